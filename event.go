@@ -1,0 +1,343 @@
+package webhook
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// EventType names what happened, as on the wire.
+type EventType string
+
+// The nine event types, by the names that ActiveCampaign's announcement of
+// January 2013 and its API give them.
+const (
+	TypeSubscribe   EventType = "subscribe"   // a new subscription
+	TypeUnsubscribe EventType = "unsubscribe" // a new unsubscription
+	TypeUpdate      EventType = "update"      // a subscriber's details changed
+	TypeSent        EventType = "sent"        // a campaign starts sending
+	TypeOpen        EventType = "open"        // a campaign was opened
+	TypeClick       EventType = "click"       // a link was clicked
+	TypeForward     EventType = "forward"     // a campaign was forwarded to a friend
+	TypeShare       EventType = "share"       // a campaign was shared on a network
+	TypeBounce      EventType = "bounce"      // an email bounced
+)
+
+// EventTypes returns the nine, in the announcement's order.
+func EventTypes() []EventType {
+	return []EventType{
+		TypeSubscribe, TypeUnsubscribe, TypeUpdate, TypeSent, TypeOpen,
+		TypeClick, TypeForward, TypeShare, TypeBounce,
+	}
+}
+
+// Source says how an event was initiated.
+type Source string
+
+// The four sources, by their names on the wire.
+const (
+	SourcePublic Source = "public" // by a subscriber
+	SourceAdmin  Source = "admin"  // by an admin user
+	SourceAPI    Source = "api"    // by the API
+	SourceSystem Source = "system" // by a system process
+)
+
+// Sources returns the four, in the announcement's order.
+func Sources() []Source {
+	return []Source{SourcePublic, SourceAdmin, SourceAPI, SourceSystem}
+}
+
+// An Event is something that happened in the mailing app: one of Subscribe,
+// Unsubscribe, Update, Sent, Open, Click, Forward, Share and Bounce.
+type Event interface {
+	// Type returns the event's type, as on the wire.
+	Type() EventType
+
+	meta() Meta
+	person() *Subscriber // nil: an event without one
+}
+
+// Meta is what every event says of itself.
+type Meta struct {
+	// ID makes emitting twice harmless: one event type with one ID is
+	// delivered once to each webhook. At most 255 bytes. Empty: generated.
+	ID string
+
+	// Account is the tenant whose webhooks are asked. "" is a real account,
+	// that of an app with a single tenant.
+	Account string
+
+	// Lists are the lists that the event is for. However many they are, a
+	// webhook gets the event once. Empty: only webhooks of every list get it.
+	Lists []string
+
+	// Source says how the event was initiated. It is required.
+	Source Source
+
+	// By is sent as initiated_by, an opaque text. Empty: as Source.
+	By string
+
+	// Time is when it happened, written in the location that it carries.
+	// Zero: when it was emitted, in local time.
+	Time time.Time
+}
+
+func (m Meta) meta() Meta { return m }
+
+// Subscribe: somebody was subscribed to a list.
+type Subscribe struct {
+	Meta       `form:"-"`
+	Subscriber Subscriber `form:"subscriber"`
+	Form       Form       `form:"form"` // when a form did it
+}
+
+// Unsubscribe: somebody was unsubscribed from a list.
+type Unsubscribe struct {
+	Meta       `form:"-"`
+	Subscriber Subscriber         `form:"subscriber"`
+	Details    UnsubscribeDetails `form:"unsubscribe"`
+	Campaign   *Campaign          `form:"campaign"` // when a campaign caused it
+}
+
+// Update: a subscriber's details changed. Subscriber holds all the current
+// values; the protocol does not tell which of them are new.
+type Update struct {
+	Meta       `form:"-"`
+	Subscriber Subscriber `form:"subscriber"`
+}
+
+// Sent: a campaign starts sending. It is emitted once for each campaign, not
+// for each recipient, and has no subscriber.
+type Sent struct {
+	Meta     `form:"-"`
+	Campaign Campaign `form:"campaign"`
+}
+
+// Open: a subscriber opened a campaign.
+type Open struct {
+	Meta       `form:"-"`
+	Subscriber Subscriber `form:"subscriber"`
+	Campaign   Campaign   `form:"campaign"`
+}
+
+// Click: a subscriber clicked a link of a campaign.
+type Click struct {
+	Meta       `form:"-"`
+	Subscriber Subscriber `form:"subscriber"`
+	Campaign   Campaign   `form:"campaign"`
+	Link       Link       `form:"link"`
+}
+
+// Forward: a subscriber forwarded a campaign to friends.
+type Forward struct {
+	Meta       `form:"-"`
+	Subscriber Subscriber     `form:"subscriber"`
+	Campaign   Campaign       `form:"campaign"`
+	Details    ForwardDetails `form:"forward"`
+}
+
+// Share: a subscriber shared a campaign on a social network.
+type Share struct {
+	Meta       `form:"-"`
+	Subscriber Subscriber   `form:"subscriber"`
+	Campaign   Campaign     `form:"campaign"`
+	Details    ShareDetails `form:"share"`
+}
+
+// Bounce: an email of a campaign came back.
+type Bounce struct {
+	Meta       `form:"-"`
+	Subscriber Subscriber    `form:"subscriber"`
+	Campaign   Campaign      `form:"campaign"`
+	Details    BounceDetails `form:"bounce"`
+}
+
+// Type returns TypeSubscribe.
+func (Subscribe) Type() EventType { return TypeSubscribe }
+
+// Type returns TypeUnsubscribe.
+func (Unsubscribe) Type() EventType { return TypeUnsubscribe }
+
+// Type returns TypeUpdate.
+func (Update) Type() EventType { return TypeUpdate }
+
+// Type returns TypeSent.
+func (Sent) Type() EventType { return TypeSent }
+
+// Type returns TypeOpen.
+func (Open) Type() EventType { return TypeOpen }
+
+// Type returns TypeClick.
+func (Click) Type() EventType { return TypeClick }
+
+// Type returns TypeForward.
+func (Forward) Type() EventType { return TypeForward }
+
+// Type returns TypeShare.
+func (Share) Type() EventType { return TypeShare }
+
+// Type returns TypeBounce.
+func (Bounce) Type() EventType { return TypeBounce }
+
+func (e Subscribe) person() *Subscriber   { return &e.Subscriber }
+func (e Unsubscribe) person() *Subscriber { return &e.Subscriber }
+func (e Update) person() *Subscriber      { return &e.Subscriber }
+func (e Sent) person() *Subscriber        { return nil }
+func (e Open) person() *Subscriber        { return &e.Subscriber }
+func (e Click) person() *Subscriber       { return &e.Subscriber }
+func (e Forward) person() *Subscriber     { return &e.Subscriber }
+func (e Share) person() *Subscriber       { return &e.Subscriber }
+func (e Bounce) person() *Subscriber      { return &e.Subscriber }
+
+// Subscriber is the person that an event is about: subscriber[...] in the
+// 2013 format, contact[...] in the current one.
+type Subscriber struct {
+	// These are always sent, even empty: receivers index them without asking.
+	ID        string `form:"id"`
+	Email     string `form:"email"`
+	FirstName string `form:"first_name"`
+	LastName  string `form:"last_name"`
+	IP        string `form:"ip"` // empty: sent as 0.0.0.0
+
+	// These are sent when not empty.
+	Phone   string   `form:"phone,omitempty"`
+	OrgName string   `form:"orgname,omitempty"`
+	Tags    []string `form:"tags,omitempty"` // sent as "a, b"
+
+	// Fields are the custom fields by their ids. Values of a multiple choice
+	// are made by Choices. Empty ones are left out. A key may not be empty nor
+	// hold "[", "]" or NUL, which PHP would misread; the whole body may hold
+	// at most 1,000 variables, PHP's max_input_vars.
+	Fields map[string]string `form:"fields,omitempty"`
+}
+
+// Form is the subscription form that caused a Subscribe.
+type Form struct {
+	ID string `form:"id,omitempty"`
+}
+
+// UnsubscribeDetails is what is known of an unsubscription when it happens.
+type UnsubscribeDetails struct {
+	Reason string `form:"reason,omitempty"` // as the subscriber gave it
+}
+
+// CampaignType says of what kind a campaign is.
+type CampaignType string
+
+// The campaign types of ActiveCampaign's API.
+const (
+	CampaignSingle     CampaignType = "single"
+	CampaignRecurring  CampaignType = "recurring"
+	CampaignSplit      CampaignType = "split"
+	CampaignResponder  CampaignType = "responder"
+	CampaignReminder   CampaignType = "reminder"
+	CampaignSpecial    CampaignType = "special"
+	CampaignActiveRSS  CampaignType = "activerss"
+	CampaignTextFormat CampaignType = "text"
+)
+
+// CampaignStatus says where a campaign is in its life: a number on the wire.
+type CampaignStatus string
+
+// The campaign statuses. Draft and scheduled are documented by ActiveCampaign;
+// the others are restated by third parties.
+const (
+	CampaignDraft     CampaignStatus = "0"
+	CampaignScheduled CampaignStatus = "1"
+	CampaignSending   CampaignStatus = "2"
+	CampaignPaused    CampaignStatus = "3"
+	CampaignStopped   CampaignStatus = "4"
+	CampaignCompleted CampaignStatus = "5"
+)
+
+// Campaign is the mailing that an event belongs to. Its id and name are always
+// sent; the rest when not empty.
+type Campaign struct {
+	ID         string         `form:"id"`
+	Name       string         `form:"name"`
+	Type       CampaignType   `form:"type,omitempty"`
+	Status     CampaignStatus `form:"status,omitempty"`
+	Recipients int            `form:"recipients,omitempty"` // how many it goes to
+	Message    Message        `form:"message"`
+}
+
+// Message is the email of a campaign.
+type Message struct {
+	ID      string `form:"id,omitempty"`
+	Subject string `form:"subject,omitempty"`
+}
+
+// Link is what was clicked.
+type Link struct {
+	ID  string `form:"id"`
+	URL string `form:"url"`
+}
+
+// ForwardDetails says to how many friends a campaign was forwarded.
+type ForwardDetails struct {
+	Count int `form:"count,omitempty"`
+}
+
+// Network is a social network, by its name on the wire. Others than the two of
+// the announcement are sent as they are.
+type Network string
+
+// The announcement's networks.
+const (
+	NetworkFacebook Network = "facebook"
+	NetworkTwitter  Network = "twitter"
+)
+
+// ShareDetails says where a campaign was shared.
+type ShareDetails struct {
+	Network   Network `form:"network"`
+	NetworkID string  `form:"network_id,omitempty"`
+	Content   string  `form:"content,omitempty"`
+}
+
+// BounceType says whether an address is gone for good.
+type BounceType string
+
+// The bounce types.
+const (
+	BounceHard BounceType = "hard"
+	BounceSoft BounceType = "soft"
+)
+
+// BounceDetails says why an email came back.
+type BounceDetails struct {
+	Type        BounceType `form:"type"`
+	Code        string     `form:"code,omitempty"` // such as 5.1.1
+	Description string     `form:"description,omitempty"`
+}
+
+// Choices joins the chosen values of a multiple-choice field as the protocol
+// does: Choices("A", "B") is "||A||B||", and without values it is "".
+func Choices(values ...string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return "||" + strings.Join(values, "||") + "||"
+}
+
+// SplitChoices is the reverse of Choices. A value that is no multiple choice
+// is returned as the only one.
+func SplitChoices(value string) []string {
+	inner, ok := strings.CutPrefix(value, "||")
+	if ok {
+		inner, ok = strings.CutSuffix(inner, "||")
+	}
+	switch {
+	case value == "":
+		return nil
+	case !ok:
+		return []string{value}
+	}
+	return strings.Split(inner, "||")
+}
+
+// valid reports whether t is one of the nine.
+func (t EventType) valid() bool { return slices.Contains(EventTypes(), t) }
+
+// valid reports whether s is one of the four.
+func (s Source) valid() bool { return slices.Contains(Sources(), s) }

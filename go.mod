@@ -1,0 +1,9 @@
+module github.com/listhook/webhook
+
+go 1.25.0
+
+require (
+	github.com/cenkalti/backoff/v4 v4.3.0
+	github.com/go-playground/form/v4 v4.2.1
+	github.com/stretchr/testify v1.12.1
+)

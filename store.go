@@ -1,0 +1,158 @@
+package webhook
+
+import (
+	"context"
+	"time"
+)
+
+// An Outbox is where emitting reads and writes: a Store, or a transaction of
+// the caller's on one.
+type Outbox interface {
+	// Webhooks returns the webhooks that q selects, in order of ID.
+	Webhooks(ctx context.Context, q WebhookQuery) ([]Webhook, error)
+
+	// Enqueue adds ds as they are; those of one event all or none. One whose ID
+	// is stored already is left alone, and its ID is returned.
+	Enqueue(ctx context.Context, ds []Delivery) (had []string, err error)
+}
+
+// A Store keeps webhooks, the queue of deliveries, and their log. It is safe
+// for concurrent use, by several processes too where the storage is shared. It
+// has no clock, decides nothing, and shares no memory with its callers.
+//
+// Times reach a Store in UTC, cut to milliseconds, and leave it so; the zero
+// time stays zero. IDs, accounts and lists are opaque text compared byte for
+// byte; order of ID is the order of their bytes. An ID has at most 255 bytes.
+// Texts are valid UTF-8 without NUL; Body and Response are any bytes. A query
+// that selects nothing returns an empty result and no error.
+//
+// The package storetest checks a Store against every rule said here.
+type Store interface {
+	Outbox
+
+	// PutWebhook stores w with Version raised by one if the stored version is
+	// w.Version (0: none is stored), and returns the new one. Otherwise it
+	// changes nothing and returns ErrConflict.
+	PutWebhook(ctx context.Context, w Webhook) (version int64, err error)
+
+	// Claim leases pending deliveries: it raises Lease by one, moves Due to
+	// c.Until, and returns them so, without Log. See Claim.
+	Claim(ctx context.Context, c Claim) ([]Delivery, error)
+
+	// Apply makes each change whose delivery still has its Lease, whatever the
+	// state, and returns the IDs of the others. Each is made whole or not at
+	// all; after an error some may have been made, and asking again is harmless.
+	Apply(ctx context.Context, cs []Change) (lost []string, err error)
+
+	// Deliveries returns the deliveries that q selects, newest first: in
+	// descending order of (Created, ID).
+	Deliveries(ctx context.Context, q DeliveryQuery) ([]Delivery, error)
+
+	// Count returns how many q selects; with q.Limit it stops counting there.
+	Count(ctx context.Context, q DeliveryQuery) (int, error)
+
+	// Prune removes up to limit deliveries that finished before the given time,
+	// with their logs, and webhooks deleted (by Changed) before it that have no
+	// delivery left. It returns how many deliveries.
+	Prune(ctx context.Context, before time.Time, limit int) (n int, err error)
+}
+
+// State is where a delivery is in its life.
+type State string
+
+// The states. All but StatePending are final, until somebody asks to deliver
+// again.
+const (
+	StatePending   State = "pending"   // waits for its next attempt, or is under way
+	StateDelivered State = "delivered" // the receiver answered 2xx
+	StateFailed    State = "failed"    // the last attempt failed
+	StateCanceled  State = "canceled"  // its webhook was deleted or switched off
+)
+
+// A Delivery is one event on its way to one webhook.
+type Delivery struct {
+	ID        string // the webhook-id header; from webhook, type and Meta.ID
+	Account   string
+	WebhookID string
+	EventID   string // Meta.ID
+	Type      EventType
+	Body      []byte
+	Carrier   map[string]string // what Hooks.Carrier gave: a document to a Store
+	Created   time.Time
+
+	State    State
+	Due      time.Time // pending: the next attempt's time, or the lease's end; else when it finished
+	Lease    int64     // raised by Claim and Apply: the fencing token
+	Attempts int       // of the schedule, used up
+	Log      []Attempt // documents, oldest first
+}
+
+// An Attempt is one try at a delivery, or a note of why none was made: a
+// document to a Store, which marshals it to JSON and back without loss.
+type Attempt struct {
+	Start    time.Time
+	Duration time.Duration // from the start to the answer's end
+	Status   int           // of HTTP; 0: there was no answer
+	Reason   string        // why it failed, in a sentence for the customer; "": it did not
+	Detail   string        // more, for the operator only
+	Response []byte        // the answer's body, at most its first 16 KiB
+}
+
+// A Claim asks for deliveries that are pending and due at Now (Due at or
+// before it) and whose webhook is not held then (Hold at or before it). Of one
+// webhook the longest due come first; webhooks take turns in order of ID, from
+// the first one after After, then from the start. Deliveries whose webhook is
+// not stored are claimed like those of a webhook without a Hold. Its cost does
+// not grow with what it leaves.
+type Claim struct {
+	Now, Until time.Time
+	After      string         // the webhook that had the last turn; "": from the start
+	Limit      int            // in all
+	Each       int            // of one webhook
+	Room       map[string]int // of these webhooks instead of Each; 0: none
+}
+
+// A Change moves a delivery on.
+type Change struct {
+	ID       string
+	Lease    int64 // what it must have; one more afterwards
+	State    State
+	Due      time.Time
+	Attempts int
+	Log      *Attempt // appended; nil: nothing
+	Erase    bool     // first empty Body, Carrier and Log: somebody asked to be forgotten
+}
+
+// A WebhookQuery selects webhooks. Deleted ones are selected by Changed only.
+// Empty fields but Account select all.
+type WebhookQuery struct {
+	Account string
+	All     bool      // of every account; Account is not looked at
+	IDs     []string  // one of these
+	Lists   []string  // of one of these lists; "" is the list of webhooks of every list
+	Changed time.Time // put at or after this, the deleted ones too
+	After   string    // with a greater ID
+	Limit   int       // at most so many; 0: all
+}
+
+// A DeliveryQuery selects deliveries. Empty fields but Account select all.
+type DeliveryQuery struct {
+	Account      string
+	All          bool // of every account; Account is not looked at
+	Webhook      string
+	IDs          []string
+	States       []State
+	Types        []EventType
+	Since, Until time.Time // created at or after, and before
+	DueBy        time.Time // Due at or before
+	Oldest       bool      // oldest first
+	After        Cursor    // beyond this one, in the order asked for; zero: from the start
+	Limit        int       // at most so many; 0: all
+	Brief        bool      // without Body, Carrier and Log
+}
+
+// A Cursor is a delivery's place in the log.
+type Cursor struct {
+	Created time.Time
+	ID      string
+}
