@@ -1,0 +1,140 @@
+package memstore
+
+import (
+	"bytes"
+	"context"
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/listhook/webhook"
+)
+
+// Deliveries implements webhook.Store.
+func (s *Store) Deliveries(ctx context.Context, q webhook.DeliveryQuery) ([]webhook.Delivery, error) {
+	if err := s.open(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	var found []webhook.Delivery
+	for d := range s.selected(q) {
+		out := *d
+		if q.Brief {
+			out.Body, out.Carrier, out.Log = nil, nil, nil
+		}
+		found = append(found, cloneDelivery(out))
+	}
+	return found, nil
+}
+
+// Count implements webhook.Store.
+func (s *Store) Count(ctx context.Context, q webhook.DeliveryQuery) (n int, err error) {
+	if err := s.open(ctx); err != nil {
+		return 0, err
+	}
+	defer s.mu.Unlock()
+	for range s.selected(q) {
+		n++
+	}
+	return n, nil
+}
+
+// selected yields what q selects, in the order asked for.
+func (s *Store) selected(q webhook.DeliveryQuery) iter.Seq[*webhook.Delivery] {
+	match := matcher(q)
+	return func(yield func(*webhook.Delivery) bool) {
+		n := 0
+		for d := range s.candidates(q) {
+			if !match(d) {
+				continue
+			}
+			if n++; !yield(d) || n == q.Limit {
+				return
+			}
+		}
+	}
+}
+
+// candidates yields what may be in q, in the order asked for: the deliveries
+// that it names, or the part of the log between its bounds.
+func (s *Store) candidates(q webhook.DeliveryQuery) iter.Seq[*webhook.Delivery] {
+	if len(q.IDs) > 0 {
+		named := map[string]*webhook.Delivery{}
+		for _, id := range q.IDs {
+			if d := s.deliveries[id]; d != nil {
+				named[id] = d
+			}
+		}
+		order := byCreated
+		if !q.Oldest {
+			order = func(a, b *webhook.Delivery) int { return byCreated(b, a) }
+		}
+		return slices.Values(slices.SortedFunc(maps.Values(named), order))
+	}
+	since := func(d *webhook.Delivery) bool { return !d.Created.Before(q.Since) }
+	until := func(d *webhook.Delivery) bool { return q.Until.IsZero() || d.Created.Before(q.Until) }
+	after := beyond(q)
+	if q.Oldest {
+		return while(until, s.log.ascend(func(d *webhook.Delivery) bool { return since(d) && after(d) }))
+	}
+	return while(since, s.log.descend(func(d *webhook.Delivery) bool { return until(d) && after(d) }))
+}
+
+// while yields the values of seq up to the first for which ok does not hold.
+func while[T any](ok func(T) bool, seq iter.Seq[T]) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for v := range seq {
+			if !ok(v) || !yield(v) {
+				return
+			}
+		}
+	}
+}
+
+// matcher returns whether a delivery is one that q selects.
+func matcher(q webhook.DeliveryQuery) func(*webhook.Delivery) bool {
+	after := beyond(q)
+	return func(d *webhook.Delivery) bool {
+		switch {
+		case !q.All && d.Account != q.Account:
+		case q.Webhook != "" && d.WebhookID != q.Webhook:
+		case len(q.States) > 0 && !slices.Contains(q.States, d.State):
+		case len(q.Types) > 0 && !slices.Contains(q.Types, d.Type):
+		case d.Created.Before(q.Since):
+		case !q.Until.IsZero() && !d.Created.Before(q.Until):
+		case !q.DueBy.IsZero() && d.Due.After(q.DueBy):
+		default:
+			return after(d)
+		}
+		return false
+	}
+}
+
+// beyond returns whether a delivery is beyond q.After, in q's order.
+func beyond(q webhook.DeliveryQuery) func(*webhook.Delivery) bool {
+	if q.After.Created.IsZero() && q.After.ID == "" {
+		return all[*webhook.Delivery]
+	}
+	cursor := &webhook.Delivery{Created: q.After.Created, ID: q.After.ID}
+	if q.Oldest {
+		return func(d *webhook.Delivery) bool { return byCreated(d, cursor) > 0 }
+	}
+	return func(d *webhook.Delivery) bool { return byCreated(d, cursor) < 0 }
+}
+
+// cloneDelivery returns a copy that shares no memory with d.
+func cloneDelivery(d webhook.Delivery) webhook.Delivery {
+	d.Body = bytes.Clone(d.Body)
+	d.Carrier = maps.Clone(d.Carrier)
+	d.Log = slices.Clone(d.Log)
+	for i := range d.Log {
+		d.Log[i] = cloneAttempt(d.Log[i])
+	}
+	return d
+}
+
+// cloneAttempt returns a copy that shares no memory with a.
+func cloneAttempt(a webhook.Attempt) webhook.Attempt {
+	a.Response = bytes.Clone(a.Response)
+	return a
+}

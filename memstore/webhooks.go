@@ -1,0 +1,113 @@
+package memstore
+
+import (
+	"context"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/listhook/webhook"
+)
+
+// PutWebhook implements webhook.Store.
+func (s *Store) PutWebhook(ctx context.Context, w webhook.Webhook) (version int64, err error) {
+	if err := s.open(ctx); err != nil {
+		return 0, err
+	}
+	defer s.mu.Unlock()
+	old := s.webhooks[w.ID]
+	if old != nil {
+		version = old.Version
+	}
+	if w.Version != version {
+		return 0, webhook.ErrConflict
+	}
+	if old != nil {
+		s.forget(old)
+	}
+	stored := cloneWebhook(w)
+	stored.Version++
+	s.webhooks[w.ID] = &stored
+	if s.accounts[w.Account] == nil {
+		s.accounts[w.Account] = map[string]*webhook.Webhook{}
+	}
+	s.accounts[w.Account][w.ID] = &stored
+	if l := s.lanes[w.ID]; l != nil {
+		s.settle(l) // by its new Hold
+	}
+	return stored.Version, nil
+}
+
+// forget removes w.
+func (s *Store) forget(w *webhook.Webhook) {
+	delete(s.webhooks, w.ID)
+	delete(s.accounts[w.Account], w.ID)
+	if len(s.accounts[w.Account]) == 0 {
+		delete(s.accounts, w.Account)
+	}
+}
+
+// Webhooks implements webhook.Outbox.
+func (s *Store) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]webhook.Webhook, error) {
+	if err := s.open(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	var found []webhook.Webhook
+	for w := range s.named(q) {
+		if matchesWebhook(q, w) {
+			found = append(found, *w)
+		}
+	}
+	slices.SortFunc(found, func(a, b webhook.Webhook) int { return strings.Compare(a.ID, b.ID) })
+	if q.Limit > 0 && len(found) > q.Limit {
+		found = found[:q.Limit]
+	}
+	for i := range found {
+		found[i] = cloneWebhook(found[i])
+	}
+	return found, nil
+}
+
+// named yields the webhooks among which q selects: those with its IDs, those
+// of its account, or all.
+func (s *Store) named(q webhook.WebhookQuery) iter.Seq[*webhook.Webhook] {
+	switch {
+	case len(q.IDs) > 0:
+		byID := map[string]*webhook.Webhook{}
+		for _, id := range q.IDs {
+			if w := s.webhooks[id]; w != nil {
+				byID[id] = w
+			}
+		}
+		return maps.Values(byID)
+	case q.All:
+		return maps.Values(s.webhooks)
+	default:
+		return maps.Values(s.accounts[q.Account])
+	}
+}
+
+// matchesWebhook says whether w, which named yielded, is one that q selects.
+func matchesWebhook(q webhook.WebhookQuery, w *webhook.Webhook) bool {
+	switch {
+	case !q.All && w.Account != q.Account:
+	case q.Changed.IsZero() && w.Deleted:
+	case w.Changed.Before(q.Changed):
+	case w.ID <= q.After && q.After != "":
+	case len(q.Lists) > 0 && !slices.Contains(q.Lists, w.List):
+	default:
+		return true
+	}
+	return false
+}
+
+// cloneWebhook returns a copy that shares no memory with w.
+func cloneWebhook(w webhook.Webhook) webhook.Webhook {
+	w.Events = slices.Clone(w.Events)
+	w.Sources = slices.Clone(w.Sources)
+	w.Secrets = slices.Clone(w.Secrets)
+	w.Headers = maps.Clone(w.Headers)
+	return w
+}
