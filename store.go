@@ -11,20 +11,28 @@ type Outbox interface {
 	// Webhooks returns the webhooks that q selects, in order of ID.
 	Webhooks(ctx context.Context, q WebhookQuery) ([]Webhook, error)
 
-	// Enqueue adds ds as they are; those of one event all or none. One whose ID
-	// is stored already is left alone, and its ID is returned.
+	// Enqueue adds ds as they are; those of one event (EventID) all or none,
+	// and nobody sees a part of them. One whose ID was stored before is left
+	// alone, and its ID is returned. Of two with one ID the first is added.
 	Enqueue(ctx context.Context, ds []Delivery) (had []string, err error)
 }
 
 // A Store keeps webhooks, the queue of deliveries, and their log. It is safe
 // for concurrent use, by several processes too where the storage is shared. It
-// has no clock, decides nothing, and shares no memory with its callers.
+// has no clock, decides nothing, and shares no memory with its callers: it
+// neither keeps nor changes what it is given, nor gives out what it keeps.
 //
 // Times reach a Store in UTC, cut to milliseconds, and leave it so; the zero
-// time stays zero. IDs, accounts and lists are opaque text compared byte for
-// byte; order of ID is the order of their bytes. An ID has at most 255 bytes.
-// Texts are valid UTF-8 without NUL; Body and Response are any bytes. A query
-// that selects nothing returns an empty result and no error.
+// time stays zero. IDs, accounts and lists are opaque text of at most 255
+// bytes, compared byte for byte; order of ID is the order of their bytes. IDs
+// are not empty, and of one webhook or delivery whatever the account. Texts
+// are valid UTF-8 without NUL; Body and Response are any bytes. A slice or map
+// that is empty may come back nil, and the other way round.
+//
+// A query that selects nothing returns an empty result and no error. Calls may
+// name thousands of deliveries, or none. A call whose context has ended
+// changes nothing and returns an error; one that returns an error for another
+// reason may have been carried out, but never by halves.
 //
 // The package storetest checks a Store against every rule said here.
 type Store interface {
@@ -36,12 +44,13 @@ type Store interface {
 	PutWebhook(ctx context.Context, w Webhook) (version int64, err error)
 
 	// Claim leases pending deliveries: it raises Lease by one, moves Due to
-	// c.Until, and returns them so, without Log. See Claim.
+	// c.Until, and returns them so, in any order and without Log. See Claim.
 	Claim(ctx context.Context, c Claim) ([]Delivery, error)
 
 	// Apply makes each change whose delivery still has its Lease, whatever the
-	// state, and returns the IDs of the others. Each is made whole or not at
-	// all; after an error some may have been made, and asking again is harmless.
+	// state, and returns the IDs of the others; of two with one ID and Lease,
+	// one is made. Each is made whole or not at all; after an error some may
+	// have been made, and asking again is harmless.
 	Apply(ctx context.Context, cs []Change) (lost []string, err error)
 
 	// Deliveries returns the deliveries that q selects, newest first: in
@@ -52,8 +61,8 @@ type Store interface {
 	Count(ctx context.Context, q DeliveryQuery) (int, error)
 
 	// Prune removes up to limit deliveries that finished before the given time,
-	// with their logs, and webhooks deleted (by Changed) before it that have no
-	// delivery left. It returns how many deliveries.
+	// whatever their webhook, with their logs, and webhooks deleted (by Changed)
+	// before it that have no delivery left. It returns how many deliveries.
 	Prune(ctx context.Context, before time.Time, limit int) (n int, err error)
 }
 
@@ -99,16 +108,17 @@ type Attempt struct {
 }
 
 // A Claim asks for deliveries that are pending and due at Now (Due at or
-// before it) and whose webhook is not held then (Hold at or before it). Of one
-// webhook the longest due come first; webhooks take turns in order of ID, from
-// the first one after After, then from the start. Deliveries whose webhook is
-// not stored are claimed like those of a webhook without a Hold. Its cost does
-// not grow with what it leaves.
+// before it) and whose webhook is not held then (Hold at or before it).
+// Webhooks take turns in order of ID, from the first one after After, then
+// from the start up to After itself; each gets one turn, of as many as it has
+// room for, the longest due first. Deliveries whose webhook is deleted or not
+// stored are claimed too: a Hold is all that Claim heeds. Its cost does not
+// grow with what it leaves.
 type Claim struct {
 	Now, Until time.Time
 	After      string         // the webhook that had the last turn; "": from the start
-	Limit      int            // in all
-	Each       int            // of one webhook
+	Limit      int            // in all; 0: none
+	Each       int            // of one webhook; 0: none
 	Room       map[string]int // of these webhooks instead of Each; 0: none
 }
 
