@@ -197,7 +197,7 @@ type Subscriber struct {
 	Email     string `form:"email"`
 	FirstName string `form:"first_name"`
 	LastName  string `form:"last_name"`
-	IP        string `form:"ip"` // empty: sent as 0.0.0.0
+	IP        string `form:"ip" empty:"0.0.0.0"` // empty: unknown, sent as 0.0.0.0
 
 	// These are sent when not empty.
 	Phone   string   `form:"phone,omitempty"`

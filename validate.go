@@ -1,0 +1,184 @@
+package webhook
+
+import (
+	"bytes"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	maxVariables = 1000 // PHP's max_input_vars: it drops the rest silently
+	maxIDLen     = 255  // bytes of an ID, an account or a list
+)
+
+// validate says whether e can be sent in every format with a body of at most
+// bodyLimit bytes that PHP reads as it is meant. It is asked of each event,
+// whether or not anybody listens, so it encodes only near the limits.
+func validate(e Event, bodyLimit int) error {
+	l, err := layoutOf(e)
+	if err != nil {
+		return err
+	}
+	m := e.meta()
+	if err := m.validate(); err != nil {
+		return err
+	}
+	var s size
+	v := reflect.Indirect(reflect.ValueOf(e))
+	for _, i := range l.blocks {
+		s.add(v.Field(i))
+	}
+	if s.bad {
+		return invalid("Subscriber.Fields", "has the key "+quote(s.badKey)+", which PHP would misread")
+	}
+
+	// A byte is sent as three at most. The envelope's texts besides By and the
+	// list are part of l.size.
+	list := longest(m.Lists)
+	s.bytes += len(m.By) + len(list)
+	most := l.size + 3*s.bytes + s.fields*len("subscriber%5Bfields%5D%5B%5D=&")
+	switch {
+	case len(l.keys)+s.fields <= maxVariables && most <= bodyLimit:
+		return nil
+	case s.fields > maxVariables:
+		return tooManyVariables(s.fields)
+	case s.bytes > bodyLimit:
+		return tooLong(bodyLimit)
+	}
+	for _, f := range []Format{Format2013, FormatCurrent} {
+		if m.By == "" {
+			m.By = string(m.Source)
+		}
+		body, err := encode(e, m, list, f)
+		if err != nil {
+			return err
+		}
+		if n := bytes.Count(body, []byte("&")) + 1; n > maxVariables {
+			return tooManyVariables(n)
+		}
+		if len(body) > bodyLimit {
+			return tooLong(bodyLimit)
+		}
+	}
+	return nil
+}
+
+func tooManyVariables(n int) error {
+	return invalid("Subscriber.Fields", fmt.Sprintf("makes the body hold %d variables; PHP drops all beyond %d", n, maxVariables))
+}
+
+func tooLong(bodyLimit int) error {
+	return invalid("Event", fmt.Sprintf("makes a body of more than %d bytes", bodyLimit))
+}
+
+// validate says whether m can be kept by every store and written on the wire.
+func (m *Meta) validate() error {
+	if !m.Source.valid() {
+		return invalid("Source", "is "+quote(string(m.Source))+", not one of public, admin, api and system")
+	}
+	if reason := badID(m.ID); reason != "" {
+		return invalid("ID", reason)
+	}
+	if reason := badID(m.Account); reason != "" {
+		return invalid("Account", reason)
+	}
+	for _, list := range m.Lists {
+		if list == "" || list == "0" {
+			return invalid("Lists", "holds "+quote(list)+", which means no list on the wire")
+		}
+		if reason := badID(list); reason != "" {
+			return invalid("Lists", "holds "+quote(list)+", which "+reason)
+		}
+	}
+	if y := m.Time.Year(); y < 1 || y > 9999 {
+		return invalid("Time", "is of a year outside 1 to 9999")
+	}
+	return nil
+}
+
+// badID says why a store could not keep s as an identifier; "": it can.
+func badID(s string) string {
+	switch {
+	case len(s) > maxIDLen:
+		return fmt.Sprintf("is longer than %d bytes", maxIDLen)
+	case !utf8.ValidString(s):
+		return "is not UTF-8"
+	case strings.IndexByte(s, 0) >= 0:
+		return "holds NUL"
+	}
+	return ""
+}
+
+// badKey reports whether PHP would take k for something else than a custom
+// field's name. Inside brackets it reads up to the first "]" or NUL, and takes
+// nothing, or one character of white space, for "the next free index". A "["
+// it would keep, but others, form's decoder among them, begin a name there.
+func badKey(k string) bool {
+	if len(k) == 1 {
+		switch k[0] {
+		case ' ', '\t', '\n', '\v', '\f', '\r':
+			return true
+		}
+	}
+	return k == "" || strings.ContainsAny(k, "[]\x00")
+}
+
+// A size measures what an event would send.
+type size struct {
+	bytes  int // of texts and of custom fields' keys, before escaping
+	fields int // custom fields that are not empty
+
+	bad    bool   // PHP would misread a custom field's key:
+	badKey string // the first such, in their order
+}
+
+func (s *size) add(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.String:
+		s.bytes += v.Len()
+	case reflect.Pointer:
+		if !v.IsNil() {
+			s.add(v.Elem())
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			s.add(v.Field(i))
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			s.bytes += min(i, 1)*len(", ") + v.Index(i).Len()
+		}
+	case reflect.Map:
+		for k, text := range v.Interface().(map[string]string) {
+			if badKey(k) && (!s.bad || k < s.badKey) {
+				s.bad, s.badKey = true, k
+			}
+			if text != "" {
+				s.bytes += len(k) + len(text)
+				s.fields++
+			}
+		}
+	}
+}
+
+func longest(lists []string) string {
+	var found string
+	for _, list := range lists {
+		if len(list) > len(found) {
+			found = list
+		}
+	}
+	return found
+}
+
+// quote returns s as a Go string literal, cut to what an error text bears.
+func quote(s string) string {
+	const most = 40
+	if len(s) > most {
+		return strconv.Quote(s[:most]) + "…"
+	}
+	return strconv.Quote(s)
+}
