@@ -1,0 +1,145 @@
+package webhook
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+)
+
+// ClientOptions say what a client of NewClient may reach beside public
+// addresses on the ports 80 and 443. The zero value, and nil, allow nothing
+// else.
+//
+// Customers write the URLs: whatever is allowed here, every customer can make
+// the app POST to.
+type ClientOptions struct {
+	// AllowPrefixes are networks that may be reached although they are not
+	// public, such as 10.1.0.0/16.
+	AllowPrefixes []netip.Prefix
+
+	// AllowHosts are hosts that may be reached whatever their addresses are:
+	// names or addresses as URLs have them, "crm.internal" on every port,
+	// "localhost:8080" or "[::1]:8080" on one. A name that is not ASCII is
+	// written in its xn-- form. Whoever answers for such a name in the DNS
+	// decides where the requests go.
+	AllowHosts []string
+
+	// AllowPorts are ports beside 80 and 443, on every host.
+	AllowPorts []uint16
+
+	// TLS configures TLS, such as the authorities that are trusted. It is
+	// copied. Nil: Go's defaults.
+	TLS *tls.Config
+
+	// Proxy is the operator's own proxy that all requests go through: http,
+	// https or socks5. It looks names up, so what they resolve to is for it to
+	// check; only URLs are checked here. Nil: none, whatever the environment
+	// says.
+	Proxy *url.URL
+}
+
+// NewClient returns a client that is safe to point at URLs that customers
+// write. It connects to public addresses only, which it checks after every
+// lookup of a name, on the address that is dialled; what it refuses is an
+// *AddressError. It follows no redirect, keeps no cookies, and uses no proxy
+// but the one of opts. It bounds the time for connecting and for TLS, and the
+// length of an answer's head; the time of a whole request is for its context
+// to bound.
+//
+// opts may be nil.
+func NewClient(opts *ClientOptions) *http.Client {
+	g := newGuard(opts)
+	t := &http.Transport{
+		DialContext:         g.dial,
+		TLSHandshakeTimeout: connectTimeout,
+
+		// Many webhooks may live on one host, a no-code tool's say, and what is
+		// not kept is connected anew. Receivers close idle connections after
+		// 5 to 75 seconds themselves.
+		MaxIdleConns:        1024,
+		MaxIdleConnsPerHost: 256,
+		IdleConnTimeout:     30 * time.Second,
+
+		// An answer is kept for people to read, a few kilobytes of it. Unasked,
+		// no server compresses it, and no small answer can become a big one.
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: 64 << 10,
+
+		// One request has one connection: over HTTP/2 all those to a host would
+		// share one, and a receiver that stalls or resets it would fail the
+		// attempts of every other customer of that host.
+		Protocols: new(http.Protocols),
+	}
+	t.Protocols.SetHTTP1(true)
+	if opts != nil {
+		t.TLSClientConfig = opts.TLS.Clone()
+		if opts.Proxy != nil {
+			t.Proxy = http.ProxyURL(opts.Proxy)
+			t.DialContext = g.free.DialContext // to the proxy, always
+		}
+	}
+	return prepareClient(&http.Client{Transport: &guardedTransport{guard: g, transport: t}})
+}
+
+// connectTimeout bounds a lookup with the connecting that follows it, and then
+// the TLS handshake: long enough for a few lost packets.
+const connectTimeout = 10 * time.Second
+
+// prepareClient returns a copy of c that follows no redirects and keeps no
+// cookies: a redirected POST would become a GET without a body, and look like a
+// success. Nil: NewClient(nil).
+func prepareClient(c *http.Client) *http.Client {
+	if c == nil {
+		return NewClient(nil)
+	}
+	prepared := *c
+	prepared.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	prepared.Jar = nil
+	return &prepared
+}
+
+// guardedTransport checks URLs before they are requested; its dialler checks
+// addresses.
+type guardedTransport struct {
+	guard     *guard
+	transport *http.Transport
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *guardedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if refused := t.guard.checkURL(r.URL); refused != nil {
+		if r.Body != nil {
+			_ = r.Body.Close()
+		}
+		return nil, refused
+	}
+	return t.transport.RoundTrip(r)
+}
+
+// CloseIdleConnections is called by http.Client's.
+func (t *guardedTransport) CloseIdleConnections() { t.transport.CloseIdleConnections() }
+
+// dial is a transport's DialContext. addr holds the URL's host: a host that is
+// allowed by name is recognised here, in the very call that looks it up.
+func (g *guard) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	if g.allowsHost(normalHost(host), port) {
+		return g.free.DialContext(ctx, network, addr)
+	}
+	conn, err := g.guarded.DialContext(ctx, network, addr)
+	// The error around it would tell the address.
+	var refused *AddressError
+	if errors.As(err, &refused) {
+		refused.host = host
+		return nil, refused
+	}
+	return conn, err
+}
