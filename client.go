@@ -76,12 +76,13 @@ func NewClient(opts *ClientOptions) *http.Client {
 		Protocols: new(http.Protocols),
 	}
 	t.Protocols.SetHTTP1(true)
-	if opts != nil {
+	if opts != nil && opts.TLS != nil {
 		t.TLSClientConfig = opts.TLS.Clone()
-		if opts.Proxy != nil {
-			t.Proxy = http.ProxyURL(opts.Proxy)
-			t.DialContext = g.free.DialContext // to the proxy, always
-		}
+		t.TLSClientConfig.NextProtos = nil // net/http offers what Protocols says
+	}
+	if opts != nil && opts.Proxy != nil {
+		t.Proxy = http.ProxyURL(opts.Proxy)
+		t.DialContext = g.free.DialContext // to the proxy, always
 	}
 	return prepareClient(&http.Client{Transport: &guardedTransport{guard: g, transport: t}})
 }
