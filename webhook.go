@@ -1,8 +1,15 @@
 package webhook
 
 import (
+	"fmt"
 	"log/slog"
+	"net/textproto"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Format is the dialect of the bodies that a webhook gets.
@@ -89,4 +96,209 @@ func (w Webhook) GoString() string { return w.String() }
 // LogValue returns what a log may hold of w.
 func (w Webhook) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("id", w.ID), slog.String("account", w.Account), slog.String("name", w.Name))
+}
+
+// Limits of a webhook.
+const (
+	maxURL     = 2048 // bytes
+	maxName    = 255  // bytes
+	maxHeaders = 32
+	maxHeader  = 4096 // bytes of a value
+	maxSecrets = 8
+)
+
+// Validate returns an *InvalidError that names the first field that cannot be
+// taken, or nil. It does not look at where the URL leads: the client does.
+func (w Webhook) Validate() error {
+	for _, check := range []func() error{
+		w.validateNames, w.validateURL, w.validateSelection, w.validateHeaders, w.validateSecrets,
+	} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w Webhook) validateNames() error {
+	for _, f := range []struct{ name, value string }{
+		{"ID", w.ID}, {"Account", w.Account}, {"List", w.List}, {"Name", w.Name},
+	} {
+		if err := validateText(f.name, f.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// validateText refuses what some store could not keep.
+func validateText(field, value string) error {
+	switch {
+	case len(value) > maxName:
+		return invalid(field, fmt.Sprintf("is longer than %d bytes", maxName))
+	case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
+		return invalid(field, "is not valid UTF-8 text")
+	}
+	return nil
+}
+
+func (w Webhook) validateURL() error {
+	u, err := url.Parse(w.URL)
+	switch {
+	case w.URL == "":
+		return invalid("URL", "is empty")
+	case len(w.URL) > maxURL:
+		return invalid("URL", fmt.Sprintf("is longer than %d bytes", maxURL))
+	case err != nil || !utf8.ValidString(w.URL):
+		return invalid("URL", "is not a URL")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return invalid("URL", "does not begin with http:// or https://")
+	case u.Hostname() == "":
+		return invalid("URL", "names no host")
+	case u.Fragment != "" || strings.Contains(w.URL, "#"):
+		return invalid("URL", "holds a fragment (#…), which is never sent")
+	}
+	return nil
+}
+
+func (w Webhook) validateSelection() error {
+	if len(w.Events) == 0 {
+		return invalid("Events", "is empty: the webhook would never fire")
+	}
+	for _, t := range w.Events {
+		if !t.valid() {
+			return invalid("Events", fmt.Sprintf("holds the unknown type %.40q", t))
+		}
+	}
+	if len(w.Sources) == 0 {
+		return invalid("Sources", "is empty: the webhook would never fire")
+	}
+	for _, s := range w.Sources {
+		if !s.valid() {
+			return invalid("Sources", fmt.Sprintf("holds the unknown source %.40q", s))
+		}
+	}
+	if w.Format != "" && w.Format != Format2013 && w.Format != FormatCurrent {
+		return invalid("Format", fmt.Sprintf("is the unknown %.40q", w.Format))
+	}
+	if err := validateText("Off", w.Off); err != nil {
+		return err
+	}
+	return nil
+}
+
+// ownHeaders are the header fields that the library or HTTP itself decides.
+var ownHeaders = []string{
+	"Accept-Encoding", "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Expect", "Host",
+	"Idempotency-Key", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding",
+	"Upgrade", "User-Agent",
+}
+
+func (w Webhook) validateHeaders() error {
+	if len(w.Headers) > maxHeaders {
+		return invalid("Headers", fmt.Sprintf("holds more than %d fields", maxHeaders))
+	}
+	seen := make(map[string]bool, len(w.Headers))
+	for name, value := range w.Headers {
+		canonical := textproto.CanonicalMIMEHeaderKey(name)
+		switch {
+		case name == "" || strings.ContainsFunc(name, notToken):
+			return invalid("Headers", fmt.Sprintf("holds %.60q, which is no header name", name))
+		case slices.Contains(ownHeaders, canonical) || strings.HasPrefix(canonical, "Webhook-"):
+			return invalid("Headers", fmt.Sprintf("would override %s", canonical))
+		case seen[canonical]:
+			return invalid("Headers", fmt.Sprintf("holds %s twice", canonical))
+		case len(value) > maxHeader || !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl):
+			return invalid("Headers", fmt.Sprintf("holds a value for %s that cannot be sent", canonical))
+		}
+		seen[canonical] = true
+	}
+	return nil
+}
+
+// notToken reports whether r may not stand in a header name (RFC 9110, 5.6.2).
+func notToken(r rune) bool {
+	return r > unicode.MaxASCII ||
+		!unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
+}
+
+func (w Webhook) validateSecrets() error {
+	if len(w.Secrets) > maxSecrets {
+		return invalid("Secrets", fmt.Sprintf("holds more than %d", maxSecrets))
+	}
+	_, err := newSigner(w.Secrets)
+	return err
+}
+
+// Matches reports whether w gets e: whether it is of e's account, of one of
+// its lists or of every list, wants its type and its source, and is on or
+// keeps events while off.
+func (w Webhook) Matches(e Event) bool {
+	m := e.meta()
+	return w.compare(e.Type(), &m) == matches
+}
+
+// A mismatch is the first reason why a webhook does not get an event.
+type mismatch int
+
+const (
+	matches mismatch = iota
+	otherAccount
+	isDeleted
+	isOff
+	otherType
+	otherSource
+	otherList
+)
+
+func (w *Webhook) compare(t EventType, m *Meta) mismatch {
+	switch {
+	case w.Account != m.Account:
+		return otherAccount
+	case w.Deleted:
+		return isDeleted
+	case w.Off != "" && !w.Keep:
+		return isOff
+	case !slices.Contains(w.Events, t):
+		return otherType
+	case !slices.Contains(w.Sources, m.Source):
+		return otherSource
+	case w.List != "" && !slices.Contains(m.Lists, w.List):
+		return otherList
+	}
+	return matches
+}
+
+// sentence says a mismatch to w's owner.
+func (w *Webhook) sentence(why mismatch, t EventType, m *Meta) string {
+	switch why {
+	case otherAccount:
+		return "The event belongs to another account."
+	case isDeleted:
+		return "The webhook was deleted."
+	case isOff:
+		return "The webhook is off: " + w.Off
+	case otherType:
+		return fmt.Sprintf("The webhook does not want %s events.", t)
+	case otherSource:
+		return fmt.Sprintf("The webhook does not want events initiated from %s.", m.Source)
+	case otherList:
+		return fmt.Sprintf("The webhook is tied to list %s, which is none of the event's.", w.List)
+	}
+	if w.Off != "" {
+		return "The webhook is off and keeps the event until it is switched on."
+	}
+	return "The webhook gets the event."
+}
+
+// wireList is the list that w's body names: its own, else the event's first,
+// else 0, the protocol's word for none.
+func (w *Webhook) wireList(m *Meta) string {
+	switch {
+	case w.List != "":
+		return w.List
+	case len(m.Lists) > 0:
+		return m.Lists[0]
+	}
+	return "0"
 }

@@ -1,0 +1,259 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+// try decides what becomes of a flight, making an attempt if its webhook still
+// wants one, and notes the outcome in f. It returns false when the delivery is
+// to be let go of without a word to the store: its lease is about to end.
+func (d *Dispatcher) try(f *flight) bool {
+	due := f.Due // the lease's end
+	t, err := d.target(f.Account, f.WebhookID)
+	switch {
+	case err != nil:
+		d.complain("reading webhooks", err)
+		d.giveBack(f)
+	case d.stopped():
+		d.giveBack(f)
+	case t == nil || t.Deleted:
+		f.cancel("Canceled: the webhook was deleted.")
+	case t.Off != "" && t.Keep:
+		d.giveBack(f)
+	case t.Off != "":
+		f.cancel("Canceled: the webhook is off: " + t.Off)
+	case f.Lease > 2*int64(f.Attempts)+poisonLimit:
+		f.fail(&Attempt{Start: now(), Reason: "Given up: it was begun many times, and no outcome could be stored."})
+	case now().Add(d.opts.Timeout).After(due):
+		return false
+	default:
+		d.attemptOnce(f, t, due)
+	}
+	return true
+}
+
+// target looks up a webhook, as it is now.
+func (d *Dispatcher) target(account, id string) (*target, error) {
+	ctx, cancel := bounded(d.settling)
+	defer cancel()
+	return d.registry.get(ctx, account, id)
+}
+
+// attemptOnce makes an attempt and decides what its answer means.
+func (d *Dispatcher) attemptOnce(f *flight, t *target, due time.Time) {
+	ctx, ended := d.attempts, func(Attempt) {}
+	if h := d.opts.Hooks.Attempt; h != nil {
+		d.guard("Hooks.Attempt", func() {
+			hookCtx, hookEnded := h(ctx, f.Delivery)
+			if hookCtx != nil {
+				ctx = hookCtx
+			}
+			if hookEnded != nil {
+				ended = hookEnded
+			}
+		})
+	}
+	f.slot.began()
+	a := d.post(ctx, t, f.Delivery, due)
+	f.slot.ended(a.delivered() || a.cut)
+	d.guard("Hooks.Attempt", func() { ended(a.Attempt) })
+
+	switch {
+	case a.delivered():
+		f.finish(StateDelivered, &a.Attempt)
+	case a.cut:
+		d.giveBack(f)
+	case a.Status == http.StatusGone:
+		f.fail(&a.Attempt)
+		d.switchOff(t.Webhook, "The receiver answered 410 Gone.")
+	default:
+		d.failed(f, t, a)
+	}
+}
+
+// failed puts the next attempt in the schedule, or ends the delivery, and
+// holds the webhook when the receiver asked for it.
+func (d *Dispatcher) failed(f *flight, t *target, a answer) {
+	if a.hold > 0 {
+		d.hold(t.Webhook, now().Add(a.hold))
+	}
+	delay, again := retryDelay(d.opts.Backoff, f.Attempts+1)
+	if t.NoRetry || !again {
+		f.fail(&a.Attempt)
+		return
+	}
+	f.change = Change{
+		ID: f.ID, State: StatePending, Due: now().Add(max(delay, a.hold)), Attempts: f.Attempts + 1, Log: &a.Attempt,
+	}
+}
+
+// giveBack makes the delivery due again without using up an attempt.
+func (d *Dispatcher) giveBack(f *flight) {
+	f.change = Change{ID: f.ID, State: StatePending, Due: now(), Attempts: f.Attempts}
+}
+
+// finish ends the delivery after an attempt.
+func (f *flight) finish(s State, a *Attempt) {
+	f.change = Change{ID: f.ID, State: s, Due: now(), Attempts: f.Attempts + 1, Log: a}
+}
+
+func (f *flight) fail(a *Attempt) { f.finish(StateFailed, a) }
+
+func (f *flight) cancel(reason string) { f.change = cancellation(f.Delivery, reason) }
+
+// cancellation ends a delivery that is not to be attempted any more.
+func cancellation(d Delivery, reason string) Change {
+	at := now()
+	return Change{
+		ID: d.ID, Lease: d.Lease, State: StateCanceled, Due: at, Attempts: d.Attempts,
+		Log: &Attempt{Start: at, Reason: reason},
+	}
+}
+
+// An answer is an attempt, and what else its answer asks for.
+type answer struct {
+	Attempt
+	hold time.Duration // the receiver asked to be left alone for so long
+	cut  bool          // we cut it short, so it counts for nothing
+}
+
+func (a *answer) delivered() bool { return a.Status >= 200 && a.Status < 300 }
+
+// post makes one HTTP request, in the time that an attempt has. It never goes
+// on the wire after the lease's end.
+func (d *Dispatcher) post(ctx context.Context, t *target, del Delivery, leaseEnd time.Time) (a answer) {
+	began := time.Now()
+	a.Start = clock(began)
+	ctx, cancel := context.WithTimeoutCause(ctx, d.opts.Timeout, errTimeout)
+	defer cancel()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var at progress
+	ctx = httptrace.WithClientTrace(ctx, at.trace(leaseEnd, stop))
+	defer func() {
+		if p := recover(); p != nil {
+			d.opts.Logger.Error("webhook: the HTTP client panicked", "panic", fmt.Sprint(p))
+			a.Status, a.Reason, a.Detail = 0, "The request could not be made.", clean("panic: "+fmt.Sprint(p))
+		}
+		a.Duration = time.Since(began).Truncate(time.Microsecond)
+	}()
+
+	resp, err := d.client.Do(d.request(ctx, t, del, began))
+	if err != nil {
+		a.cut = cutShort(ctx)
+		a.Reason, a.Detail = explainError(ctx, err, at.phase(), d.opts.Timeout)
+		return a
+	}
+	defer resp.Body.Close()
+	a.Status = resp.StatusCode
+	body, err := readAnswer(resp.Body)
+	a.Response = body
+	if !a.delivered() {
+		a.cut = err != nil && cutShort(ctx)
+		a.Reason = explainStatus(resp.StatusCode)
+	}
+	if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable {
+		a.hold = retryAfter(resp.Header, time.Now())
+	}
+	return a
+}
+
+// errLeaseEnded is the cause of attempts that came too late to be sent.
+var errLeaseEnded = errors.New("the lease ended before the request was sent")
+
+// cutShort reports whether an attempt ended for a reason of ours.
+func cutShort(ctx context.Context) bool {
+	cause := context.Cause(ctx)
+	return cause == errShutdown || cause == errLeaseEnded
+}
+
+// request builds what goes over the wire.
+func (d *Dispatcher) request(ctx context.Context, t *target, del Delivery, at time.Time) *http.Request {
+	h := make(http.Header, len(t.header)+8)
+	for name, values := range t.header {
+		h[name] = values
+	}
+	h["Content-Type"] = contentType
+	h["User-Agent"] = []string{d.opts.UserAgent}
+	h[HeaderID] = []string{del.ID}
+	h[HeaderTimestamp] = []string{strconv.FormatInt(at.Unix(), 10)}
+	h[HeaderAttempt] = []string{strconv.Itoa(del.Attempts + 1)}
+	h[HeaderEvent] = []string{string(del.Type)}
+	if s := t.signer.header(del.ID, at, del.Body); s != "" {
+		h[HeaderSignature] = []string{s}
+	}
+	// An idle connection that the receiver closed meanwhile is no failure:
+	// with this field, even empty, net/http tries again by itself, and being
+	// empty it is not sent.
+	h["Idempotency-Key"] = nil
+	req := &http.Request{
+		Method: http.MethodPost, URL: t.url, Host: t.url.Host, Header: h,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		ContentLength: int64(len(del.Body)),
+		Body:          io.NopCloser(bytes.NewReader(del.Body)),
+		GetBody:       func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(del.Body)), nil },
+	}
+	return req.WithContext(ctx)
+}
+
+// contentType has nothing after it: one captured receiver refuses more.
+var contentType = []string{"application/x-www-form-urlencoded"}
+
+// readAnswer keeps the beginning of an answer and reads some more of it, so
+// that the connection can be used again, but never without end.
+func readAnswer(r io.Reader) ([]byte, error) {
+	kept, err := io.ReadAll(io.LimitReader(r, keptResponse))
+	if err != nil || len(kept) < keptResponse {
+		return kept, err
+	}
+	_, err = io.CopyN(io.Discard, r, readResponse-keptResponse)
+	if err == io.EOF {
+		err = nil
+	}
+	return kept, err
+}
+
+// progress is how far an attempt has come, written by the transport's
+// goroutines.
+type progress struct{ at atomic.Int32 }
+
+type phase int32
+
+const (
+	phaseConnection phase = iota // waiting for a free connection
+	phaseLookup
+	phaseConnect
+	phaseTLS
+	phaseSend
+	phaseAnswer
+)
+
+func (p *progress) phase() phase    { return phase(p.at.Load()) }
+func (p *progress) enter(now phase) { p.at.Store(int32(now)) }
+
+// trace follows an attempt, and stops it if the lease has ended by the time
+// there is a connection: a process that was frozen must not send what is no
+// longer its own.
+func (p *progress) trace(leaseEnd time.Time, stop context.CancelCauseFunc) *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		DNSStart:          func(httptrace.DNSStartInfo) { p.enter(phaseLookup) },
+		ConnectStart:      func(string, string) { p.enter(phaseConnect) },
+		TLSHandshakeStart: func() { p.enter(phaseTLS) },
+		GotConn: func(httptrace.GotConnInfo) {
+			p.enter(phaseSend)
+			if now().After(leaseEnd) {
+				stop(errLeaseEnded)
+			}
+		},
+		WroteRequest: func(httptrace.WroteRequestInfo) { p.enter(phaseAnswer) },
+	}
+}

@@ -1,0 +1,292 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// Start begins to deliver: what is due in the store, and from then on what is
+// emitted. It returns ErrClosed after Shutdown, and an error when the
+// Dispatcher runs already.
+func (d *Dispatcher) Start() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.stopped():
+		return ErrClosed
+	case d.started:
+		return errors.New("webhook: Start: the dispatcher is running already")
+	}
+	d.started = true
+	d.loops.Go(d.claimLoop)
+	d.loops.Go(d.refreshLoop)
+	d.loops.Go(d.pruneLoop)
+	return nil
+}
+
+// Shutdown stops delivering, for good. It waits until the attempts that are
+// under way have ended and their outcomes are stored. When ctx is done it cuts
+// short those that still run, and returns ctx's error. What was cut short or
+// not begun is given back to the store at once, for another process or the
+// next start, and uses up no attempt.
+func (d *Dispatcher) Shutdown(ctx context.Context) error {
+	d.mu.Lock()
+	if !d.stopped() {
+		close(d.stop)
+	}
+	d.mu.Unlock()
+	d.lanes.close()
+	defer d.abandon()
+	defer d.cut(errShutdown)
+
+	idle := d.flights.drained()
+	loops := make(chan struct{})
+	go func() {
+		d.loops.Wait()
+		close(loops)
+	}()
+	for _, done := range []<-chan struct{}{loops, idle} {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			d.cut(errShutdown)
+			d.giveUp(loops, idle)
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// giveUp waits a little longer for what was cut short to be given back.
+func (d *Dispatcher) giveUp(waits ...<-chan struct{}) {
+	grace := time.NewTimer(shutdownGrace)
+	defer grace.Stop()
+	for _, done := range waits {
+		select {
+		case <-done:
+		case <-grace.C:
+			return
+		}
+	}
+}
+
+// shutdownGrace is how long giving back may take after Shutdown's context is
+// done. What is not given back by then comes due when its lease ends.
+const shutdownGrace = 3 * time.Second
+
+// errShutdown is the cause of attempts that Shutdown cut short.
+var errShutdown = errors.New("the dispatcher shut down")
+
+// stopped reports whether Shutdown was called.
+func (d *Dispatcher) stopped() bool {
+	select {
+	case <-d.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+func (d *Dispatcher) running() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.started && !d.stopped()
+}
+
+// leaseEnd is when a lease taken now ends: twice the timeout, never renewed.
+func (d *Dispatcher) leaseEnd() time.Time { return now().Add(2 * d.opts.Timeout) }
+
+// claimLoop claims what is due, when it is woken and at every poll.
+func (d *Dispatcher) claimLoop() {
+	poll := time.NewTimer(0)
+	defer poll.Stop()
+	after := ""
+	for {
+		select {
+		case <-d.stop:
+			return
+		case <-d.woken:
+		case <-poll.C:
+			poll.Reset(d.opts.PollInterval)
+		}
+		after = d.claim(after)
+	}
+}
+
+// claim leases what there is room for and begins with it. It returns the
+// webhook that had the last turn.
+func (d *Dispatcher) claim(after string) string {
+	r := d.lanes.begin(groupRows)
+	if r.n == 0 {
+		return after
+	}
+	ctx, cancel := bounded(d.settling)
+	defer cancel()
+	until := d.leaseEnd()
+	ds, err := d.store.Claim(ctx, Claim{
+		Now: now(), Until: until, After: after, Limit: r.n, Each: r.each, Room: r.lanes,
+	})
+	if err != nil {
+		d.lanes.abort(r)
+		d.complain("claiming deliveries", err)
+		return after
+	}
+	ids := make([]string, len(ds))
+	for i := range ds {
+		ids[i] = ds[i].WebhookID
+	}
+	for i, s := range d.lanes.end(r, ids) {
+		d.begin(&flight{Delivery: ds[i], slot: s})
+		after = ds[i].WebhookID
+	}
+	return after
+}
+
+// refreshLoop keeps the remembered webhooks current, and cancels what waits
+// for those that went off or away elsewhere.
+func (d *Dispatcher) refreshLoop() {
+	d.every(d.opts.PollInterval, func() {
+		ctx, cancel := bounded(d.settling)
+		defer cancel()
+		if err := d.registry.poll(ctx); err != nil {
+			d.complain("reading webhooks", err)
+		}
+	})
+}
+
+const (
+	pruneInterval = 10 * time.Minute
+	pruneRows     = 500
+)
+
+// pruneLoop removes what finished longer ago than the retention, in batches
+// small enough to hold up nobody.
+func (d *Dispatcher) pruneLoop() {
+	if d.opts.Retention < 0 {
+		return
+	}
+	d.every(pruneInterval, func() {
+		for !d.stopped() {
+			ctx, cancel := bounded(d.settling)
+			n, err := d.store.Prune(ctx, now().Add(-d.opts.Retention), pruneRows)
+			cancel()
+			if err != nil {
+				d.complain("pruning the log", err)
+			}
+			if err != nil || n < pruneRows {
+				return
+			}
+		}
+	})
+}
+
+// every calls f at intervals, give or take a tenth so that processes started
+// together do not act together, until Shutdown.
+func (d *Dispatcher) every(interval time.Duration, f func()) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-d.stop:
+			return
+		case <-timer.C:
+			f()
+			timer.Reset(time.Duration((0.9 + 0.2*rand.Float64()) * float64(interval)))
+		}
+	}
+}
+
+// A flight is a delivery that this process holds: from its lease until its
+// outcome is stored.
+type flight struct {
+	Delivery // Lease and Due follow what is claimed again, under flights.mu
+	slot     *slot
+	change   Change // the outcome
+	attempt  *Attempt
+	failures int // of storing the outcome, where others' could be stored
+}
+
+func (f *flight) size() (rows, bytes int) {
+	if f.change.Log != nil {
+		bytes = len(f.change.Log.Response) + len(f.change.Log.Detail)
+	}
+	return 1, bytes
+}
+
+// flights are those of a Dispatcher, by the delivery's ID.
+type flights struct {
+	mu    sync.Mutex
+	byID  map[string]*flight
+	empty chan struct{} // closed when the last one ends; nil: nobody waits
+}
+
+// add notes f, unless the delivery is held already: its lease had run out and
+// this process claimed it again. Then the older flight goes on under the new
+// lease, so that nothing is sent twice and its outcome is not lost.
+func (fs *flights) add(f *flight) (added bool) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if held := fs.byID[f.ID]; held != nil {
+		held.Lease, held.Due = f.Lease, f.Due
+		return false
+	}
+	fs.byID[f.ID] = f
+	return true
+}
+
+func (fs *flights) remove(f *flight) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	delete(fs.byID, f.ID)
+	if len(fs.byID) == 0 && fs.empty != nil {
+		close(fs.empty)
+		fs.empty = nil
+	}
+}
+
+// lease returns what f's outcome must name now.
+func (fs *flights) lease(f *flight) int64 {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return f.Lease
+}
+
+// drained returns a channel that is closed once no flight is left.
+func (fs *flights) drained() <-chan struct{} {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	done := make(chan struct{})
+	if len(fs.byID) == 0 {
+		close(done)
+		return done
+	}
+	if fs.empty != nil { // a second Shutdown waits with the first
+		return fs.empty
+	}
+	fs.empty = done
+	return done
+}
+
+// begin makes an attempt at a delivery that was leased for this process.
+func (d *Dispatcher) begin(f *flight) {
+	if !d.flights.add(f) {
+		f.slot.release()
+		return
+	}
+	go func() {
+		if d.try(f) {
+			d.outcomes.add(f)
+		} else {
+			d.end(f)
+		}
+	}()
+}
+
+// end lets go of a flight.
+func (d *Dispatcher) end(f *flight) {
+	d.flights.remove(f)
+	f.slot.release()
+}

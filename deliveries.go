@@ -1,0 +1,139 @@
+package webhook
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+)
+
+// Deliveries returns the deliveries that q selects, newest first unless it
+// says otherwise. Account is always looked at, unless q.All is set. Page with
+// q.Limit and q.After.
+func (d *Dispatcher) Deliveries(ctx context.Context, q DeliveryQuery) ([]Delivery, error) {
+	ds, err := d.store.Deliveries(ctx, q)
+	return ds, wrap("Deliveries", err)
+}
+
+// Count returns how many deliveries q selects, and stops counting at q.Limit.
+func (d *Dispatcher) Count(ctx context.Context, q DeliveryQuery) (int, error) {
+	n, err := d.store.Count(ctx, q)
+	return n, wrap("Count", err)
+}
+
+// Redeliver makes a delivery due now, with the whole schedule before it again:
+// one that ended is begun again under the same ID, and one that waits for its
+// next attempt waits no longer. It returns ErrNotFound if there is none in the
+// account or its webhook was deleted, and an *InvalidError if its body was
+// erased.
+func (d *Dispatcher) Redeliver(ctx context.Context, account, id string) error {
+	for tries := 0; ; tries++ {
+		ds, err := d.store.Deliveries(ctx, DeliveryQuery{Account: account, IDs: []string{id}})
+		if err != nil {
+			return wrap("Redeliver", err)
+		}
+		if len(ds) == 0 {
+			return ErrNotFound
+		}
+		if _, err := d.find(ctx, account, ds[0].WebhookID); err != nil {
+			return wrap("Redeliver", err)
+		}
+		if len(ds[0].Body) == 0 {
+			return invalid("Body", "was erased: there is nothing to deliver")
+		}
+		n, err := d.reopen(ctx, ds)
+		if err != nil || n == 1 {
+			return wrap("Redeliver", err)
+		}
+		if tries == 10 {
+			return ErrConflict
+		}
+	}
+}
+
+// reopen makes deliveries due now and returns how many it could.
+func (d *Dispatcher) reopen(ctx context.Context, ds []Delivery) (int, error) {
+	at := now()
+	changes := make([]Change, 0, len(ds))
+	for _, del := range ds {
+		if len(del.Body) > 0 {
+			changes = append(changes, Change{ID: del.ID, Lease: del.Lease, State: StatePending, Due: at})
+		}
+	}
+	lost, err := d.store.Apply(ctx, changes)
+	if err != nil {
+		return 0, err
+	}
+	d.Wake()
+	return len(changes) - len(lost), nil
+}
+
+// cancelRows is how many deliveries are canceled in one call of the store.
+const cancelRows = 500
+
+// cancelPending cancels what waits for a webhook that no longer wants any.
+// The webhook is stored as it should be, so an error here is only logged: what
+// is left is canceled when it comes due.
+func (d *Dispatcher) cancelPending(ctx context.Context, w Webhook, reason string) {
+	q := DeliveryQuery{
+		Account: w.Account, Webhook: w.ID, States: []State{StatePending}, Limit: cancelRows, Brief: true,
+	}
+	for {
+		ds, err := d.store.Deliveries(ctx, q)
+		if err == nil && len(ds) > 0 {
+			err = d.cancelAll(ctx, ds, reason)
+		}
+		if err != nil {
+			d.complain("canceling deliveries", err)
+		}
+		if err != nil || len(ds) < cancelRows {
+			return
+		}
+		last := ds[len(ds)-1]
+		q.After = Cursor{Created: last.Created, ID: last.ID}
+	}
+}
+
+func (d *Dispatcher) cancelAll(ctx context.Context, ds []Delivery, reason string) error {
+	changes := make([]Change, len(ds))
+	for i, del := range ds {
+		changes[i] = cancellation(del, reason)
+	}
+	lost, err := d.store.Apply(ctx, changes)
+	if err != nil {
+		return err
+	}
+	stored := map[string]bool{}
+	for _, id := range lost {
+		stored[id] = false
+	}
+	for i, del := range ds {
+		if _, isLost := stored[del.ID]; !isLost {
+			del.State, del.Due, del.Lease = StateCanceled, changes[i].Due, del.Lease+1
+			d.tellChanged(del)
+		}
+	}
+	return nil
+}
+
+// SendTest delivers the sample of an event type to a webhook at once, whether
+// or not the webhook wants such events or is on, and returns the attempt. It
+// is not kept in the log and is not tried again. Its webhook-id begins with
+// "test_". It returns ErrNotFound if there is no such webhook in the account.
+func (d *Dispatcher) SendTest(ctx context.Context, account, webhook string, t EventType) (Attempt, error) {
+	sample := Sample(t)
+	if sample == nil {
+		return Attempt{}, invalid("type", "is none of the nine event types")
+	}
+	w, err := d.find(ctx, account, webhook)
+	if err != nil {
+		return Attempt{}, wrap("SendTest", err)
+	}
+	m := sample.meta()
+	m.Time = time.Now()
+	body, err := encode(sample, m, w.wireList(&m), w.Format)
+	if err != nil {
+		return Attempt{}, err
+	}
+	del := Delivery{ID: "test_" + rand.Text(), Account: account, WebhookID: webhook, Type: t, Body: body}
+	return d.post(ctx, newTarget(w), del, d.leaseEnd()).Attempt, nil
+}

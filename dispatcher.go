@@ -1,0 +1,120 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// A Dispatcher takes events, keeps them in a Store, and delivers them to the
+// webhooks that want them. It is safe for concurrent use. Several Dispatchers,
+// in one process or in many, may share a Store.
+//
+// Emitting and managing webhooks work on a Dispatcher that was never started
+// and on one that was shut down: a process may only emit, and leave the
+// delivering to others.
+type Dispatcher struct {
+	store    Store
+	client   *http.Client
+	opts     Options
+	registry *registry
+	lanes    *lanes
+	emits    batcher[*emission]
+	outcomes batcher[*flight]
+	flights  flights
+	woken    chan struct{} // asks for a claim
+
+	attempts context.Context // of every request
+	cut      context.CancelCauseFunc
+	settling context.Context // of storing outcomes
+	abandon  context.CancelFunc
+
+	mu      sync.Mutex
+	started bool
+	stop    chan struct{} // closed by Shutdown
+	loops   sync.WaitGroup
+	silence map[string]time.Time // when an operation's failure was last logged
+}
+
+// New returns a Dispatcher on store. The client sends the requests; nil means
+// NewClient(nil), which is safe to point at customers' URLs. A client of the
+// caller's is copied: redirects are never followed and cookies never kept.
+// Nil options are the defaults. An option out of range is an *InvalidError.
+func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {
+	if store == nil {
+		return nil, invalid("store", "is nil")
+	}
+	o, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	d := &Dispatcher{
+		store:    store,
+		client:   prepareClient(client),
+		opts:     o,
+		registry: newRegistry(store, o.PollInterval),
+		woken:    make(chan struct{}, 1),
+		stop:     make(chan struct{}),
+		silence:  map[string]time.Time{},
+	}
+	d.lanes = newLanes(o.Concurrency, o.PerWebhook, d.Wake)
+	d.flights.byID = map[string]*flight{}
+	d.emits = batcher[*emission]{run: d.enqueue, size: (*emission).size, maxRows: groupRows, maxBytes: groupBytes}
+	d.outcomes = batcher[*flight]{run: d.settle, size: (*flight).size, maxRows: groupRows, maxBytes: groupBytes}
+	d.attempts, d.cut = context.WithCancelCause(context.Background())
+	d.settling, d.abandon = context.WithCancel(context.Background())
+	return d, nil
+}
+
+// Limits of what is written to the store in one call.
+const (
+	groupRows  = 500
+	groupBytes = 1 << 20
+)
+
+// clock cuts t to what a Store keeps.
+func clock(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+
+// now is the wall clock, as a Store keeps it. The monotonic clock is of no use
+// for leases: it stands still in a machine that is suspended.
+func now() time.Time { return clock(time.Now()) }
+
+// bounded gives one call of the store its time.
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, storeTimeout)
+}
+
+// wrap says which operation an error of the store belongs to, once.
+func wrap(operation string, err error) error {
+	if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) || errors.As(err, new(*InvalidError)) {
+		return err
+	}
+	return fmt.Errorf("webhook: %s: %w", operation, err)
+}
+
+// complain logs that an operation in the background failed, at most once a
+// minute each: what fails once fails often.
+func (d *Dispatcher) complain(operation string, err error) {
+	d.mu.Lock()
+	quiet := time.Since(d.silence[operation]) < time.Minute
+	if !quiet {
+		d.silence[operation] = time.Now()
+	}
+	d.mu.Unlock()
+	if !quiet {
+		d.opts.Logger.Error("webhook: "+operation+" failed and will be tried again", "error", err)
+	}
+}
+
+// guard calls a function of the user's and survives its panic.
+func (d *Dispatcher) guard(name string, call func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			d.opts.Logger.Error("webhook: "+name+" panicked", "panic", fmt.Sprint(p))
+		}
+	}()
+	call()
+}

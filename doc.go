@@ -1,0 +1,54 @@
+// Package webhook gives a mailing app the webhooks that its customers expect:
+// nine things that happen to subscribers and campaigns are POSTed, as the
+// nested forms that ActiveCampaign announced in January 2013, to any number of
+// URLs.
+//
+// An app creates a Dispatcher on a Store, calls Emit where things happen, and
+// starts it in at least one process:
+//
+//	d, err := webhook.New(store, nil, nil)
+//	if err != nil {
+//		return err
+//	}
+//	if err := d.Start(); err != nil {
+//		return err
+//	}
+//	defer d.Shutdown(ctx)
+//
+//	err = d.Emit(ctx, webhook.Subscribe{
+//		Meta:       webhook.Meta{Lists: []string{"12"}, Source: webhook.SourceAdmin},
+//		Subscriber: webhook.Subscriber{ID: "12", Email: "test@test.com"},
+//	})
+//
+// Stores are in the packages memstore, sqlitestore, postgresstore and
+// mysqlstore; anybody can write another, which package storetest checks.
+//
+// # What is promised
+//
+// When Emit returns nil, every webhook that wants the event has a delivery of
+// it in the store, and each is attempted until its receiver answers with a
+// success (200 to 299), its schedule is used up, or its webhook is deleted or
+// switched off. A delivery may arrive more than once, after a crash or when an
+// answer was lost: the header Webhook-Id is the same each time. Deliveries are
+// made side by side and may arrive in another order than they were emitted in.
+//
+// Emitting an event twice with the same Meta.ID delivers it once to each
+// webhook. Another process may not see an added or changed webhook for
+// Options.PollInterval, a second by default.
+//
+// # The life of a delivery
+//
+// A delivery is StatePending until it is StateDelivered, StateFailed or
+// StateCanceled. While it is pending, Due is the time of its next attempt; the
+// process that leases it moves Due to the end of its lease, so that another
+// takes over by itself should it die. Redeliver makes any delivery pending
+// again. What finished is removed after Options.Retention.
+//
+// # What an answer means
+//
+// A success is a delivery. Anything else is a failure and is tried again, on
+// Options.Backoff: redirects, which are never followed; refusals (4xx) like
+// faults (5xx); timeouts, refused connections and bad certificates. 410 Gone
+// switches the webhook off. 429 and 503 with Retry-After hold the webhook, all
+// of its deliveries, for so long, at most a day.
+package webhook

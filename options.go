@@ -1,0 +1,147 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+)
+
+// Options configure a Dispatcher. The zero value of every field is its
+// default.
+type Options struct {
+	// Concurrency is how many attempts may be under way at once in this
+	// process: 256 by default. An attempt older than a second counts against a
+	// second limit of eight times as many instead, so that receivers that hang
+	// do not take the places of those that answer.
+	Concurrency int
+
+	// PerWebhook is the most attempts under way at once for one webhook: 32 by
+	// default. The limit in force begins at 4 and adapts between 1 and this:
+	// more while answers come fast and well, fewer when they slow or fail.
+	PerWebhook int
+
+	// Timeout is how long one attempt may take, from looking up the name to
+	// the end of the answer's body: 15 s by default. A delivery whose process
+	// died is taken over after twice the Timeout; above 25 s that is more than
+	// the minute which the protocol promises.
+	Timeout time.Duration
+
+	// Backoff makes the policy for the waits between attempts. It is made anew
+	// for each use. By default it is Schedule(5s, 5m, 30m, 2h, 5h, 10h, 14h,
+	// 20h, 24h): ten attempts in some three days.
+	Backoff func() backoff.BackOff
+
+	// PollInterval is how often the store is asked for deliveries that are due
+	// and for webhooks that changed: 1 s by default. What is emitted here is
+	// attempted at once, without a poll.
+	PollInterval time.Duration
+
+	// Retention is how long finished deliveries are kept, with their bodies,
+	// which are personal data: 30 days by default. Negative: for ever.
+	Retention time.Duration
+
+	// BodyLimit is the most bytes that a body may have: 256 KiB by default.
+	BodyLimit int
+
+	// UserAgent is sent with every request: "listhook/1 (webhooks)" by default.
+	UserAgent string
+
+	// Logger gets what an operator should know: a store that fails, a lease
+	// that was lost, a panic. By default it is slog.Default(). No secret, URL
+	// or body is logged.
+	Logger *slog.Logger
+
+	// Hooks are told what happens.
+	Hooks Hooks
+}
+
+// Hooks are functions that a Dispatcher calls as things happen, for telemetry
+// and for telling owners. Each may be nil. They are called from several
+// goroutines at once and hold up what they observe, so they should return
+// fast; a panic in one is logged and has no other effect.
+type Hooks struct {
+	// Carrier returns what to keep with the deliveries of an Emit, such as the
+	// caller's trace context. It is found again in Delivery.Carrier.
+	Carrier func(ctx context.Context) map[string]string
+
+	// Enqueued is called when deliveries became durable.
+	Enqueued func(ds []Delivery)
+
+	// Attempt is called before an attempt is made. The context that it returns
+	// is that of the request, and the function, unless nil, is called with the
+	// result.
+	Attempt func(ctx context.Context, d Delivery) (context.Context, func(Attempt))
+
+	// Changed is called when the outcome of an attempt, or a cancellation, is
+	// stored: d has its new State, Due and Attempts, and no Log.
+	Changed func(d Delivery)
+
+	// Lost is called when an outcome could not be stored because the delivery
+	// had meanwhile been claimed, canceled or begun again by somebody else.
+	// More than a few mean that clocks differ or that the store is slow.
+	Lost func(d Delivery)
+
+	// SwitchedOff is called when this process switched a webhook off because
+	// of what its receiver answered. w.Off says why.
+	SwitchedOff func(w Webhook)
+}
+
+// Limits that are not options.
+const (
+	startLimit   = 4                // attempts under way for a webhook that is not known yet
+	slowFactor   = 8                // slow attempts allowed, in times of Concurrency
+	slowAfter    = time.Second      // from when on an attempt is slow
+	storeTimeout = 30 * time.Second // for one call of the store
+	poisonLimit  = 50               // leases beyond twice the attempts before a delivery is given up
+	keptResponse = 16 << 10         // bytes of an answer that are kept
+	readResponse = 64 << 10         // bytes of an answer that are read
+)
+
+// withDefaults returns a copy of o with every field set, or an *InvalidError.
+func (o *Options) withDefaults() (Options, error) {
+	var opts Options
+	if o != nil {
+		opts = *o
+	}
+	for _, f := range []struct {
+		name     string
+		negative bool
+	}{
+		{"Concurrency", opts.Concurrency < 0},
+		{"PerWebhook", opts.PerWebhook < 0},
+		{"Timeout", opts.Timeout < 0},
+		{"PollInterval", opts.PollInterval < 0},
+		{"BodyLimit", opts.BodyLimit < 0},
+	} {
+		if f.negative {
+			return Options{}, invalid("Options."+f.name, "is negative")
+		}
+	}
+	setDefault(&opts.Concurrency, 256)
+	setDefault(&opts.PerWebhook, 32)
+	setDefault(&opts.Timeout, 15*time.Second)
+	setDefault(&opts.PollInterval, time.Second)
+	setDefault(&opts.Retention, 30*24*time.Hour)
+	setDefault(&opts.BodyLimit, 256<<10)
+	setDefault(&opts.UserAgent, "listhook/1 (webhooks)")
+	if opts.Timeout < time.Millisecond || opts.PollInterval < time.Millisecond {
+		return Options{}, invalid("Options", fmt.Sprintf("has a Timeout (%s) or PollInterval (%s) below a millisecond", opts.Timeout, opts.PollInterval))
+	}
+	if opts.Backoff == nil {
+		opts.Backoff = Schedule(defaultDelays...)
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.Default()
+	}
+	return opts, nil
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

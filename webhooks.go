@@ -1,0 +1,247 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Webhooks returns the webhooks that q selects, in order of ID, from the
+// store.
+func (d *Dispatcher) Webhooks(ctx context.Context, q WebhookQuery) ([]Webhook, error) {
+	ws, err := d.store.Webhooks(ctx, q)
+	return ws, wrap("Webhooks", err)
+}
+
+// Webhook returns one webhook of an account, or ErrNotFound.
+func (d *Dispatcher) Webhook(ctx context.Context, account, id string) (Webhook, error) {
+	w, err := d.find(ctx, account, id)
+	return w, wrap("Webhook", err)
+}
+
+func (d *Dispatcher) find(ctx context.Context, account, id string) (Webhook, error) {
+	ws, err := d.store.Webhooks(ctx, WebhookQuery{Account: account, IDs: []string{id}})
+	if err == nil && len(ws) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Webhook{}, err
+	}
+	return ws[0], nil
+}
+
+// PutWebhook adds or edits a webhook, and returns it as it is then. One whose
+// Revision is zero is added; without an ID it gets one, a decimal number below
+// 2^53, as clients of ActiveCampaign's APIs expect. Otherwise the fields that
+// its owner edits are taken over, if Revision is that of the stored webhook.
+//
+// A field that cannot be taken is an *InvalidError, a URL that the client
+// would refuse to dial too. ErrConflict means that the ID is taken or that
+// somebody else edited the webhook since it was read; ErrNotFound that there
+// is none to edit in w.Account.
+//
+// Switching a webhook off (Off says why) cancels what waits for it, unless
+// Keep is set: then it waits, and so do further events, until the webhook is
+// switched on.
+func (d *Dispatcher) PutWebhook(ctx context.Context, w Webhook) (Webhook, error) {
+	if err := w.Validate(); err != nil {
+		return Webhook{}, err
+	}
+	if err := checkURL(d.client, w.URL); err != nil {
+		return Webhook{}, err
+	}
+	var err error
+	if w.Revision == 0 {
+		w, err = d.addWebhook(ctx, w)
+	} else {
+		w, err = d.update(ctx, w.Account, w.ID, func(stored *Webhook) error {
+			if stored.Revision != w.Revision {
+				return ErrConflict
+			}
+			stored.edit(w)
+			return nil
+		})
+	}
+	return w, wrap("PutWebhook", err)
+}
+
+func (d *Dispatcher) addWebhook(ctx context.Context, w Webhook) (Webhook, error) {
+	added := Webhook{Account: w.Account, ID: w.ID, Created: now()}
+	added.edit(w)
+	for tries := 0; ; tries++ {
+		if w.ID == "" {
+			added.ID = newID()
+		}
+		err := d.put(ctx, &added)
+		if !errors.Is(err, ErrConflict) || w.ID != "" || tries == 10 {
+			return added, err
+		}
+	}
+}
+
+// newID makes a webhook's ID: sixteen digits, so that their order as text is
+// the order in which webhooks were added, to the second.
+func newID() string {
+	seconds := time.Now().Unix() - time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+	return strconv.FormatInt(1e15+seconds*1e6+rand.Int64N(1e6), 10)
+}
+
+// edit takes over what the owner of a webhook edits.
+func (w *Webhook) edit(from Webhook) {
+	fresh := w.URL != from.URL || w.Off != "" && from.Off == ""
+	w.List, w.Name, w.URL = from.List, from.Name, from.URL
+	w.Events, w.Sources = slices.Clone(from.Events), slices.Clone(from.Sources)
+	w.Format, w.Secrets, w.Headers = from.Format, slices.Clone(from.Secrets), maps.Clone(from.Headers)
+	w.NoRetry, w.Keep = from.NoRetry, from.Keep
+	w.Revision++
+	if fresh { // what was learnt of the receiver is of the past
+		w.Hold = time.Time{}
+		w.Health = Health{Success: w.Health.Success}
+	}
+	w.setOff(from.Off)
+}
+
+// setOff switches w off, or on with an empty reason.
+func (w *Webhook) setOff(reason string) {
+	switch {
+	case reason == "":
+		w.OffSince = time.Time{}
+	case w.Off == "":
+		w.OffSince = now()
+	}
+	w.Off = reason
+	if reason != "" && w.Keep {
+		w.Hold = forever
+	} else if w.Hold.Equal(forever) {
+		w.Hold = time.Time{}
+	}
+}
+
+// forever is a Hold without an end: that of a webhook which is off and keeps
+// its events.
+var forever = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// DeleteWebhook deletes a webhook and cancels what waits for it. It returns
+// ErrNotFound if there is none in the account.
+func (d *Dispatcher) DeleteWebhook(ctx context.Context, account, id string) error {
+	_, err := d.update(ctx, account, id, func(w *Webhook) error {
+		w.Deleted = true
+		w.Secrets, w.Headers = nil, nil
+		return nil
+	})
+	return wrap("DeleteWebhook", err)
+}
+
+// switchOff switches a webhook off because of what its receiver answered.
+func (d *Dispatcher) switchOff(w Webhook, reason string) {
+	w, ok := d.amend("switching a webhook off", w, func(w *Webhook) bool {
+		if w.Off != "" {
+			return false
+		}
+		w.setOff(reason)
+		return true
+	})
+	if ok && d.opts.Hooks.SwitchedOff != nil {
+		d.guard("Hooks.SwitchedOff", func() { d.opts.Hooks.SwitchedOff(w) })
+	}
+}
+
+// hold keeps a webhook's deliveries from being claimed for a while.
+func (d *Dispatcher) hold(w Webhook, until time.Time) {
+	d.amend("holding a webhook", w, func(w *Webhook) bool {
+		if until.Sub(w.Hold) < time.Second {
+			return false
+		}
+		w.Hold = until
+		return true
+	})
+}
+
+// amend changes a webhook in the background, if change reports that there is
+// something to change.
+func (d *Dispatcher) amend(what string, w Webhook, change func(*Webhook) bool) (Webhook, bool) {
+	ctx, cancel := bounded(d.settling)
+	defer cancel()
+	w, err := d.update(ctx, w.Account, w.ID, func(w *Webhook) error {
+		if !change(w) {
+			return errUnchanged
+		}
+		return nil
+	})
+	if err != nil && err != errUnchanged && !errors.Is(err, ErrNotFound) {
+		d.complain(what, err)
+	}
+	return w, err == nil
+}
+
+var errUnchanged = errors.New("nothing to change")
+
+// update changes a stored webhook, again if somebody else did meanwhile, and
+// cancels what waits for it if it no longer wants any.
+func (d *Dispatcher) update(ctx context.Context, account, id string, change func(*Webhook) error) (Webhook, error) {
+	for tries := 0; ; tries++ {
+		w, err := d.find(ctx, account, id)
+		if err != nil {
+			return Webhook{}, err
+		}
+		was := w
+		if err := change(&w); err != nil {
+			return Webhook{}, err
+		}
+		if err := d.put(ctx, &w); err != nil {
+			if errors.Is(err, ErrConflict) && tries < 10 {
+				continue
+			}
+			return Webhook{}, err
+		}
+		switch {
+		case w.Deleted:
+			d.cancelPending(ctx, w, "Canceled: the webhook was deleted.")
+		case w.Off != "" && !w.Keep:
+			d.cancelPending(ctx, w, "Canceled: the webhook is off: "+w.Off)
+		case was.Off != "" && w.Off == "":
+			d.Wake()
+		}
+		return w, nil
+	}
+}
+
+// put stores w and lets the registry know.
+func (d *Dispatcher) put(ctx context.Context, w *Webhook) (err error) {
+	w.Changed = now()
+	if w.Version, err = d.store.PutWebhook(ctx, *w); err != nil {
+		return err
+	}
+	d.registry.changed(*w)
+	return nil
+}
+
+// An Explanation says of one webhook whether it gets an event.
+type Explanation struct {
+	Webhook Webhook
+	Matches bool
+	Reason  string // the first reason against it, in a sentence for the owner; or that it gets it
+}
+
+// Explain says of each webhook of the event's account whether it gets the
+// event and, if not, the first reason why. Nothing is emitted.
+func (d *Dispatcher) Explain(ctx context.Context, e Event) ([]Explanation, error) {
+	if err := validate(e, d.opts.BodyLimit); err != nil {
+		return nil, err
+	}
+	m := e.meta()
+	ws, err := d.store.Webhooks(ctx, WebhookQuery{Account: m.Account})
+	if err != nil {
+		return nil, wrap("Explain", err)
+	}
+	explained := make([]Explanation, len(ws))
+	for i, w := range ws {
+		why := w.compare(e.Type(), &m)
+		explained[i] = Explanation{Webhook: w, Matches: why == matches, Reason: w.sentence(why, e.Type(), &m)}
+	}
+	return explained, nil
+}
