@@ -27,7 +27,7 @@ func (d *Dispatcher) try(f *flight) bool {
 		d.giveBack(f)
 	case t == nil || t.Deleted:
 		f.cancel("Canceled: the webhook was deleted.")
-	case t.Off != "" && t.Keep:
+	case t.Hold.After(now()):
 		d.giveBack(f)
 	case t.Off != "":
 		f.cancel("Canceled: the webhook is off: " + t.Off)
@@ -74,7 +74,7 @@ func (d *Dispatcher) attemptOnce(f *flight, t *target, due time.Time) {
 		d.giveBack(f)
 	case a.Status == http.StatusGone:
 		f.fail(&a.Attempt)
-		d.switchOff(t.Webhook, "The receiver answered 410 Gone.")
+		f.after = func() { d.switchOff(t.Webhook, "The receiver answered 410 Gone.") }
 	default:
 		d.failed(f, t, a)
 	}
@@ -84,7 +84,8 @@ func (d *Dispatcher) attemptOnce(f *flight, t *target, due time.Time) {
 // holds the webhook when the receiver asked for it.
 func (d *Dispatcher) failed(f *flight, t *target, a answer) {
 	if a.hold > 0 {
-		d.hold(t.Webhook, now().Add(a.hold))
+		until := now().Add(a.hold)
+		f.after = func() { d.hold(t.Webhook, until) }
 	}
 	delay, again := retryDelay(d.opts.Backoff, f.Attempts+1)
 	if t.NoRetry || !again {

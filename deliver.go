@@ -205,8 +205,8 @@ type flight struct {
 	Delivery // Lease and Due follow what is claimed again, under flights.mu
 	slot     *slot
 	change   Change // the outcome
-	attempt  *Attempt
-	failures int // of storing the outcome, where others' could be stored
+	after    func() // what follows once it is stored; nil: nothing
+	failures int    // of storing the outcome, where others' could be stored
 }
 
 func (f *flight) size() (rows, bytes int) {

@@ -79,6 +79,7 @@ func (d *Dispatcher) Wake() {
 // An emission is one event on its way into the store: the deliveries of it.
 type emission struct {
 	rows    []Delivery
+	held    []bool  // rows whose webhook is not to be attempted now
 	slots   []*slot // of the rows that are born leased; nil: of the others
 	dup     []bool  // rows that the store or the group had already
 	receipt *receipt
@@ -139,11 +140,11 @@ func (d *Dispatcher) plan(ctx context.Context, tx Outbox, events []Event) ([]*em
 		if d.opts.Hooks.Carrier != nil && carrier == nil {
 			d.guard("Hooks.Carrier", func() { carrier = d.opts.Hooks.Carrier(ctx) })
 		}
-		rows, err := deliveries(e, m, targets, carrier)
+		em, err := newEmission(e, m, targets, carrier)
 		if err != nil {
 			return nil, err
 		}
-		emissions = append(emissions, &emission{rows: rows})
+		emissions = append(emissions, em)
 	}
 	return emissions, nil
 }
@@ -157,9 +158,9 @@ func urgent(t EventType) bool {
 // without a further column in every store.
 const urgency = 365 * 24 * time.Hour
 
-// deliveries makes the delivery of an event to each of targets, encoding the
+// newEmission makes the delivery of an event to each of targets, encoding the
 // body once for each format and list.
-func deliveries(e Event, m Meta, targets []*target, carrier map[string]string) ([]Delivery, error) {
+func newEmission(e Event, m Meta, targets []*target, carrier map[string]string) (*emission, error) {
 	created := now()
 	if m.ID == "" {
 		m.ID = rand.Text()
@@ -179,7 +180,7 @@ func deliveries(e Event, m Meta, targets []*target, carrier map[string]string) (
 		list   string
 	}
 	bodies := map[dialect][]byte{}
-	rows := make([]Delivery, len(targets))
+	em := &emission{rows: make([]Delivery, len(targets)), held: make([]bool, len(targets))}
 	for i, t := range targets {
 		k := dialect{t.Format, t.wireList(&m)}
 		body, ok := bodies[k]
@@ -190,13 +191,14 @@ func deliveries(e Event, m Meta, targets []*target, carrier map[string]string) (
 			}
 			bodies[k] = body
 		}
-		rows[i] = Delivery{
+		em.held[i] = t.Hold.After(created)
+		em.rows[i] = Delivery{
 			ID: deliveryID(t.ID, e.Type(), m.ID), Account: m.Account, WebhookID: t.ID,
 			EventID: m.ID, Type: e.Type(), Body: body, Carrier: carrier,
 			Created: created, State: StatePending, Due: due,
 		}
 	}
-	return rows, nil
+	return em, nil
 }
 
 // deliveryID makes emitting twice harmless, per webhook, and keeps a click
@@ -221,6 +223,9 @@ func (d *Dispatcher) reserve(e *emission) {
 	}
 	for i := range e.rows {
 		row := &e.rows[i]
+		if e.held[i] {
+			continue
+		}
 		if s := d.lanes.tryTake(row.WebhookID); s != nil {
 			e.slots[i] = s
 			row.Lease, row.Due = 1, d.leaseEnd()

@@ -78,8 +78,8 @@ func (d *Dispatcher) settlePart(part []*flight) error {
 	}
 	for _, f := range part {
 		if len(lost) == 0 || !slices.Contains(lost, f.ID) {
-			d.end(f)
 			d.tellChanged(f.changed())
+			d.conclude(f)
 			continue
 		}
 		if d.flights.lease(f) != f.change.Lease {
@@ -90,6 +90,19 @@ func (d *Dispatcher) settlePart(part []*flight) error {
 		d.tellLost(f.Delivery)
 	}
 	return nil
+}
+
+// conclude lets go of a flight whose outcome is stored, after what follows
+// from the outcome.
+func (d *Dispatcher) conclude(f *flight) {
+	if f.after == nil {
+		d.end(f)
+		return
+	}
+	go func() {
+		f.after()
+		d.end(f)
+	}()
 }
 
 // changed returns the delivery as the stored outcome left it.

@@ -86,7 +86,7 @@ func (d *Dispatcher) addWebhook(ctx context.Context, w Webhook) (Webhook, error)
 // newID makes a webhook's ID: sixteen digits, so that their order as text is
 // the order in which webhooks were added, to the second.
 func newID() string {
-	seconds := time.Now().Unix() - time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+	seconds := time.Now().Unix() - time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
 	return strconv.FormatInt(1e15+seconds*1e6+rand.Int64N(1e6), 10)
 }
 

@@ -1,0 +1,126 @@
+package webhook_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/listhook/webhook"
+)
+
+// slowly answers 200 after a while.
+func slowly(d time.Duration) func(*http.Request) (*http.Response, error) {
+	return func(req *http.Request) (*http.Response, error) {
+		select {
+		case <-time.After(d):
+			return status(200)(req)
+		case <-req.Context().Done():
+			return nil, req.Context().Err()
+		}
+	}
+}
+
+func TestShutdownWaitsForWhatIsUnderWay(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		require.NoError(t, r.Start())
+		r.put(nil)
+		r.receiver.set(slowly(3 * time.Second))
+		r.emit(open("e1"))
+		synctest.Wait()
+		began := time.Now()
+		require.NoError(t, r.Shutdown(r.ctx))
+		assert.Equal(t, 3*time.Second, time.Since(began))
+		assert.Equal(t, webhook.StateDelivered, r.log()[0].State)
+	})
+}
+
+func TestShutdownGivesBackWhatItCutsShort(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		require.NoError(t, r.Start())
+		r.put(nil)
+		r.receiver.set(hang)
+		for i := range 20 { // more than the lane takes at once
+			r.emit(open(fmt.Sprint(i)))
+		}
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(r.ctx, time.Second)
+		defer cancel()
+		require.ErrorIs(t, r.Shutdown(ctx), context.DeadlineExceeded)
+		for _, d := range r.log() {
+			assert.Equal(t, webhook.StatePending, d.State)
+			assert.Equal(t, 0, d.Attempts, "being cut short uses up no attempt")
+			assert.Empty(t, d.Log)
+			assert.False(t, d.Due.After(time.Now()), "it is due at once")
+		}
+
+		r.receiver.set(nil)
+		d := r.another(nil)
+		require.NoError(t, d.Start())
+		defer d.Shutdown(r.ctx)
+		time.Sleep(2 * time.Second)
+		for _, d := range r.log() {
+			assert.Equal(t, webhook.StateDelivered, d.State)
+		}
+	})
+}
+
+func TestEmittingNeedsNeitherStartNorALivingDispatcher(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.put(nil)
+		r.emit(open("before Start"))
+		require.NoError(t, r.Start())
+		require.NoError(t, r.Shutdown(r.ctx))
+		r.emit(open("after Shutdown"))
+		synctest.Wait()
+
+		other := r.another(nil)
+		require.NoError(t, other.Start())
+		time.Sleep(2 * time.Second)
+		require.NoError(t, other.Shutdown(r.ctx))
+		log := r.log()
+		require.Len(t, log, 2)
+		for _, d := range log {
+			assert.Equal(t, webhook.StateDelivered, d.State, d.EventID)
+		}
+	})
+}
+
+func TestAProcessThatOnlyEmitsSeesChangesOfOthers(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		emitter := r.another(nil)
+		require.NoError(t, emitter.Emit(r.ctx, open("nobody yet")))
+		w := r.put(nil)
+		time.Sleep(3 * time.Second)
+		require.NoError(t, emitter.Emit(r.ctx, open("somebody")))
+		require.NoError(t, r.DeleteWebhook(r.ctx, "", w.ID))
+		time.Sleep(3 * time.Second)
+		require.NoError(t, emitter.Emit(r.ctx, open("nobody any more")))
+		log := r.log()
+		require.Len(t, log, 1)
+		assert.Equal(t, "somebody", log[0].EventID)
+	})
+}
+
+func TestARunningProcessSeesChangesOfOthersWithinASecondOrSo(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, nil).start()
+		r.emit(open("nobody yet")) // remembers that the account has none
+		other := r.another(nil)
+		_, err := other.PutWebhook(r.ctx, everything())
+		require.NoError(t, err)
+		time.Sleep(1200 * time.Millisecond)
+		r.emit(open("somebody"))
+		synctest.Wait()
+		assert.Len(t, r.receiver.requests(), 1)
+	})
+}

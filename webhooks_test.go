@@ -1,0 +1,279 @@
+package webhook_test
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/listhook/webhook"
+)
+
+func TestAWebhookThatCannotWorkIsRefusedByField(t *testing.T) {
+	for _, c := range []struct {
+		name, field string
+		change      func(*webhook.Webhook)
+	}{
+		{"no URL", "URL", func(w *webhook.Webhook) { w.URL = "" }},
+		{"a relative URL", "URL", func(w *webhook.Webhook) { w.URL = "/hook" }},
+		{"a URL without a host", "URL", func(w *webhook.Webhook) { w.URL = "https:///hook" }},
+		{"another scheme", "URL", func(w *webhook.Webhook) { w.URL = "ftp://example.com/" }},
+		{"javascript", "URL", func(w *webhook.Webhook) { w.URL = "javascript:alert(1)" }},
+		{"a fragment", "URL", func(w *webhook.Webhook) { w.URL = "https://example.com/#part" }},
+		{"an empty fragment", "URL", func(w *webhook.Webhook) { w.URL = "https://example.com/#" }},
+		{"a long URL", "URL", func(w *webhook.Webhook) { w.URL = "https://example.com/" + strings.Repeat("x", 2048) }},
+		{"a control byte in the URL", "URL", func(w *webhook.Webhook) { w.URL = "https://example.com/\n" }},
+		{"no events", "Events", func(w *webhook.Webhook) { w.Events = nil }},
+		{"an unknown event", "Events", func(w *webhook.Webhook) { w.Events = []webhook.EventType{"subscribed"} }},
+		{"no sources", "Sources", func(w *webhook.Webhook) { w.Sources = nil }},
+		{"an unknown source", "Sources", func(w *webhook.Webhook) { w.Sources = []webhook.Source{"cron"} }},
+		{"an unknown format", "Format", func(w *webhook.Webhook) { w.Format = "json" }},
+		{"a header of ours", "Headers", header("content-type", "text/plain")},
+		{"a header of HTTP", "Headers", header("Host", "example.com")},
+		{"a signature", "Headers", header("webhook-signature", "v1,x")},
+		{"no header name", "Headers", header("", "x")},
+		{"a header name with a space", "Headers", header("X Y", "x")},
+		{"a header value with a line", "Headers", header("X", "a\r\nb")},
+		{"a header twice", "Headers", func(w *webhook.Webhook) { w.Headers = map[string]string{"x-a": "1", "X-A": "2"} }},
+		{"a short secret", "Secrets", secret("whsec_c2hvcnQ=")},
+		{"a secret that is no base64", "Secrets", secret("whsec_!!!")},
+		{"a long name", "Name", func(w *webhook.Webhook) { w.Name = strings.Repeat("x", 256) }},
+		{"a name that is no text", "Name", func(w *webhook.Webhook) { w.Name = "\xff" }},
+		{"an account with NUL", "Account", func(w *webhook.Webhook) { w.Account = "a\x00b" }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t, nil)
+			w := everything()
+			c.change(&w)
+			_, err := r.PutWebhook(r.ctx, w)
+			var invalid *webhook.InvalidError
+			require.ErrorAs(t, err, &invalid)
+			assert.Contains(t, invalid.Field, c.field)
+			assert.NotContains(t, err.Error(), "example.com", "a URL may hold a key")
+			ws, err := r.Webhooks(r.ctx, webhook.WebhookQuery{All: true})
+			require.NoError(t, err)
+			assert.Empty(t, ws)
+		})
+	}
+}
+
+func header(name, value string) func(*webhook.Webhook) {
+	return func(w *webhook.Webhook) { w.Headers = map[string]string{name: value} }
+}
+
+func secret(key string) func(*webhook.Webhook) {
+	return func(w *webhook.Webhook) { w.Secrets = []webhook.Secret{{Key: key}} }
+}
+
+func TestWhoGetsAnEvent(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*webhook.Webhook)
+		gets   bool
+		reason string
+	}{
+		{"wants all of every list", nil, true, "gets"},
+		{"of the event's list", func(w *webhook.Webhook) { w.List = "12" }, true, "gets"},
+		{"of its second list", func(w *webhook.Webhook) { w.List = "13" }, true, "gets"},
+		{"of another list", func(w *webhook.Webhook) { w.List = "1" }, false, "list 1"},
+		{"another type", func(w *webhook.Webhook) { w.Events = []webhook.EventType{webhook.TypeClick} }, false, "open"},
+		{"another source", func(w *webhook.Webhook) { w.Sources = []webhook.Source{webhook.SourceAPI} }, false, "public"},
+		{"off", func(w *webhook.Webhook) { w.Off = "By its owner." }, false, "off: By its owner."},
+		{"off but keeps", func(w *webhook.Webhook) { w.Off, w.Keep = "By its owner.", true }, true, "keeps"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r := newRig(t, nil)
+				w := r.put(c.change)
+				r.put(func(w *webhook.Webhook) { w.Account = "somebody else's" })
+				e := open("e1")
+				e.Lists = []string{"12", "13"}
+
+				explained, err := r.Explain(r.ctx, e)
+				require.NoError(t, err)
+				require.Len(t, explained, 1)
+				assert.Equal(t, w.ID, explained[0].Webhook.ID)
+				assert.Equal(t, c.gets, explained[0].Matches)
+				assert.Contains(t, explained[0].Reason, c.reason)
+				assert.Equal(t, c.gets, w.Matches(e))
+
+				r.emit(e)
+				want := 0
+				if c.gets {
+					want = 1
+				}
+				assert.Len(t, r.log(), want)
+			})
+		})
+	}
+}
+
+func TestTheWireNamesTheWebhooksOwnList(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, nil).start()
+		r.put(func(w *webhook.Webhook) { w.List = "13"; w.URL = "https://one.test/" })
+		r.put(func(w *webhook.Webhook) { w.URL = "https://every.test/" })
+		e := open("e1")
+		e.Lists = []string{"12", "13"}
+		r.emit(e)
+		none := open("e2")
+		none.Lists = nil
+		r.emit(none)
+		synctest.Wait()
+		lists := map[string][]string{}
+		for _, got := range r.receiver.requests() {
+			lists[got.URL] = append(lists[got.URL], got.Form.Get("list"))
+		}
+		assert.Equal(t, []string{"13"}, lists["https://one.test/"])
+		assert.ElementsMatch(t, []string{"12", "0"}, lists["https://every.test/"])
+	})
+}
+
+func TestAWebhooksIDIsANumeralThatClientsCanHold(t *testing.T) {
+	r := newRig(t, nil)
+	w := r.put(nil)
+	n, err := strconv.ParseInt(w.ID, 10, 64)
+	require.NoError(t, err)
+	assert.Less(t, n, int64(1)<<53)
+	assert.Len(t, w.ID, 16)
+
+	own := r.put(func(w *webhook.Webhook) { w.ID = "chosen" })
+	assert.Equal(t, "chosen", own.ID)
+	w = everything()
+	w.ID = "chosen"
+	_, err = r.PutWebhook(r.ctx, w)
+	require.ErrorIs(t, err, webhook.ErrConflict)
+}
+
+func TestEditingNeedsTheRevisionThatIsStored(t *testing.T) {
+	r := newRig(t, nil)
+	first := r.put(nil)
+	edit := first
+	edit.Name = "second"
+	second, err := r.PutWebhook(r.ctx, edit)
+	require.NoError(t, err)
+	assert.Equal(t, first.Revision+1, second.Revision)
+	assert.Equal(t, first.Created, second.Created)
+	_, err = r.PutWebhook(r.ctx, edit)
+	require.ErrorIs(t, err, webhook.ErrConflict)
+
+	second.Account = "another"
+	_, err = r.PutWebhook(r.ctx, second)
+	require.ErrorIs(t, err, webhook.ErrNotFound, "a webhook does not move between accounts")
+	require.ErrorIs(t, r.DeleteWebhook(r.ctx, "another", first.ID), webhook.ErrNotFound)
+	_, err = r.SendTest(r.ctx, "another", first.ID, webhook.TypeOpen)
+	require.ErrorIs(t, err, webhook.ErrNotFound)
+	require.NoError(t, r.DeleteWebhook(r.ctx, "", first.ID))
+	require.ErrorIs(t, r.DeleteWebhook(r.ctx, "", first.ID), webhook.ErrNotFound)
+}
+
+func TestDeletingCancelsWhatWaits(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, nil).start()
+		r.receiver.set(status(500))
+		w := r.put(nil)
+		for i := range 3 {
+			r.emit(open(fmt.Sprint(i)))
+		}
+		synctest.Wait()
+		require.NoError(t, r.DeleteWebhook(r.ctx, "", w.ID))
+		for _, d := range r.log() {
+			assert.Equal(t, webhook.StateCanceled, d.State)
+			last := d.Log[len(d.Log)-1]
+			assert.Contains(t, last.Reason, "deleted")
+		}
+		time.Sleep(time.Hour)
+		assert.Len(t, r.receiver.requests(), 3)
+	})
+}
+
+func TestSwitchedOffWithMemoryItWaits(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, nil).start()
+		w := r.put(nil)
+		w.Off, w.Keep = "Moving house.", true
+		w, err := r.PutWebhook(r.ctx, w)
+		require.NoError(t, err)
+		for i := range 3 {
+			r.emit(open(fmt.Sprint(i)))
+			time.Sleep(time.Minute)
+		}
+		time.Sleep(time.Hour)
+		require.Empty(t, r.receiver.requests())
+		w.Off = ""
+		_, err = r.PutWebhook(r.ctx, w)
+		require.NoError(t, err)
+		synctest.Wait()
+		assert.Len(t, r.receiver.requests(), 3)
+	})
+}
+
+func TestSendTestDeliversTheSampleAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		w := r.put(func(w *webhook.Webhook) {
+			w.Events, w.Off = []webhook.EventType{webhook.TypeClick}, "Not ready."
+			w.Secrets = []webhook.Secret{webhook.NewSecret()}
+			w.Headers = map[string]string{"X-Team": "mail"}
+		})
+		for _, typ := range webhook.EventTypes() {
+			a, err := r.SendTest(r.ctx, "", w.ID, typ)
+			require.NoError(t, err)
+			assert.Equal(t, 200, a.Status)
+		}
+		got := r.receiver.requests()
+		require.Len(t, got, 9)
+		for i, typ := range webhook.EventTypes() {
+			assert.Equal(t, string(typ), got[i].Form.Get("type"))
+			assert.True(t, strings.HasPrefix(got[i].Header.Get("webhook-id"), "test_"))
+			assert.NotEmpty(t, got[i].Header.Get("webhook-signature"))
+			assert.Equal(t, "mail", got[i].Header.Get("X-Team"))
+		}
+		assert.Empty(t, r.log())
+		r.receiver.set(status(404))
+		a, err := r.SendTest(r.ctx, "", w.ID, webhook.TypeOpen)
+		require.NoError(t, err)
+		assert.Contains(t, a.Reason, "404")
+		_, err = r.SendTest(r.ctx, "", w.ID, "opened")
+		require.ErrorAs(t, err, new(*webhook.InvalidError))
+	})
+}
+
+func TestRedeliverBeginsAgainUnderTheSameID(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, &webhook.Options{Backoff: webhook.Schedule(time.Second)}).start()
+		r.put(nil)
+		r.receiver.set(status(500))
+		r.emit(open("e1"))
+		time.Sleep(time.Minute)
+		d := r.log()[0]
+		require.Equal(t, webhook.StateFailed, d.State)
+
+		require.ErrorIs(t, r.Redeliver(r.ctx, "another", d.ID), webhook.ErrNotFound)
+		require.ErrorIs(t, r.Redeliver(r.ctx, "", "no such"), webhook.ErrNotFound)
+		r.receiver.set(nil)
+		require.NoError(t, r.Redeliver(r.ctx, "", d.ID))
+		synctest.Wait()
+		again := r.log()[0]
+		assert.Equal(t, webhook.StateDelivered, again.State)
+		assert.Len(t, again.Log, 3)
+		got := r.receiver.requests()
+		assert.Equal(t, got[0].Header.Get("webhook-id"), got[2].Header.Get("webhook-id"))
+	})
+}
+
+func TestPrintingAWebhookShowsNoSecret(t *testing.T) {
+	w := everything()
+	w.Secrets = []webhook.Secret{{Key: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}}
+	w.Headers = map[string]string{"Authorization": "Bearer s3cret"}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		text := fmt.Sprintf(verb, w) + fmt.Sprintf(verb, &w) + fmt.Sprintf(verb, w.Secrets)
+		assert.NotContains(t, text, "MfKQ9r8")
+		assert.NotContains(t, text, "s3cret")
+	}
+}
