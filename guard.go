@@ -98,8 +98,8 @@ func (g *guard) allowsHost(host, port string) bool {
 
 // allowsAddr returns "" if a may be reached, else the rule that it breaks.
 func (g *guard) allowsAddr(a netip.Addr) (rule string) {
-	a = a.Unmap()
-	if slices.ContainsFunc(g.prefixes, func(p netip.Prefix) bool { return p.Contains(a) }) {
+	allowed := func(p netip.Prefix) bool { return p.Contains(a.Unmap()) }
+	if a.Zone() == "" && slices.ContainsFunc(g.prefixes, allowed) {
 		return ""
 	}
 	return notPublic(a)
@@ -173,7 +173,7 @@ var dots = strings.NewReplacer("\u3002", ".", "\uff0e", ".", "\uff61", ".")
 // dot, addresses in their one canonical form.
 func normalHost(host string) string {
 	host = strings.TrimSuffix(dots.Replace(strings.ToLower(host)), ".")
-	if a, err := netip.ParseAddr(host); err == nil {
+	if a, err := netip.ParseAddr(host); err == nil && a.Zone() == "" {
 		return a.Unmap().String()
 	}
 	return host
@@ -202,10 +202,10 @@ func internalName(host string) bool {
 
 // notPublic returns "" for a global unicast address, else what a is instead.
 func notPublic(a netip.Addr) (rule string) {
-	a = a.Unmap()
-	if !a.IsValid() || a.Zone() != "" {
+	if !a.IsValid() || a.Zone() != "" { // Unmap drops the zone
 		return "an address of one link"
 	}
+	a = a.Unmap()
 	for _, b := range specialBlocks {
 		if b.prefix.Contains(a) {
 			return b.name + " (" + b.prefix.String() + ")"

@@ -232,6 +232,7 @@ func FuzzAddresses(f *testing.F) {
 	}
 	f.Add(netip.MustParseAddr("::ffff:10.0.0.1").AsSlice(), "")
 	f.Add(netip.MustParseAddr("2606:4700::1").AsSlice(), "eth0")
+	f.Add(netip.MustParseAddr("::ffff:8.8.8.8").AsSlice(), "eth0")
 	f.Fuzz(func(t *testing.T, bytes []byte, zone string) {
 		a, ok := netip.AddrFromSlice(bytes)
 		if !ok {
@@ -257,7 +258,7 @@ func TestURLsOfInternalHostsAreRefusedWhenSaved(t *testing.T) {
 		// IPv6, and IPv4 inside it.
 		"http://[::1]/", "http://[::]/", "http://[::ffff:127.0.0.1]/", "http://[::ffff:7f00:1]/",
 		"http://[0:0:0:0:0:ffff:127.0.0.1]/", "http://[::127.0.0.1]/", "http://[64:ff9b::7f00:1]/",
-		"http://[2002:7f00:1::]/", "http://[fd00:ec2::254]/", "http://[fe80::1%25eth0]/", "http://[2606:4700::1%25eth0]/",
+		"http://[2002:7f00:1::]/", "http://[fd00:ec2::254]/", "http://[fe80::1%25eth0]/", "http://[2606:4700::1%25eth0]/", "http://[::ffff:8.8.8.8%25eth0]/",
 		// A public name beside the host.
 		"http://example.com@127.0.0.1/", "http://example.com:80@127.0.0.1/", "http://user:secret@[::1]/",
 		"http://127.0.0.1/?@example.com", "http://127.0.0.1#@example.com",
@@ -305,38 +306,39 @@ func TestWhatIsAllowedByName(t *testing.T) {
 		AllowHosts: []string{"CRM.internal.", "localhost:9000", "127.0.0.2", "[::1]:9000", "::2", "::ffff:127.0.0.3"},
 	}
 	for u, ok := range map[string]bool{
-		"http://10.1.2.3/":            true,
-		"http://10.1.2.3:8080/":       true,
-		"http://10.1.2.3:9000/":       false,
-		"http://[::ffff:10.1.2.3]/":   true,
-		"http://10.2.255.255/":        true,
-		"http://10.3.0.0/":            false,
-		"http://10.0.255.255/":        false,
-		"http://[fd00:1::1]/":         true,
-		"http://[fd00:1::1%25eth0]/":  false,
-		"http://[fd00:2::1]/":         false,
-		"http://example.com:8080/":    true,
-		"http://example.com:8081/":    false,
-		"http://127.0.0.1:8080/":      false,
-		"http://crm.internal/":        true,
-		"http://crm.internal.:1/":     true,
-		"http://CRM.INTERNAL:65535/":  true,
-		"http://x.crm.internal:1/":    false,
-		"http://localhost:9000/":      true,
-		"http://localhost:9001/":      false,
-		"http://127.0.0.2:9001/":      true,
-		"http://[::ffff:127.0.0.2]/":  true,
-		"http://127.0.0.3/":           true,
-		"http://[::1]:9000/":          true,
-		"http://[0:0::1]:9000/":       true,
-		"http://[::1]/":               false,
-		"http://[::2]:7/":             true,
-		"http://2130706434/":          false, // 127.0.0.2, as no one is allowed to write it
-		"http://intranet/":            true,  // whether it is in an allowed network is seen when it is dialled
-		"http://intranet:9000/":       false,
-		"ftp://crm.internal/":         false,
-		"http://crm.internal@[::3]/":  false,
-		"http://crm.internal:1@[::1]": false,
+		"http://10.1.2.3/":                 true,
+		"http://10.1.2.3:8080/":            true,
+		"http://10.1.2.3:9000/":            false,
+		"http://[::ffff:10.1.2.3]/":        true,
+		"http://[::ffff:10.1.2.3%25eth0]/": false,
+		"http://10.2.255.255/":             true,
+		"http://10.3.0.0/":                 false,
+		"http://10.0.255.255/":             false,
+		"http://[fd00:1::1]/":              true,
+		"http://[fd00:1::1%25eth0]/":       false,
+		"http://[fd00:2::1]/":              false,
+		"http://example.com:8080/":         true,
+		"http://example.com:8081/":         false,
+		"http://127.0.0.1:8080/":           false,
+		"http://crm.internal/":             true,
+		"http://crm.internal.:1/":          true,
+		"http://CRM.INTERNAL:65535/":       true,
+		"http://x.crm.internal:1/":         false,
+		"http://localhost:9000/":           true,
+		"http://localhost:9001/":           false,
+		"http://127.0.0.2:9001/":           true,
+		"http://[::ffff:127.0.0.2]/":       true,
+		"http://127.0.0.3/":                true,
+		"http://[::1]:9000/":               true,
+		"http://[0:0::1]:9000/":            true,
+		"http://[::1]/":                    false,
+		"http://[::2]:7/":                  true,
+		"http://2130706434/":               false, // 127.0.0.2, as no one is allowed to write it
+		"http://intranet/":                 true,  // whether it is in an allowed network is seen when it is dialled
+		"http://intranet:9000/":            false,
+		"ftp://crm.internal/":              false,
+		"http://crm.internal@[::3]/":       false,
+		"http://crm.internal:1@[::1]":      false,
 	} {
 		err := opts.CheckURL(u)
 		assert.Equal(t, ok, err == nil, "%s: %v", u, err)

@@ -56,7 +56,9 @@ func TestNewSecretsAreValidAndDiffer(t *testing.T) {
 }
 
 func TestKeysOutsideTheStandardAreRefusedWithoutBeingTold(t *testing.T) {
-	encode := func(n int) string { return "whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", n))) }
+	encode := func(n int) string {
+		return "whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", n)))
+	}
 	for name, test := range map[string]struct {
 		key string
 		ok  bool

@@ -1,0 +1,151 @@
+package webhook
+
+import (
+	"cmp"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Errors of Verify and ParseRequest, told apart with errors.Is.
+var (
+	// ErrSignature: the request is not signed, not with one of the secrets, or
+	// was changed on its way. Answer 401.
+	ErrSignature = errors.New("webhook: the request has no valid signature")
+
+	// ErrTimestamp: the request is rightly signed, but longer ago or later than
+	// the tolerance: it is replayed, or a clock is wrong. Answer 401.
+	ErrTimestamp = errors.New("webhook: the request was signed too long ago or in the future")
+
+	// ErrTooLarge: the body exceeds BodyLimit. Answer 413.
+	ErrTooLarge = errors.New("webhook: the request's body is too large")
+
+	// ErrContentType: the body is no form. Answer 415.
+	ErrContentType = errors.New("webhook: the request's content type is not application/x-www-form-urlencoded")
+)
+
+// ReceiveOptions say what a receiver accepts.
+type ReceiveOptions struct {
+	// Secrets are those of the webhook. A request must be signed by one of
+	// them, before its Until. None: requests are refused, unless Unsigned.
+	Secrets []Secret
+
+	// Unsigned accepts every request unverified when there are no Secrets:
+	// whoever knows the URL can then send what he likes.
+	Unsigned bool
+
+	// Tolerance is how far the time of signing may be from now, in either
+	// direction. 0: 5 minutes.
+	Tolerance time.Duration
+
+	// BodyLimit is the most bytes that ParseRequest reads. 0: 1 MiB.
+	BodyLimit int64
+}
+
+// Verify checks the signature of a request with the given header and body, as
+// Standard Webhooks says. It returns ErrSignature or ErrTimestamp, or an
+// *InvalidError of the field Secrets when those of opts cannot be used.
+//
+// What it accepts may still come twice: a receiver knows a delivery again by
+// its HeaderID.
+func Verify(h http.Header, body []byte, opts *ReceiveOptions) error {
+	opts = cmp.Or(opts, &ReceiveOptions{})
+	if len(opts.Secrets) == 0 {
+		if opts.Unsigned {
+			return nil
+		}
+		return invalid("Secrets", "is empty, and Unsigned is not set")
+	}
+	s, err := newSigner(opts.Secrets)
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{HeaderID, HeaderTimestamp, HeaderSignature} {
+		if h.Get(name) == "" {
+			return fmt.Errorf("%w: no %s header", ErrSignature, name)
+		}
+	}
+	seconds, err := strconv.ParseInt(h.Get(HeaderTimestamp), 10, 64)
+	if err != nil {
+		return fmt.Errorf("%w: the %s header is no number", ErrSignature, HeaderTimestamp)
+	}
+	at := time.Unix(seconds, 0)
+	if !anyEqual(strings.Fields(h.Get(HeaderSignature)), s.signatures(h.Get(HeaderID), at, body)) {
+		return ErrSignature
+	}
+	if tolerance := cmp.Or(opts.Tolerance, 5*time.Minute); time.Since(at).Abs() > tolerance {
+		return ErrTimestamp
+	}
+	return nil
+}
+
+// anyEqual reports whether a signature that was sent is one of those wanted, in
+// a time that does not tell how near it was.
+func anyEqual(sent, wanted []string) bool {
+	equal := 0
+	for _, a := range sent {
+		for _, b := range wanted {
+			equal |= subtle.ConstantTimeCompare([]byte(a), []byte(b))
+		}
+	}
+	return equal == 1
+}
+
+// ParseRequest verifies a request like Verify and returns the event that it
+// brings, by value: a Subscribe, an Unsubscribe and so on. It reads either
+// Format, and passes over what it does not know. Call it before anything else
+// reads the body.
+//
+// Meta.ID is the delivery's HeaderID, the same whenever it is sent: a receiver
+// that has seen it before has nothing to do. Meta.Lists is the list that the
+// body names; Meta.Account is empty.
+//
+// Beside Verify's errors it returns ErrTooLarge, ErrContentType, what reading
+// the body returned, and an *InvalidError of another field for a body that is
+// none of the nine events.
+func ParseRequest(r *http.Request, opts *ReceiveOptions) (Event, error) {
+	opts = cmp.Or(opts, &ReceiveOptions{})
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/x-www-form-urlencoded" {
+		return nil, ErrContentType
+	}
+	body, err := readBody(r, cmp.Or(opts.BodyLimit, 1<<20))
+	if err != nil {
+		return nil, err
+	}
+	if err := Verify(r.Header, body, opts); err != nil {
+		return nil, err
+	}
+	e, err := decode(body)
+	if err != nil {
+		return nil, err
+	}
+	identified := reflect.New(reflect.TypeOf(e)).Elem()
+	identified.Set(reflect.ValueOf(e))
+	identified.FieldByName("Meta").FieldByName("ID").SetString(r.Header.Get(HeaderID))
+	return identified.Interface().(Event), nil
+}
+
+// readBody returns a body of at most limit bytes.
+func readBody(r *http.Request, limit int64) ([]byte, error) {
+	if r.ContentLength > limit {
+		return nil, ErrTooLarge
+	}
+	if r.Body == nil {
+		return nil, nil
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, max(limit, limit+1))) // the greatest number has no next
+	switch {
+	case int64(len(body)) > limit:
+		return nil, ErrTooLarge
+	case err != nil:
+		return nil, fmt.Errorf("webhook: reading the request's body: %w", err)
+	}
+	return body, nil
+}

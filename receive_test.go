@@ -1,0 +1,350 @@
+package webhook
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// sleepUntil makes it t in a synctest bubble, whose clock starts in 2000.
+func sleepUntil(t time.Time) { time.Sleep(time.Until(t)) }
+
+// signedHeader returns the headers of a delivery that is signed now.
+func signedHeader(t *testing.T, id string, body []byte, secrets ...Secret) http.Header {
+	s, err := newSigner(secrets)
+	require.NoError(t, err)
+	now := time.Now()
+	h := http.Header{}
+	h.Set(HeaderID, id)
+	h.Set(HeaderTimestamp, strconv.FormatInt(now.Unix(), 10))
+	h.Set(HeaderSignature, s.header(id, now, body))
+	return h
+}
+
+// TestTheStandardsOwnLibraryAgrees compares with signatures that the standard's
+// Go library made (github.com/standard-webhooks/standard-webhooks/libraries
+// v0.0.1, its Sign), kept in testdata so that this module need not require it.
+func TestTheStandardsOwnLibraryAgrees(t *testing.T) {
+	data, err := os.ReadFile("testdata/standardwebhooks.json")
+	require.NoError(t, err)
+	var vectors []struct {
+		Name, Secret, ID, Body, Signature string
+		Timestamp                         int64
+	}
+	require.NoError(t, json.Unmarshal(data, &vectors))
+	require.NotEmpty(t, vectors)
+	for _, v := range vectors {
+		t.Run(v.Name, func(t *testing.T) {
+			secrets := []Secret{{Key: v.Secret}}
+			s, err := newSigner(secrets)
+			require.NoError(t, err)
+			assert.Equal(t, v.Signature, s.header(v.ID, time.Unix(v.Timestamp, 0), []byte(v.Body)))
+
+			h := http.Header{}
+			h.Set("webhook-id", v.ID)
+			h.Set("webhook-timestamp", strconv.FormatInt(v.Timestamp, 10))
+			h.Set("webhook-signature", v.Signature)
+			ever := &ReceiveOptions{Secrets: secrets, Tolerance: math.MaxInt64}
+			assert.NoError(t, Verify(h, []byte(v.Body), ever))
+		})
+	}
+}
+
+func TestTheStandardsExampleIsVerifiedWithinTheTolerance(t *testing.T) {
+	h := http.Header{}
+	h.Set(HeaderID, vectorID)
+	h.Set(HeaderTimestamp, strconv.Itoa(vectorTime))
+	h.Set(HeaderSignature, vectorSignature)
+	signed := time.Unix(vectorTime, 0)
+	for name, test := range map[string]struct {
+		now       time.Time
+		tolerance time.Duration
+		want      error
+	}{
+		"at once":                       {signed, 0, nil},
+		"5 minutes later":               {signed.Add(5 * time.Minute), 0, nil},
+		"more than 5 minutes later":     {signed.Add(5*time.Minute + time.Millisecond), 0, ErrTimestamp},
+		"5 minutes earlier":             {signed.Add(-5 * time.Minute), 0, nil},
+		"more than 5 minutes earlier":   {signed.Add(-5*time.Minute - time.Millisecond), 0, ErrTimestamp},
+		"a second of tolerance":         {signed.Add(time.Second), time.Second, nil},
+		"more than the second later":    {signed.Add(time.Second + 1), time.Second, ErrTimestamp},
+		"more than the second earlier":  {signed.Add(-time.Second - 1), time.Second, ErrTimestamp},
+		"a day with a day of tolerance": {signed.Add(24 * time.Hour), 24 * time.Hour, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sleepUntil(test.now)
+				err := Verify(h, []byte(vectorBody), &ReceiveOptions{Secrets: []Secret{{Key: vectorKey}}, Tolerance: test.tolerance})
+				assert.ErrorIs(t, err, test.want)
+			})
+		})
+	}
+}
+
+func TestWhateverIsChangedOnTheWayIsNoticed(t *testing.T) {
+	body := []byte("type=open&list=1")
+	secret, other := NewSecret(), NewSecret()
+	for name, change := range map[string]func(h http.Header, body []byte) []byte{
+		"the body":            func(_ http.Header, b []byte) []byte { b[len(b)-1] = '2'; return b },
+		"the body's end":      func(_ http.Header, b []byte) []byte { return append(b, '&') },
+		"the body left out":   func(http.Header, []byte) []byte { return nil },
+		"the id":              func(h http.Header, b []byte) []byte { h.Set(HeaderID, "id-2"); return b },
+		"the id left out":     func(h http.Header, b []byte) []byte { h.Del(HeaderID); return b },
+		"the timestamp":       func(h http.Header, b []byte) []byte { h.Set(HeaderTimestamp, later(h)); return b },
+		"no timestamp":        func(h http.Header, b []byte) []byte { h.Del(HeaderTimestamp); return b },
+		"a timestamp's text":  func(h http.Header, b []byte) []byte { h.Set(HeaderTimestamp, "now"); return b },
+		"a timestamp's point": func(h http.Header, b []byte) []byte { h.Set(HeaderTimestamp, h.Get(HeaderTimestamp)+".0"); return b },
+		"a huge timestamp":    func(h http.Header, b []byte) []byte { h.Set(HeaderTimestamp, "99999999999999999999"); return b },
+		"the last timestamp":  func(h http.Header, b []byte) []byte { h.Set(HeaderTimestamp, "9223372036854775807"); return b },
+		"no signature":        func(h http.Header, b []byte) []byte { h.Del(HeaderSignature); return b },
+		"an empty signature":  func(h http.Header, b []byte) []byte { h.Set(HeaderSignature, "v1,"); return b },
+		"spaces":              func(h http.Header, b []byte) []byte { h.Set(HeaderSignature, "   "); return b },
+		"the signature":       func(h http.Header, b []byte) []byte { h.Set(HeaderSignature, flipped(h)); return b },
+		"its version": func(h http.Header, b []byte) []byte {
+			h.Set(HeaderSignature, "v2"+strings.TrimPrefix(h.Get(HeaderSignature), "v1"))
+			return b
+		},
+		"its version left out": func(h http.Header, b []byte) []byte {
+			h.Set(HeaderSignature, strings.TrimPrefix(h.Get(HeaderSignature), "v1,"))
+			return b
+		},
+		"its end cut off": func(h http.Header, b []byte) []byte {
+			h.Set(HeaderSignature, strings.TrimRight(h.Get(HeaderSignature), "="))
+			return b
+		},
+		"another's secret": func(h http.Header, b []byte) []byte {
+			h.Set(HeaderSignature, signedHeader(t, "id-1", b, other).Get(HeaderSignature))
+			return b
+		},
+		"id and body moved apart": func(h http.Header, b []byte) []byte {
+			// The signed text is the same only if a dot could be in an id.
+			h.Set(HeaderID, "id-1."+h.Get(HeaderTimestamp))
+			return b
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := signedHeader(t, "id-1", body, secret)
+			opts := &ReceiveOptions{Secrets: []Secret{secret}}
+			require.NoError(t, Verify(h, body, opts), "unchanged")
+			err := Verify(h, change(h, []byte(string(body))), opts)
+			assert.ErrorIs(t, err, ErrSignature)
+			assert.NotContains(t, fmt.Sprint(err), secret.Key)
+		})
+	}
+}
+
+func later(h http.Header) string {
+	n, _ := strconv.ParseInt(h.Get(HeaderTimestamp), 10, 64)
+	return strconv.FormatInt(n+1, 10)
+}
+
+func flipped(h http.Header) string {
+	b := []byte(h.Get(HeaderSignature))
+	b[10] ^= 1
+	return string(b)
+}
+
+func TestSecretsAreRotatedWithAnOverlap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		body := []byte("type=open")
+		old, current := NewSecret(), NewSecret()
+		ending := Secret{Key: old.Key, Until: time.Now().Add(time.Hour)}
+		verify := func(h http.Header, secrets ...Secret) error {
+			return Verify(h, body, &ReceiveOptions{Secrets: secrets})
+		}
+
+		both := signedHeader(t, "id", body, current, ending)
+		assert.NoError(t, verify(both, old), "a receiver that knows only the old one")
+		assert.NoError(t, verify(both, current), "a receiver that knows only the new one")
+		assert.NoError(t, verify(both, old, current))
+		assert.ErrorIs(t, verify(both, NewSecret()), ErrSignature)
+		assert.NoError(t, verify(signedHeader(t, "id", body, old), ending, current), "a sender that does not know the new one yet")
+
+		both.Set(HeaderSignature, "v1a,c29tZXRoaW5n v9 "+both.Get(HeaderSignature)+" v2,=")
+		assert.NoError(t, verify(both, old), "beside signatures of other versions")
+
+		time.Sleep(time.Hour)
+		assert.ErrorIs(t, verify(signedHeader(t, "id", body, old), ending, current), ErrSignature, "the old one has ended")
+		assert.NoError(t, verify(signedHeader(t, "id", body, current, ending), ending, current))
+	})
+}
+
+func TestNothingIsAcceptedUnsignedUnlessItIsSaid(t *testing.T) {
+	unsigned := http.Header{}
+	for name, opts := range map[string]*ReceiveOptions{
+		"no options":     nil,
+		"no secrets":     {},
+		"an empty key":   {Secrets: []Secret{{}}},
+		"a broken key":   {Secrets: []Secret{NewSecret(), {Key: "whsec_"}}},
+		"both are given": {Secrets: []Secret{{}}, Unsigned: true},
+	} {
+		var bad *InvalidError
+		require.ErrorAs(t, Verify(unsigned, nil, opts), &bad, name)
+		assert.Equal(t, "Secrets", bad.Field, name)
+	}
+	assert.NoError(t, Verify(unsigned, nil, &ReceiveOptions{Unsigned: true}))
+	assert.ErrorIs(t, Verify(unsigned, nil, &ReceiveOptions{Secrets: []Secret{NewSecret()}, Unsigned: true}), ErrSignature)
+}
+
+const announcedBody = "type=subscribe&date_time=2013-01-02+09%3A28%3A42&initiated_from=admin&initiated_by=admin&list=12" +
+	"&subscriber%5Bid%5D=12&subscriber%5Bemail%5D=test%40test.com&subscriber%5Bfirst_name%5D=Test&subscriber%5Blast_name%5D=Test" +
+	"&subscriber%5Bip%5D=127.0.0.1&subscriber%5Bfields%5D%5B7%5D=test+value"
+
+// request is one that brings body, signed now with the secrets.
+func request(t *testing.T, body string, secrets ...Secret) *http.Request {
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/hook", strings.NewReader(body))
+	r.Header = signedHeader(t, "id-1", []byte(body), secrets...)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return r
+}
+
+func TestARequestBringsAnEvent(t *testing.T) {
+	secret := NewSecret()
+	e, err := ParseRequest(request(t, announcedBody, secret), &ReceiveOptions{Secrets: []Secret{secret}})
+	require.NoError(t, err)
+	assert.Equal(t, Subscribe{
+		Meta: Meta{
+			ID: "id-1", Lists: []string{"12"}, Source: SourceAdmin, By: "admin",
+			Time: time.Date(2013, 1, 2, 9, 28, 42, 0, time.UTC),
+		},
+		Subscriber: Subscriber{
+			ID: "12", Email: "test@test.com", FirstName: "Test", LastName: "Test", IP: "127.0.0.1",
+			Fields: map[string]string{"7": "test value"},
+		},
+	}, e)
+}
+
+func TestEachOfTheNineIsBroughtByValueWithItsID(t *testing.T) {
+	for _, kind := range EventTypes() {
+		e, err := ParseRequest(request(t, "type="+string(kind)), &ReceiveOptions{Unsigned: true})
+		require.NoError(t, err)
+		assert.Equal(t, kind, e.Type())
+		assert.Equal(t, "id-1", e.meta().ID)
+		assert.NotContains(t, fmt.Sprintf("%T", e), "*")
+	}
+}
+
+func TestARequestOfASenderThatKnowsNoIDIsTakenUnsigned(t *testing.T) {
+	r := request(t, announcedBody)
+	r.Header = http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	e, err := ParseRequest(r, &ReceiveOptions{Unsigned: true})
+	require.NoError(t, err)
+	assert.Empty(t, e.meta().ID)
+}
+
+func TestARequestThatIsNotVerifiedBringsNoEvent(t *testing.T) {
+	e, err := ParseRequest(request(t, announcedBody, NewSecret()), &ReceiveOptions{Secrets: []Secret{NewSecret()}})
+	assert.ErrorIs(t, err, ErrSignature)
+	assert.Nil(t, e)
+	e, err = ParseRequest(request(t, announcedBody), nil)
+	assert.Error(t, err)
+	assert.Nil(t, e)
+}
+
+func TestOnlyFormsAreRead(t *testing.T) {
+	for kind, ok := range map[string]bool{
+		"application/x-www-form-urlencoded":                true,
+		"application/x-www-form-urlencoded; charset=UTF-8": true,
+		"Application/X-WWW-Form-Urlencoded":                true,
+		"":                                                 false,
+		"application/json":                                 false,
+		"multipart/form-data; boundary=x":                  false,
+		"text/plain":                                       false,
+		"application/x-www-form-urlencoded; ;":             false,
+	} {
+		r := request(t, "type=open")
+		r.Header.Set("Content-Type", kind)
+		_, err := ParseRequest(r, &ReceiveOptions{Unsigned: true})
+		if ok {
+			assert.NoError(t, err, kind)
+		} else {
+			assert.ErrorIs(t, err, ErrContentType, kind)
+		}
+	}
+}
+
+func TestABodyIsReadUpToTheLimit(t *testing.T) {
+	fill := func(n int) string { return "type=open&x=" + strings.Repeat("x", n-len("type=open&x=")) }
+	for name, test := range map[string]struct {
+		limit int64
+		size  int
+		want  error
+	}{
+		"1 MiB":                {0, 1 << 20, nil},
+		"more than 1 MiB":      {0, 1<<20 + 1, ErrTooLarge},
+		"the limit":            {100, 100, nil},
+		"more than the limit":  {100, 101, ErrTooLarge},
+		"the greatest of all":  {math.MaxInt64, 2 << 20, nil},
+		"none whatever it has": {-1, 100, ErrTooLarge},
+	} {
+		for _, known := range []bool{true, false} {
+			r := request(t, fill(test.size))
+			if !known { // chunked
+				r.ContentLength = -1
+			}
+			_, err := ParseRequest(r, &ReceiveOptions{Unsigned: true, BodyLimit: test.limit})
+			assert.ErrorIs(t, err, test.want, "%s, length known: %v", name, known)
+		}
+	}
+}
+
+func TestABodyThatIsNoEventIsInvalid(t *testing.T) {
+	for _, body := range []string{"", "type=", "type=nothing", "x=1", "type=open&subscriber%", "type=sent&campaign[recipients]=many"} {
+		_, err := ParseRequest(request(t, body), &ReceiveOptions{Unsigned: true})
+		var bad *InvalidError
+		if assert.ErrorAs(t, err, &bad, body) {
+			assert.NotEqual(t, "Secrets", bad.Field)
+		}
+	}
+}
+
+func TestWhatReadingTheBodyReturnsIsReturned(t *testing.T) {
+	broken := errors.New("broken")
+	r := request(t, "type=open")
+	r.Body = io.NopCloser(iotest.ErrReader(broken))
+	r.ContentLength = -1
+	_, err := ParseRequest(r, &ReceiveOptions{Unsigned: true})
+	assert.ErrorIs(t, err, broken)
+
+	r.Body = nil
+	_, err = ParseRequest(r, &ReceiveOptions{Unsigned: true})
+	assert.Error(t, err)
+}
+
+func FuzzParseRequest(f *testing.F) {
+	f.Add([]byte(announcedBody), "application/x-www-form-urlencoded", vectorID, strconv.Itoa(vectorTime), vectorSignature)
+	f.Add([]byte(vectorBody), "application/json", "", "-1", "v1, v1,=")
+	f.Add([]byte("type=open&subscriber[=1&]x[=2"), "application/x-www-form-urlencoded; charset=x", "a", "9223372036854775807", "v1")
+	f.Fuzz(func(t *testing.T, body []byte, kind, id, timestamp, signature string) {
+		parse := func(opts *ReceiveOptions) (Event, error) {
+			r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(string(body)))
+			r.Header = http.Header{"Content-Type": {kind}, HeaderID: {id}, HeaderTimestamp: {timestamp}, HeaderSignature: {signature}}
+			return ParseRequest(r, opts)
+		}
+		// Nobody but the vector's own secret signs, and its body is no form.
+		if _, err := parse(&ReceiveOptions{Secrets: []Secret{{Key: vectorKey}}, Tolerance: math.MaxInt64}); err == nil {
+			t.Error("a request was accepted that nobody signed")
+		}
+		e, err := parse(&ReceiveOptions{Unsigned: true})
+		if (e == nil) == (err == nil) {
+			t.Errorf("%v and %v", e, err)
+		}
+		if e != nil && e.meta().ID != id {
+			t.Errorf("the ID is %q, not the header's %q", e.meta().ID, id)
+		}
+	})
+}
