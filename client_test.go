@@ -91,6 +91,7 @@ func TestLoopbackIsReachedOnlyWhenItIsAllowed(t *testing.T) {
 		"the host":                      {&ClientOptions{AllowHosts: []string{"127.0.0.1"}}, ""},
 		"the host with its port":        {&ClientOptions{AllowHosts: []string{s.Listener.Addr().String()}}, ""},
 		"the host with another port":    {&ClientOptions{AllowHosts: []string{"127.0.0.1:1"}}, "port"},
+		"an empty host":                 {&ClientOptions{AllowHosts: []string{"", ":" + strconv.Itoa(int(port))}}, "port"},
 		"a name, not the address of it": {&ClientOptions{AllowHosts: []string{"localhost"}}, "port"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -106,6 +107,17 @@ func TestLoopbackIsReachedOnlyWhenItIsAllowed(t *testing.T) {
 			assert.Equal(t, before, reached())
 		})
 	}
+}
+
+func TestNoHostIsNotThisMachine(t *testing.T) {
+	_, reached := receiver(t)
+	c := NewClient(&ClientOptions{AllowHosts: []string{"", ":80"}})
+	_, err := post(t, c, "http://:80/")
+	requireRefused(t, err, "label")
+	_, err = c.Transport.(*guardedTransport).guard.dial(t.Context(), "tcp", ":80")
+	var refused *AddressError
+	require.ErrorAs(t, err, &refused)
+	assert.Zero(t, reached())
 }
 
 func TestTheAddressThatANameHasIsCheckedAtEachDial(t *testing.T) {

@@ -91,9 +91,10 @@ func newGuard(opts *ClientOptions) *guard {
 	return g
 }
 
-// allowsHost reports whether a normal host is allowed by name.
+// allowsHost reports whether a normal host is allowed by name. The empty one,
+// which an empty setting would allow, is this machine to a dialler.
 func (g *guard) allowsHost(host, port string) bool {
-	return g.hosts[host] || g.hosts[net.JoinHostPort(host, port)]
+	return host != "" && (g.hosts[host] || g.hosts[net.JoinHostPort(host, port)])
 }
 
 // allowsAddr returns "" if a may be reached, else the rule that it breaks.

@@ -303,7 +303,7 @@ func TestWhatIsAllowedByName(t *testing.T) {
 			{}, // allows nothing
 		},
 		AllowPorts: []uint16{8080},
-		AllowHosts: []string{"CRM.internal.", "localhost:9000", "127.0.0.2", "[::1]:9000", "::2", "::ffff:127.0.0.3"},
+		AllowHosts: []string{"", ":9000", "CRM.internal.", "localhost:9000", "127.0.0.2", "[::1]:9000", "::2", "::ffff:127.0.0.3"},
 	}
 	for u, ok := range map[string]bool{
 		"http://10.1.2.3/":                 true,
@@ -336,6 +336,8 @@ func TestWhatIsAllowedByName(t *testing.T) {
 		"http://2130706434/":               false, // 127.0.0.2, as no one is allowed to write it
 		"http://intranet/":                 true,  // whether it is in an allowed network is seen when it is dialled
 		"http://intranet:9000/":            false,
+		"http://:9000/":                    false,
+		"http://./":                        false,
 		"ftp://crm.internal/":              false,
 		"http://crm.internal@[::3]/":       false,
 		"http://crm.internal:1@[::1]":      false,
