@@ -252,10 +252,13 @@ func TestTheEnvironmentsProxyIsIgnored(t *testing.T) {
 func TestTheOperatorsProxyGetsWhatTheURLAllows(t *testing.T) {
 	var mu sync.Mutex
 	var asked []string
-	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
 		asked = append(asked, r.Method+" "+r.RequestURI)
+		if r.Method == http.MethodConnect {
+			w.WriteHeader(http.StatusForbidden)
+		}
 	}))
 	defer s.Close()
 	proxy, err := url.Parse(s.URL)
@@ -264,13 +267,15 @@ func TestTheOperatorsProxyGetsWhatTheURLAllows(t *testing.T) {
 	c := NewClient(&ClientOptions{Proxy: proxy})
 	_, err = post(t, c, "http://receiver.example/hook")
 	require.NoError(t, err)
+	_, err = post(t, c, "https://receiver.example/hook")
+	require.ErrorContains(t, err, "Forbidden")
 	for _, internal := range []string{"http://127.0.0.1/", "http://localhost/", "https://2130706433/", "http://receiver.example:25/"} {
 		var refused *AddressError
 		_, err = post(t, c, internal)
 		require.ErrorAs(t, err, &refused)
 		assert.Error(t, checkURL(c, internal))
 	}
-	assert.Equal(t, []string{"POST http://receiver.example/hook"}, asked)
+	assert.Equal(t, []string{"POST http://receiver.example/hook", "CONNECT receiver.example:443"}, asked)
 }
 
 func TestTLSCanBeToldWhomToTrust(t *testing.T) {
