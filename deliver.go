@@ -206,7 +206,8 @@ type flight struct {
 	slot     *slot
 	change   Change // the outcome
 	after    func() // what follows once it is stored; nil: nothing
-	failures int    // of storing the outcome, where others' could be stored
+	unsure   bool   // whether an earlier call stored the outcome
+	refusals int    // of the outcome, while others' were stored
 }
 
 func (f *flight) size() (rows, bytes int) {

@@ -17,15 +17,16 @@ import (
 // and on one that was shut down: a process may only emit, and leave the
 // delivering to others.
 type Dispatcher struct {
-	store    Store
-	client   *http.Client
-	opts     Options
-	registry *registry
-	lanes    *lanes
-	emits    batcher[*emission]
-	outcomes batcher[*flight]
-	flights  flights
-	woken    chan struct{} // asks for a claim
+	store       Store
+	client      *http.Client
+	opts        Options
+	registry    *registry
+	lanes       *lanes
+	emits       batcher[*emission]
+	outcomes    batcher[*flight]
+	flights     flights
+	settlePause time.Duration // after the last group of outcomes could not be stored
+	woken       chan struct{} // asks for a claim
 
 	attempts context.Context // of every request
 	cut      context.CancelCauseFunc

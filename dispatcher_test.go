@@ -121,7 +121,11 @@ func (r *rig) another(opts *webhook.Options) *webhook.Dispatcher {
 
 func (r *rig) start() *rig {
 	require.NoError(r.t, r.Start())
-	r.t.Cleanup(func() { _ = r.Shutdown(context.Background()) })
+	r.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		_ = r.Shutdown(ctx)
+	})
 	return r
 }
 

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"context"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -18,49 +19,51 @@ const (
 	settleTries = 5
 )
 
-// settle stores the outcomes of a group. It goes on until all are stored: the
-// slots that they hold keep new attempts from beginning while the store is
-// down. What is refused while others are stored is tried again by itself.
+// settle stores the outcomes of a group. What could not be stored joins the
+// next group, so that it goes on until all are: the slots that they hold keep
+// new attempts from beginning while the store is down.
 func (d *Dispatcher) settle(group []*flight) {
-	for wait := settleWait; len(group) > 0; wait = min(2*wait, settleMost) {
-		errs := halve(group, d.settlePart)
-		if errs == nil {
-			return
+	errs := halve(group, d.settlePart)
+	if errs == nil {
+		d.settlePause = 0
+		return
+	}
+	var refused []*flight
+	for i, f := range group {
+		if errs[i] != nil {
+			f.unsure = true
+			refused = append(refused, f)
+			d.complain("storing outcomes", errs[i])
 		}
-		var refused []*flight
-		for i, f := range group {
-			if errs[i] != nil {
-				d.complain("storing outcomes", errs[i])
-				refused = append(refused, f)
-			}
+	}
+	if len(refused) < len(group) { // it is not the store that is down
+		time.AfterFunc(settleMost, func() { d.outcomes.add(d.dropRefused(refused)...) })
+		return
+	}
+	d.settlePause = min(max(2*d.settlePause, settleWait), settleMost)
+	select {
+	case <-d.settling.Done():
+		for _, f := range refused {
+			d.end(f)
 		}
-		if len(refused) < len(group) {
-			d.retrySettling(refused)
-			return
-		}
-		group = refused
-		select {
-		case <-d.settling.Done():
-			for _, f := range group {
-				d.end(f)
-			}
-			return
-		case <-time.After(wait/2 + rand.N(wait)):
-		}
+	case <-time.After(d.settlePause/2 + rand.N(d.settlePause)):
+		d.outcomes.add(refused...)
 	}
 }
 
-// retrySettling puts off outcomes that the store refused alone.
-func (d *Dispatcher) retrySettling(refused []*flight) {
-	for _, f := range refused {
-		if f.failures++; f.failures >= settleTries {
-			d.opts.Logger.Error("webhook: the store refuses the outcome of a delivery; it will be delivered again",
-				"delivery", f.ID, "webhook", f.WebhookID)
-			d.end(f)
-			continue
+// dropRefused gives up outcomes that the store refused often while it stored
+// others, and returns the rest.
+func (d *Dispatcher) dropRefused(refused []*flight) []*flight {
+	return slices.DeleteFunc(refused, func(f *flight) bool {
+		f.refusals++
+		if f.refusals < settleTries {
+			return false
 		}
-		time.AfterFunc(time.Second, func() { d.outcomes.add(f) })
-	}
+		d.opts.Logger.Error("webhook: the store refuses the outcome of a delivery; it will be delivered again",
+			"delivery", f.ID, "webhook", f.WebhookID)
+		d.end(f)
+		return true
+	})
 }
 
 // settlePart stores outcomes in one call.
@@ -77,19 +80,29 @@ func (d *Dispatcher) settlePart(part []*flight) error {
 		return err
 	}
 	for _, f := range part {
-		if len(lost) == 0 || !slices.Contains(lost, f.ID) {
+		switch {
+		case len(lost) == 0 || !slices.Contains(lost, f.ID):
 			d.tellChanged(f.changed())
 			d.conclude(f)
-			continue
-		}
-		if d.flights.lease(f) != f.change.Lease {
+		case d.flights.lease(f) != f.change.Lease:
 			d.outcomes.add(f) // claimed again meanwhile, by this process
-			continue
+		case f.unsure && d.isStored(ctx, f):
+			d.tellChanged(f.changed())
+			d.conclude(f)
+		default:
+			d.end(f)
+			d.tellLost(f.Delivery)
 		}
-		d.end(f)
-		d.tellLost(f.Delivery)
 	}
 	return nil
+}
+
+// isStored reports whether an outcome that now counts as lost is the one that
+// is stored: an earlier call made it, and its acknowledgement was lost.
+func (d *Dispatcher) isStored(ctx context.Context, f *flight) bool {
+	ds, err := d.store.Deliveries(ctx, DeliveryQuery{Account: f.Account, IDs: []string{f.ID}, Brief: true})
+	return err == nil && len(ds) == 1 &&
+		ds[0].Lease == f.change.Lease+1 && ds[0].State == f.change.State && ds[0].Attempts == f.change.Attempts
 }
 
 // conclude lets go of a flight whose outcome is stored, after what follows
