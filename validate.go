@@ -44,7 +44,7 @@ func validate(e Event, bodyLimit int) error {
 	case len(l.keys)+s.fields <= maxVariables && most <= bodyLimit:
 		return nil
 	case s.fields > maxVariables:
-		return tooManyVariables(s.fields)
+		return tooManyVariables("more than " + strconv.Itoa(maxVariables))
 	case s.bytes > bodyLimit:
 		return tooLong(bodyLimit)
 	}
@@ -57,7 +57,7 @@ func validate(e Event, bodyLimit int) error {
 			return err
 		}
 		if n := bytes.Count(body, []byte("&")) + 1; n > maxVariables {
-			return tooManyVariables(n)
+			return tooManyVariables(strconv.Itoa(n))
 		}
 		if len(body) > bodyLimit {
 			return tooLong(bodyLimit)
@@ -66,8 +66,8 @@ func validate(e Event, bodyLimit int) error {
 	return nil
 }
 
-func tooManyVariables(n int) error {
-	return invalid("Subscriber.Fields", fmt.Sprintf("makes the body hold %d variables; PHP drops all beyond %d", n, maxVariables))
+func tooManyVariables(n string) error {
+	return invalid("Subscriber.Fields", fmt.Sprintf("makes the body hold %s variables; PHP drops all beyond %d", n, maxVariables))
 }
 
 func tooLong(bodyLimit int) error {

@@ -1,0 +1,116 @@
+package webhook
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const testBodyLimit = 256 << 10
+
+func TestValidateNamesTheFieldAndTheReason(t *testing.T) {
+	open := func(change func(*Open)) Event {
+		e := Sample(TypeOpen).(Open)
+		change(&e)
+		return e
+	}
+	field := func(key string) Event {
+		return open(func(e *Open) { e.Subscriber.Fields[key] = "x" })
+	}
+	long := strings.Repeat("x", 256)
+	for name, c := range map[string]struct {
+		event         Event
+		field, reason string
+	}{
+		"no event":                  {nil, "Event", "is nil"},
+		"a nil pointer":             {(*Open)(nil), "Event", "is nil"},
+		"a type of the caller's":    {struct{ Open }{}, "Event", "is of a type that is not one of the nine"},
+		"one around a nil pointer":  {struct{ *Open }{}, "Event", "is of a type that is not one of the nine"},
+		"no source":                 {open(func(e *Open) { e.Source = "" }), "Source", `is "", not one of public, admin, api and system`},
+		"an unknown source":         {open(func(e *Open) { e.Source = "import" }), "Source", `is "import", not one of public, admin, api and system`},
+		"a long ID":                 {open(func(e *Open) { e.ID = long }), "ID", "is longer than 255 bytes"},
+		"an ID that is not UTF-8":   {open(func(e *Open) { e.ID = "\xff" }), "ID", "is not UTF-8"},
+		"an ID with NUL":            {open(func(e *Open) { e.ID = "a\x00" }), "ID", "holds NUL"},
+		"a long account":            {open(func(e *Open) { e.Account = long }), "Account", "is longer than 255 bytes"},
+		"an account not UTF-8":      {open(func(e *Open) { e.Account = "\xff" }), "Account", "is not UTF-8"},
+		"an empty list":             {open(func(e *Open) { e.Lists = []string{"1", ""} }), "Lists", `holds "", which means no list on the wire`},
+		"list 0":                    {open(func(e *Open) { e.Lists = []string{"0"} }), "Lists", `holds "0", which means no list on the wire`},
+		"a list with NUL":           {open(func(e *Open) { e.Lists = []string{"\x00"} }), "Lists", `holds "\x00", which holds NUL`},
+		"a year with five digits":   {open(func(e *Open) { e.Time = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }), "Time", "is of a year outside 1 to 9999"},
+		"an empty key":              {field(""), "Subscriber.Fields", `has the key "", which PHP would misread`},
+		"a key with [":              {field("a[b"), "Subscriber.Fields", `has the key "a[b", which PHP would misread`},
+		"a key with ]":              {field("]"), "Subscriber.Fields", `has the key "]", which PHP would misread`},
+		"a key with NUL":            {field("a\x00"), "Subscriber.Fields", `has the key "a\x00", which PHP would misread`},
+		"a key that is a space":     {field(" "), "Subscriber.Fields", `has the key " ", which PHP would misread`},
+		"a bad key without a value": {open(func(e *Open) { e.Subscriber.Fields["["] = "" }), "Subscriber.Fields", `has the key "[", which PHP would misread`},
+		"a long bad key": {
+			field("\x1b[31m" + long), "Subscriber.Fields",
+			`has the key "\x1b[31m` + long[:35] + `"…, which PHP would misread`,
+		},
+		"several bad keys":   {open(func(e *Open) { maps.Copy(e.Subscriber.Fields, map[string]string{"b]": "", "a]": "", "c]": ""}) }), "Subscriber.Fields", `has the key "a]", which PHP would misread`},
+		"too many variables": {manyFields(1001), "Subscriber.Fields", "makes the body hold 1001 variables; PHP drops all beyond 1000"},
+		"far too many":       {manyFields(5000), "Subscriber.Fields", "makes the body hold more than 1000 variables; PHP drops all beyond 1000"},
+		"a body too long":    {open(func(e *Open) { e.Campaign.Name = strings.Repeat("x", testBodyLimit) }), "Event", "makes a body of more than 262144 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			assert.Equal(t, &InvalidError{Field: c.field, Reason: c.reason}, validate(c.event, testBodyLimit))
+		})
+	}
+}
+
+func TestValidateTakesWhatCanBeSent(t *testing.T) {
+	open := Sample(TypeOpen).(Open)
+	for name, e := range map[string]Event{
+		"a pointer":                     &open,
+		"the least":                     Open{Meta: Meta{Source: SourceAPI}},
+		"the greatest ID":               Open{Meta: Meta{Source: SourceAPI, ID: strings.Repeat("x", 255), Account: strings.Repeat("é", 127)}},
+		"any bytes as values":           Open{Meta: Meta{Source: SourceAPI, By: "\xff\x00"}, Subscriber: Subscriber{Email: "\xff\x00[]"}},
+		"as many variables as PHP does": manyFields(1000),
+		"no campaign":                   Unsubscribe{Meta: Meta{Source: SourceAPI}},
+	} {
+		assert.NoError(t, validate(e, testBodyLimit), name)
+	}
+
+	e := manyFields(1000)
+	for i := range 500 {
+		e.Subscriber.Fields[fmt.Sprint("empty", i)] = ""
+	}
+	assert.NoError(t, validate(e, testBodyLimit), "fields that are left out count for nothing")
+}
+
+// The limit is that of the longer of the two formats, to the byte, for each
+// way that a text may grow when it is escaped.
+func TestValidateKnowsTheBodysLengthToTheByte(t *testing.T) {
+	for _, typ := range EventTypes() {
+		for _, filler := range []string{"", "x", strings.Repeat("]", 300), strings.Repeat("é x", 2000)} {
+			e := Sample(typ)
+			if p := e.person(); p != nil {
+				p.Fields["5"] = filler // the map is shared with e
+			}
+			longest := 0
+			for _, f := range []Format{Format2013, FormatCurrent} {
+				body, err := encode(e, e.meta(), "12", f)
+				require.NoError(t, err)
+				longest = max(longest, len(body))
+			}
+			assert.NoError(t, validate(e, longest))
+			assert.Error(t, validate(e, longest-1))
+			assert.Error(t, validate(e, longest/2))
+			assert.Error(t, validate(e, 0))
+		}
+	}
+}
+
+// An event that nobody wants costs nothing but looking at it.
+func TestValidateAllocatesNothing(t *testing.T) {
+	e := Sample(TypeOpen)
+	err := errors.New("not called")
+	assert.Zero(t, testing.AllocsPerRun(100, func() { err = validate(e, testBodyLimit) }))
+	assert.NoError(t, err)
+}
