@@ -60,25 +60,28 @@ type Event interface {
 // Meta is what every event says of itself.
 type Meta struct {
 	// ID makes emitting twice harmless: one event type with one ID is
-	// delivered once to each webhook. At most 255 bytes. Empty: generated.
+	// delivered once to each webhook. At most 255 bytes. Empty: generated. ID,
+	// Account and Lists are UTF-8 without NUL, as every store can keep it.
 	ID string
 
 	// Account is the tenant whose webhooks are asked. "" is a real account,
-	// that of an app with a single tenant.
+	// that of an app with a single tenant. At most 255 bytes.
 	Account string
 
 	// Lists are the lists that the event is for. However many they are, a
-	// webhook gets the event once. Empty: only webhooks of every list get it.
+	// webhook gets the event once. Each has at most 255 bytes and is neither
+	// "" nor "0", which stands for none on the wire. Empty: only webhooks of
+	// every list get it.
 	Lists []string
 
 	// Source says how the event was initiated. It is required.
 	Source Source
 
-	// By is sent as initiated_by, an opaque text. Empty: as Source.
+	// By is sent as initiated_by, an opaque text: any bytes. Empty: as Source.
 	By string
 
-	// Time is when it happened, written in the location that it carries.
-	// Zero: when it was emitted, in local time.
+	// Time is when it happened, to the second, written in the location that it
+	// carries. Zero: when it was emitted, in local time.
 	Time time.Time
 }
 
@@ -190,14 +193,14 @@ func (e Share) person() *Subscriber       { return &e.Subscriber }
 func (e Bounce) person() *Subscriber      { return &e.Subscriber }
 
 // Subscriber is the person that an event is about: subscriber[...] in the
-// 2013 format, contact[...] in the current one.
+// 2013 format, contact[...] in the current one. Texts may be any bytes.
 type Subscriber struct {
 	// These are always sent, even empty: receivers index them without asking.
 	ID        string `form:"id"`
 	Email     string `form:"email"`
 	FirstName string `form:"first_name"`
 	LastName  string `form:"last_name"`
-	IP        string `form:"ip" empty:"0.0.0.0"` // empty: unknown, sent as 0.0.0.0
+	IP        string `form:"ip" empty:"0.0.0.0"` // empty: unknown, which is 0.0.0.0 on the wire
 
 	// These are sent when not empty.
 	Phone   string   `form:"phone,omitempty"`
@@ -205,9 +208,10 @@ type Subscriber struct {
 	Tags    []string `form:"tags,omitempty"` // sent as "a, b"
 
 	// Fields are the custom fields by their ids. Values of a multiple choice
-	// are made by Choices. Empty ones are left out. A key may not be empty nor
-	// hold "[", "]" or NUL, which PHP would misread; the whole body may hold
-	// at most 1,000 variables, PHP's max_input_vars.
+	// are made by Choices. Empty ones are left out. A key may not be empty, nor
+	// one character of white space, nor hold "[", "]" or NUL: PHP would misread
+	// it. The whole body may hold at most 1,000 variables, PHP's
+	// max_input_vars.
 	Fields map[string]string `form:"fields,omitempty"`
 }
 

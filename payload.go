@@ -3,6 +3,7 @@ package webhook
 import (
 	"bytes"
 	"cmp"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -24,12 +25,6 @@ type envelope struct {
 	Source Source    `form:"initiated_from"`
 	By     string    `form:"initiated_by"`
 	List   string    `form:"list" empty:"0"`
-}
-
-// A payload is what form encodes: it writes embedded fields as its own.
-type payload struct {
-	envelope
-	Event
 }
 
 // formEncoder is set up once: its setters may not be called while it is in use.
@@ -61,24 +56,39 @@ func encode(e Event, m Meta, list string, f Format) ([]byte, error) {
 	default:
 		return nil, invalid("Format", "is "+quote(string(f))+", which is not known")
 	}
-	values, err := formEncoder.Encode(&payload{
-		envelope: envelope{Type: l.event, Time: m.Time.Format(clock), Source: m.Source, By: m.By, List: list},
-		Event:    e,
+
+	// Most bodies fit, so that of the body only the result is allocated.
+	var scratch [1024]byte
+	body, err := appendStruct(scratch[:0], envelopeKeys, dialect, &envelope{
+		Type: l.event, Time: m.Time.Format(clock), Source: m.Source, By: m.By, List: list,
 	})
+	v := reflect.Indirect(reflect.ValueOf(e))
+	for i := 0; i < len(l.blocks) && err == nil; i++ {
+		block := v.Field(l.blocks[i].index)
+		if block.Kind() != reflect.Pointer || !block.IsNil() {
+			body, err = appendStruct(body, l.blocks[i].keys, dialect, block.Interface())
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
+	return bytes.Clone(body[:len(body)-1]), nil
+}
 
-	// Most bodies fit, so that the only allocation is the result's.
-	var scratch [1024]byte
-	body := scratch[:0]
-	for i := range l.keys {
-		k := &l.keys[i]
+// appendStruct appends the values of one struct, each followed by "&". form
+// yields a map; a few small ones cost half of one for the whole event.
+func appendStruct(body []byte, keys []wireKey, dialect int, block any) ([]byte, error) {
+	values, err := formEncoder.Encode(block)
+	if err != nil {
+		return nil, err
+	}
+	for i := range keys {
+		k := &keys[i]
 		if k.kind == kindFields {
 			body = appendFields(body, k, dialect, values)
 			continue
 		}
-		texts, ok := values[k.name]
+		texts, ok := values[k.inner]
 		if !ok {
 			continue
 		}
@@ -96,18 +106,20 @@ func encode(e Event, m Meta, list string, f Format) ([]byte, error) {
 		body = appendEscaped(body, text)
 		body = append(body, '&')
 	}
-	return bytes.Clone(body[:len(body)-1]), nil
+	return body, nil
 }
 
-// appendFields appends the custom fields, k's keys in values, that are not
-// empty: those with numeric ids in numeric order, then the others by name.
+// appendFields appends the custom fields in values that are not empty: those
+// with numeric ids in numeric order, then the others by name. form writes them
+// as k's name with the id in brackets, and escapes nothing.
 func appendFields(body []byte, k *wireKey, dialect int, values map[string][]string) []byte {
 	type field struct{ id, text string }
 	var few [16]field
 	fields := few[:0]
 	for name, texts := range values {
-		if id, ok := k.fieldID(name); ok && texts[0] != "" {
-			fields = append(fields, field{id, texts[0]})
+		id, ok := strings.CutPrefix(name, k.inner+"[")
+		if ok && texts[0] != "" {
+			fields = append(fields, field{strings.TrimSuffix(id, "]"), texts[0]})
 		}
 	}
 	slices.SortFunc(fields, func(a, b field) int { return compareIDs(a.id, b.id) })
@@ -168,38 +180,37 @@ func appendEscaped(b []byte, s string) []byte {
 type layout struct {
 	event  EventType
 	typ    reflect.Type
-	keys   []wireKey // in the order of the structs
-	blocks []int     // the struct's fields that are sent
+	blocks []block
+	keys   []wireKey // all, in the order of the structs, the envelope's first
 	size   int       // of a body at most, in bytes, texts and custom fields aside
+}
+
+// A block is one of the structs that an event consists of.
+type block struct {
+	index int // among the event's fields
+	keys  []wireKey
 }
 
 // A wireKey is a key of the body.
 type wireKey struct {
-	name    string    // as form writes it: "subscriber[email]"
-	escaped [2]string // as it is sent in the 2013 and the current format
-	field   string    // as in Go: "Subscriber.Email"
+	inner   string    // as form writes it, which is given a block alone: "message[id]"
+	name    string    // in the 2013 format: "campaign[message][id]"
+	field   string    // as in Go: "Campaign.Message.ID"
+	escaped [2]string // name as it is sent, in the 2013 and in the current format
 	kind    keyKind
-	empty   string // what is sent for an empty text, by the tag empty
+	empty   string // what is sent for an empty text, by the struct tag "empty"
 }
 
 // A keyKind says how a key's value is made.
 type keyKind int
 
 const (
-	kindText   keyKind = iota
-	kindNumber         // an int
-	kindTexts          // a []string, sent as "a, b"
-	kindFields         // a map[string]string; each entry has a key of its own
+	kindOne    keyKind = iota // a string or an int
+	kindTexts                 // a []string, sent as "a, b"
+	kindFields                // a map[string]string; each entry has a key of its own
 )
 
-// fieldID returns N if name is k's name followed by [N].
-func (k *wireKey) fieldID(name string) (id string, ok bool) {
-	if len(name) < len(k.name)+2 || name[:len(k.name)] != k.name {
-		return "", false
-	}
-	name = name[len(k.name):]
-	return name[1 : len(name)-1], name[0] == '[' && name[len(name)-1] == ']'
-}
+var envelopeKeys = appendKeys(nil, reflect.TypeFor[envelope](), wireKey{})
 
 // layouts holds the nine.
 var layouts = func() map[reflect.Type]*layout {
@@ -207,13 +218,16 @@ var layouts = func() map[reflect.Type]*layout {
 	for _, e := range []Event{
 		Subscribe{}, Unsubscribe{}, Update{}, Sent{}, Open{}, Click{}, Forward{}, Share{}, Bounce{},
 	} {
-		l := &layout{event: e.Type(), typ: reflect.TypeOf(e)}
-		l.add(reflect.TypeFor[envelope](), "", "")
-		l.add(l.typ, "", "")
+		l := &layout{event: e.Type(), typ: reflect.TypeOf(e), keys: slices.Clone(envelopeKeys)}
 		for i := range l.typ.NumField() {
-			if l.typ.Field(i).Tag.Get("form") != "-" {
-				l.blocks = append(l.blocks, i)
+			f := l.typ.Field(i)
+			name := f.Tag.Get("form")
+			if name == "-" {
+				continue // Meta, of which the envelope is made
 			}
+			b := block{i, appendKeys(nil, indirect(f.Type), wireKey{name: name, field: f.Name})}
+			l.blocks = append(l.blocks, b)
+			l.keys = append(l.keys, b.keys...)
 		}
 		for _, k := range l.keys {
 			// A date has 31 bytes and a number 20; "=" and "&" are two.
@@ -224,28 +238,27 @@ var layouts = func() map[reflect.Type]*layout {
 	return all
 }()
 
-// add appends the keys of the struct t, which stands under key and field.
-func (l *layout) add(t reflect.Type, key, field string) {
+// appendKeys appends the keys of the struct t, which stands in another.
+func appendKeys(keys []wireKey, t reflect.Type, in wireKey) []wireKey {
+	nest := func(outer, name string) string {
+		if outer == "" {
+			return name
+		}
+		return outer + "[" + name + "]"
+	}
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("form"), ",")
-		if name == "-" {
-			continue
+		k := wireKey{
+			inner: nest(in.inner, name),
+			name:  nest(in.name, name),
+			field: strings.TrimPrefix(in.field+"."+f.Name, "."),
+			empty: f.Tag.Get("empty"),
 		}
-		k := wireKey{name: name, field: f.Name, empty: f.Tag.Get("empty")}
-		if key != "" {
-			k.name, k.field = key+"["+name+"]", field+"."+f.Name
-		}
-		ft := f.Type
-		if ft.Kind() == reflect.Pointer {
-			ft = ft.Elem()
-		}
-		switch ft.Kind() {
+		switch ft := indirect(f.Type); ft.Kind() {
 		case reflect.Struct:
-			l.add(ft, k.name, k.field)
+			keys = appendKeys(keys, ft, k)
 			continue
-		case reflect.Int:
-			k.kind = kindNumber
 		case reflect.Slice:
 			k.kind = kindTexts
 		case reflect.Map:
@@ -255,18 +268,23 @@ func (l *layout) add(t reflect.Type, key, field string) {
 		if inner, ok := strings.CutPrefix(current, "subscriber["); ok {
 			current = "contact[" + inner
 		}
-		k.escaped = [2]string{string(appendEscaped(nil, k.name)), string(appendEscaped(nil, current))}
-		l.keys = append(l.keys, k)
+		k.escaped = [2]string{url.QueryEscape(k.name), url.QueryEscape(current)}
+		keys = append(keys, k)
 	}
+	return keys
+}
+
+func indirect(t reflect.Type) reflect.Type {
+	if t.Kind() == reflect.Pointer {
+		return t.Elem()
+	}
+	return t
 }
 
 // layoutOf returns e's layout. It calls none of e's methods, which panic on a
 // nil pointer.
 func layoutOf(e Event) (*layout, error) {
-	v := reflect.ValueOf(e)
-	if v.Kind() == reflect.Pointer {
-		v = v.Elem()
-	}
+	v := reflect.Indirect(reflect.ValueOf(e))
 	if !v.IsValid() {
 		return nil, invalid("Event", "is nil")
 	}

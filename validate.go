@@ -28,8 +28,8 @@ func validate(e Event, bodyLimit int) error {
 	}
 	var s size
 	v := reflect.Indirect(reflect.ValueOf(e))
-	for _, i := range l.blocks {
-		s.add(v.Field(i))
+	for i := range l.blocks {
+		s.add(v.Field(l.blocks[i].index))
 	}
 	if s.bad {
 		return invalid("Subscriber.Fields", "has the key "+quote(s.badKey)+", which PHP would misread")
