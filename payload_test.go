@@ -119,6 +119,13 @@ func must[T any](v T, err error) T {
 	return v
 }
 
+func TestEncodeLeavesOutTagsWithoutText(t *testing.T) {
+	for _, tags := range [][]string{nil, {}, {""}} {
+		e := Update{Subscriber: Subscriber{Tags: tags}}
+		assert.NotContains(t, string(must(encode(e, e.Meta, "0", ""))), "tags")
+	}
+}
+
 func TestEncodeRefusesAnUnknownFormat(t *testing.T) {
 	_, err := encode(Sample(TypeOpen), Meta{}, "0", "2027")
 	assert.Equal(t, invalid("Format", `is "2027", which is not known`), err)

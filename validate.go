@@ -164,11 +164,14 @@ func (s *size) add(v reflect.Value) {
 	}
 }
 
+// longest returns the list that is the longest on the wire.
 func longest(lists []string) string {
 	var found string
+	var most int
+	var scratch [3 * maxIDLen]byte
 	for _, list := range lists {
-		if len(list) > len(found) {
-			found = list
+		if n := len(appendEscaped(scratch[:0], list)); n > most {
+			found, most = list, n
 		}
 	}
 	return found

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 const testBodyLimit = 256 << 10
@@ -84,26 +84,49 @@ func TestValidateTakesWhatCanBeSent(t *testing.T) {
 	assert.NoError(t, validate(e, testBodyLimit), "fields that are left out count for nothing")
 }
 
-// The limit is that of the longer of the two formats, to the byte, for each
-// way that a text may grow when it is escaped.
+// The limit is that of the longer of the two formats, to the byte, wherever the
+// length comes from and however much a text grows when it is escaped.
 func TestValidateKnowsTheBodysLengthToTheByte(t *testing.T) {
+	events := make(map[string]Event)
 	for _, typ := range EventTypes() {
-		for _, filler := range []string{"", "x", strings.Repeat("]", 300), strings.Repeat("é x", 2000)} {
-			e := Sample(typ)
-			if p := e.person(); p != nil {
-				p.Fields["5"] = filler // the map is shared with e
-			}
-			longest := 0
-			for _, f := range []Format{Format2013, FormatCurrent} {
-				body, err := encode(e, e.meta(), "12", f)
-				require.NoError(t, err)
-				longest = max(longest, len(body))
-			}
-			assert.NoError(t, validate(e, longest))
-			assert.Error(t, validate(e, longest-1))
-			assert.Error(t, validate(e, longest/2))
-			assert.Error(t, validate(e, 0))
+		events["sample of "+string(typ)] = Sample(typ)
+	}
+	const long = 5000
+	grows, stays := strings.Repeat("]", long), strings.Repeat("x", long)
+	change := func(name string, f func(*Click)) {
+		e := Sample(TypeClick).(Click)
+		f(&e)
+		events[name] = e
+	}
+	change("text that grows", func(e *Click) { e.Link.URL = grows })
+	change("text that stays", func(e *Click) { e.Link.URL = stays })
+	change("field that grows", func(e *Click) { e.Subscriber.Fields["1"] = grows })
+	change("field without a text", func(e *Click) { e.Subscriber.Fields[stays] = "" })
+	change("field with a long key", func(e *Click) { e.Subscriber.Fields[strings.Repeat("é", long)] = "x" })
+	change("many fields", func(e *Click) { e.Subscriber.Fields = manyFields(900).Subscriber.Fields })
+	change("many tags", func(e *Click) { e.Subscriber.Tags = make([]string, long) })
+	change("one empty tag", func(e *Click) { e.Subscriber.Tags = []string{""} })
+	change("long initiator", func(e *Click) { e.By = grows })
+	change("no initiator", func(e *Click) { e.By = "" })
+	change("long lists", func(e *Click) { e.Lists = []string{"1", strings.Repeat("]", 90), strings.Repeat("x", 255)} })
+	change("no list", func(e *Click) { e.Lists = nil })
+	change("numbers", func(e *Click) { e.Campaign.Recipients = math.MinInt })
+
+	for name, e := range events {
+		m, lists := e.meta(), append(e.meta().Lists, "0")
+		if m.By == "" {
+			m.By = string(m.Source)
 		}
+		longest := 0
+		for _, list := range lists {
+			longest = max(longest,
+				len(must(encode(e, m, list, Format2013))), len(must(encode(e, m, list, FormatCurrent))))
+		}
+		assert.NoError(t, validate(e, longest), name)
+		tooLong := &InvalidError{Field: "Event", Reason: fmt.Sprintf("makes a body of more than %d bytes", longest-1)}
+		assert.Equal(t, tooLong, validate(e, longest-1), name)
+		assert.Error(t, validate(e, longest/2), name)
+		assert.Error(t, validate(e, 0), name)
 	}
 }
 
