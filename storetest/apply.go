@@ -1,0 +1,299 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/listhook/webhook"
+)
+
+// note returns an attempt that is told from others by its number.
+func note(n int) *webhook.Attempt {
+	return &webhook.Attempt{Start: at(n), Duration: time.Duration(n) * time.Millisecond, Status: 500, Reason: fmt.Sprint("attempt ", n)}
+}
+
+var applyRules = []rule{
+	{"apply_makes_the_change",
+		"Apply makes each change whose delivery has its Lease: Lease is one more, State, Due and Attempts are the change's, Log is appended, and nothing else changes.",
+		func(c *checker) {
+			want := filled[webhook.Delivery](1)
+			want.ID, want.State, want.Type, want.Due = "d", webhook.StatePending, webhook.TypeOpen, at(60)
+			other := pending("other", "1", at(60))
+			c.enqueue(want, other)
+			attempt := filled[webhook.Attempt](7)
+			c.applied(webhook.Change{ID: "d", Lease: want.Lease, State: webhook.StateFailed, Due: at(77), Attempts: 9, Log: &attempt})
+			want.Lease++
+			want.State, want.Due, want.Attempts = webhook.StateFailed, at(77), 9
+			want.Log = append(want.Log, attempt)
+			c.same("the delivery", c.delivery("d"), want)
+			c.same("another delivery", c.delivery("other"), other)
+
+			c.applied(webhook.Change{ID: "d", Lease: want.Lease, State: webhook.StatePending})
+			want.Lease++
+			want.State, want.Due, want.Attempts = webhook.StatePending, time.Time{}, 0
+			c.same("the delivery, after a change to the zero Due, no Attempts and no Log", c.delivery("d"), want)
+		}},
+
+	{"apply_changes_only_what_has_its_lease",
+		"A change whose delivery has another Lease, or is not stored, is not made, and its ID is returned.",
+		func(c *checker) {
+			d := pending("d", "1", t0)
+			d.Lease = 5
+			ok := pending("ok", "1", t0)
+			ok.Lease = 1
+			c.enqueue(d, ok)
+			change := webhook.Change{ID: "d", State: webhook.StateFailed, Due: at(1), Attempts: 1, Log: note(1), Erase: true}
+			for _, lease := range []int64{4, 6, 0, 1, -5} {
+				change.Lease = lease
+				c.ids(fmt.Sprintf("lost by a change with the Lease %d, when it is 5", lease), c.apply(change), []string{"d"})
+				c.same("the delivery after it", c.delivery("d"), d)
+			}
+			unknown := webhook.Change{ID: "unknown", Lease: 0, State: webhook.StateFailed}
+			fine := webhook.Change{ID: "ok", Lease: 1, State: webhook.StateDelivered, Due: at(2)}
+			c.set("lost of a call with one good change", c.apply(change, unknown, fine), []string{"d", "unknown"})
+			c.same("the delivery after it", c.delivery("d"), d)
+			ok.Lease, ok.State, ok.Due = 2, webhook.StateDelivered, at(2)
+			c.same("that of the good change", c.delivery("ok"), ok)
+			if n := c.count(webhook.DeliveryQuery{All: true}); n != 2 {
+				c.broken("%d deliveries are stored, want 2", n)
+			}
+		}},
+
+	{"apply_of_a_claim_takes_its_lease",
+		"Claim raises Lease: a change with the Lease that Claim returned is made, one with that before it is lost.",
+		func(c *checker) {
+			c.enqueue(pending("a", "1", t0))
+			d := c.claimOne(everything(t0), "a")
+			change := webhook.Change{ID: "a", Lease: d.Lease - 1, State: webhook.StateDelivered, Due: at(1)}
+			c.ids("lost with the Lease before", c.apply(change), []string{"a"})
+			change.Lease = d.Lease
+			c.applied(change)
+		}},
+
+	{"apply_twice_is_lost",
+		"Apply raises Lease: the same change again is lost, and changes nothing.",
+		func(c *checker) {
+			c.enqueue(pending("a", "1", t0))
+			c.claim(everything(t0))
+			change := webhook.Change{ID: "a", Lease: 1, State: webhook.StatePending, Due: at(5), Attempts: 1, Log: note(1)}
+			c.applied(change)
+			want := c.delivery("a")
+			c.ids("lost by the second Apply", c.apply(change), []string{"a"})
+			c.same("the delivery after the second Apply", c.delivery("a"), want)
+		}},
+
+	{"apply_twice_in_a_call_is_made_once",
+		"Of two changes with one ID and Lease in a call one is made; the ID is returned for the other.",
+		func(c *checker) {
+			c.enqueue(pending("a", "1", t0), pending("b", "1", t0))
+			one := webhook.Change{ID: "a", State: webhook.StateDelivered, Due: at(1), Attempts: 1, Log: note(1)}
+			two := webhook.Change{ID: "a", State: webhook.StateFailed, Due: at(2), Attempts: 2, Log: note(2)}
+			c.ids("lost", c.apply(one, webhook.Change{ID: "b", State: webhook.StateDelivered}, two), []string{"a"})
+			got := c.delivery("a")
+			want := pending("a", "1", at(1))
+			want.Lease, want.State, want.Attempts, want.Log = 1, webhook.StateDelivered, 1, []webhook.Attempt{*note(1)}
+			if got.State == webhook.StateFailed {
+				want.State, want.Due, want.Attempts, want.Log = webhook.StateFailed, at(2), 2, []webhook.Attempt{*note(2)}
+			}
+			c.same("the delivery", got, want)
+		}},
+
+	{"apply_late_is_lost",
+		"Who applies after the lease ended is lost once another has claimed the delivery, and does not overwrite what happened since.",
+		func(c *checker) {
+			c.enqueue(pending("a", "1", t0))
+			late := c.claimOne(everything(t0), "a")
+			now := c.claimOne(everything(at(60)), "a")
+			change := webhook.Change{ID: "a", Lease: late.Lease, State: webhook.StateFailed, Due: at(61), Attempts: 7, Log: note(1)}
+			c.ids("lost", c.apply(change), []string{"a"})
+			c.same("the delivery", c.delivery("a"), now)
+			c.applied(webhook.Change{ID: "a", Lease: now.Lease, State: webhook.StateDelivered, Due: at(62), Attempts: 1})
+			c.ids("lost after the other's outcome", c.apply(change), []string{"a"})
+		}},
+
+	{"apply_late_but_first_is_made",
+		"The Lease alone is looked at: who applies after the lease's end, but before anybody has claimed again, is not lost.",
+		func(c *checker) {
+			c.enqueue(pending("a", "1", at(-100_000)))
+			c.claimOne(everything(at(-90_000)), "a")
+			c.applied(webhook.Change{ID: "a", Lease: 1, State: webhook.StateDelivered, Due: never})
+		}},
+
+	{"apply_whatever_the_state",
+		"Apply makes a change whatever the state: from each to each.",
+		func(c *checker) {
+			for _, from := range states {
+				for _, to := range states {
+					want := pending(fmt.Sprintf("from %s to %s", from, to), "1", t0)
+					want.State = from
+					c.enqueue(want)
+					c.applied(webhook.Change{ID: want.ID, Lease: 0, State: to, Due: at(5)})
+					want.State, want.Due, want.Lease = to, at(5), 1
+					c.same(want.ID, c.delivery(want.ID), want)
+				}
+			}
+			var want []string
+			for _, from := range states {
+				want = append(want, fmt.Sprintf("from %s to pending", from))
+			}
+			c.set("claimed afterwards", ids(c.claim(everything(at(5)))), want)
+		}},
+
+	{"apply_gives_back",
+		"A change to pending and due makes a delivery claimable at once, though its lease has not ended.",
+		func(c *checker) {
+			c.enqueue(pending("a", "1", t0), pending("b", "1", t0))
+			c.claim(everything(t0))
+			c.applied(webhook.Change{ID: "a", Lease: 1, State: webhook.StatePending, Due: at(1)})
+			if ds := c.claim(everything(t0)); len(ds) > 0 {
+				c.broken("%s was claimed before the Due that it was given", list(ids(ds)))
+			}
+			want := pending("a", "1", at(61))
+			want.Lease = 3
+			c.same("claimed again", c.claimOne(everything(at(1)), "a"), want)
+		}},
+
+	{"apply_ends_the_claims",
+		"A delivery that a change has finished is claimed no more, whatever its Due.",
+		func(c *checker) {
+			for _, state := range states[1:] {
+				c.enqueue(pending(string(state), "1", t0))
+				c.applied(webhook.Change{ID: string(state), Lease: 0, State: state, Due: at(-60)})
+			}
+			if ds := c.claim(everything(at(1000))); len(ds) > 0 {
+				c.broken("%s claimed", list(ids(ds)))
+			}
+		}},
+
+	{"apply_appends_to_the_log",
+		"Log is appended, oldest first, whatever the attempts' times; a change without one appends nothing.",
+		func(c *checker) {
+			c.enqueue(pending("a", "1", t0), pending("b", "1", t0))
+			var want []webhook.Attempt
+			for i := range 14 {
+				attempt := note(100 - i)
+				change := webhook.Change{ID: "a", Lease: int64(i), State: webhook.StatePending, Due: t0, Log: attempt}
+				if i%5 == 4 {
+					change.Log = nil
+				} else {
+					want = append(want, *attempt)
+				}
+				c.applied(change)
+			}
+			c.same("Log", c.delivery("a").Log, want)
+			c.same("another's Log", c.delivery("b").Log, []webhook.Attempt(nil))
+		}},
+
+	{"apply_keeps_the_whole_attempt",
+		"An Attempt is a document: every field comes back.",
+		func(c *checker) {
+			c.enqueue(pending("a", "1", t0))
+			var want []webhook.Attempt
+			for i := range 3 {
+				attempt := filled[webhook.Attempt](i + 1)
+				c.applied(webhook.Change{ID: "a", Lease: int64(i), State: webhook.StatePending, Log: &attempt})
+				want = append(want, attempt)
+			}
+			c.applied(webhook.Change{ID: "a", Lease: 3, State: webhook.StatePending, Log: &webhook.Attempt{}})
+			c.same("Log", c.delivery("a").Log, append(want, webhook.Attempt{}))
+		}},
+
+	{"apply_erases",
+		"Erase first empties Body, Carrier and Log; the change's own Log is then appended. Without it they stay.",
+		func(c *checker) {
+			for _, id := range []string{"kept", "erased", "erased and logged"} {
+				d := filled[webhook.Delivery](1)
+				d.ID, d.State, d.Type, d.Lease = id, webhook.StateDelivered, webhook.TypeOpen, 0
+				c.enqueue(d)
+			}
+			want := c.delivery("kept")
+			c.applied(
+				webhook.Change{ID: "kept", State: webhook.StateCanceled, Due: at(1)},
+				webhook.Change{ID: "erased", State: webhook.StateCanceled, Due: at(1), Erase: true},
+				webhook.Change{ID: "erased and logged", State: webhook.StateCanceled, Due: at(1), Erase: true, Log: note(1)})
+			want.State, want.Due, want.Attempts, want.Lease = webhook.StateCanceled, at(1), 0, 1
+			c.same("without Erase", c.delivery("kept"), want)
+			want.ID, want.Body, want.Carrier, want.Log = "erased", nil, nil, nil
+			c.same("with Erase", c.delivery("erased"), want)
+			want.ID, want.Log = "erased and logged", []webhook.Attempt{*note(1)}
+			c.same("with Erase and Log", c.delivery("erased and logged"), want)
+		}},
+
+	{"apply_is_made_whole_or_not_at_all",
+		"Each change is made whole or not at all, also when the context ends meanwhile; asking again is harmless.",
+		func(c *checker) {
+			round := 0
+			for looks := 1; looks <= 89; looks += looks/2 + 1 {
+				var ds []webhook.Delivery
+				var cs []webhook.Change
+				for i := range 20 {
+					d := pending(fmt.Sprintf("%d-%d", round, i), "1", t0)
+					ds = append(ds, d)
+					cs = append(cs, webhook.Change{ID: d.ID, State: webhook.StateFailed, Due: at(i), Attempts: 3, Log: note(i)})
+				}
+				c.enqueue(ds...)
+				ctx := newCountdown(c.ctx, looks)
+				_, err := c.store.Apply(ctx, cs)
+				ctx.end()
+				stored := func() []webhook.Delivery {
+					return c.deliveries(webhook.DeliveryQuery{All: true, IDs: ids(ds), Oldest: true})
+				}
+				slices.SortFunc(ds, byCreated)
+				slices.SortFunc(cs, func(a, b webhook.Change) int {
+					return byCreated(webhook.Delivery{ID: a.ID}, webhook.Delivery{ID: b.ID})
+				})
+				made := make([]webhook.Delivery, len(ds))
+				for i, d := range ds {
+					d.Lease, d.State, d.Due, d.Attempts, d.Log = 1, cs[i].State, cs[i].Due, cs[i].Attempts, []webhook.Attempt{*cs[i].Log}
+					made[i] = d
+				}
+				for i, d := range stored() {
+					if d.Lease == 0 && err != nil {
+						c.same("a change not made, by an Apply that returned an error", d, ds[i])
+					} else {
+						c.same(fmt.Sprintf("a change made, by an Apply that returned the error %v", err), d, made[i])
+					}
+				}
+				c.apply(cs...)
+				c.same("after asking again", stored(), made)
+				round++
+			}
+		}},
+
+	{"apply_takes_thousands",
+		"Calls may name thousands: 10,000 changes in one Apply, some of them lost.",
+		func(c *checker) {
+			var ds []webhook.Delivery
+			var cs []webhook.Change
+			var want []string
+			for i, id := range names("d", 10_000) {
+				d := pending(id, fmt.Sprint("w", i%10), t0)
+				change := webhook.Change{ID: id, State: webhook.StateDelivered, Due: at(i), Attempts: 1, Log: note(i)}
+				if i%100 == 42 {
+					d.Lease = 1
+					want = append(want, id)
+				}
+				ds, cs = append(ds, d), append(cs, change)
+			}
+			c.enqueue(ds...)
+			c.set("lost", c.apply(cs...), want)
+			if n := c.count(webhook.DeliveryQuery{All: true, States: states[1:2]}); n != len(ds)-len(want) {
+				c.broken("%d are delivered, want %d", n, len(ds)-len(want))
+			}
+			last := ds[9_999]
+			last.Lease, last.State, last.Due, last.Attempts, last.Log = 1, webhook.StateDelivered, at(9_999), 1, []webhook.Attempt{*note(9_999)}
+			c.same("the last one", c.delivery(last.ID), last)
+			c.same("one that was lost", c.delivery(ds[42].ID), ds[42])
+		}},
+
+	{"apply_may_change_none",
+		"Calls may name no delivery: Apply of none changes nothing, without an error.",
+		func(c *checker) {
+			c.enqueue(pending("a", "1", t0))
+			if lost := c.apply(); len(lost) > 0 {
+				c.broken("it returned %s", list(lost))
+			}
+			c.same("what is stored", c.delivery("a"), pending("a", "1", t0))
+		}},
+}

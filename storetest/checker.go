@@ -1,0 +1,264 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/listhook/webhook"
+)
+
+// A checker checks one rule on one store. Its methods that call the store end
+// the case when there is an error.
+type checker struct {
+	t     *testing.T
+	rule  rule
+	suite Suite
+	store *guard
+
+	ctx  context.Context // for calls
+	end  context.Context // when a call that has not returned is given up
+	hung *atomic.Bool
+}
+
+// broken ends the case, saying which rule was broken and how.
+func (c *checker) broken(format string, args ...any) {
+	c.t.Helper()
+	c.t.Fatalf("\n\trule:   %s\n\tbroken: %s", indent(c.rule.says), indent(fmt.Sprintf(format, args...)))
+}
+
+func indent(text string) string {
+	return strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n\t        ")
+}
+
+func (c *checker) noError(err error, method string) {
+	c.t.Helper()
+	if err != nil {
+		c.broken("%s returned an error: %v", method, err)
+	}
+}
+
+// same ends the case unless got is want, naming the fields that differ.
+func (c *checker) same(what string, got, want any) {
+	c.t.Helper()
+	if d := diff(got, want); d != "" {
+		c.broken("%s:\n%s", what, d)
+	}
+}
+
+// ids ends the case unless got names the deliveries or webhooks of want, in
+// that order.
+func (c *checker) ids(what string, got, want []string) {
+	c.t.Helper()
+	if !slices.Equal(got, want) {
+		c.broken("%s: got %s, want %s", what, list(got), list(want))
+	}
+}
+
+// set is ids whatever the order.
+func (c *checker) set(what string, got, want []string) {
+	c.t.Helper()
+	c.ids(what, slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want)))
+}
+
+// list prints IDs, the first of many.
+func list(ids []string) string {
+	if len(ids) > 20 {
+		return fmt.Sprintf("%q and %d more", ids[:20], len(ids)-20)
+	}
+	return fmt.Sprintf("%q", ids)
+}
+
+func (c *checker) put(w webhook.Webhook) webhook.Webhook {
+	c.t.Helper()
+	version, err := c.store.PutWebhook(c.ctx, w)
+	c.noError(err, "PutWebhook")
+	w.Version = version
+	return w
+}
+
+func (c *checker) webhooks(q webhook.WebhookQuery) []webhook.Webhook {
+	c.t.Helper()
+	ws, err := c.store.Webhooks(c.ctx, q)
+	c.noError(err, "Webhooks")
+	return ws
+}
+
+// webhook returns the one that is stored with this ID, a deleted one too.
+func (c *checker) webhook(id string) webhook.Webhook {
+	c.t.Helper()
+	ws := c.webhooks(webhook.WebhookQuery{All: true, IDs: []string{id}, Changed: time.Unix(0, 0).UTC()})
+	if len(ws) != 1 || ws[0].ID != id {
+		c.broken("Webhooks with the ID %q returned %s", id, list(webhookIDs(ws)))
+	}
+	return ws[0]
+}
+
+func (c *checker) enqueue(ds ...webhook.Delivery) (had []string) {
+	c.t.Helper()
+	had, err := c.store.Enqueue(c.ctx, ds)
+	c.noError(err, "Enqueue")
+	return had
+}
+
+func (c *checker) claim(claim webhook.Claim) []webhook.Delivery {
+	c.t.Helper()
+	ds, err := c.store.Claim(c.ctx, claim)
+	c.noError(err, "Claim")
+	return ds
+}
+
+// claimOne claims the one delivery that there is to claim.
+func (c *checker) claimOne(claim webhook.Claim, id string) webhook.Delivery {
+	c.t.Helper()
+	ds := c.claim(claim)
+	if len(ds) != 1 || ds[0].ID != id {
+		c.broken("Claim returned %s, want %q", list(ids(ds)), id)
+	}
+	return ds[0]
+}
+
+func (c *checker) apply(cs ...webhook.Change) (lost []string) {
+	c.t.Helper()
+	lost, err := c.store.Apply(c.ctx, cs)
+	c.noError(err, "Apply")
+	return lost
+}
+
+// applied applies changes none of which may be lost.
+func (c *checker) applied(cs ...webhook.Change) {
+	c.t.Helper()
+	if lost := c.apply(cs...); len(lost) > 0 {
+		c.broken("Apply returned %s as lost, although they had the Lease named", list(lost))
+	}
+}
+
+func (c *checker) deliveries(q webhook.DeliveryQuery) []webhook.Delivery {
+	c.t.Helper()
+	ds, err := c.store.Deliveries(c.ctx, q)
+	c.noError(err, "Deliveries")
+	return ds
+}
+
+// delivery returns the one that is stored with this ID.
+func (c *checker) delivery(id string) webhook.Delivery {
+	c.t.Helper()
+	ds := c.deliveries(webhook.DeliveryQuery{All: true, IDs: []string{id}})
+	if len(ds) != 1 || ds[0].ID != id {
+		c.broken("Deliveries with the ID %q returned %s", id, list(ids(ds)))
+	}
+	return ds[0]
+}
+
+func (c *checker) count(q webhook.DeliveryQuery) int {
+	c.t.Helper()
+	n, err := c.store.Count(c.ctx, q)
+	c.noError(err, "Count")
+	return n
+}
+
+func (c *checker) prune(before time.Time, limit int) int {
+	c.t.Helper()
+	n, err := c.store.Prune(c.ctx, before, limit)
+	c.noError(err, "Prune")
+	return n
+}
+
+// stores returns the store and, if the storage can be shared, a second handle.
+func (c *checker) stores() []*guard {
+	c.t.Helper()
+	if c.suite.Second == nil {
+		return []*guard{c.store}
+	}
+	second := c.open("Second", func(t *testing.T) webhook.Store { return c.suite.Second(t, c.store.store) })
+	return []*guard{c.store, second}
+}
+
+// together runs n callers at once, on the stores in turn, and ends the case
+// when one returns an error.
+func (c *checker) together(n int, caller func(i int, s *guard) error) {
+	c.t.Helper()
+	stores := c.stores()
+	errs := make([]error, n)
+	start := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			<-start
+			errs[i] = caller(i, stores[i%len(stores)])
+		})
+	}
+	close(start)
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			c.broken("%v", err)
+		}
+	}
+}
+
+// t0 is when the stories of the cases begin: that of the announcement's
+// example, and some milliseconds.
+var t0 = time.Date(2013, 1, 2, 9, 28, 42, 123e6, time.UTC)
+
+// at returns the time so many seconds later.
+func at(seconds int) time.Time { return t0.Add(time.Duration(seconds) * time.Second) }
+
+// account is the account of what has no reason to have another.
+const account = "acme"
+
+// pending returns a delivery that is due at the given time.
+func pending(id, webhookID string, due time.Time) webhook.Delivery {
+	return webhook.Delivery{
+		ID: id, Account: account, WebhookID: webhookID, EventID: "event of " + id,
+		Type: webhook.TypeOpen, Body: []byte("type=open"), Created: t0,
+		State: webhook.StatePending, Due: due,
+	}
+}
+
+// finished returns a delivery that was made at the given time.
+func finished(id, webhookID string, when time.Time) webhook.Delivery {
+	d := pending(id, webhookID, when)
+	d.State, d.Lease, d.Attempts = webhook.StateDelivered, 2, 1
+	return d
+}
+
+// hook returns a webhook.
+func hook(id string) webhook.Webhook {
+	return webhook.Webhook{ID: id, Account: account, Changed: t0, URL: "https://example.com/" + id}
+}
+
+// everything claims all that is due at now, until a minute later.
+func everything(now time.Time) webhook.Claim {
+	return webhook.Claim{Now: now, Until: now.Add(time.Minute), Limit: 100_000, Each: 100_000}
+}
+
+func ids(ds []webhook.Delivery) []string {
+	out := make([]string, len(ds))
+	for i, d := range ds {
+		out[i] = d.ID
+	}
+	return out
+}
+
+func webhookIDs(ws []webhook.Webhook) []string {
+	out := make([]string, len(ws))
+	for i, w := range ws {
+		out[i] = w.ID
+	}
+	return out
+}
+
+// names returns n IDs with a prefix, in order.
+func names(prefix string, n int) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = fmt.Sprintf("%s%05d", prefix, i)
+	}
+	return out
+}

@@ -1,0 +1,112 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/listhook/webhook"
+)
+
+// A guard makes a store's calls return: one that panics, or does not return
+// before the case has to end, becomes an error. What hangs is left behind.
+type guard struct {
+	store webhook.Store
+	end   context.Context // of the case
+	hung  *atomic.Bool    // set when a call did not return
+}
+
+var _ webhook.Store = (*guard)(nil)
+
+func guarded[T any](g *guard, method string, call func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		r := result{err: errors.New(method + " ended its goroutine")}
+		defer func() {
+			if p := recover(); p != nil {
+				r.err = fmt.Errorf("%s panicked: %v\n%s", method, p, debug.Stack())
+			}
+			done <- r
+		}()
+		r.value, r.err = call()
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-g.end.Done():
+		g.hung.Store(true)
+		var none T
+		return none, errors.New(method + " did not return in time: it hangs, or takes longer than Suite.Timeout allows")
+	}
+}
+
+func (g *guard) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]webhook.Webhook, error) {
+	return guarded(g, "Webhooks", func() ([]webhook.Webhook, error) { return g.store.Webhooks(ctx, q) })
+}
+
+func (g *guard) Enqueue(ctx context.Context, ds []webhook.Delivery) ([]string, error) {
+	return guarded(g, "Enqueue", func() ([]string, error) { return g.store.Enqueue(ctx, ds) })
+}
+
+func (g *guard) PutWebhook(ctx context.Context, w webhook.Webhook) (int64, error) {
+	return guarded(g, "PutWebhook", func() (int64, error) { return g.store.PutWebhook(ctx, w) })
+}
+
+func (g *guard) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Delivery, error) {
+	return guarded(g, "Claim", func() ([]webhook.Delivery, error) { return g.store.Claim(ctx, c) })
+}
+
+func (g *guard) Apply(ctx context.Context, cs []webhook.Change) ([]string, error) {
+	return guarded(g, "Apply", func() ([]string, error) { return g.store.Apply(ctx, cs) })
+}
+
+func (g *guard) Deliveries(ctx context.Context, q webhook.DeliveryQuery) ([]webhook.Delivery, error) {
+	return guarded(g, "Deliveries", func() ([]webhook.Delivery, error) { return g.store.Deliveries(ctx, q) })
+}
+
+func (g *guard) Count(ctx context.Context, q webhook.DeliveryQuery) (int, error) {
+	return guarded(g, "Count", func() (int, error) { return g.store.Count(ctx, q) })
+}
+
+func (g *guard) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
+	return guarded(g, "Prune", func() (int, error) { return g.store.Prune(ctx, before, limit) })
+}
+
+// A countdown is a context that ends when it has been looked at so many times:
+// in the middle of a call, at a place that does not depend on time.
+type countdown struct {
+	context.Context
+	left  atomic.Int64
+	ended context.Context
+	end   context.CancelFunc
+}
+
+func newCountdown(parent context.Context, looks int) *countdown {
+	c := &countdown{Context: parent}
+	c.left.Store(int64(looks))
+	c.ended, c.end = context.WithCancel(parent)
+	return c
+}
+
+func (c *countdown) look() {
+	if c.left.Add(-1) < 0 {
+		c.end()
+	}
+}
+
+func (c *countdown) Done() <-chan struct{} {
+	c.look()
+	return c.ended.Done()
+}
+
+func (c *countdown) Err() error {
+	c.look()
+	return c.ended.Err()
+}

@@ -1,0 +1,375 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/listhook/webhook"
+)
+
+// aLog enqueues deliveries that differ in all that a query looks at, several
+// created in the same millisecond.
+func (c *checker) aLog() *model {
+	c.t.Helper()
+	m := newModel()
+	var ds []webhook.Delivery
+	for i := range 60 {
+		d := pending(fmt.Sprintf("d%d", i*37%100), fmt.Sprint("w", i%4), at(i*13%60))
+		d.Account = []string{account, "", "globex"}[i%7%3]
+		d.State = states[i%5%4]
+		d.Type = webhook.EventTypes()[i%9]
+		d.Created = at(i / 4 * 11 % 15)
+		d.Carrier = map[string]string{"traceparent": d.ID}
+		d.Log = []webhook.Attempt{*note(i)}
+		ds = append(ds, d)
+	}
+	c.enqueue(ds...)
+	m.enqueue(ds)
+	return m
+}
+
+// logs ends the case unless each query selects what it should, in either order.
+func (c *checker) logs(m *model, queries ...webhook.DeliveryQuery) {
+	c.t.Helper()
+	for _, q := range queries {
+		for range 2 {
+			got, want := c.deliveries(q), m.selectDeliveries(q)
+			what := "Deliveries by " + described(q)
+			c.ids(what, ids(got), ids(want))
+			c.same(what, got, want)
+			q.Oldest = !q.Oldest
+		}
+	}
+}
+
+var logRules = []rule{
+	{"deliveries_of_the_account_only",
+		"A query selects deliveries of its Account, which may be \"\"; with All, those of every account.",
+		func(c *checker) {
+			m := c.aLog()
+			for _, account := range []string{"", account, "globex", "nobody"} {
+				all := webhook.DeliveryQuery{All: true}
+				c.logs(m,
+					webhook.DeliveryQuery{Account: account},
+					webhook.DeliveryQuery{Account: account, All: true},
+					webhook.DeliveryQuery{Account: account, IDs: ids(m.selectDeliveries(all))},
+					webhook.DeliveryQuery{Account: account, Webhook: "w1"},
+					webhook.DeliveryQuery{Account: account, States: states[:1], DueBy: at(30)},
+					webhook.DeliveryQuery{Account: account, Since: at(3), Limit: 5})
+			}
+		}},
+
+	{"deliveries_newest_first",
+		"Deliveries come in descending order of (Created, ID); with Oldest, in ascending order.",
+		func(c *checker) {
+			var ds []webhook.Delivery
+			for _, id := range []string{"b", "B", "10", "9", "é", "a", "☃", "😀", "\uffee", "A"} {
+				ds = append(ds, pending(id, "1", t0))
+			}
+			for i := range 5 {
+				d := pending(fmt.Sprint("at ", i), "1", t0)
+				d.Created = at(i*3%5 - 2)
+				ds = append(ds, d)
+			}
+			c.enqueue(ds...)
+			slices.SortFunc(ds, byCreated)
+			c.ids("oldest first", ids(c.deliveries(webhook.DeliveryQuery{Account: account, Oldest: true})), ids(ds))
+			slices.Reverse(ds)
+			c.ids("newest first", ids(c.deliveries(webhook.DeliveryQuery{Account: account})), ids(ds))
+		}},
+
+	{"deliveries_by_webhook",
+		"Webhook selects the deliveries to it.",
+		func(c *checker) {
+			c.logs(c.aLog(), each(func(id string) webhook.DeliveryQuery {
+				return webhook.DeliveryQuery{All: true, Webhook: id}
+			}, "w0", "w3", "none", "w")...)
+		}},
+
+	{"deliveries_by_ids",
+		"IDs selects the deliveries with one of these; empty: all.",
+		func(c *checker) {
+			c.logs(c.aLog(), each(func(ids []string) webhook.DeliveryQuery {
+				return webhook.DeliveryQuery{All: true, IDs: ids}
+			}, nil, []string{}, []string{"d37"}, []string{"none"}, []string{"d74", "d0", "none", "d37", "d74"})...)
+		}},
+
+	{"deliveries_by_thousands_of_ids",
+		"Calls may name thousands: a query with 5,000 IDs selects those that are stored.",
+		func(c *checker) {
+			c.logs(c.aLog(), webhook.DeliveryQuery{All: true, IDs: append(names("x", 5000), "d37", "d0")})
+		}},
+
+	{"deliveries_by_states",
+		"States selects the deliveries in one of these; empty: in any.",
+		func(c *checker) {
+			c.logs(c.aLog(), each(func(states []webhook.State) webhook.DeliveryQuery {
+				return webhook.DeliveryQuery{All: true, States: states}
+			}, states[:1], states[1:2], states[2:3], states[3:], states[1:3], states)...)
+		}},
+
+	{"deliveries_by_types",
+		"Types selects the deliveries of one of these; empty: of any.",
+		func(c *checker) {
+			c.logs(c.aLog(), each(func(types []webhook.EventType) webhook.DeliveryQuery {
+				return webhook.DeliveryQuery{All: true, Types: types}
+			}, webhook.EventTypes()[:1], webhook.EventTypes()[3:5], webhook.EventTypes(), []webhook.EventType{"none"})...)
+		}},
+
+	{"deliveries_since_and_until",
+		"Since selects the deliveries created at or after it, Until those created before it.",
+		func(c *checker) {
+			m := c.aLog()
+			for _, when := range []time.Time{at(-1), t0, t0.Add(time.Millisecond), at(7), at(14), at(15), never} {
+				c.logs(m, webhook.DeliveryQuery{All: true, Since: when}, webhook.DeliveryQuery{All: true, Until: when},
+					webhook.DeliveryQuery{All: true, Since: at(3), Until: when})
+			}
+		}},
+
+	{"deliveries_due_by",
+		"DueBy selects the deliveries, whatever the state, whose Due is at or before it.",
+		func(c *checker) {
+			c.logs(c.aLog(), each(func(when time.Time) webhook.DeliveryQuery {
+				return webhook.DeliveryQuery{All: true, DueBy: when}
+			}, at(-1), t0, at(13), at(13).Add(-time.Millisecond), never)...)
+		}},
+
+	{"deliveries_after_a_cursor",
+		"After selects the deliveries beyond it in the order asked for, whether or not one is at its place.",
+		func(c *checker) {
+			m := c.aLog()
+			for _, d := range m.selectDeliveries(webhook.DeliveryQuery{All: true}) {
+				c.logs(m, webhook.DeliveryQuery{All: true, After: webhook.Cursor{Created: d.Created, ID: d.ID}, Limit: 5})
+			}
+			c.logs(m, each(func(after webhook.Cursor) webhook.DeliveryQuery {
+				return webhook.DeliveryQuery{All: true, After: after}
+			}, webhook.Cursor{Created: at(7)}, webhook.Cursor{Created: at(7), ID: "d5"}, webhook.Cursor{Created: at(7), ID: "zz"},
+				webhook.Cursor{Created: at(-9), ID: "d5"}, webhook.Cursor{Created: never, ID: "d5"})...)
+		}},
+
+	{"deliveries_limit",
+		"Limit selects the first so many in the order asked for; 0: all.",
+		func(c *checker) {
+			c.logs(c.aLog(), each(func(limit int) webhook.DeliveryQuery {
+				return webhook.DeliveryQuery{All: true, Limit: limit}
+			}, 0, 1, 7, 59, 60, 61, 1_000_000)...)
+		}},
+
+	{"deliveries_by_fields_together",
+		"The fields of a query together select what each of them selects.",
+		func(c *checker) {
+			m := c.aLog()
+			random := newRandom(2)
+			for range 150 {
+				c.logs(m, random.deliveryQuery(m))
+			}
+		}},
+
+	{"deliveries_brief",
+		"With Brief deliveries come without Body, Carrier and Log, and otherwise whole; without it, with them.",
+		func(c *checker) {
+			want := filled[webhook.Delivery](1)
+			want.ID, want.Account, want.State, want.Type = "d", account, webhook.StateFailed, webhook.TypeOpen
+			c.enqueue(want)
+			c.same("without Brief", c.deliveries(webhook.DeliveryQuery{Account: account}), []webhook.Delivery{want})
+			bare := want
+			bare.Body, bare.Carrier, bare.Log = nil, nil, nil
+			c.same("with Brief", c.deliveries(webhook.DeliveryQuery{Account: account, Brief: true}), []webhook.Delivery{bare})
+			c.same("without Brief again", c.deliveries(webhook.DeliveryQuery{Account: account}), []webhook.Delivery{want})
+		}},
+
+	{"deliveries_may_be_none",
+		"A query that selects nothing returns an empty result and no error.",
+		func(c *checker) {
+			for _, q := range []webhook.DeliveryQuery{
+				{}, {All: true}, {Account: account, IDs: []string{"d"}}, {All: true, States: states, Limit: 1, Brief: true},
+			} {
+				if ds := c.deliveries(q); len(ds) > 0 {
+					c.broken("an empty store returned %s", list(ids(ds)))
+				}
+				if n := c.count(q); n > 0 {
+					c.broken("an empty store counted %d", n)
+				}
+			}
+			if ds := c.claim(everything(t0)); len(ds) > 0 {
+				c.broken("Claim of an empty store returned %s", list(ids(ds)))
+			}
+		}},
+
+	{"deliveries_paging_neither_skips_nor_repeats",
+		"Pages by After, while deliveries arrive and change, show each of those that were there from the start once.",
+		func(c *checker) {
+			var want []string
+			for _, d := range c.aLog().selectDeliveries(webhook.DeliveryQuery{All: true}) {
+				want = append(want, d.ID)
+			}
+			arrived := 0
+			for _, q := range []webhook.DeliveryQuery{
+				{All: true, Limit: 1}, {All: true, Limit: 7}, {All: true, Limit: 2, Oldest: true}, {All: true, Limit: 59, Oldest: true, Brief: true},
+			} {
+				var got []string
+				q.After = webhook.Cursor{}
+				for {
+					page := c.deliveries(q)
+					if len(page) == 0 {
+						break
+					}
+					if len(got) > 200 {
+						c.broken("paging by %s does not end", described(q))
+					}
+					for _, d := range page {
+						if slices.Contains(want, d.ID) {
+							got = append(got, d.ID)
+						}
+					}
+					last := page[len(page)-1]
+					q.After = webhook.Cursor{Created: last.Created, ID: last.ID}
+
+					// Some arrive at each end of the log, and at the cursor's place.
+					if arrived++; arrived%5 == 0 && len(got) < len(want) {
+						for i, created := range []time.Time{at(-100 - arrived), last.Created, at(100 + arrived)} {
+							d := pending(fmt.Sprintf("new %d %d", arrived, i), "w0", t0)
+							d.Created = created
+							c.enqueue(d)
+						}
+					}
+					c.applied(webhook.Change{ID: last.ID, Lease: last.Lease, State: webhook.StateFailed, Due: at(arrived), Log: note(1)})
+				}
+				slices.Sort(got)
+				slices.Sort(want)
+				c.ids("paging by "+described(q), got, want)
+			}
+		}},
+
+	{"count_is_of_what_the_query_selects",
+		"Count returns how many a query selects, by every field of it.",
+		func(c *checker) {
+			m := c.aLog()
+			random := newRandom(3)
+			for i, q := range append([]webhook.DeliveryQuery{
+				{}, {All: true}, {Account: account}, {All: true, Webhook: "w1"}, {All: true, IDs: []string{"d37", "none"}},
+				{All: true, States: states[1:3]}, {All: true, Types: webhook.EventTypes()[:2]}, {All: true, Since: at(7)},
+				{All: true, Until: at(7)}, {All: true, DueBy: at(20)}, {All: true, After: webhook.Cursor{Created: at(7), ID: "d5"}},
+			}, random.deliveryQueries(m, 40)...) {
+				q.Limit = 0
+				if got, want := c.count(q), len(m.selectDeliveries(q)); got != want {
+					c.broken("query %d, by %s: counted %d, want %d", i, described(q), got, want)
+				}
+			}
+		}},
+
+	{"count_stops_at_the_limit",
+		"With Limit Count stops counting there.",
+		func(c *checker) {
+			c.aLog()
+			for _, limit := range []int{1, 7, 60, 61, 1000} {
+				if got, want := c.count(webhook.DeliveryQuery{All: true, Limit: limit}), min(limit, 60); got != want {
+					c.broken("Limit %d counted %d of 60", limit, got)
+				}
+			}
+		}},
+}
+
+var pruneRules = []rule{
+	{"prune_removes_what_finished_before",
+		"Prune removes deliveries that finished before the given time, by Due, of every account.",
+		func(c *checker) {
+			c.put(hook("1"))
+			for _, state := range states[1:] {
+				for id, due := range map[string]time.Time{"long before": at(-9999), "before": t0.Add(-time.Millisecond), "then": t0, "after": at(1)} {
+					d := finished(string(state)+" "+id, "1", due)
+					d.State, d.Account = state, string(state)
+					d.Created = at(-20_000)
+					c.enqueue(d)
+				}
+			}
+			if n := c.prune(t0, 100); n != 6 {
+				c.broken("it returned %d, want 6", n)
+			}
+			c.set("left", ids(c.deliveries(webhook.DeliveryQuery{All: true})), []string{
+				"delivered then", "failed then", "canceled then", "delivered after", "failed after", "canceled after"})
+			if n := c.prune(t0, 100); n != 0 {
+				c.broken("the second time it returned %d, want 0", n)
+			}
+		}},
+
+	{"prune_never_removes_pending",
+		"Prune never removes a pending delivery, however old, nor what was claimed.",
+		func(c *checker) {
+			born := pending("claimed", "1", at(-50_000))
+			old := pending("waits", "1", at(-100_000))
+			old.Created, old.Attempts, old.Lease = at(-200_000), 9, 9
+			c.enqueue(born, old)
+			c.claim(webhook.Claim{Now: at(-50_000), Until: at(-40_000), Limit: 9, Each: 9})
+			again := finished("was finished", "1", at(-100))
+			c.enqueue(again)
+			c.applied(webhook.Change{ID: again.ID, Lease: again.Lease, State: webhook.StatePending, Due: at(-90)})
+			if n := c.prune(t0, 100); n != 0 {
+				c.broken("it returned %d, want 0", n)
+			}
+			c.set("left", ids(c.deliveries(webhook.DeliveryQuery{All: true})), []string{"claimed", "waits", "was finished"})
+		}},
+
+	{"prune_stops_at_the_limit",
+		"Prune removes up to limit deliveries, all that it may if there are fewer, and returns how many; of the rest nothing changes.",
+		func(c *checker) {
+			for i := range 10 {
+				c.enqueue(finished(fmt.Sprint("d", i), "1", at(-i-1)))
+			}
+			left := 10
+			for _, limit := range []int{0, 1, 4, 3, 100, 100} {
+				want := min(limit, left)
+				n := c.prune(t0, limit)
+				left -= want
+				if stored := c.count(webhook.DeliveryQuery{All: true}); n != want || stored != left {
+					c.broken("limit %d returned %d and left %d, want %d and %d", limit, n, stored, want, left)
+				}
+			}
+		}},
+
+	{"prune_removes_the_logs_too",
+		"Prune removes deliveries with their logs: one enqueued later with the same ID has none.",
+		func(c *checker) {
+			d := finished("d", "1", t0)
+			c.enqueue(d)
+			c.applied(webhook.Change{ID: "d", Lease: d.Lease, State: webhook.StateFailed, Due: at(1), Log: note(1)})
+			c.enqueue(pending("kept", "1", t0))
+			c.applied(webhook.Change{ID: "kept", State: webhook.StateFailed, Due: at(100), Log: note(2)})
+			if n := c.prune(at(2), 100); n != 1 {
+				c.broken("it returned %d, want 1", n)
+			}
+			fresh := pending("d", "2", at(50))
+			if had := c.enqueue(fresh); len(had) > 0 {
+				c.broken("Enqueue after it returned %s as stored before", list(had))
+			}
+			c.same("enqueued anew", c.delivery("d"), fresh)
+			c.same("the log of another", c.delivery("kept").Log, []webhook.Attempt{*note(2)})
+		}},
+
+	{"prune_removes_deleted_webhooks",
+		"Prune removes webhooks deleted before the given time, by Changed, that have no delivery left, and no others.",
+		func(c *checker) {
+			for id, w := range map[string]struct {
+				deleted bool
+				changed time.Time
+			}{
+				"live": {false, at(-100)}, "deleted": {true, t0.Add(-time.Millisecond)}, "deleted then": {true, t0},
+				"deleted later": {true, at(100)}, "deleted, delivery pending": {true, at(-100)}, "deleted, delivery finished later": {true, at(-100)},
+				"deleted, delivery pruned": {true, at(-100)},
+			} {
+				stored := hook(id)
+				stored.Deleted, stored.Changed = w.deleted, w.changed
+				c.put(stored)
+			}
+			c.enqueue(pending("a", "deleted, delivery pending", at(-100)), finished("b", "deleted, delivery finished later", at(1)),
+				finished("c", "deleted, delivery pruned", at(-50)), finished("d", "live", at(-50)))
+			c.prune(t0, 100)
+			c.prune(t0, 100) // a webhook may go one call after its last delivery
+			c.set("webhooks left", webhookIDs(c.webhooks(webhook.WebhookQuery{All: true, Changed: at(-1000)})), []string{
+				"live", "deleted then", "deleted later", "deleted, delivery pending", "deleted, delivery finished later"})
+			if w := c.put(hook("deleted")); w.Version != 1 {
+				c.broken("a webhook put with the ID of a removed one has the version %d, want 1", w.Version)
+			}
+		}},
+}

@@ -1,0 +1,103 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/listhook/webhook"
+)
+
+var memoryRules = []rule{
+	{"shares_no_memory_with_what_it_is_given",
+		"A Store shares no memory with its callers: it keeps no slice or map that it is given.",
+		func(c *checker) {
+			w := filled[webhook.Webhook](1)
+			w.ID, w.Version, w.Deleted = "1", 0, false
+			want := clone(w)
+			want.Version = c.put(w).Version
+			scribble(&w)
+			c.same("a webhook, what was put being overwritten", c.webhook("1"), want)
+
+			d := filled[webhook.Delivery](1)
+			d.ID, d.State, d.Type, d.Lease = "d", webhook.StatePending, webhook.TypeOpen, 0
+			stored := clone(d)
+			ds := []webhook.Delivery{d}
+			c.enqueue(ds...)
+			scribble(ds)
+			c.same("a delivery, what was enqueued being overwritten", c.delivery("d"), stored)
+
+			attempt := filled[webhook.Attempt](2)
+			cs := []webhook.Change{{ID: "d", State: webhook.StatePending, Due: t0, Log: &attempt}}
+			stored.Log = append(stored.Log, clone(attempt))
+			stored.Lease, stored.Due, stored.Attempts = 1, t0, 0
+			c.applied(cs...)
+			scribble(&attempt)
+			scribble(cs)
+			c.same("a delivery, the change that was applied being overwritten", c.delivery("d"), stored)
+		}},
+
+	{"shares_no_memory_with_what_it_gives",
+		"A Store shares no memory with its callers: it gives out no slice or map that it keeps.",
+		func(c *checker) {
+			w := filled[webhook.Webhook](1)
+			w.ID, w.Version, w.Deleted = "1", 0, false
+			w = c.put(w)
+			for range 2 {
+				ws := c.webhooks(webhook.WebhookQuery{All: true})
+				c.same("webhooks, what was returned before being overwritten", ws, []webhook.Webhook{w})
+				scribble(ws)
+			}
+
+			d := filled[webhook.Delivery](1)
+			d.ID, d.State, d.Type, d.Due = "d", webhook.StatePending, webhook.TypeOpen, t0
+			c.enqueue(d)
+			for range 2 {
+				ds := c.deliveries(webhook.DeliveryQuery{All: true})
+				c.same("deliveries, what was returned before being overwritten", ds, []webhook.Delivery{d})
+				scribble(ds)
+			}
+			for i := range 2 {
+				scribble(c.claim(everything(at(i * 60))))
+				d.Lease++
+				d.Due = at(i*60 + 60)
+				c.same("a delivery, what Claim returned being overwritten", c.delivery("d"), d)
+			}
+		}},
+
+	{"changes_nothing_that_it_is_given",
+		"A Store does not change what it is given.",
+		func(c *checker) {
+			unchanged := func(method string, given any, call func()) {
+				c.t.Helper()
+				want := clone(given)
+				call()
+				c.same("what "+method+" was given", given, want)
+			}
+			w := filled[webhook.Webhook](1)
+			w.Version = 0
+			unchanged("PutWebhook", &w, func() { c.put(w) })
+
+			ds := []webhook.Delivery{pending("c", "1", t0), pending("a", "1", t0), pending("b", "2", t0), pending("a", "1", t0)}
+			for i := range ds {
+				ds[i].Log = []webhook.Attempt{*note(3), *note(1)}
+			}
+			unchanged("Enqueue", ds, func() { c.enqueue(ds...) })
+			unchanged("Enqueue", ds, func() { c.enqueue(ds...) })
+
+			claim := webhook.Claim{Now: t0, Until: at(60), Limit: 2, Each: 1, Room: map[string]int{"1": 1, "2": 5, "3": 0}}
+			unchanged("Claim", claim, func() { c.claim(claim) })
+
+			cs := []webhook.Change{{ID: "z"}, {ID: "c", Lease: 1, State: webhook.StateFailed, Log: note(1)}, {ID: "a", Lease: 1}}
+			unchanged("Apply", cs, func() { c.apply(cs...) })
+
+			wq := webhook.WebhookQuery{All: true, IDs: []string{"z", "1", "a"}, Lists: []string{"7", "", "1"}, Changed: t0}
+			unchanged("Webhooks", wq, func() { c.webhooks(wq) })
+
+			q := webhook.DeliveryQuery{
+				All: true, IDs: []string{"z", "c", "a"}, States: []webhook.State{"pending", "failed", "delivered"},
+				Types: []webhook.EventType{"update", "open", "bounce"}, Since: at(-9), Until: at(9), DueBy: never,
+				After: webhook.Cursor{Created: time.Unix(0, 0).UTC()}, Oldest: true,
+			}
+			unchanged("Deliveries", q, func() { c.deliveries(q) })
+			unchanged("Count", q, func() { c.count(q) })
+		}},
+}

@@ -1,0 +1,249 @@
+package storetest
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/listhook/webhook"
+)
+
+// A model is what a store should hold, in the plainest form that answers what
+// a call should return: everything is looked through each time.
+type model struct {
+	webhooks   map[string]webhook.Webhook
+	deliveries map[string]webhook.Delivery
+}
+
+func newModel() *model {
+	return &model{webhooks: map[string]webhook.Webhook{}, deliveries: map[string]webhook.Delivery{}}
+}
+
+// put stores w and returns its new version, or reports a conflict.
+func (m *model) put(w webhook.Webhook) (version int64, ok bool) {
+	if m.webhooks[w.ID].Version != w.Version {
+		return 0, false
+	}
+	w.Version++
+	m.webhooks[w.ID] = clone(w)
+	return w.Version, true
+}
+
+func (m *model) selectWebhooks(q webhook.WebhookQuery) []webhook.Webhook {
+	var ws []webhook.Webhook
+	for _, w := range m.webhooks {
+		if (q.All || w.Account == q.Account) &&
+			(!w.Deleted || !q.Changed.IsZero()) &&
+			(len(q.IDs) == 0 || slices.Contains(q.IDs, w.ID)) &&
+			(len(q.Lists) == 0 || slices.Contains(q.Lists, w.List)) &&
+			(q.Changed.IsZero() || !w.Changed.Before(q.Changed)) &&
+			w.ID > q.After {
+			ws = append(ws, w)
+		}
+	}
+	slices.SortFunc(ws, func(a, b webhook.Webhook) int { return strings.Compare(a.ID, b.ID) })
+	if q.Limit > 0 && len(ws) > q.Limit {
+		ws = ws[:q.Limit]
+	}
+	return ws
+}
+
+func (m *model) enqueue(ds []webhook.Delivery) (had []string) {
+	before := map[string]bool{}
+	for id := range m.deliveries {
+		before[id] = true
+	}
+	for _, d := range ds {
+		if before[d.ID] {
+			had = append(had, d.ID)
+		} else if _, ok := m.deliveries[d.ID]; !ok {
+			m.deliveries[d.ID] = clone(d)
+		}
+	}
+	return had
+}
+
+func (m *model) apply(cs []webhook.Change) (lost []string) {
+	for _, c := range cs {
+		d, ok := m.deliveries[c.ID]
+		if !ok || d.Lease != c.Lease {
+			lost = append(lost, c.ID)
+			continue
+		}
+		d.Lease++
+		d.State, d.Due, d.Attempts = c.State, c.Due, c.Attempts
+		if c.Erase {
+			d.Body, d.Carrier, d.Log = nil, nil, nil
+		}
+		if c.Log != nil {
+			d.Log = append(slices.Clone(d.Log), clone(*c.Log))
+		}
+		m.deliveries[c.ID] = d
+	}
+	return lost
+}
+
+func (m *model) selectDeliveries(q webhook.DeliveryQuery) []webhook.Delivery {
+	var ds []webhook.Delivery
+	for _, d := range m.deliveries {
+		if (q.All || d.Account == q.Account) &&
+			(q.Webhook == "" || d.WebhookID == q.Webhook) &&
+			(len(q.IDs) == 0 || slices.Contains(q.IDs, d.ID)) &&
+			(len(q.States) == 0 || slices.Contains(q.States, d.State)) &&
+			(len(q.Types) == 0 || slices.Contains(q.Types, d.Type)) &&
+			(q.Since.IsZero() || !d.Created.Before(q.Since)) &&
+			(q.Until.IsZero() || d.Created.Before(q.Until)) &&
+			(q.DueBy.IsZero() || !d.Due.After(q.DueBy)) &&
+			beyond(q, d) {
+			if q.Brief {
+				d.Body, d.Carrier, d.Log = nil, nil, nil
+			}
+			ds = append(ds, d)
+		}
+	}
+	slices.SortFunc(ds, byCreated)
+	if !q.Oldest {
+		slices.Reverse(ds)
+	}
+	if q.Limit > 0 && len(ds) > q.Limit {
+		ds = ds[:q.Limit]
+	}
+	return ds
+}
+
+func byCreated(a, b webhook.Delivery) int {
+	if c := a.Created.Compare(b.Created); c != 0 {
+		return c
+	}
+	return strings.Compare(a.ID, b.ID)
+}
+
+// beyond says whether d is beyond q.After, in q's order.
+func beyond(q webhook.DeliveryQuery, d webhook.Delivery) bool {
+	if q.After == (webhook.Cursor{}) {
+		return true
+	}
+	c := byCreated(d, webhook.Delivery{Created: q.After.Created, ID: q.After.ID})
+	return q.Oldest && c > 0 || !q.Oldest && c < 0
+}
+
+// prune removes what finished before, and then webhooks.
+func (m *model) prune(before time.Time) (n int) {
+	used := map[string]bool{}
+	for id, d := range m.deliveries {
+		if d.State != webhook.StatePending && d.Due.Before(before) {
+			delete(m.deliveries, id)
+			n++
+		} else {
+			used[d.WebhookID] = true
+		}
+	}
+	for id, w := range m.webhooks {
+		if w.Deleted && w.Changed.Before(before) && !used[id] {
+			delete(m.webhooks, id)
+		}
+	}
+	return n
+}
+
+// claim says what is wrong with got as the answer to c, "" if nothing, and
+// stores the leases. Where deliveries are due at the same time it takes
+// whichever the store took.
+func (m *model) claim(c webhook.Claim, got []webhook.Delivery) string {
+	claimable := map[string]int{} // by webhook
+	for _, d := range m.deliveries {
+		if d.State == webhook.StatePending && !d.Due.After(c.Now) && !m.webhooks[d.WebhookID].Hold.After(c.Now) {
+			claimable[d.WebhookID]++
+		}
+	}
+	want, left := map[string]int{}, c.Limit
+	for _, id := range turns(claimable, c.After) {
+		room, ok := c.Room[id]
+		if !ok {
+			room = c.Each
+		}
+		want[id] = max(0, min(room, claimable[id], left))
+		left -= want[id]
+	}
+
+	leased := map[string]webhook.Delivery{}
+	taken := map[string]int{}        // by webhook
+	latest := map[string]time.Time{} // Due that was taken, by webhook
+	for _, d := range got {
+		was, ok := m.deliveries[d.ID]
+		_, again := leased[d.ID]
+		switch {
+		case !ok:
+			return fmt.Sprintf("%q was claimed although it is not stored", d.ID)
+		case again:
+			return fmt.Sprintf("%q was returned twice", d.ID)
+		case was.State != webhook.StatePending:
+			return fmt.Sprintf("%q was claimed although it is %s", d.ID, was.State)
+		case was.Due.After(c.Now):
+			return fmt.Sprintf("%q was claimed %s before it is due", d.ID, was.Due.Sub(c.Now))
+		case m.webhooks[was.WebhookID].Hold.After(c.Now):
+			return fmt.Sprintf("%q was claimed although its webhook is held", d.ID)
+		}
+		taken[was.WebhookID]++
+		if was.Due.After(latest[was.WebhookID]) {
+			latest[was.WebhookID] = was.Due
+		}
+		was.Lease++
+		was.Due = c.Until
+		leased[d.ID] = was
+		was.Log = nil
+		if lines := diff(d, was); lines != "" {
+			return fmt.Sprintf("%q was returned with\n%s", d.ID, lines)
+		}
+	}
+	for id := range claimable {
+		if taken[id] != want[id] {
+			return fmt.Sprintf("of the webhook %q it claimed %d, want %d", id, taken[id], want[id])
+		}
+	}
+	for id, d := range m.deliveries {
+		if _, ok := leased[id]; !ok && d.State == webhook.StatePending && d.Due.Before(latest[d.WebhookID]) {
+			return fmt.Sprintf("%q was left although it is due for longer than one that was claimed", id)
+		}
+	}
+	maps.Copy(m.deliveries, leased)
+	return ""
+}
+
+// turns returns the webhooks in the order of their turns.
+func turns(claimable map[string]int, after string) []string {
+	var first, then []string
+	for id := range claimable {
+		if id > after {
+			first = append(first, id)
+		} else {
+			then = append(then, id)
+		}
+	}
+	slices.Sort(first)
+	slices.Sort(then)
+	return append(first, then...)
+}
+
+// described prints the fields of a query or a claim that are set.
+func described(q any) string {
+	v := reflect.ValueOf(q)
+	var set []string
+	for i := range v.NumField() {
+		f := v.Field(i)
+		text := fmt.Sprintf("%q", fmt.Sprint(f))
+		switch {
+		case f.IsZero():
+			continue
+		case f.Type() == timeType:
+			text = fmt.Sprintf("t0+%s", f.Interface().(time.Time).Sub(t0))
+		case f.Kind() == reflect.Slice && f.Len() > 8:
+			text = fmt.Sprintf("%d of them", f.Len())
+		}
+		set = append(set, v.Type().Field(i).Name+": "+text)
+	}
+	return "{" + strings.Join(set, ", ") + "}"
+}

@@ -1,0 +1,219 @@
+package storetest
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/listhook/webhook"
+)
+
+// alike are texts that databases like to take for one another: by case, by
+// accents, by trailing space, as numbers, as patterns.
+var alike = []string{
+	"a", "A", "a ", " a", "ä", "a\u0308", "Ä", "ａ", "a\u200b", "a\t", "a\n",
+	"1", "01", "1.0", "1e0", "+1", "ss", "ß", "ı", "i", "I", "İ", "%", "_", "a%", "😀", "😁", "æ", "ae",
+	"'", "''", `"`, `\`, `\\`, "a\\", "$1", "?", "null", "NULL", "a,b", "{a}", "[a]", "true",
+}
+
+var valueRules = []rule{
+	{"ids_are_compared_byte_for_byte",
+		"IDs are opaque text compared byte for byte: case, accents, spaces and forms of numbers tell them apart.",
+		func(c *checker) {
+			var ds []webhook.Delivery
+			for i, id := range alike {
+				w := hook(id)
+				w.Name = fmt.Sprint(i)
+				c.put(w)
+				d := pending(id, id, t0)
+				d.EventID = id
+				ds = append(ds, d)
+			}
+			if had := c.enqueue(ds...); len(had) > 0 {
+				c.broken("Enqueue took %s for others of the call", list(had))
+			}
+			c.set("webhooks", webhookIDs(c.webhooks(webhook.WebhookQuery{Account: account})), alike)
+			c.set("deliveries", ids(c.deliveries(webhook.DeliveryQuery{Account: account})), alike)
+			for i, id := range alike {
+				if w := c.webhook(id); w.Name != fmt.Sprint(i) {
+					c.broken("the webhook %q is that of another ID", id)
+				}
+				c.same(fmt.Sprintf("the delivery %q", id), c.delivery(id), ds[i])
+				c.ids(fmt.Sprintf("deliveries to the webhook %q", id), ids(c.deliveries(webhook.DeliveryQuery{All: true, Webhook: id})), []string{id})
+			}
+			c.ids("had, of one stored", c.enqueue(ds[3], pending("b", "b", at(100))), []string{alike[3]})
+			for _, id := range alike {
+				room := map[string]int{id: 1}
+				c.claimOne(webhook.Claim{Now: t0, Until: at(60), Limit: 9, Each: 0, Room: room}, id)
+			}
+			c.applied(webhook.Change{ID: "a", Lease: 1, State: webhook.StateFailed, Due: t0})
+			c.ids("failed, after a change of one", ids(c.deliveries(webhook.DeliveryQuery{All: true, States: states[2:3]})), []string{"a"})
+		}},
+
+	{"holds_are_of_the_very_webhook",
+		"IDs are compared byte for byte: a Hold is that of the webhook with the same bytes as its ID.",
+		func(c *checker) {
+			var want []string
+			for i, id := range alike {
+				if i%2 == 0 {
+					w := hook(id)
+					w.Hold = never
+					c.put(w)
+				} else {
+					want = append(want, id)
+				}
+				c.enqueue(pending(id, id, t0))
+			}
+			c.set("claimed", ids(c.claim(everything(t0))), want)
+		}},
+
+	{"accounts_and_lists_are_compared_byte_for_byte",
+		"Accounts and lists are opaque text compared byte for byte.",
+		func(c *checker) {
+			for i, text := range append(alike, "") {
+				w := hook(fmt.Sprint("w", i))
+				w.Account = text
+				c.put(w)
+				w = hook(fmt.Sprint("l", i))
+				w.Account, w.List = "of lists", text
+				c.put(w)
+				d := pending(fmt.Sprint("d", i), "1", t0)
+				d.Account = text
+				c.enqueue(d)
+			}
+			for i, text := range append(alike, "") {
+				c.ids(fmt.Sprintf("webhooks of the account %q", text),
+					webhookIDs(c.webhooks(webhook.WebhookQuery{Account: text})), []string{fmt.Sprint("w", i)})
+				c.ids(fmt.Sprintf("webhooks of the list %q", text),
+					webhookIDs(c.webhooks(webhook.WebhookQuery{Account: "of lists", Lists: []string{text}})), []string{fmt.Sprint("l", i)})
+				c.ids(fmt.Sprintf("deliveries of the account %q", text),
+					ids(c.deliveries(webhook.DeliveryQuery{Account: text})), []string{fmt.Sprint("d", i)})
+				if n := c.count(webhook.DeliveryQuery{Account: text}); n != 1 {
+					c.broken("counted %d deliveries of the account %q", n, text)
+				}
+			}
+		}},
+
+	{"ids_of_255_bytes",
+		"IDs, accounts and lists have up to 255 bytes; all of them count.",
+		func(c *checker) {
+			for i, long := range []string{strings.Repeat("x", 254), strings.Repeat("☃", 84) + "ab"} {
+				for _, last := range []string{"a", "b"} {
+					id := long + last
+					w := hook(id)
+					w.Account, w.List, w.Hold = id, id, never
+					c.put(w)
+					d := pending(id, id, at(i))
+					d.Account, d.EventID = id, id
+					c.enqueue(d, pending("other "+last+fmt.Sprint(i), id[:254]+"c", at(100)))
+				}
+			}
+			for _, long := range []string{strings.Repeat("x", 254), strings.Repeat("☃", 84) + "ab"} {
+				for _, last := range []string{"a", "b"} {
+					id := long + last
+					c.ids("webhooks", webhookIDs(c.webhooks(webhook.WebhookQuery{Account: id, IDs: []string{id}, Lists: []string{id}})), []string{id})
+					c.ids("deliveries", ids(c.deliveries(webhook.DeliveryQuery{Account: id, Webhook: id, IDs: []string{id}})), []string{id})
+				}
+			}
+			if ds := c.claim(everything(at(50))); len(ds) > 0 {
+				c.broken("deliveries were claimed in spite of the Hold of their webhooks")
+			}
+		}},
+
+	{"times_come_back_as_they_went",
+		"Times leave a Store as they reached it: in UTC, to the millisecond, zero times as zero.",
+		func(c *checker) {
+			for i, when := range []time.Time{
+				{}, t0, t0.Add(time.Millisecond), time.Date(2038, 1, 19, 3, 14, 8, 999e6, time.UTC),
+				time.Date(1960, 2, 29, 1, 2, 3, 4e6, time.UTC), time.Unix(0, 0).UTC(), time.UnixMilli(-1).UTC(), time.UnixMilli(1).UTC(), never,
+			} {
+				id := fmt.Sprint(i)
+				w := hook(id)
+				w.Hold, w.Created, w.OffSince = when, when, when
+				w.Changed = when
+				w.Health.Since, w.Health.Success = when, when
+				w.Secrets = []webhook.Secret{{Key: "whsec_", Until: when}}
+				w = c.put(w)
+				q := webhook.WebhookQuery{Account: account, IDs: []string{id}}
+				c.same("a webhook", c.webhooks(q), []webhook.Webhook{w})
+
+				d := pending(id, id, when)
+				d.State = webhook.StateFailed
+				d.Created = when
+				d.Log = []webhook.Attempt{{Start: when}}
+				c.enqueue(d)
+				c.same("a delivery", c.delivery(id), d)
+				if !when.IsZero() {
+					c.same("a delivery by its time", c.deliveries(webhook.DeliveryQuery{Account: account, Since: when, Until: when.Add(time.Millisecond), DueBy: when}), []webhook.Delivery{d})
+				}
+				c.applied(webhook.Change{ID: id, State: webhook.StateFailed, Due: when, Log: &webhook.Attempt{Start: when, Duration: 1}})
+				d.Lease = 1
+				d.Log = append(d.Log, webhook.Attempt{Start: when, Duration: 1})
+				c.same("a delivery after a change", c.delivery(id), d)
+
+				d.ID, d.State, d.Due, d.Log = "claimed "+id, webhook.StatePending, at(-1), nil
+				d.WebhookID = "not stored"
+				c.enqueue(d)
+				claim := everything(t0)
+				claim.Until = when
+				d.Lease, d.Due = 2, when
+				c.same("a delivery claimed", c.claimOne(claim, d.ID), d)
+				c.applied(webhook.Change{ID: d.ID, Lease: 2, State: webhook.StateDelivered, Due: t0})
+			}
+		}},
+
+	{"bodies_are_any_bytes",
+		"Body and Response are any bytes, of any length that the dispatcher allows: 256 KiB and 16 KiB.",
+		func(c *checker) {
+			every := make([]byte, 256)
+			for i := range every {
+				every[i] = byte(i)
+			}
+			for i, body := range [][]byte{every, repeat(every, 256<<10), {0}, {0xff, 0xfe}, []byte(" "), []byte("\r\n"), nil} {
+				d := pending(fmt.Sprint("d", i), "1", t0)
+				d.Body = body
+				c.enqueue(d)
+				c.same("a delivery", c.delivery(d.ID), d)
+				response := body[:min(len(body), 16<<10)]
+				c.same("claimed", c.claimOne(everything(t0), d.ID).Body, body)
+				c.applied(webhook.Change{ID: d.ID, Lease: 1, State: webhook.StateFailed, Log: &webhook.Attempt{Response: response}})
+				c.same("Log", c.delivery(d.ID).Log, []webhook.Attempt{{Response: response}})
+			}
+		}},
+
+	{"texts_are_kept_whole",
+		"Texts are any valid UTF-8 without NUL, of any length: 64 KiB here.",
+		func(c *checker) {
+			var every strings.Builder
+			for r := rune(1); r < 0x300; r++ {
+				every.WriteRune(r)
+			}
+			for i, text := range []string{
+				every.String(), string(repeat([]byte("☃ long "), 64<<10)[:64<<10-4]), "😀\u2028\u2029<script>&amp;'\"\\n\\u0041%s?$1:x",
+				"\ufffd\ufeff\u200b", " leading and trailing ", "{\"json\": [null]}", "NULL", "\r\n\t",
+			} {
+				w := hook(fmt.Sprint(i))
+				w.Name, w.URL, w.Off, w.Health.Reason = text, text, text, text
+				w.Headers = map[string]string{"X-Text": text, text: "x"}
+				w.Secrets = []webhook.Secret{{Key: text}}
+				w = c.put(w)
+				c.same("a webhook", c.webhook(w.ID), w)
+
+				d := pending(fmt.Sprint(i), "1", t0)
+				d.Carrier = map[string]string{"baggage": text, text: "x"}
+				d.Log = []webhook.Attempt{{Reason: text, Detail: text}}
+				c.enqueue(d)
+				c.applied(webhook.Change{ID: d.ID, State: webhook.StatePending, Due: t0, Log: &webhook.Attempt{Reason: text, Detail: text}})
+				d.Log = append(d.Log, d.Log[0])
+				d.Lease = 1
+				c.same("a delivery", c.delivery(d.ID), d)
+				d.Lease, d.Due, d.Log = 2, never, nil
+				c.same("a delivery claimed", c.claimOne(webhook.Claim{Now: t0, Until: never, Limit: 1, Each: 1}, d.ID), d)
+			}
+		}},
+}
+
+// repeat returns n bytes of pattern, again and again.
+func repeat(pattern []byte, n int) []byte {
+	return []byte(strings.Repeat(string(pattern), n/len(pattern)+1))[:n]
+}

@@ -1,0 +1,247 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/listhook/webhook"
+)
+
+var putRules = []rule{
+	{"put_stores_the_whole_webhook",
+		"PutWebhook stores w, a document, without loss: every field comes back.",
+		func(c *checker) {
+			want := filled[webhook.Webhook](1)
+			want.ID, want.Version, want.Deleted = "1", 0, false
+			want.Version = c.put(want).Version
+			c.same("a webhook with every field set", c.webhook("1"), want)
+
+			version := want.Version
+			want = filled[webhook.Webhook](2)
+			want.ID, want.Version, want.Deleted = "1", version, false
+			want.Version = c.put(want).Version
+			c.same("every field set to another value", c.webhook("1"), want)
+
+			want = webhook.Webhook{ID: "1", Version: want.Version, Changed: t0}
+			want.Version = c.put(want).Version
+			c.same("every field emptied", c.webhook("1"), want)
+		}},
+
+	{"put_raises_the_version_by_one",
+		"PutWebhook stores w with Version raised by one, and returns the new one.",
+		func(c *checker) {
+			w := hook("1")
+			for want := int64(1); want <= 3; want++ {
+				w = c.put(w)
+				if stored := c.webhook("1").Version; w.Version != want || stored != want {
+					c.broken("put number %d returned the version %d and stored %d", want, w.Version, stored)
+				}
+			}
+		}},
+
+	{"put_conflicts_when_the_version_is_another",
+		"PutWebhook stores w if the stored version is w.Version (0: none is stored). Otherwise it changes nothing and returns ErrConflict.",
+		func(c *checker) {
+			put := func(w webhook.Webhook, version int64, what string) {
+				c.t.Helper()
+				w.Version, w.Name = version, "must not be stored"
+				if _, err := c.store.PutWebhook(c.ctx, w); !errors.Is(err, webhook.ErrConflict) {
+					c.broken("%s: the error is %v, want ErrConflict", what, err)
+				}
+			}
+			put(hook("new"), 1, "version 1 when none is stored")
+			if ws := c.webhooks(webhook.WebhookQuery{All: true, Changed: at(-1)}); len(ws) > 0 {
+				c.broken("version 1 when none is stored: it was stored")
+			}
+			w := c.put(c.put(hook("1")))
+			put(w, 0, "version 0 when 2 is stored")
+			put(w, 1, "version 1 when 2 is stored")
+			put(w, 3, "version 3 when 2 is stored")
+			put(w, -1, "version -1 when 2 is stored")
+			other := hook("1")
+			other.Account = "another"
+			put(other, 0, "version 0 for an ID that another account has")
+			c.same("after the conflicts", c.webhook("1"), w)
+		}},
+
+	{"put_of_a_tombstone_is_a_put",
+		"A deleted webhook is a tombstone with a Version like any: to put one with its ID takes that Version.",
+		func(c *checker) {
+			w := c.put(hook("1"))
+			w.Deleted, w.Changed = true, at(60)
+			w = c.put(w)
+			c.same("the tombstone", c.webhook("1"), w)
+			if _, err := c.store.PutWebhook(c.ctx, hook("1")); !errors.Is(err, webhook.ErrConflict) {
+				c.broken("version 0 over a tombstone: the error is %v, want ErrConflict", err)
+			}
+			c.same("the tombstone after a conflict", c.webhook("1"), w)
+			w.Deleted, w.Changed = false, at(120)
+			w = c.put(w)
+			if ws := c.webhooks(webhook.WebhookQuery{Account: account}); len(ws) != 1 {
+				c.broken("a put of the tombstone's version with Deleted false: it is not selected")
+			}
+			c.same("put again", c.webhook("1"), w)
+		}},
+
+	{"put_leaves_other_webhooks_alone",
+		"PutWebhook stores one webhook, that with w.ID.",
+		func(c *checker) {
+			one, two := c.put(hook("1")), c.put(hook("2"))
+			two.Name = "changed"
+			two = c.put(two)
+			c.same("the other one", c.webhook("1"), one)
+			c.same("the one put", c.webhook("2"), two)
+		}},
+}
+
+// aSetOfWebhooks puts webhooks that differ in all that a query looks at.
+func (c *checker) aSetOfWebhooks() *model {
+	c.t.Helper()
+	m := newModel()
+	for i, id := range []string{"10", "9", "b", "B", "a", "é", "z", "1", "ab", "Z"} {
+		for j, account := range []string{"", "acme", "globex"} {
+			w := hook(id + "-" + fmt.Sprint(j))
+			w.Account = account
+			w.List = []string{"", "7", "12"}[(i+j)%3]
+			w.Changed = at(i * 60)
+			w.Deleted = i%4 == 3
+			m.webhooks[w.ID] = c.put(w)
+		}
+	}
+	return m
+}
+
+// selects ends the case unless each query selects what it should.
+func (c *checker) selects(m *model, queries ...webhook.WebhookQuery) {
+	c.t.Helper()
+	for _, q := range queries {
+		got, want := c.webhooks(q), m.selectWebhooks(q)
+		what := fmt.Sprintf("Webhooks by %s", described(q))
+		c.ids(what, webhookIDs(got), webhookIDs(want))
+		c.same(what, got, want)
+	}
+}
+
+// each turns values into queries.
+func each[Q, V any](query func(V) Q, values ...V) []Q {
+	var qs []Q
+	for _, v := range values {
+		qs = append(qs, query(v))
+	}
+	return qs
+}
+
+var webhookRules = []rule{
+	{"webhooks_of_the_account_only",
+		"A query selects webhooks of its Account, which may be \"\"; with All, those of every account.",
+		func(c *checker) {
+			m := c.aSetOfWebhooks()
+			for _, account := range []string{"", "acme", "globex", "nobody"} {
+				c.selects(m,
+					webhook.WebhookQuery{Account: account},
+					webhook.WebhookQuery{Account: account, All: true},
+					webhook.WebhookQuery{Account: account, IDs: []string{"9-0", "9-1", "9-2"}},
+					webhook.WebhookQuery{Account: account, Lists: []string{"7", ""}},
+					webhook.WebhookQuery{Account: account, Changed: at(60)},
+					webhook.WebhookQuery{Account: account, After: "a", Limit: 3})
+			}
+		}},
+
+	{"webhooks_by_ids",
+		"IDs selects the webhooks with one of these; empty: all.",
+		func(c *checker) {
+			c.selects(c.aSetOfWebhooks(), each(func(ids []string) webhook.WebhookQuery {
+				return webhook.WebhookQuery{All: true, IDs: ids}
+			}, nil, []string{}, []string{"9-1"}, []string{"none"}, []string{"z-0", "9-1", "é-2", "none", "9-1"})...)
+		}},
+
+	{"webhooks_by_thousands_of_ids",
+		"Calls may name thousands: a query with 5,000 IDs selects those that are stored.",
+		func(c *checker) {
+			c.selects(c.aSetOfWebhooks(), webhook.WebhookQuery{All: true, IDs: append(names("w", 5000), "9-1", "z-0")})
+		}},
+
+	{"webhooks_by_lists",
+		"Lists selects the webhooks of one of these lists; \"\" is the list of webhooks of every list.",
+		func(c *checker) {
+			c.selects(c.aSetOfWebhooks(), each(func(lists []string) webhook.WebhookQuery {
+				return webhook.WebhookQuery{All: true, Lists: lists}
+			}, nil, []string{"7"}, []string{""}, []string{"", "12"}, []string{"1"}, []string{"99"})...)
+		}},
+
+	{"webhooks_by_changed",
+		"Changed selects the webhooks put at or after it, by their own Changed.",
+		func(c *checker) {
+			c.selects(c.aSetOfWebhooks(), each(func(changed time.Time) webhook.WebhookQuery {
+				return webhook.WebhookQuery{All: true, Changed: changed}
+			}, at(-1), t0, at(60), at(60).Add(time.Millisecond), at(240), at(100_000))...)
+		}},
+
+	{"webhooks_deleted_by_changed_only",
+		"Deleted webhooks are selected by Changed only.",
+		func(c *checker) {
+			c.put(hook("live"))
+			gone := hook("gone")
+			gone.Deleted, gone.List, gone.Changed = true, "7", at(60)
+			c.put(gone)
+			for _, q := range []webhook.WebhookQuery{
+				{All: true}, {Account: account}, {Account: account, IDs: []string{"gone"}}, {All: true, Lists: []string{"7", ""}},
+			} {
+				if slices.Contains(webhookIDs(c.webhooks(q)), "gone") {
+					c.broken("Webhooks by %s returned the deleted one", described(q))
+				}
+			}
+			for _, q := range []webhook.WebhookQuery{
+				{All: true, Changed: at(60)}, {Account: account, Changed: at(60)},
+				{Account: account, IDs: []string{"gone"}, Changed: at(60)}, {All: true, Lists: []string{"7"}, Changed: t0.Add(time.Millisecond)},
+			} {
+				c.ids("Webhooks by "+described(q), webhookIDs(c.webhooks(q)), []string{"gone"})
+			}
+		}},
+
+	{"webhooks_in_order_of_id",
+		"Webhooks come in order of ID, which is the order of their bytes.",
+		func(c *checker) {
+			want := []string{" x", "10", "9", "A", "B", "Z", "_", "a", "aB", "ab", "b", "é", "☃", "\uffee", "😀"}
+			for _, i := range []int{3, 14, 0, 7, 11, 2, 9, 5, 13, 1, 8, 12, 4, 10, 6} {
+				c.put(hook(want[i]))
+			}
+			c.ids("all", webhookIDs(c.webhooks(webhook.WebhookQuery{Account: account})), want)
+		}},
+
+	{"webhooks_after_and_limit",
+		"After selects the webhooks with a greater ID, Limit the first so many; 0: all.",
+		func(c *checker) {
+			m := c.aSetOfWebhooks()
+			for _, after := range []string{"", "1-0", "9", "9-1", "B-0", "é-1", "zz", "☃"} {
+				for _, limit := range []int{0, 1, 7, 100} {
+					c.selects(m, webhook.WebhookQuery{All: true, After: after, Limit: limit},
+						webhook.WebhookQuery{Account: account, After: after, Limit: limit, Changed: at(60)})
+				}
+			}
+		}},
+
+	{"webhooks_by_fields_together",
+		"The fields of a query together select what each of them selects.",
+		func(c *checker) {
+			m := c.aSetOfWebhooks()
+			random := newRandom(1)
+			for range 100 {
+				c.selects(m, random.webhookQuery(m))
+			}
+		}},
+
+	{"webhooks_may_be_none",
+		"A query that selects nothing returns an empty result and no error.",
+		func(c *checker) {
+			for _, q := range []webhook.WebhookQuery{
+				{}, {All: true}, {Account: account, IDs: []string{"1"}}, {All: true, Changed: t0}, {Lists: []string{""}, Limit: 1},
+			} {
+				if ws := c.webhooks(q); len(ws) > 0 {
+					c.broken("an empty store returned %s", list(webhookIDs(ws)))
+				}
+			}
+		}},
+}
