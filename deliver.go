@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -140,13 +141,25 @@ func (d *Dispatcher) claim(after string) string {
 	}
 	for i, s := range d.lanes.end(r, ids) {
 		d.begin(&flight{Delivery: ds[i], slot: s})
-		after = ds[i].WebhookID
 	}
-	return after
+	return lastTurn(after, ids)
 }
 
-// refreshLoop keeps the remembered webhooks current, and cancels what waits
-// for those that went off or away elsewhere.
+// lastTurn returns which of ids had the last turn: turns go up from after and
+// then on from the start. Without ids it is after.
+func lastTurn(after string, ids []string) string {
+	var up, on string
+	for _, id := range ids {
+		if id > after {
+			up = max(up, id)
+		} else {
+			on = max(on, id)
+		}
+	}
+	return cmp.Or(on, up, after)
+}
+
+// refreshLoop keeps the remembered webhooks current.
 func (d *Dispatcher) refreshLoop() {
 	d.every(d.opts.PollInterval, func() {
 		ctx, cancel := bounded(d.settling)

@@ -141,6 +141,7 @@ func (l *lanes) end(r room, claimed []string) []*slot {
 	for id, free := range r.lanes {
 		if ln := l.known[id]; ln != nil && count[id] < free && ln.marks == r.marks[id] {
 			ln.backlog = false
+			l.forget(id, ln)
 		}
 	}
 	for id, n := range count {
@@ -209,8 +210,14 @@ func (s *slot) release() {
 		l.fast--
 	}
 	l.wake(s.lane)
-	if s.lane.busy == 0 && !s.lane.backlog && s.lane.limit >= l.start {
-		delete(l.known, s.webhook)
+	l.forget(s.webhook, s.lane)
+}
+
+// forget drops a lane that is as good as one not known yet. The caller holds
+// mu.
+func (l *lanes) forget(webhook string, ln *lane) {
+	if ln.busy == 0 && !ln.backlog && ln.limit >= l.start {
+		delete(l.known, webhook)
 	}
 }
 
