@@ -81,7 +81,7 @@ const (
 // A Delivery is one event on its way to one webhook.
 type Delivery struct {
 	ID        string // the webhook-id header; from webhook, type and Meta.ID
-	Account   string
+	Account   string // its webhook's
 	WebhookID string
 	EventID   string // Meta.ID
 	Type      EventType
@@ -90,7 +90,7 @@ type Delivery struct {
 	Created   time.Time
 
 	State    State
-	Due      time.Time // pending: the next attempt's time, or the lease's end; else when it finished
+	Due      time.Time // pending: the next attempt's time, or the lease's end; else when it finished, not before Created
 	Lease    int64     // raised by Claim and Apply: the fencing token
 	Attempts int       // of the schedule, used up
 	Log      []Attempt // documents, oldest first

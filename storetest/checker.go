@@ -225,6 +225,9 @@ func pending(id, webhookID string, due time.Time) webhook.Delivery {
 func finished(id, webhookID string, when time.Time) webhook.Delivery {
 	d := pending(id, webhookID, when)
 	d.State, d.Lease, d.Attempts = webhook.StateDelivered, 2, 1
+	if when.Before(d.Created) {
+		d.Created = when
+	}
 	return d
 }
 

@@ -44,7 +44,14 @@ func id[T any](r *random, stored map[string]T) string {
 	return slices.Sorted(maps.Keys(stored))[r.IntN(len(stored))]
 }
 
-func (r *random) account() string { return []string{account, "", "globex"}[r.IntN(3)] }
+var accounts = []string{account, "", "globex"}
+
+func (r *random) account() string { return accounts[r.IntN(3)] }
+
+// accountOf returns the account of a webhook, and so of its deliveries.
+func accountOf(webhookID string) string {
+	return accounts[int(webhookID[len(webhookID)-1])%len(accounts)]
+}
 
 func (r *random) webhookQuery(m *model) webhook.WebhookQuery {
 	q := webhook.WebhookQuery{Account: r.account(), All: r.oneIn(2)}
@@ -119,7 +126,7 @@ func (r *random) delivery(m *model) webhook.Delivery {
 	if r.oneIn(8) {
 		d.ID = id(r, m.deliveries)
 	}
-	d.Account = r.account()
+	d.Account = accountOf(d.WebhookID)
 	d.Created = at(r.IntN(20))
 	d.Type = webhook.EventTypes()[r.IntN(9)]
 	if r.oneIn(4) {
@@ -127,6 +134,9 @@ func (r *random) delivery(m *model) webhook.Delivery {
 	}
 	if r.oneIn(5) {
 		d.State = states[r.IntN(4)]
+	}
+	if d.State != webhook.StatePending && d.Due.Before(d.Created) {
+		d.Due = d.Created
 	}
 	if r.oneIn(3) {
 		d.Log = []webhook.Attempt{*note(r.IntN(99))}
@@ -137,6 +147,9 @@ func (r *random) delivery(m *model) webhook.Delivery {
 func (r *random) change(m *model) webhook.Change {
 	c := webhook.Change{ID: id(r, m.deliveries), State: states[r.IntN(4)], Due: r.time(), Attempts: r.IntN(9), Erase: r.oneIn(9)}
 	c.Lease = m.deliveries[c.ID].Lease
+	if created := m.deliveries[c.ID].Created; c.State != webhook.StatePending && c.Due.Before(created) {
+		c.Due = created
+	}
 	if r.oneIn(4) {
 		c.Lease += int64(r.IntN(3) - 1)
 	}
@@ -185,7 +198,7 @@ func (r *random) call(c *checker, m *model) {
 		if r.oneIn(4) {
 			w.Version += int64(r.IntN(3) - 1)
 		}
-		w.Account, w.List, w.Changed, w.Deleted = r.account(), []string{"", "7"}[r.IntN(2)], at(r.IntN(600)), r.oneIn(4)
+		w.Account, w.List, w.Changed, w.Deleted = accountOf(w.ID), []string{"", "7"}[r.IntN(2)], at(r.IntN(600)), r.oneIn(4)
 		if r.oneIn(3) {
 			w.Hold = r.time()
 		}
