@@ -1,0 +1,99 @@
+package sqlstore
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/listhook/webhook"
+)
+
+// Apply makes the changes whose deliveries have the leases they name, and
+// returns the ids of the others.
+func (s *Store) Apply(ctx context.Context, cs []webhook.Change) (lost []string, err error) {
+	if err := s.usable(ctx); err != nil {
+		return nil, err
+	}
+	// Changes of one delivery follow each other: each meets the lease that the
+	// one before has left.
+	for now, later := firsts(cs); len(now) > 0; now, later = firsts(later) {
+		bs, err := changeBatches(now, &s.clock)
+		if err != nil {
+			return nil, err
+		}
+		for i := range bs {
+			l, err := s.applyBatch(ctx, &bs[i])
+			if err != nil {
+				return nil, err
+			}
+			lost = append(lost, l...)
+		}
+	}
+	return lost, nil
+}
+
+// firsts returns the first change of each delivery, in order of ID, and the
+// others. Whoever locks rows in one order may wait for others, but never in a
+// circle.
+func firsts(cs []webhook.Change) (first, others []webhook.Change) {
+	seen := make(map[string]bool, len(cs))
+	first = make([]webhook.Change, 0, len(cs))
+	for _, c := range cs {
+		if seen[c.ID] {
+			others = append(others, c)
+			continue
+		}
+		seen[c.ID] = true
+		first = append(first, c)
+	}
+	slices.SortFunc(first, func(a, b webhook.Change) int { return strings.Compare(a.ID, b.ID) })
+	return first, others
+}
+
+// applyBatch applies changes of different deliveries.
+func (s *Store) applyBatch(ctx context.Context, b *batch) (lost []string, err error) {
+	a, err := b.args()
+	if err != nil {
+		return nil, err
+	}
+	erase := slices.ContainsFunc(b.rows, func(r row) bool { return r.Erase })
+	err = s.write(ctx, erase || len(s.sql.apply) > 1, func(q Querier) error {
+		if erase {
+			if err := s.run(ctx, q, s.sql.erase, a, nil); err != nil {
+				return err
+			}
+		}
+		made, err := s.ids(ctx, q, s.sql.apply, a)
+		lost = missing(b.rows, made)
+		return err
+	})
+	return lost, err
+}
+
+// changeBatches returns cs as batches.
+func changeBatches(cs []webhook.Change, clock *clock) (bs batches, err error) {
+	for i := range cs {
+		c := &cs[i]
+		if err := checkText("ID", c.ID); err != nil {
+			return nil, err
+		}
+		if err := checkText("State", string(c.State)); err != nil {
+			return nil, err
+		}
+		var log []byte
+		if c.Log != nil {
+			if log, err = marshalLog([]webhook.Attempt{*c.Log}); err != nil {
+				return nil, err
+			}
+			clock.see(c.Log.Start.Add(c.Log.Duration))
+		}
+		r := row{
+			ID: c.ID, State: string(c.State), Due: milli(c.Due), Lease: c.Lease,
+			Attempts: c.Attempts, Ready: clock.queue(c.State, c.Due), Erase: c.Erase,
+		}
+		b := bs.next()
+		r.Log, r.LogLen = b.put(log)
+		b.rows = append(b.rows, r)
+	}
+	return bs, nil
+}

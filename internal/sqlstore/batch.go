@@ -1,0 +1,165 @@
+package sqlstore
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/listhook/webhook"
+)
+
+// row is a delivery, or a change of one, in @rows.
+type row struct {
+	ID       string `json:"i"`
+	Account  string `json:"a"`
+	Webhook  string `json:"w"`
+	Event    string `json:"e"`
+	Type     string `json:"t"`
+	Created  int64  `json:"c"`
+	State    string `json:"s"`
+	Due      int64  `json:"d"`
+	Lease    int64  `json:"l"`
+	Attempts int    `json:"n"`
+	Ready    *int   `json:"r"` // 1: due, 0: waits, null: finished
+	Erase    bool   `json:"x"`
+
+	// Where in @bytes they begin, counted from one, and how long they are.
+	Body       int `json:"b"`
+	BodyLen    int `json:"bn"`
+	Carrier    int `json:"h"`
+	CarrierLen int `json:"hn"`
+	Log        int `json:"g"`
+	LogLen     int `json:"gn"`
+}
+
+// A batch is what one statement is given.
+type batch struct {
+	rows  []row
+	bytes []byte
+}
+
+// So many rows, or bytes, make a batch, so that no message passes what a
+// server accepts: MariaDB's default is 16 MiB.
+const (
+	batchRows  = 5000
+	batchBytes = 4 << 20
+)
+
+// batches splits what is added to it into batches.
+type batches []batch
+
+// next returns the batch to add to.
+func (bs *batches) next() *batch {
+	if n := len(*bs); n > 0 {
+		if b := &(*bs)[n-1]; len(b.rows) < batchRows && len(b.bytes) < batchBytes {
+			return b
+		}
+	}
+	// The first byte is nobody's: some drivers make NULL of no bytes.
+	*bs = append(*bs, batch{bytes: []byte{0}})
+	return &(*bs)[len(*bs)-1]
+}
+
+// put appends data and returns where it is.
+func (b *batch) put(data []byte) (offset, length int) {
+	offset = len(b.bytes) + 1
+	b.bytes = append(b.bytes, data...)
+	return offset, len(data)
+}
+
+// args returns the batch as arguments.
+func (b *batch) args() (args, error) {
+	rows, err := json.Marshal(b.rows)
+	return args{"rows": string(rows), "bytes": b.bytes}, err
+}
+
+// texts returns a JSON array as an argument.
+func texts[T ~string](list []T) (string, error) {
+	data, err := json.Marshal(list)
+	return string(data), err
+}
+
+// maxText is the longest text that is an index's: in bytes.
+const maxText = 255
+
+// checkText returns an error for a text that not every database keeps as it is.
+func checkText(field, text string) error {
+	switch {
+	case len(text) > maxText:
+		return &webhook.InvalidError{Field: field, Reason: "is longer than 255 bytes"}
+	case !utf8.ValidString(text) || strings.ContainsRune(text, 0):
+		return &webhook.InvalidError{Field: field, Reason: "is not UTF-8 text without NUL"}
+	}
+	return nil
+}
+
+// milli returns a time as it is stored.
+func milli(t time.Time) int64 { return t.UnixMilli() }
+
+// fromMilli is the reverse.
+func fromMilli(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+
+// marshalLog returns a log as it is stored: a line of JSON an attempt, so that
+// appending one reads none.
+func marshalLog(log []webhook.Attempt) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b) // ends each with a newline
+	for i := range log {
+		if err := enc.Encode(&log[i]); err != nil {
+			return nil, err
+		}
+	}
+	return b.Bytes(), nil
+}
+
+func unmarshalLog(data []byte) ([]webhook.Attempt, error) {
+	var log []webhook.Attempt
+	for dec := json.NewDecoder(bytes.NewReader(data)); dec.More(); {
+		var a webhook.Attempt
+		if err := dec.Decode(&a); err != nil {
+			return nil, err
+		}
+		log = append(log, a)
+	}
+	return log, nil
+}
+
+// marshalCarrier returns a carrier as it is stored: nothing for none.
+func marshalCarrier(c map[string]string) ([]byte, error) {
+	if len(c) == 0 {
+		return nil, nil
+	}
+	return json.Marshal(c)
+}
+
+func unmarshalCarrier(data []byte) (c map[string]string, err error) {
+	if len(data) > 0 {
+		err = json.Unmarshal(data, &c)
+	}
+	return c, err
+}
+
+// clock is the last time that a caller mentioned as the present. A Store has
+// no clock; this one only tells in which queue a delivery is best put. A
+// wrong answer costs a little work later, nothing else: what is ready too
+// early is not claimed before it is due, and what waits though it is due is
+// made ready by the next Claim.
+type clock struct{ ms atomic.Int64 }
+
+func (c *clock) see(t time.Time) { c.ms.Store(milli(t)) }
+
+// queue returns the queue for a delivery that is due at the given time.
+func (c *clock) queue(state webhook.State, due time.Time) *int {
+	if state != webhook.StatePending {
+		return nil
+	}
+	if now := c.ms.Load(); now != 0 && milli(due) > now {
+		return &waits
+	}
+	return &ready
+}
+
+var waits, ready = 0, 1

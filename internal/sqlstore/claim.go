@@ -1,0 +1,186 @@
+package sqlstore
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/listhook/webhook"
+)
+
+// Pending deliveries are kept in two queues. Those that wait for their time,
+// be it a retry's or the end of a lease, are in order of that time, whatever
+// their webhook. Those that were seen to be due are ready, in order of webhook
+// and time. A claim
+//
+//  1. makes ready what has come due: from the head of the waiting, so that it
+//     meets none that it leaves;
+//  2. walks over the webhooks that have something ready, one seek each, from
+//     the one after the last turn, and notes those with room that are not held;
+//  3. takes from each the first few, one range each.
+//
+// So what it costs depends on what it takes, and on the number of webhooks
+// that it passes over because they are full or held, at a few microseconds
+// each; not on how much waits, for them or for anybody, nor on the log.
+
+const (
+	// promotes is how many deliveries at most become ready in one claim, so
+	// that a million that come due together, after an outage, hold up no one
+	// for long: those that are ready are delivered meanwhile.
+	promotes = 10_000
+
+	// A walk reads so many webhooks at a time, from the first number to the
+	// second as long as they are of no use.
+	stepMin, stepMax = 64, 4096
+)
+
+// Claim leases what is due.
+func (s *Store) Claim(ctx context.Context, c webhook.Claim) (ds []webhook.Delivery, err error) {
+	if err := s.usable(ctx); err != nil {
+		return nil, err
+	}
+	s.clock.see(c.Now)
+	idle := true
+	err = s.read(ctx, func(q Querier) error {
+		return s.query(ctx, q, s.sql.idle, args{"now": milli(c.Now)}, func(scan Scan) error { return scan(&idle) })
+	})
+	if err != nil || idle || c.Limit <= 0 {
+		return nil, err
+	}
+	w := walk{s: s, c: c, args: args{"now": milli(c.Now), "until": milli(c.Until)}}
+	err = s.write(ctx, s.sql.pick.text != "", func(q Querier) error {
+		w.ds = nil
+		return w.claim(ctx, q)
+	})
+	return w.ds, err
+}
+
+// A walk is one claim on its way.
+type walk struct {
+	s    *Store
+	c    webhook.Claim
+	args args
+	ds   []webhook.Delivery
+}
+
+// lane is a webhook with something ready, and how many may be taken.
+type lane struct {
+	Webhook string `json:"w"`
+	Room    int    `json:"n"`
+	held    bool
+}
+
+func (w *walk) claim(ctx context.Context, q Querier) error {
+	w.args["n"] = max(promotes, w.c.Limit)
+	if _, err := w.s.exec(ctx, q, w.s.sql.promote, w.args); err != nil {
+		return err
+	}
+	after := w.c.After
+	if err := w.turns(ctx, q, after, func(id string) bool { return after == "" || id > after }); err != nil {
+		return err
+	}
+	if after == "" {
+		return nil
+	}
+	return w.turns(ctx, q, "", func(id string) bool { return id <= after })
+}
+
+// turns gives a turn to the webhooks from one on, in order, that belong to
+// this part of the walk.
+func (w *walk) turns(ctx context.Context, q Querier, from string, belongs func(id string) bool) error {
+	last := ""
+	for step := stepMin; ; step = min(4*step, stepMax) {
+		lanes, err := w.lanes(ctx, q, from, step)
+		if err != nil {
+			return err
+		}
+		var open []lane
+		for _, l := range lanes {
+			if room := w.room(l); room > 0 && l.Webhook != last && belongs(l.Webhook) {
+				open = append(open, lane{Webhook: l.Webhook, Room: room})
+			}
+		}
+		if err := w.take(ctx, q, open); err != nil {
+			return err
+		}
+		if len(lanes) < step || len(w.ds) >= w.c.Limit {
+			return nil
+		}
+		// The next step begins with the webhook that this one ended with.
+		last = lanes[len(lanes)-1].Webhook
+		if from = last; !belongs(last) && last > w.c.After {
+			return nil
+		}
+	}
+}
+
+// lanes returns the next webhooks with something ready.
+func (w *walk) lanes(ctx context.Context, q Querier, from string, n int) (lanes []lane, err error) {
+	w.args["from"], w.args["n"] = from, n
+	err = w.s.query(ctx, q, w.s.sql.lanes, w.args, func(scan Scan) error {
+		var l lane
+		if err := scan(&l.Webhook, &l.held); err != nil {
+			return err
+		}
+		lanes = append(lanes, l)
+		return nil
+	})
+	return lanes, err
+}
+
+// room returns how many may be taken from a lane.
+func (w *walk) room(l lane) int {
+	room, ok := w.c.Room[l.Webhook]
+	if !ok {
+		room = w.c.Each
+	}
+	if l.held {
+		room = 0
+	}
+	return room
+}
+
+// take claims from lanes, in order, until the limit.
+func (w *walk) take(ctx context.Context, q Querier, lanes []lane) error {
+	limit := w.c.Limit - len(w.ds)
+	if len(lanes) == 0 || limit <= 0 {
+		return nil
+	}
+	var rows any = lanes
+	if w.s.sql.pick.text != "" {
+		keys, err := w.pick(ctx, q, lanes, limit)
+		if err != nil || len(keys) == 0 {
+			return err
+		}
+		rows = keys
+	}
+	data, err := json.Marshal(rows)
+	if err != nil {
+		return err
+	}
+	w.args["rows"], w.args["limit"] = string(data), limit
+	return w.s.run(ctx, q, w.s.sql.take, w.args, func(scan Scan) error {
+		d, err := scanDelivery(scan, true, false)
+		w.ds = append(w.ds, d)
+		return err
+	})
+}
+
+// pick returns the keys of the rows to take, one lane at a time.
+func (w *walk) pick(ctx context.Context, q Querier, lanes []lane, limit int) (keys []int64, err error) {
+	for _, l := range lanes {
+		if len(keys) == limit {
+			break
+		}
+		w.args["webhook"], w.args["n"] = l.Webhook, min(l.Room, limit-len(keys))
+		err := w.s.query(ctx, q, w.s.sql.pick, w.args, func(scan Scan) error {
+			var key int64
+			err := scan(&key)
+			keys = append(keys, key)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
+}

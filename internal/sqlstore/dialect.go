@@ -1,0 +1,98 @@
+package sqlstore
+
+// A dialect is what a database says in its own words.
+//
+// In its SQL {} stands for the prefix of the tables' names and @name for an
+// argument.
+type dialect struct {
+	numbered   string // what a placeholder's number follows; "": placeholders are "?"
+	keepsPlans bool   // see Store.text
+
+	schema []string // each upgrades to the version that is its place, counted from 1
+	wal    string   // run before Migrate's transaction; "": nothing
+	lock   string   // keeps other processes out of Migrate's transaction; "": it is alone anyway
+	unlock string   // "": lock ends with the transaction
+
+	list          string // a query of the texts in the JSON array @list
+	queued        string // a query of the ids in the queue, of the webhook @webhook unless that is NULL
+	insertWebhook string // does nothing if there is one with its id
+
+	enqueue script // returns the ids that were new
+	erase   script
+	apply   script // returns the ids that had their lease
+
+	idle    string // whether nothing is ready, nor has anything come due
+	promote string // makes up to @n ready that have come due, the longest due first
+	lanes   string // the next @n webhooks from @from on that have ready rows, and whether they are held
+	pick    string // keys of up to @n ready rows of @webhook; "": take picks by itself
+	take    script // claims what was picked, or up to @limit rows of the lanes in @rows
+
+	prune string
+
+	isNoTable   func(error) bool
+	isBrokenOff func(error) bool // a deadlock and the like: worth another try
+}
+
+// A script is done in one transaction. One of its steps has a result.
+type script []step
+
+type step struct {
+	text string
+	rows bool // this one
+}
+
+// result is a script of one statement, which has a result.
+func result(text string) script { return script{{text, true}} }
+
+// statements are a dialect's, prepared.
+type statements struct {
+	insertWebhook, updateWebhook statement
+	enqueue, erase, apply        prepared
+	idle, promote, lanes, pick   statement
+	take                         prepared
+	prune, pruneWebhooks         statement
+}
+
+type prepared []struct {
+	statement
+	rows bool
+}
+
+func (d *dialect) statements(prefix string) statements {
+	one := func(text string) statement { return d.prepare(prefix, text) }
+	all := func(s script) (list prepared) {
+		for _, st := range s {
+			list = append(list, struct {
+				statement
+				rows bool
+			}{one(st.text), st.rows})
+		}
+		return list
+	}
+	return statements{
+		insertWebhook: one(d.insertWebhook), updateWebhook: one(updateWebhook),
+		enqueue: all(d.enqueue), erase: all(d.erase), apply: all(d.apply),
+		idle: one(d.idle), promote: one(d.promote), lanes: one(d.lanes), pick: one(d.pick),
+		take:  all(d.take),
+		prune: one(d.prune), pruneWebhooks: one(pruneWebhooks),
+	}
+}
+
+// What all databases say alike.
+const (
+	columns      = `id, account, webhook, event, type, created, state, due, lease, attempts`
+	documents    = `body, carrier`
+	claimColumns = columns + `, ` + documents
+
+	updateWebhook = `
+update {}webhooks
+set account = @account, list = @list, hold = @hold, changed = @changed,
+    deleted = @deleted, version = @version + 1, doc = @doc
+where id = @id and version = @version`
+
+	pruneWebhooks = `
+delete from {}webhooks
+where deleted = 1 and changed < @before and not exists (
+  select 1 from {}deliveries d
+  where d.account = {}webhooks.account and d.webhook = {}webhooks.id)`
+)

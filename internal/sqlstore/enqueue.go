@@ -1,0 +1,128 @@
+package sqlstore
+
+import (
+	"context"
+	"math/rand/v2"
+
+	"github.com/listhook/webhook"
+)
+
+// Enqueue adds ds, all or none, and returns the ids of those that were stored
+// before.
+func (s *Store) Enqueue(ctx context.Context, ds []webhook.Delivery) (had []string, err error) {
+	several := len(s.sql.enqueue) > 1 || len(ds) > batchRows || size(ds) > batchBytes
+	err = s.write(ctx, several, func(q Querier) error {
+		had, err = s.enqueue(ctx, q, ds)
+		return err
+	})
+	return had, err
+}
+
+func (s *Store) enqueue(ctx context.Context, q Querier, ds []webhook.Delivery) (had []string, err error) {
+	bs, err := s.deliveryBatches(ds)
+	if err != nil {
+		return nil, err
+	}
+	for i := range bs {
+		a, err := bs[i].args()
+		if err != nil {
+			return nil, err
+		}
+		a["token"] = rand.Int64()
+		a["wake"] = s.prefix + "wake"
+		added, err := s.ids(ctx, q, s.sql.enqueue, a)
+		if err != nil {
+			return nil, err
+		}
+		had = append(had, missing(bs[i].rows, added)...)
+	}
+	return had, nil
+}
+
+// deliveryBatches returns ds as batches, of two with one id the first.
+func (s *Store) deliveryBatches(ds []webhook.Delivery) (bs batches, err error) {
+	seen := make(map[string]bool, len(ds))
+	for i := range ds {
+		d := &ds[i]
+		if seen[d.ID] {
+			continue
+		}
+		seen[d.ID] = true
+		if err := checkDelivery(d); err != nil {
+			return nil, err
+		}
+		carrier, err := marshalCarrier(d.Carrier)
+		if err != nil {
+			return nil, err
+		}
+		log, err := marshalLog(d.Log)
+		if err != nil {
+			return nil, err
+		}
+		s.clock.see(d.Created)
+		r := row{
+			ID: d.ID, Account: d.Account, Webhook: d.WebhookID, Event: d.EventID, Type: string(d.Type),
+			Created: milli(d.Created), State: string(d.State), Due: milli(d.Due),
+			Lease: d.Lease, Attempts: d.Attempts, Ready: s.clock.queue(d.State, d.Due),
+		}
+		b := bs.next()
+		r.Body, r.BodyLen = b.put(d.Body)
+		r.Carrier, r.CarrierLen = b.put(carrier)
+		r.Log, r.LogLen = b.put(log)
+		b.rows = append(b.rows, r)
+	}
+	return bs, nil
+}
+
+func checkDelivery(d *webhook.Delivery) error {
+	for _, t := range []struct{ field, text string }{
+		{"ID", d.ID}, {"Account", d.Account}, {"WebhookID", d.WebhookID}, {"EventID", d.EventID},
+		{"Type", string(d.Type)}, {"State", string(d.State)},
+	} {
+		if err := checkText(t.field, t.text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// size returns about how many bytes ds will be.
+func size(ds []webhook.Delivery) (n int) {
+	for i := range ds {
+		n += len(ds[i].Body)
+		for k, v := range ds[i].Carrier {
+			n += len(k) + len(v) + 6
+		}
+		for _, a := range ds[i].Log {
+			n += 200 + len(a.Detail) + 2*len(a.Response)
+		}
+	}
+	return n
+}
+
+// ids runs a script and returns the ids in its result.
+func (s *Store) ids(ctx context.Context, q Querier, script prepared, a args) (map[string]bool, error) {
+	ids := map[string]bool{}
+	err := s.run(ctx, q, script, a, func(scan Scan) error {
+		var id string
+		if err := scan(&id); err != nil {
+			return err
+		}
+		ids[id] = true
+		return nil
+	})
+	return ids, err
+}
+
+// missing returns the ids of the rows that are not in ids.
+func missing(rows []row, ids map[string]bool) (list []string) {
+	if len(ids) == len(rows) {
+		return nil
+	}
+	for i := range rows {
+		if !ids[rows[i].ID] {
+			list = append(list, rows[i].ID)
+		}
+	}
+	return list
+}

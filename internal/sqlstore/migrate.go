@@ -1,0 +1,97 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// Migrate creates the tables or upgrades them. It may be called each time that
+// a program starts, by several processes at once. Tables that a newer version
+// of the library has upgraded are left alone, with an error.
+func (s *Store) Migrate(ctx context.Context) error {
+	return s.try(ctx, func() error {
+		if s.d.wal != "" {
+			// Rows, since this one pragma answers.
+			if err := s.db.Query(ctx, s.d.wal, nil, func(Scan) error { return nil }); err != nil {
+				return err
+			}
+		}
+		return s.db.InTx(ctx, true, func(q Querier) error {
+			if s.d.lock != "" {
+				if err := s.lock(ctx, q, s.d.lock); err != nil {
+					return err
+				}
+				if s.d.unlock != "" {
+					defer s.lock(context.WithoutCancel(ctx), q, s.d.unlock)
+				}
+			}
+			return s.migrate(ctx, q)
+		})
+	})
+}
+
+func (s *Store) migrate(ctx context.Context, q Querier) error {
+	create := s.d.prepare(s.prefix, `create table if not exists {}schema (version integer not null primary key)`)
+	if _, err := s.exec(ctx, q, create, nil); err != nil {
+		return err
+	}
+	version, err := s.version(ctx, q)
+	if err != nil {
+		return err
+	}
+	if version > len(s.d.schema) {
+		return s.tooNew(version)
+	}
+	for ; version < len(s.d.schema); version++ {
+		for _, text := range s.upgrade(version + 1) {
+			if _, err := q.Exec(ctx, text, nil); err != nil {
+				return fmt.Errorf("webhook: upgrading the tables %s* to schema %d: %w", s.prefix, version+1, err)
+			}
+		}
+	}
+	return nil
+}
+
+// upgrade returns the statements that upgrade to a version from the one
+// before, the last of which notes so.
+func (s *Store) upgrade(version int) []string {
+	var list []string
+	for text := range strings.SplitSeq(s.d.schema[version-1], ";\n") {
+		if text = s.d.prepare(s.prefix, text).text; text != "" {
+			list = append(list, text)
+		}
+	}
+	return append(list, s.d.prepare(s.prefix, fmt.Sprintf(`insert into {}schema (version) values (%d)`, version)).text)
+}
+
+// version returns the schema's version; 0: there is none yet.
+func (s *Store) version(ctx context.Context, q Querier) (version int, err error) {
+	st := s.d.prepare(s.prefix, `select coalesce(max(version), 0) from {}schema`)
+	err = s.query(ctx, q, st, nil, func(scan Scan) error { return scan(&version) })
+	return version, err
+}
+
+// lock runs a statement that locks or unlocks, and reports whether it did.
+func (s *Store) lock(ctx context.Context, q Querier, text string) error {
+	return s.query(ctx, q, s.d.prepare(s.prefix, text), args{"name": "listhook " + s.prefix}, func(scan Scan) error {
+		var done any
+		return scan(&done)
+	})
+}
+
+// Schema returns the SQL that upgrades from a version of the schema to the
+// latest, for those who migrate by a tool of their own; 0 is an empty database.
+func (s *Store) Schema(from int) string {
+	var b strings.Builder
+	if from <= 0 {
+		from = 0
+		b.WriteString(s.d.prepare(s.prefix, `create table if not exists {}schema (version integer not null primary key)`).text + ";\n")
+	}
+	for version := from + 1; version <= len(s.d.schema); version++ {
+		for _, text := range s.upgrade(version) {
+			b.WriteString(text + ";\n")
+		}
+	}
+	return b.String()
+}

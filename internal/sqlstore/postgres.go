@@ -1,0 +1,4 @@
+package sqlstore
+
+var postgres = dialect{numbered: "$"}
+var mysql = dialect{}

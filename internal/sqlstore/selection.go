@@ -1,0 +1,72 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// selection is a query that is put together as it is asked.
+type selection struct {
+	s      *Store
+	text   strings.Builder
+	args   args
+	wheres int
+	err    error
+}
+
+// selects begins a query.
+func (s *Store) selects(text string) *selection {
+	b := &selection{s: s, args: args{}}
+	b.text.WriteString(text)
+	return b
+}
+
+// add appends text in which @v stands for one of the values, in order.
+func (b *selection) add(text string, values ...any) {
+	for _, v := range values {
+		before, after, _ := strings.Cut(text, "@v")
+		b.text.WriteString(before + "@" + b.arg(v))
+		text = after
+	}
+	b.text.WriteString(text)
+}
+
+// arg adds an argument and returns its name.
+func (b *selection) arg(v any) string {
+	name := fmt.Sprintf("v%c", 'a'+len(b.args))
+	b.args[name] = v
+	return name
+}
+
+// where appends a condition.
+func (b *selection) where(text string, values ...any) {
+	word := ` where `
+	if b.wheres++; b.wheres > 1 {
+		word = ` and `
+	}
+	b.add(word+text, values...)
+}
+
+// whereIn appends the condition that a column has one of the texts.
+func whereIn[T ~string](b *selection, column string, list []T) {
+	data, err := texts(list)
+	if err != nil {
+		b.err = err
+	}
+	b.where(column+` in (`+strings.ReplaceAll(b.s.d.list, "@list", "@v")+`)`, data)
+}
+
+// limit appends a limit; 0 is none.
+func (b *selection) limit(n int) {
+	if n > 0 {
+		b.add(` limit @v`, n)
+	}
+}
+
+func (b *selection) query(ctx context.Context, q Querier, row func(Scan) error) error {
+	if b.err != nil {
+		return b.err
+	}
+	return b.s.query(ctx, q, b.s.d.prepare(b.s.prefix, b.text.String()), b.args, row)
+}

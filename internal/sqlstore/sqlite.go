@@ -1,0 +1,131 @@
+package sqlstore
+
+// On SQLite a delivery is one row, of which the queues are two partial
+// indexes. What no attempt waits for has NULL in ready and is in neither, so
+// that the queues are as small as what is pending.
+//
+// ready is 1 where the delivery was seen to be due, and 0 where it waits for
+// its time: a retry, or the end of a lease.
+//
+// Rows are found by seq, SQLite's own key, which grows with time: new rows and
+// those about to change lie side by side, however large the log is. Only the
+// index of ids is hit at random, because ids are hashes.
+var sqlite = dialect{
+	numbered: "?",
+
+	schema: []string{`
+create table {}webhooks (
+  id      text not null primary key,
+  account text not null,
+  list    text not null,
+  hold    integer not null,
+  changed integer not null,
+  deleted integer not null,
+  version integer not null,
+  doc     text not null
+) without rowid;
+create index {}webhooks_account on {}webhooks (account, list);
+create index {}webhooks_changed on {}webhooks (changed);
+create table {}deliveries (
+  seq      integer primary key,
+  id       text not null unique,
+  account  text not null,
+  webhook  text not null,
+  event    text not null,
+  type     text not null,
+  created  integer not null,
+  state    text not null,
+  due      integer not null,
+  lease    integer not null,
+  attempts integer not null,
+  ready    integer,
+  body     blob not null,
+  carrier  blob not null,
+  log      blob not null
+);
+create index {}deliveries_log on {}deliveries (account, created, webhook);
+create index {}deliveries_created on {}deliveries (created);
+create index {}deliveries_ready on {}deliveries (webhook, due) where ready = 1;
+create index {}deliveries_waiting on {}deliveries (due) where ready = 0;
+`},
+	wal: `pragma journal_mode = wal`,
+
+	list: `select value from json_each(@list)`,
+	queued: `
+select id from {}deliveries where ready = 1 and (@webhook is null or webhook = @webhook)
+union all
+select id from {}deliveries where ready = 0 and (@webhook is null or webhook = @webhook)`,
+
+	insertWebhook: `
+insert into {}webhooks (id, account, list, hold, changed, deleted, version, doc)
+values (@id, @account, @list, @hold, @changed, @deleted, 1, @doc)
+on conflict (id) do nothing`,
+
+	enqueue: result(`
+insert into {}deliveries (
+  id, account, webhook, event, type, created, state, due, lease, attempts, ready,
+  body, carrier, log)
+select
+  value->>'i', value->>'a', value->>'w', value->>'e', value->>'t', value->>'c',
+  value->>'s', value->>'d', value->>'l', value->>'n', value->>'r',
+  substr(@bytes, value->>'b', value->>'bn'),
+  substr(@bytes, value->>'h', value->>'hn'),
+  substr(@bytes, value->>'g', value->>'gn')
+from json_each(@rows) where true
+on conflict (id) do nothing
+returning id`),
+
+	erase: script{{text: `
+update {}deliveries set body = x'', carrier = x'', log = x''
+from json_each(@rows) j
+where {}deliveries.id = j.value->>'i' and lease = j.value->>'l' and j.value->>'x'`}},
+
+	apply: result(`
+update {}deliveries
+set state = j.value->>'s', due = j.value->>'d', lease = lease + 1,
+    attempts = j.value->>'n', ready = j.value->>'r',
+    log = cast(log || substr(@bytes, j.value->>'g', j.value->>'gn') as blob)
+from json_each(@rows) j
+where {}deliveries.id = j.value->>'i' and lease = j.value->>'l'
+returning id`),
+
+	idle: `
+select not exists (select 1 from {}deliveries where ready = 1)
+  and not exists (select 1 from {}deliveries where ready = 0 and due <= @now)`,
+
+	promote: `
+update {}deliveries set ready = 1 where seq in (
+  select seq from {}deliveries where ready = 0 and due <= @now order by due limit @n)`,
+
+	lanes: `
+with recursive walk (webhook, n) as (
+  select * from (
+    select webhook, 1 from {}deliveries
+    where ready = 1 and webhook >= @from order by webhook limit 1)
+  union all
+  select (
+    select d.webhook from {}deliveries d
+    where d.ready = 1 and d.webhook > walk.webhook order by d.webhook limit 1), n + 1
+  from walk where webhook is not null and n < @n)
+select webhook, coalesce((select hold > @now from {}webhooks where id = webhook), 0)
+from walk where webhook is not null order by n`,
+
+	pick: `
+select seq from {}deliveries
+where ready = 1 and webhook = @webhook and due <= @now order by due limit @n`,
+
+	take: result(`
+update {}deliveries set lease = lease + 1, due = @until, ready = 0
+where seq in (select value from json_each(@rows))
+returning ` + claimColumns),
+
+	prune: `
+delete from {}deliveries where seq in (
+  select seq from {}deliveries
+  where created < @before and state <> 'pending' and due < @before order by created limit @n)`,
+
+	isNoTable: func(err error) bool { return mentions(err, "no such table") },
+	isBrokenOff: func(err error) bool {
+		return mentions(err, "database is locked", "database table is locked", "SQLITE_BUSY")
+	},
+}

@@ -1,0 +1,217 @@
+// Package sqlstore is the one implementation behind the stores on SQL
+// databases.
+//
+// What a database calls by words of its own is in its dialect: a few strings.
+// All that happens, in which order and why, is in Go, and the same for all.
+//
+// A batch of any size is one statement with two parameters: @rows, a JSON
+// array of an object a row, and @bytes, the rows' bodies one after another,
+// which the objects name by offset and length. That is neither bound by a
+// database's limit of parameters, nor does it encode bytes as text.
+//
+// Times are stored as milliseconds since 1970; the zero time is a number far
+// below, and compares as it should.
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"regexp"
+	"sync/atomic"
+	"time"
+
+	"github.com/listhook/webhook"
+)
+
+// busyTimeout is how long a writer waits for other processes' on SQLite.
+const busyTimeout = 10 * time.Second
+
+// DefaultPrefix is what the tables' names begin with unless told otherwise.
+const DefaultPrefix = "webhook_"
+
+// Store is a webhook.Store on a SQL database.
+type Store struct {
+	db     Database
+	d      *dialect
+	prefix string
+	sql    statements
+	wrong  error // why it cannot be used at all
+
+	calls atomic.Uint64
+	clock clock
+	known atomic.Bool // the schema is there, and of a version that this code knows
+
+}
+
+var _ webhook.Store = (*Store)(nil)
+
+var validPrefix = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,31}$`)
+
+// New returns a Store on db.
+func newStore(db Database, d *dialect, prefix string) *Store {
+	s := &Store{db: db, d: d, prefix: prefix, sql: d.statements(prefix)}
+	if !validPrefix.MatchString(prefix) {
+		s.wrong = &webhook.InvalidError{Field: "Prefix", Reason: "must be a letter or an underscore and then letters, digits and underscores, 32 at most"}
+	}
+	return s
+}
+
+// NewSQLite returns a Store on a SQLite file, whose commits are as durable as
+// synchronous says: FULL or NORMAL.
+func NewSQLite(db *sql.DB, prefix, synchronous string) *Store {
+	s := newStore(newFile(db, synchronous), &sqlite, prefix)
+	if db == nil {
+		s.wrong = errNoDatabase
+	}
+	return s
+}
+
+// NewPostgres returns a Store on PostgreSQL by database/sql.
+func NewPostgres(db *sql.DB, prefix string) *Store { return newPool(db, &postgres, prefix) }
+
+// NewMySQL returns a Store on MariaDB or MySQL.
+func NewMySQL(db *sql.DB, prefix string) *Store { return newPool(db, &mysql, prefix) }
+
+// NewPostgresOn returns a Store on PostgreSQL by db.
+func NewPostgresOn(db Database, prefix string) *Store { return newStore(db, &postgres, prefix) }
+
+func newPool(db *sql.DB, d *dialect, prefix string) *Store {
+	s := newStore(pool{conn{db}, db}, d, prefix)
+	if db == nil {
+		s.wrong = errNoDatabase
+	}
+	return s
+}
+
+var errNoDatabase = errors.New("webhook: the store has no database: it was given nil")
+
+// Prefix returns what the tables' names begin with.
+func (s *Store) Prefix() string { return s.prefix }
+
+// Tx returns an Outbox inside a transaction of the caller's.
+func (s *Store) Tx(tx Conn) webhook.Outbox { return outbox{s, conn{tx}} }
+
+// TxOn returns an Outbox inside a transaction of the caller's.
+func (s *Store) TxOn(tx Querier) webhook.Outbox { return outbox{s, tx} }
+
+// outbox is an Outbox in a transaction of the caller's. It neither ends it nor
+// tries again what fails: on PostgreSQL a failed statement spoils the whole
+// transaction, so that an error is always returned.
+type outbox struct {
+	s *Store
+	q Querier
+}
+
+func (o outbox) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]webhook.Webhook, error) {
+	if err := o.s.check(ctx, o.q); err != nil {
+		return nil, err
+	}
+	ws, err := o.s.webhooks(ctx, o.q, q)
+	return ws, o.s.explain(err)
+}
+
+func (o outbox) Enqueue(ctx context.Context, ds []webhook.Delivery) ([]string, error) {
+	if err := o.s.check(ctx, o.q); err != nil {
+		return nil, err
+	}
+	had, err := o.s.enqueue(ctx, o.q, ds)
+	return had, o.s.explain(err)
+}
+
+// read runs f outside of a transaction.
+func (s *Store) read(ctx context.Context, f func(Querier) error) error {
+	return s.try(ctx, func() error {
+		if err := s.check(ctx, s.db); err != nil {
+			return err
+		}
+		return f(s.db)
+	})
+}
+
+// write runs f in a transaction, which one statement is by itself.
+func (s *Store) write(ctx context.Context, several bool, f func(Querier) error) error {
+	return s.try(ctx, func() error {
+		if err := s.check(ctx, s.db); err != nil {
+			return err
+		}
+		return s.db.InTx(ctx, several, f)
+	})
+}
+
+// A transaction that the database broke off because of others' is tried so
+// often, and for so long.
+const (
+	attempts = 20
+	patience = busyTimeout
+)
+
+// try calls f until it succeeds or fails for a reason of its own.
+func (s *Store) try(ctx context.Context, f func() error) error {
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	start := time.Now()
+	for n := 1; ; n++ {
+		err := f()
+		if err == nil || n == attempts || !s.d.isBrokenOff(err) || time.Since(start) > patience {
+			return s.explain(err)
+		}
+		// Twice as long each time, up to a quarter of a second, and by
+		// chance, so that those who collided do not collide again.
+		if !sleep(ctx, jitter(time.Millisecond<<min(n, 8))) {
+			return ctx.Err()
+		}
+	}
+}
+
+// usable returns an error if there is no sense in beginning.
+func (s *Store) usable(ctx context.Context) error {
+	if s.wrong != nil {
+		return s.wrong
+	}
+	return ctx.Err()
+}
+
+// check returns an error unless Migrate was run here, by this version of the
+// library or by one with the same schema. It asks until it was told so once.
+func (s *Store) check(ctx context.Context, q Querier) error {
+	if err := s.usable(ctx); err != nil || s.known.Load() {
+		return err
+	}
+	version, err := s.version(ctx, q)
+	if err != nil {
+		return s.explain(err)
+	}
+	if err := s.fits(version); err != nil {
+		return err
+	}
+	s.known.Store(true)
+	return nil
+}
+
+// fits returns an error for a schema that this code cannot work with.
+func (s *Store) fits(version int) error {
+	latest := len(s.d.schema)
+	switch {
+	case version < latest:
+		return fmt.Errorf("webhook: the tables %s* are those of an older version of this library: call the store's Migrate once", s.prefix)
+	case version > latest:
+		return s.tooNew(version)
+	}
+	return nil
+}
+
+func (s *Store) tooNew(version int) error {
+	return fmt.Errorf("webhook: the tables %s* have schema %d, made by a newer version of this library, which knows more than schema %d: update the library", s.prefix, version, len(s.d.schema))
+}
+
+// explain makes of an error about a table that does not exist one that says
+// how to mend it.
+func (s *Store) explain(err error) error {
+	if err != nil && s.d.isNoTable(err) {
+		return fmt.Errorf("webhook: the tables %s* are not in this database: call the store's Migrate once, or run the SQL that its Schema returns: %w", s.prefix, err)
+	}
+	return err
+}

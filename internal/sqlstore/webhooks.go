@@ -1,0 +1,92 @@
+package sqlstore
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/listhook/webhook"
+)
+
+// PutWebhook stores w if the stored version is w.Version.
+func (s *Store) PutWebhook(ctx context.Context, w webhook.Webhook) (version int64, err error) {
+	if err := s.usable(ctx); err != nil {
+		return 0, err
+	}
+	for _, t := range []struct{ field, text string }{{"ID", w.ID}, {"Account", w.Account}, {"List", w.List}} {
+		if err := checkText(t.field, t.text); err != nil {
+			return 0, err
+		}
+	}
+	a := args{
+		"id": w.ID, "account": w.Account, "list": w.List, "hold": milli(w.Hold), "changed": milli(w.Changed),
+		"deleted": 0, "version": w.Version,
+	}
+	if w.Deleted {
+		a["deleted"] = 1
+	}
+	put := s.sql.updateWebhook
+	if w.Version == 0 {
+		put = s.sql.insertWebhook
+	}
+	w.Version++
+	doc, err := json.Marshal(&w)
+	if err != nil {
+		return 0, err
+	}
+	a["doc"] = string(doc)
+	var n int64
+	err = s.write(ctx, false, func(q Querier) error {
+		n, err = s.exec(ctx, q, put, a)
+		return err
+	})
+	switch {
+	case err != nil:
+		return 0, err
+	case n == 0:
+		return 0, webhook.ErrConflict
+	}
+	return w.Version, nil
+}
+
+// Webhooks returns the webhooks that q selects.
+func (s *Store) Webhooks(ctx context.Context, q webhook.WebhookQuery) (ws []webhook.Webhook, err error) {
+	err = s.read(ctx, func(db Querier) error {
+		ws, err = s.webhooks(ctx, db, q)
+		return err
+	})
+	return ws, err
+}
+
+func (s *Store) webhooks(ctx context.Context, db Querier, q webhook.WebhookQuery) (ws []webhook.Webhook, err error) {
+	b := s.selects(`select doc from {}webhooks`)
+	if !q.All {
+		b.where(`account = @v`, q.Account)
+	}
+	if len(q.IDs) > 0 {
+		whereIn(b, `id`, q.IDs)
+	}
+	if len(q.Lists) > 0 {
+		whereIn(b, `list`, q.Lists)
+	}
+	if q.Changed.IsZero() {
+		b.where(`deleted = 0`)
+	} else {
+		b.where(`changed >= @v`, milli(q.Changed))
+	}
+	if q.After != "" {
+		b.where(`id > @v`, q.After)
+	}
+	b.add(` order by id`)
+	b.limit(q.Limit)
+	err = b.query(ctx, db, func(scan Scan) error {
+		var doc []byte
+		if err := scan(&doc); err != nil {
+			return err
+		}
+		var w webhook.Webhook
+		err := json.Unmarshal(doc, &w)
+		ws = append(ws, w)
+		return err
+	})
+	return ws, err
+}

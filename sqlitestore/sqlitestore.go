@@ -1,0 +1,85 @@
+// Package sqlitestore keeps webhooks, deliveries and their log in a SQLite
+// file, through database/sql and the driver of your choice:
+//
+//	db, err := sql.Open("sqlite", "app.db") // modernc.org/sqlite
+//	store := sqlitestore.New(db)
+//	err = store.Migrate(ctx)
+//
+// It is tested with modernc.org/sqlite and github.com/ncruces/go-sqlite3, and
+// needs SQLite 3.38 or newer. It may share the app's own file, and any pool: of
+// one connection, or of several. No pragma is needed in the data source name:
+// Migrate turns on write-ahead logging, which stays on, and the store sets
+// busy_timeout and synchronous on the connections that it takes from the pool.
+// They keep these settings.
+//
+// Several processes of one machine may use the file. A file on a network file
+// system may not be shared; no SQLite database may.
+package sqlitestore
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/internal/sqlstore"
+)
+
+// Store is a webhook.Store in a SQLite file.
+type Store struct{ *store }
+
+type store = sqlstore.Store
+
+// Options are what can be chosen.
+type Options struct {
+	// Prefix is what the names of the tables begin with. Empty: "webhook_".
+	Prefix string
+
+	// Relaxed lets the last commits before a power failure be lost, and makes
+	// commits cheaper: synchronous is NORMAL rather than FULL. What was
+	// committed before a process was killed is never lost.
+	Relaxed bool
+}
+
+// New returns a Store on db, which the caller opens and closes. Call Migrate
+// before anything else.
+func New(db *sql.DB) *Store { return NewWithOptions(db, Options{}) }
+
+// NewWithOptions is New with options. A Prefix that can't be part of a name is
+// an error of every call.
+func NewWithOptions(db *sql.DB, opts Options) *Store {
+	if opts.Prefix == "" {
+		opts.Prefix = sqlstore.DefaultPrefix
+	}
+	synchronous := "FULL"
+	if opts.Relaxed {
+		synchronous = "NORMAL"
+	}
+	return &Store{sqlstore.NewSQLite(db, opts.Prefix, synchronous)}
+}
+
+// Migrate creates the tables or upgrades them, and turns on write-ahead
+// logging. It may be called at each start, by several processes at once. It
+// refuses tables that a newer version of this library has upgraded.
+func (s *Store) Migrate(ctx context.Context) error { return s.store.Migrate(ctx) }
+
+// Schema returns the SQL by which Migrate upgrades from a version of the
+// schema, 0 being none, for those who migrate by a tool of their own. They have
+// to turn on write-ahead logging themselves: PRAGMA journal_mode = WAL.
+func (s *Store) Schema(from int) string { return s.store.Schema(from) }
+
+// Tx returns an Outbox in a transaction of the caller's: what is emitted
+// through it is delivered if, and only if, the transaction is committed. tx is
+// an *sql.Tx, an *sql.Conn, or whatever else has their methods.
+//
+// A transaction that database/sql begins takes SQLite's write lock only with
+// its first statement that writes. One that has read before that fails when
+// another writer came between, whatever busy_timeout says. Let the statement
+// that writes be the first, or begin with BEGIN IMMEDIATE, which drivers have
+// a setting for (_txlock=immediate).
+func (s *Store) Tx(tx Querier) webhook.Outbox { return s.store.Tx(tx) }
+
+// Querier is what database/sql's Tx, Conn and DB have in common.
+type Querier interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
