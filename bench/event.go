@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/listhook/webhook"
+)
+
+// An event is what every subject is given: something to be POSTed to one
+// target, told from all others by its number.
+type event struct {
+	number int
+	target int
+	at     time.Time // when it was to be emitted
+}
+
+// stamp is what the receiver recognises the event by, and reckons its latency
+// from: all processes run on one machine and read one clock.
+func (e event) stamp() string {
+	return strconv.Itoa(e.number) + "." + strconv.FormatInt(e.at.UnixNano(), 10)
+}
+
+// stampKey is the custom field that holds the stamp, as it is in the body.
+var stampKey = []byte("subscriber%5Bfields%5D%5B3%5D=")
+
+// parseStamp reads the stamp out of a body.
+func parseStamp(body []byte) (number int, at int64, ok bool) {
+	i := bytes.Index(body, stampKey)
+	if i < 0 {
+		return 0, 0, false
+	}
+	value, _, _ := bytes.Cut(body[i+len(stampKey):], []byte("&"))
+	first, second, _ := bytes.Cut(value, []byte("."))
+	number, err := strconv.Atoi(string(first))
+	if err != nil {
+		return 0, 0, false
+	}
+	at, err = strconv.ParseInt(string(second), 10, 64)
+	return number, at, err == nil
+}
+
+// Ten targets share an account, each having a list of its own, so that an
+// event is for exactly one webhook.
+func account(target int) string { return "account-" + strconv.Itoa(target/10) }
+func list(target int) string    { return strconv.Itoa(target%10 + 1) }
+
+var opened = time.Date(2026, 11, 23, 9, 28, 42, 0, time.UTC)
+
+// open is the event as this library takes it.
+func (e event) open() webhook.Open {
+	return webhook.Open{
+		Meta: webhook.Meta{
+			ID:      strconv.Itoa(e.number),
+			Account: account(e.target),
+			Lists:   []string{list(e.target)},
+			Source:  webhook.SourcePublic,
+			Time:    opened,
+		},
+		Subscriber: webhook.Subscriber{
+			ID: "4711", Email: "jane.doe@example.com", FirstName: "Jane", LastName: "Doe", IP: "203.0.113.7",
+			Fields: map[string]string{"1": "Berlin", "2": "premium", "3": e.stamp()},
+		},
+		Campaign: webhook.Campaign{ID: "42", Name: "November news"},
+	}
+}
+
+// body is what this library makes of the event, for those subjects to which
+// bodies are given ready made.
+func (e event) body() []byte {
+	return fmt.Appendf(nil, "type=open&date_time=2026-11-23+09%%3A28%%3A42&initiated_from=public&initiated_by=public&list=%s"+
+		"&subscriber%%5Bid%%5D=4711&subscriber%%5Bemail%%5D=jane.doe%%40example.com&subscriber%%5Bfirst_name%%5D=Jane"+
+		"&subscriber%%5Blast_name%%5D=Doe&subscriber%%5Bip%%5D=203.0.113.7&subscriber%%5Bfields%%5D%%5B1%%5D=Berlin"+
+		"&subscriber%%5Bfields%%5D%%5B2%%5D=premium&%s%s&campaign%%5Bid%%5D=42&campaign%%5Bname%%5D=November+news",
+		list(e.target), stampKey, e.stamp())
+}
+
+// Classes of targets, the first part of their path.
+const (
+	classPlain = "plain" // answers at once, and is counted
+	classHang  = "hang"  // answers after hangTime
+	classOther = "other" // of another account, in the phase backlog
+)
+
+// hangTime is how long a target of classHang takes to answer.
+const hangTime = 10 * time.Second
+
+// A target is one receiver's endpoint.
+type target struct {
+	number int
+	class  string
+}
+
+// url places the targets on different addresses of loopback, which count as
+// different hosts.
+func (j *job) url(t target) string {
+	return fmt.Sprintf("http://%s:%d/%s/%d", host(t.number%j.Hosts), j.Port, t.class, t.number)
+}
+
+func host(n int) string { return fmt.Sprintf("127.0.%d.%d", n/250, n%250+1) }
+
+// target returns a target of the job's: the plain ones come first, then those
+// that hang. Beyond them there is the other account's.
+func (j *job) target(n int) target {
+	switch {
+	case n < j.Webhooks:
+		return target{n, classPlain}
+	case n < j.Webhooks+j.Hanging:
+		return target{n, classHang}
+	}
+	return target{n, classOther}
+}
+
+// otherTarget is not in the account of the first ten, and where there are two
+// hosts not on the first one's.
+const otherTarget = 11
+
+// targets are all those of a job.
+func (j *job) targets() []target {
+	var ts []target
+	for n := range j.Webhooks + j.Hanging {
+		ts = append(ts, j.target(n))
+	}
+	if j.Phase == "backlog" {
+		ts = append(ts, j.target(otherTarget))
+	}
+	return ts
+}

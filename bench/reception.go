@@ -1,0 +1,71 @@
+package main
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+)
+
+// An expectation is what a phase tells the receiver before it begins.
+type expectation struct {
+	First int // number of the first event
+	Count int // events, those to other classes of targets too
+	Plain int // how many of them make it complete
+}
+
+// A reception is what arrives of the events that a phase expects.
+type reception struct {
+	first    int
+	enough   int64
+	complete chan struct{}  // closed when enough plain ones have arrived
+	receipts []atomic.Int64 // each a latency in nanoseconds, times two, plus one for plain ones; 0: not arrived
+
+	plain, others, hung, duplicates, strays, signed atomic.Int64
+	last                                            atomic.Int64 // arrival of a plain one, in Unix nanoseconds
+}
+
+func newReception(first, count int) *reception {
+	return &reception{first: first, enough: math.MaxInt64, complete: make(chan struct{}), receipts: make([]atomic.Int64, count)}
+}
+
+func (r *reception) note(number int, class string, emitted, at int64, signed bool) {
+	i := number - r.first
+	if i < 0 || i >= len(r.receipts) {
+		r.strays.Add(1)
+		return
+	}
+	receipt := 2 * max(at-emitted, 1)
+	if class == classPlain {
+		receipt++
+	}
+	if !r.receipts[i].CompareAndSwap(0, receipt) {
+		r.duplicates.Add(1)
+		return
+	}
+	if signed {
+		r.signed.Add(1)
+	}
+	switch class {
+	case classHang:
+		r.hung.Add(1)
+	case classOther:
+		r.others.Add(1)
+	default:
+		for last := r.last.Load(); at > last && !r.last.CompareAndSwap(last, at); last = r.last.Load() {
+		}
+		if r.plain.Add(1) == r.enough {
+			close(r.complete)
+		}
+	}
+}
+
+// A receptionReport says what has arrived.
+type receptionReport struct {
+	Plain, Others, Hung int   // events of each class
+	Duplicates, Strays  int   // beyond the first of an event; of events of no phase, or of one before
+	Signed              int   // events that carried a signature
+	Last                int64 // when the last plain one arrived, in Unix nanoseconds
+	Latencies           []int64
+	OtherLatencies      []int64
+	CPU                 time.Duration // of this process, since it began
+}

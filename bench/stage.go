@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// phases are what a subject's process can run.
+var phases = []struct {
+	name string
+	run  func(ctx context.Context, b *bench) ([]row, error)
+}{
+	{"emit1", runEmit},
+	{"emit64", runEmit},
+	{"live", runLive},
+	{"latency", runLatency},
+	{"hang", runHang},
+	{"many", runMany},
+	{"backlog", runBacklog},
+	{"two", runTwo},
+	{"idle", runIdle},
+}
+
+// A stage is a phase that all subjects go through by turns, before the next.
+type stage struct {
+	phase   string
+	callers int
+	prints  []string // phases that it has rows of
+	without []string // subjects that it says nothing of
+	peers   bool     // those are measured too
+}
+
+var stages = []stage{
+	{phase: "emit1", callers: 1, prints: []string{"emit1"}, peers: true},
+	{phase: "emit64", callers: 64, prints: []string{"emit64", "drain"}, peers: true},
+	{phase: "live", callers: 64, prints: []string{"live"}, peers: true},
+	{phase: "live", callers: 256, prints: []string{"live"}, peers: true},
+	{phase: "latency", callers: 1, prints: []string{"latency"}, peers: true},
+	{phase: "hang", callers: 64, prints: []string{"hang"}, peers: true},
+	{phase: "many", callers: 64, prints: []string{"many"}, peers: true},
+	{phase: "backlog", callers: 64, prints: []string{"backlog"}, without: []string{"loop", "memory"}},
+	{phase: "two", callers: 64, prints: []string{"two"}, without: []string{"loop", "memory"}, peers: true},
+	{phase: "idle", callers: 64, prints: []string{"idle"}, without: []string{"loop"}},
+}
+
+func (s stage) chosen(phases []string) bool {
+	return slices.ContainsFunc(s.prints, func(p string) bool { return slices.Contains(phases, p) })
+}
+
+func (s stage) applies(of subjectKind) bool {
+	return !slices.Contains(s.without, of.name) && (s.peers || !of.peer)
+}
+
+// phaseNames are all that rows are of.
+func phaseNames() []string {
+	var names []string
+	for _, s := range stages {
+		for _, name := range s.prints {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// job says what a subject's process is to do.
+func (c *config) job(s stage, subject subjectKind, round int) *job {
+	j := &job{
+		Subject: subject.name, Phase: s.phase, Callers: s.callers,
+		Events: c.events, Warmup: c.warmup, Backlog: c.backlog, Span: c.span,
+		Webhooks: c.webhooks, Redis: c.redis,
+	}
+	switch s.phase {
+	case "many":
+		j.Webhooks, j.Hosts = c.many, c.manyHosts
+	case "hang":
+		j.Webhooks, j.Hanging = c.healthy, c.hanging
+	case "backlog", "idle", "latency":
+		j.Webhooks = 1
+	}
+	if j.Hosts == 0 {
+		j.Hosts = len(j.targets())
+	}
+	if c.profile != "" {
+		j.Profile = filepath.Join(c.profile, fmt.Sprintf("%s-%s%d-%d", subject.name, strings.TrimRight(s.phase, "0123456789"), s.callers, round+1))
+	}
+	return j
+}
+
+// measure runs a stage of one subject: with a receiver and a database of its
+// own, and a process for the subject, so that nothing is left of those before.
+func (c *config) measure(ctx context.Context, s stage, subject subjectKind, round int) ([]row, error) {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
+	defer cancel()
+	j := c.job(s, subject, round)
+	if subject.prepare != nil {
+		remove, err := subject.prepare(ctx, c, j)
+		if err != nil {
+			return nil, err
+		}
+		defer remove()
+	}
+	receiver, err := spawn(ctx, roleReceiver, j)
+	if err != nil {
+		return nil, err
+	}
+	defer receiver.end()
+	var ready receiverReady
+	if err := receiver.hear(&ready); err != nil {
+		return nil, err
+	}
+	j.Port, j.Control = ready.Port, ready.Control
+	process, err := spawn(ctx, roleSubject, j)
+	if err != nil {
+		return nil, err
+	}
+	defer process.end()
+	var rows []row
+	return rows, process.hear(&rows)
+}
