@@ -24,11 +24,11 @@ var formDecoder = func() *form.Decoder {
 // decode reads a body of either format into an event, one of the nine structs
 // by value. It is liberal: keys that it does not know are passed over, the last
 // of several equal ones counts, as in PHP, and what is absent stays empty. Of
-// Meta it sets Source, By, Time, and Lists to the list that the body names; a
-// time of the 2013 format, which has no zone, is read as UTC.
+// Meta it sets ID to id, Source, By, Time, and Lists to the list that the body
+// names; a time of the 2013 format, which has no zone, is read as UTC.
 //
 // It takes memory in proportion to the body, which the caller limits.
-func decode(body []byte) (Event, error) {
+func decode(body []byte, id string) (Event, error) {
 	values, err := knownValues(body)
 	if err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func decode(body []byte) (Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := Meta{Source: env.Source, By: env.By}
+	m := Meta{ID: id, Source: env.Source, By: env.By}
 	if env.List != "" {
 		m.Lists = []string{env.List}
 	}

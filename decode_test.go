@@ -75,7 +75,7 @@ func TestDecodeReadsWhatOthersSend(t *testing.T) {
 		"a semicolon":        {"type=open;&type=open&contact[email]=a;b", Open{Subscriber: Subscriber{Email: "a;b"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := decode([]byte(c.body))
+			got, err := decode([]byte(c.body), "")
 			require.NoError(t, err)
 			assert.Equal(t, c.want, got)
 		})
@@ -84,7 +84,7 @@ func TestDecodeReadsWhatOthersSend(t *testing.T) {
 
 func TestDecodeKeepsTheOffset(t *testing.T) {
 	for _, s := range []string{"2017-09-21T11:33:13-05:00", "2017-09-21T11:33:13-0500", "2017-09-21T11:33:13.999-05:00"} {
-		e, err := decode([]byte("type=open&date_time=" + s))
+		e, err := decode([]byte("type=open&date_time="+s), "")
 		require.NoError(t, err)
 		assert.Equal(t, "2017-09-21T11:33:13-05:00", e.meta().Time.Format(time.RFC3339))
 	}
@@ -103,7 +103,7 @@ func TestDecodeNamesWhatItCannotRead(t *testing.T) {
 		"type=open&subscriber%5":                {"Body", "holds a malformed percent-escape"},
 		"type=unsubscribe&campaign[recipients]=x&forward[count]=x": {"Campaign.Recipients", "is not a number"},
 	} {
-		_, err := decode([]byte(body))
+		_, err := decode([]byte(body), "")
 		assert.Equal(t, &want, err, body)
 	}
 }
@@ -128,7 +128,7 @@ func FuzzDecode(f *testing.F) {
 	log.SetOutput(failWriter{f})
 	f.Cleanup(func() { log.SetOutput(os.Stderr) })
 	f.Fuzz(func(t *testing.T, body []byte) {
-		e, err := decode(body)
+		e, err := decode(body, "")
 		if err != nil {
 			var bad *InvalidError
 			require.ErrorAs(t, err, &bad)
@@ -143,7 +143,7 @@ func FuzzDecode(f *testing.F) {
 		// Whatever was odd about the body, what was read of it stands: sent on
 		// and read again it is the same.
 		again := resend(t, e)
-		e2, err := decode(again)
+		e2, err := decode(again, "")
 		require.NoError(t, err)
 		require.Equal(t, string(again), string(resend(t, e2)))
 	})
@@ -185,7 +185,7 @@ func TestDecodeOfAHostileBodyIsBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			_, err := decode(body)
+			_, err := decode(body, "")
 			runtime.ReadMemStats(&after)
 			assert.NoError(t, err)
 			assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64*(len(body)+64<<10)))

@@ -179,7 +179,7 @@ func checkAgainstReference(t *testing.T, e Event, f Format) {
 	_, err = url.ParseQuery(string(body))
 	require.NoError(t, err)
 
-	back, err := decode(body)
+	back, err := decode(body, "")
 	require.NoError(t, err)
 	requireSameEvent(t, e, back, f)
 }
@@ -266,7 +266,7 @@ func BenchmarkDecode(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := decode(body); err != nil {
+		if _, err := decode(body, ""); err != nil {
 			b.Fatal(err)
 		}
 	}

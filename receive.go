@@ -8,7 +8,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -122,14 +121,7 @@ func ParseRequest(r *http.Request, opts *ReceiveOptions) (Event, error) {
 	if err := Verify(r.Header, body, opts); err != nil {
 		return nil, err
 	}
-	e, err := decode(body)
-	if err != nil {
-		return nil, err
-	}
-	identified := reflect.New(reflect.TypeOf(e)).Elem()
-	identified.Set(reflect.ValueOf(e))
-	identified.FieldByName("Meta").FieldByName("ID").SetString(r.Header.Get(HeaderID))
-	return identified.Interface().(Event), nil
+	return decode(body, r.Header.Get(HeaderID))
 }
 
 // readBody returns a body of at most limit bytes.

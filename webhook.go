@@ -46,7 +46,7 @@ type Webhook struct {
 	Events  []EventType       // at least one
 	Sources []Source          // at least one
 	Format  Format            // "": Format2013
-	Secrets []Secret          // bodies are signed with each; none: not signed
+	Secrets []Secret          // bodies are signed with each, of which one has no Until; none: not signed
 	Headers map[string]string // sent with each request
 	NoRetry bool              // a delivery that fails once has failed
 	Off     string            // why it is off; "": on
@@ -225,6 +225,9 @@ func notToken(r rune) bool {
 func (w Webhook) validateSecrets() error {
 	if len(w.Secrets) > maxSecrets {
 		return invalid("Secrets", fmt.Sprintf("holds more than %d", maxSecrets))
+	}
+	if len(w.Secrets) > 0 && !slices.ContainsFunc(w.Secrets, func(s Secret) bool { return s.Until.IsZero() }) {
+		return invalid("Secrets", "has none without an end: one day bodies would no longer be signed")
 	}
 	_, err := newSigner(w.Secrets)
 	return err

@@ -42,6 +42,9 @@ func TestAWebhookThatCannotWorkIsRefusedByField(t *testing.T) {
 		{"a header twice", "Headers", func(w *webhook.Webhook) { w.Headers = map[string]string{"x-a": "1", "X-A": "2"} }},
 		{"a short secret", "Secrets", secret("whsec_c2hvcnQ=")},
 		{"a secret that is no base64", "Secrets", secret("whsec_!!!")},
+		{"no secret that lasts", "Secrets", func(w *webhook.Webhook) {
+			w.Secrets = []webhook.Secret{{Key: webhook.NewSecret().Key, Until: time.Now().Add(time.Hour)}}
+		}},
 		{"a long name", "Name", func(w *webhook.Webhook) { w.Name = strings.Repeat("x", 256) }},
 		{"a name that is no text", "Name", func(w *webhook.Webhook) { w.Name = "\xff" }},
 		{"an account with NUL", "Account", func(w *webhook.Webhook) { w.Account = "a\x00b" }},
