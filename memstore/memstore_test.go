@@ -1,0 +1,124 @@
+package memstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/storetest"
+)
+
+func TestStoreKeepsEveryRule(t *testing.T) {
+	storetest.Suite{
+		Open:   func(*testing.T) webhook.Store { return new(Store) },
+		Second: func(_ *testing.T, s webhook.Store) webhook.Store { return s },
+	}.Run(t)
+}
+
+// A claim compares a few values, however much it leaves: behind a full lane,
+// and in lanes that have nothing due.
+func TestClaimDoesNotGrowWithWhatItLeaves(t *testing.T) {
+	now := time.Date(2013, 1, 2, 9, 28, 42, 0, time.UTC)
+	comparisons := func(backlog, waiting int) (n int) {
+		var ds []webhook.Delivery
+		add := func(id, webhookID string, due time.Time) {
+			ds = append(ds, webhook.Delivery{ID: id, WebhookID: webhookID, State: webhook.StatePending, Due: due, Created: now})
+		}
+		for i := range backlog {
+			add(fmt.Sprint("full", i), "full", now)
+		}
+		for i := range waiting {
+			add(fmt.Sprint("later", i), fmt.Sprint("w", i), now.Add(time.Hour))
+		}
+		add("claimed", "z", now)
+		var s Store
+		_, err := s.Enqueue(t.Context(), ds)
+		require.NoError(t, err)
+
+		claim := func() {
+			got, err := s.Claim(t.Context(), webhook.Claim{
+				Now: now, Until: now.Add(time.Minute), Limit: 10, Each: 5, Room: map[string]int{"full": 0},
+			})
+			require.NoError(t, err)
+			require.Len(t, got, 1)
+			require.Equal(t, "claimed", got[0].ID)
+			now = now.Add(time.Minute)
+		}
+		claim()
+		s.waiting.compare = counting(&n, s.waiting.compare)
+		s.ready.compare = counting(&n, s.ready.compare)
+		for _, l := range s.lanes {
+			l.pending.compare = counting(&n, l.pending.compare)
+		}
+		for range 10 {
+			claim()
+		}
+		return n / 10
+	}
+	small := comparisons(10, 10)
+	require.Positive(t, small)
+	require.Less(t, comparisons(20_000, 20_000), small+300, "a few times the logarithm of 20,000")
+}
+
+func counting[T any](n *int, compare func(a, b T) int) func(a, b T) int {
+	return func(a, b T) int { *n++; return compare(a, b) }
+}
+
+func TestOrderedIsASortedSet(t *testing.T) {
+	set := ordered[int]{compare: func(a, b int) int { return a - b }}
+	var want []int
+	for i := range 1000 {
+		v := i * 7919 % 1000
+		set.insert(v)
+		want = append(want, v)
+		if i%3 == 0 {
+			gone := want[i%len(want)]
+			set.delete(gone)
+			set.delete(gone) // it is not there
+			want = slices.DeleteFunc(want, func(v int) bool { return v == gone })
+		}
+	}
+	slices.Sort(want)
+	first, ok := set.first()
+	require.True(t, ok)
+	require.Equal(t, want[0], first)
+
+	middle := slices.Index(want, want[len(want)/2])
+	require.Equal(t, want, slices.Collect(set.ascend(all)))
+	require.Equal(t, want[middle:], slices.Collect(set.ascend(func(v int) bool { return v >= want[middle] })))
+	slices.Reverse(want)
+	require.Equal(t, want, slices.Collect(set.descend(all)))
+	require.Equal(t, want[100:], slices.Collect(set.descend(func(v int) bool { return v <= want[100] })))
+	for v := range set.descend(all) { // leaving early ends the walk
+		require.Equal(t, want[0], v)
+		break
+	}
+
+	_, ok = new(ordered[int]).first()
+	require.False(t, ok)
+}
+
+func BenchmarkClaimPastAMillion(b *testing.B) {
+	now := time.Date(2013, 1, 2, 9, 28, 42, 0, time.UTC)
+	var s Store
+	ds := make([]webhook.Delivery, 0, 1_000_001)
+	for i := range cap(ds) {
+		ds = append(ds, webhook.Delivery{ID: fmt.Sprint(i), WebhookID: "full", State: webhook.StatePending, Due: now, Created: now})
+	}
+	ds[0].WebhookID = "room"
+	if _, err := s.Enqueue(context.Background(), ds); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		c := webhook.Claim{Now: now, Until: now.Add(time.Second), Limit: 100, Each: 32, Room: map[string]int{"full": 0}}
+		if got, err := s.Claim(context.Background(), c); err != nil || len(got) != 1 {
+			b.Fatal(got, err)
+		}
+		now = c.Until
+	}
+}
