@@ -40,8 +40,8 @@ func compare(path string, got, want reflect.Value, lines *[]string) {
 			}
 		}
 	case got.Kind() == reflect.Slice && got.Type().Elem().Kind() == reflect.Uint8:
-		if g, w := got.Bytes(), want.Bytes(); !bytes.Equal(g, w) {
-			differ("got %s, want %s", short(g), short(w))
+		if !bytes.Equal(got.Bytes(), want.Bytes()) {
+			differ("got %s, want %s", short(got), short(want))
 		}
 	case got.Kind() == reflect.Slice:
 		if got.Len() != want.Len() {
@@ -54,10 +54,10 @@ func compare(path string, got, want reflect.Value, lines *[]string) {
 	case got.Kind() == reflect.Map:
 		for _, key := range want.MapKeys() {
 			if !got.MapIndex(key).IsValid() {
-				differ("the key %v is missing", short(key))
+				differ("the key %s is missing", short(key))
 				continue
 			}
-			compare(fmt.Sprintf("%s[%v]", path, short(key)), got.MapIndex(key), want.MapIndex(key), lines)
+			compare(fmt.Sprintf("%s[%s]", path, short(key)), got.MapIndex(key), want.MapIndex(key), lines)
 		}
 		if got.Len() > want.Len() {
 			differ("got %d keys, want %d", got.Len(), want.Len())
@@ -75,12 +75,18 @@ func compare(path string, got, want reflect.Value, lines *[]string) {
 	}
 }
 
-// short prints a value, the beginning and the length of a long one.
-func short(v any) string {
-	text := fmt.Sprintf("%v", v)
-	if b, ok := v.([]byte); ok {
-		text = string(b)
+// short prints a value, the beginning and the length of a long text.
+func short(v reflect.Value) string {
+	switch {
+	case v.Kind() == reflect.Slice:
+		return shortText(string(v.Bytes()))
+	case v.Kind() == reflect.String:
+		return shortText(v.String())
 	}
+	return fmt.Sprint(v)
+}
+
+func shortText(text string) string {
 	if len(text) > 60 {
 		return fmt.Sprintf("%q… (%d bytes)", text[:60], len(text))
 	}

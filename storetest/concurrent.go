@@ -19,12 +19,14 @@ var concurrentRules = []rule{
 			c.lanes(webhooks, each)
 			var mu sync.Mutex
 			claimed := map[string]int{}
-			note := func(ds []webhook.Delivery) {
+			note := func(ds []webhook.Delivery) (again bool) {
 				mu.Lock()
 				defer mu.Unlock()
 				for _, d := range ds {
 					claimed[d.ID]++
+					again = again || claimed[d.ID] > 1
 				}
+				return again
 			}
 			c.together(callers, func(i int, s *guard) error {
 				after := fmt.Sprintf("w%d", i)
@@ -36,7 +38,9 @@ var concurrentRules = []rule{
 					if len(ds) > 5 {
 						return fmt.Errorf("Claim returned %d with the Limit 5", len(ds))
 					}
-					note(ds)
+					if note(ds) {
+						return nil // told below
+					}
 					if len(ds) == 0 {
 						empty++ // what others are claiming just now may be passed over
 						continue

@@ -15,8 +15,9 @@ import (
 // before the case has to end, becomes an error. What hangs is left behind.
 type guard struct {
 	store webhook.Store
-	end   context.Context // of the case
-	hung  *atomic.Bool    // set when a call did not return
+	ctx   context.Context // of the case
+	end   context.Context // when a call that has not returned is given up
+	hung  *atomic.Bool    // set when a call took all the time there was
 }
 
 var _ webhook.Store = (*guard)(nil)
@@ -39,6 +40,9 @@ func guarded[T any](g *guard, method string, call func() (T, error)) (T, error) 
 	}()
 	select {
 	case r := <-done:
+		if g.ctx.Err() != nil {
+			g.hung.Store(true)
+		}
 		return r.value, r.err
 	case <-g.end.Done():
 		g.hung.Store(true)

@@ -65,10 +65,10 @@ var logRules = []rule{
 		func(c *checker) {
 			var ds []webhook.Delivery
 			for _, id := range []string{"b", "B", "10", "9", "é", "a", "☃", "😀", "\uffee", "A"} {
-				ds = append(ds, pending(id, "1", t0))
+				ds = append(ds, pending(id, "1", at(len(ds)*7%10)))
 			}
 			for i := range 5 {
-				d := pending(fmt.Sprint("at ", i), "1", t0)
+				d := pending(fmt.Sprint("at ", i), "1", at(i))
 				d.Created = at(i*3%5 - 2)
 				ds = append(ds, d)
 			}
@@ -210,12 +210,12 @@ var logRules = []rule{
 			} {
 				var got []string
 				q.After = webhook.Cursor{}
-				for {
+				for pages := 1; ; pages++ {
 					page := c.deliveries(q)
 					if len(page) == 0 {
 						break
 					}
-					if len(got) > 200 {
+					if pages > 200 {
 						c.broken("paging by %s does not end", described(q))
 					}
 					for _, d := range page {

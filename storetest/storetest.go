@@ -60,7 +60,7 @@ type Suite struct {
 	// store forgets with its process, and the case is skipped.
 	Reopen func(t *testing.T, s webhook.Store) webhook.Store
 
-	// Timeout bounds each case. Once a call has hung it is a twentieth for the
+	// Timeout bounds each case. Once a call has hung it is a fortieth for the
 	// cases that remain. Zero: one minute.
 	Timeout time.Duration
 }
@@ -102,7 +102,7 @@ func (s Suite) check(t *testing.T, r rule, hung *atomic.Bool) {
 	t.Helper()
 	timeout := s.Timeout
 	if hung.Load() {
-		timeout /= 20
+		timeout /= 40
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -138,7 +138,7 @@ func (c *checker) open(name string, open func(t *testing.T) webhook.Store) *guar
 	case store, ok := <-opened:
 		switch {
 		case ok && store != nil:
-			return &guard{store: store, end: c.end, hung: c.hung}
+			return &guard{store: store, ctx: c.ctx, end: c.end, hung: c.hung}
 		case len(panicked) > 0:
 			c.broken("%s panicked: %s", name, <-panicked)
 		case c.t.Skipped():

@@ -1,0 +1,247 @@
+package storetest
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/listhook/webhook"
+)
+
+// A plain store is a model behind a lock, cut into steps so that a fault can
+// replace one of them. Without a fault it keeps every rule.
+type plain struct {
+	mu sync.Mutex
+	m  *model
+
+	// What a fault may replace whole; nil: the plain one.
+	webhooks   func(ctx context.Context, q webhook.WebhookQuery) ([]webhook.Webhook, error)
+	enqueue    func(ctx context.Context, ds []webhook.Delivery) ([]string, error)
+	putWebhook func(ctx context.Context, w webhook.Webhook) (int64, error)
+	claim      func(ctx context.Context, c webhook.Claim) ([]webhook.Delivery, error)
+	apply      func(ctx context.Context, cs []webhook.Change) ([]string, error)
+	deliveries func(ctx context.Context, q webhook.DeliveryQuery) ([]webhook.Delivery, error)
+	count      func(ctx context.Context, q webhook.DeliveryQuery) (int, error)
+	prune      func(ctx context.Context, before time.Time, limit int) (int, error)
+
+	// Steps of Claim.
+	claimable func(d webhook.Delivery, c webhook.Claim) bool
+	order     func(a, b webhook.Delivery) int // within a webhook
+	turns     func(claimable map[string]int, after string) []string
+	room      func(id string, c webhook.Claim) int
+	lease     func(d *webhook.Delivery, c webhook.Claim)                  // what it stores
+	leased    func(was, now webhook.Delivery) (returned webhook.Delivery) // what it returns
+
+	// Steps of others.
+	fenced   func(d webhook.Delivery, c webhook.Change) bool // Apply may change d
+	change   func(d *webhook.Delivery, c webhook.Change)     // what Apply stores
+	prunable func(d webhook.Delivery, before time.Time) bool //
+	removed  func(w webhook.Webhook, before time.Time) bool  // a webhook without deliveries is
+	keep     func(d webhook.Delivery) webhook.Delivery       // what Enqueue stores
+	keepHook func(w webhook.Webhook) webhook.Webhook         // what PutWebhook stores
+}
+
+func newPlain() *plain {
+	p := &plain{m: newModel()}
+	p.claimable = func(d webhook.Delivery, c webhook.Claim) bool {
+		return d.State == webhook.StatePending && !d.Due.After(c.Now) && !p.m.webhooks[d.WebhookID].Hold.After(c.Now)
+	}
+	p.order = func(a, b webhook.Delivery) int { return a.Due.Compare(b.Due) }
+	p.turns = turns
+	p.room = func(id string, c webhook.Claim) int {
+		if room, ok := c.Room[id]; ok {
+			return room
+		}
+		return c.Each
+	}
+	p.lease = func(d *webhook.Delivery, c webhook.Claim) {
+		d.Lease++
+		d.Due = c.Until
+	}
+	p.leased = func(_, now webhook.Delivery) webhook.Delivery {
+		now.Log = nil
+		return now
+	}
+	p.fenced = func(d webhook.Delivery, c webhook.Change) bool { return d.Lease == c.Lease }
+	p.change = func(d *webhook.Delivery, c webhook.Change) {
+		d.Lease++
+		d.State, d.Due, d.Attempts = c.State, c.Due, c.Attempts
+		if c.Erase {
+			d.Body, d.Carrier, d.Log = nil, nil, nil
+		}
+		if c.Log != nil {
+			d.Log = append(slices.Clone(d.Log), *c.Log)
+		}
+	}
+	p.prunable = func(d webhook.Delivery, before time.Time) bool {
+		return d.State != webhook.StatePending && d.Due.Before(before)
+	}
+	p.removed = func(w webhook.Webhook, before time.Time) bool { return w.Deleted && w.Changed.Before(before) }
+	p.keep = func(d webhook.Delivery) webhook.Delivery { return d }
+	p.keepHook = func(w webhook.Webhook) webhook.Webhook { return w }
+	return p
+}
+
+// locked runs do under the lock, if the context lives.
+func locked[T any](p *plain, ctx context.Context, do func() (T, error)) (T, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		var none T
+		return none, err
+	}
+	return do()
+}
+
+func (p *plain) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]webhook.Webhook, error) {
+	if p.webhooks != nil {
+		return p.webhooks(ctx, q)
+	}
+	return p.plainWebhooks(ctx, q)
+}
+
+func (p *plain) plainWebhooks(ctx context.Context, q webhook.WebhookQuery) ([]webhook.Webhook, error) {
+	return locked(p, ctx, func() ([]webhook.Webhook, error) { return clone(p.m.selectWebhooks(q)), nil })
+}
+
+func (p *plain) Enqueue(ctx context.Context, ds []webhook.Delivery) ([]string, error) {
+	if p.enqueue != nil {
+		return p.enqueue(ctx, ds)
+	}
+	return p.plainEnqueue(ctx, ds)
+}
+
+func (p *plain) plainEnqueue(ctx context.Context, ds []webhook.Delivery) ([]string, error) {
+	return locked(p, ctx, func() ([]string, error) {
+		kept := clone(ds)
+		for i := range kept {
+			kept[i] = p.keep(kept[i])
+		}
+		return p.m.enqueue(kept), nil
+	})
+}
+
+func (p *plain) PutWebhook(ctx context.Context, w webhook.Webhook) (int64, error) {
+	if p.putWebhook != nil {
+		return p.putWebhook(ctx, w)
+	}
+	return p.plainPutWebhook(ctx, w)
+}
+
+func (p *plain) plainPutWebhook(ctx context.Context, w webhook.Webhook) (int64, error) {
+	return locked(p, ctx, func() (int64, error) {
+		version, ok := p.m.put(p.keepHook(clone(w)))
+		if !ok {
+			return 0, webhook.ErrConflict
+		}
+		return version, nil
+	})
+}
+
+func (p *plain) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Delivery, error) {
+	if p.claim != nil {
+		return p.claim(ctx, c)
+	}
+	return p.plainClaim(ctx, c)
+}
+
+func (p *plain) plainClaim(ctx context.Context, c webhook.Claim) ([]webhook.Delivery, error) {
+	return locked(p, ctx, func() ([]webhook.Delivery, error) {
+		lanes, sizes := map[string][]webhook.Delivery{}, map[string]int{}
+		for _, d := range p.m.deliveries {
+			if p.claimable(d, c) {
+				lanes[d.WebhookID] = append(lanes[d.WebhookID], d)
+				sizes[d.WebhookID]++
+			}
+		}
+		var claimed []webhook.Delivery
+		for _, id := range p.turns(sizes, c.After) {
+			slices.SortFunc(lanes[id], p.order)
+			n := max(0, min(p.room(id, c), len(lanes[id]), c.Limit-len(claimed)))
+			for _, was := range lanes[id][:n] {
+				now := was
+				p.lease(&now, c)
+				p.m.deliveries[now.ID] = now
+				claimed = append(claimed, clone(p.leased(was, now)))
+			}
+			lanes[id] = lanes[id][n:]
+		}
+		return claimed, nil
+	})
+}
+
+func (p *plain) Apply(ctx context.Context, cs []webhook.Change) ([]string, error) {
+	if p.apply != nil {
+		return p.apply(ctx, cs)
+	}
+	return p.plainApply(ctx, cs)
+}
+
+func (p *plain) plainApply(ctx context.Context, cs []webhook.Change) ([]string, error) {
+	return locked(p, ctx, func() (lost []string, err error) {
+		for _, c := range clone(cs) {
+			d, ok := p.m.deliveries[c.ID]
+			if !ok || !p.fenced(d, c) {
+				lost = append(lost, c.ID)
+				continue
+			}
+			p.change(&d, c)
+			p.m.deliveries[c.ID] = d
+		}
+		return lost, nil
+	})
+}
+
+func (p *plain) Deliveries(ctx context.Context, q webhook.DeliveryQuery) ([]webhook.Delivery, error) {
+	if p.deliveries != nil {
+		return p.deliveries(ctx, q)
+	}
+	return p.plainDeliveries(ctx, q)
+}
+
+func (p *plain) plainDeliveries(ctx context.Context, q webhook.DeliveryQuery) ([]webhook.Delivery, error) {
+	return locked(p, ctx, func() ([]webhook.Delivery, error) { return clone(p.m.selectDeliveries(q)), nil })
+}
+
+func (p *plain) Count(ctx context.Context, q webhook.DeliveryQuery) (int, error) {
+	if p.count != nil {
+		return p.count(ctx, q)
+	}
+	return p.plainCount(ctx, q)
+}
+
+func (p *plain) plainCount(ctx context.Context, q webhook.DeliveryQuery) (int, error) {
+	return locked(p, ctx, func() (int, error) { return len(p.m.selectDeliveries(q)), nil })
+}
+
+func (p *plain) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
+	if p.prune != nil {
+		return p.prune(ctx, before, limit)
+	}
+	return p.plainPrune(ctx, before, limit)
+}
+
+func (p *plain) plainPrune(ctx context.Context, before time.Time, limit int) (int, error) {
+	return locked(p, ctx, func() (n int, err error) {
+		used := map[string]bool{}
+		for id, d := range p.m.deliveries {
+			if n < limit && p.prunable(d, before) {
+				delete(p.m.deliveries, id)
+				n++
+			} else {
+				used[d.WebhookID] = true
+			}
+		}
+		for id, w := range p.m.webhooks {
+			if !used[id] && p.removed(w, before) {
+				delete(p.m.webhooks, id)
+			}
+		}
+		return n, nil
+	})
+}
+
+// fold takes texts for the same that differ in case only.
+func fold(text string) string { return strings.ToLower(text) }
