@@ -143,7 +143,10 @@ func (d *Dispatcher) post(ctx context.Context, t *target, del Delivery, leaseEnd
 	defer func() {
 		if p := recover(); p != nil {
 			d.opts.Logger.Error("webhook: the HTTP client panicked", "panic", fmt.Sprint(p))
-			a.Status, a.Reason, a.Detail = 0, "The request could not be made.", clean("panic: "+fmt.Sprint(p))
+			a.Detail = clean("panic: " + fmt.Sprint(p))
+			if a.Status == 0 {
+				a.Reason = "The sender could not make the request, which is no fault of the receiver's."
+			}
 		}
 		a.Duration = time.Since(began).Truncate(time.Microsecond)
 	}()
@@ -156,11 +159,12 @@ func (d *Dispatcher) post(ctx context.Context, t *target, del Delivery, leaseEnd
 	}
 	defer resp.Body.Close()
 	a.Status = resp.StatusCode
-	body, err := readAnswer(resp.Body)
-	a.Response = body
 	if !a.delivered() {
-		a.cut = err != nil && cutShort(ctx)
 		a.Reason = explainStatus(resp.StatusCode)
+	}
+	if a.Response, err = readAnswer(resp); err != nil {
+		a.cut = !a.delivered() && cutShort(ctx)
+		a.Detail = clean("reading the answer's body: " + err.Error())
 	}
 	if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable {
 		a.hold = retryAfter(resp.Header, time.Now())
@@ -211,7 +215,11 @@ var contentType = []string{"application/x-www-form-urlencoded"}
 
 // readAnswer keeps the beginning of an answer and reads some more of it, so
 // that the connection can be used again, but never without end.
-func readAnswer(r io.Reader) ([]byte, error) {
+func readAnswer(resp *http.Response) ([]byte, error) {
+	r := resp.Body
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return nil, nil // its body is the connection, which no context closes
+	}
 	kept, err := io.ReadAll(io.LimitReader(r, keptResponse))
 	if err != nil || len(kept) < keptResponse {
 		return kept, err
@@ -238,14 +246,29 @@ const (
 	phaseAnswer
 )
 
-func (p *progress) phase() phase    { return phase(p.at.Load()) }
-func (p *progress) enter(now phase) { p.at.Store(int32(now)) }
+func (p *progress) phase() phase { return phase(p.at.Load()) }
+
+// enter notes a phase, unless the attempt is further on: a connection that was
+// begun for it goes on being made when another one came free first.
+func (p *progress) enter(next phase) {
+	for {
+		at := p.at.Load()
+		if at >= int32(next) || p.at.CompareAndSwap(at, int32(next)) {
+			return
+		}
+	}
+}
+
+// restart is for when another connection is needed, since the first was closed
+// just when it was used again.
+func (p *progress) restart() { p.at.Store(int32(phaseConnection)) }
 
 // trace follows an attempt, and stops it if the lease has ended by the time
 // there is a connection: a process that was frozen must not send what is no
 // longer its own.
 func (p *progress) trace(leaseEnd time.Time, stop context.CancelCauseFunc) *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
+		GetConn:           func(string) { p.restart() },
 		DNSStart:          func(httptrace.DNSStartInfo) { p.enter(phaseLookup) },
 		ConnectStart:      func(string, string) { p.enter(phaseConnect) },
 		TLSHandshakeStart: func() { p.enter(phaseTLS) },
@@ -255,6 +278,10 @@ func (p *progress) trace(leaseEnd time.Time, stop context.CancelCauseFunc) *http
 				stop(errLeaseEnded)
 			}
 		},
-		WroteRequest: func(httptrace.WroteRequestInfo) { p.enter(phaseAnswer) },
+		WroteRequest: func(info httptrace.WroteRequestInfo) {
+			if info.Err == nil { // it is told of requests that were cut short too
+				p.enter(phaseAnswer)
+			}
+		},
 	}
 }

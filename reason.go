@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -14,113 +15,200 @@ import (
 	"time"
 )
 
+// The reasons here are read by customers. Each says in one sentence what went
+// wrong and what to do, and is made of words of ours, numbers and dates alone:
+// no address, URL or text of the receiver's gets into it.
+
 // errTimeout is the cause of attempts that took too long.
 var errTimeout = errors.New("the attempt's time is over")
 
-// explainStatus says in a sentence for the customer why an answer is a
-// failure.
+// explainStatus says why an answer is a failure.
 func explainStatus(status int) string {
-	text := fmt.Sprintf("%d %s", status, http.StatusText(status))
-	text = strings.TrimSpace(text)
-	switch {
-	case status == http.StatusGone:
-		return "The receiver answered 410 Gone, which switches the webhook off."
-	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		return "The receiver refused access (" + text + "): check the key or password that it expects, and whether a firewall or bot protection stands before it."
-	case status == http.StatusNotFound:
-		return "The receiver found nothing at the URL (" + text + "): check its path."
-	case status == http.StatusMethodNotAllowed:
-		return "The receiver takes no POST requests at the URL (" + text + ")."
-	case status == http.StatusTooManyRequests:
-		return "The receiver asked for fewer requests (" + text + ")."
-	case status >= 300 && status < 400:
-		return "The receiver redirected to another URL (" + text + "), which is not followed: enter the final URL."
-	case status >= 400 && status < 500:
-		return "The receiver refused the request (" + text + ")."
-	case status >= 500:
-		return "The receiver failed (" + text + "): look into its own error log."
+	answer := strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
+	switch status {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
+		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return "The receiver redirected to another URL (" + answer + "), which is not followed: enter the final URL."
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
+		return "The receiver refused access (" + answer + "): check the key or password that it expects, and whether a firewall or bot protection stands before it."
+	case http.StatusNotFound:
+		return "The receiver found nothing at the URL (" + answer + "): check its path."
+	case http.StatusMethodNotAllowed:
+		return "The receiver takes no POST requests at the URL (" + answer + "): check its path, or let it take them."
+	case http.StatusGone:
+		return "The receiver answered 410 Gone, which switches the webhook off: switch it on again when the receiver is back."
+	case http.StatusRequestEntityTooLarge:
+		return "The receiver takes no requests of this size (" + answer + "): raise its limit."
+	case http.StatusUnsupportedMediaType:
+		return "The receiver takes no forms (" + answer + "): let it take application/x-www-form-urlencoded."
+	case http.StatusTooManyRequests:
+		return "The receiver asked for fewer requests (" + answer + "): raise its limit if deliveries come too slowly."
+	case http.StatusServiceUnavailable:
+		return "The receiver is not available (" + answer + "): check whether it is overloaded or in maintenance."
 	}
-	return "The receiver answered " + text + " instead of a success (200 to 299)."
+	switch {
+	case status == http.StatusBadGateway, status == http.StatusGatewayTimeout, status >= 520 && status <= 530:
+		// Those from 520 on are Cloudflare's.
+		return "The server in front of the receiver got no good answer from it (" + answer + "): check that the application behind it runs."
+	case status >= 500:
+		return "The receiver failed (" + answer + "): look into its own error log."
+	case status >= 400:
+		return "The receiver refused the request (" + answer + "): look into its own log for the reason."
+	}
+	return "The receiver answered " + answer + ": let it answer 200 OK when it has taken the request."
 }
 
-// explainError says in a sentence for the customer why there was no answer,
-// without any address, and in detail, for the operator.
+// explainError says why there was no answer, and in detail, for the operator,
+// what happened.
 func explainError(ctx context.Context, err error, at phase, timeout time.Duration) (reason, detail string) {
-	var inUse *url.Error
-	if errors.As(err, &inUse) { // its text holds the URL
-		err = inUse.Err
+	for {
+		var wrapped *url.Error // its text holds the URL
+		if !errors.As(err, &wrapped) {
+			break
+		}
+		err = wrapped.Err
 	}
 	detail = clean(err.Error())
 	var refused *AddressError
 	if errors.As(err, &refused) {
-		return "The URL leads to an address or a port that webhooks may not be sent to.", clean(refused.Detail())
+		return "The URL " + refused.reason + ": webhooks are sent to public hosts on the usual ports only.", clean(refused.Detail())
 	}
-	if reason := explainTLS(err); reason != "" {
+	switch {
+	case cutShort(ctx) || errors.Is(err, context.Canceled):
+		return "The sender cut the attempt short, which is no fault of the receiver's.", detail
+	case isTimeout(ctx, err):
+		if context.Cause(ctx) != errTimeout {
+			timeout = 0
+		}
+		return explainTimeout(at, timeout), detail
+	}
+	if reason := explainTLS(err, at); reason != "" {
 		return reason, detail
 	}
-	var lookup *net.DNSError
-	var timedOut net.Error
-	switch {
-	case cutShort(ctx):
-		return "The sender cut the attempt short.", detail
-	case errors.As(err, &lookup) && lookup.IsNotFound:
-		return "The host name of the URL was not found: check its spelling and its DNS records.", detail
-	case context.Cause(ctx) == errTimeout || errors.As(err, &timedOut) && timedOut.Timeout():
-		return explainTimeout(at, timeout), detail
-	case errors.As(err, &lookup):
-		return "The host name of the URL could not be looked up: its DNS servers failed.", detail
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "The receiver refused the connection: nothing listens at the URL's host and port.", detail
-	case errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH):
-		return "The receiver's host cannot be reached.", detail
-	case at >= phaseSend:
-		return "The receiver closed the connection without an answer.", detail
+	if at < phaseTLS {
+		return explainConnecting(err), detail
 	}
-	return "The connection to the receiver failed.", detail
+	return explainBroken(err), detail
 }
 
-func explainTimeout(at phase, timeout time.Duration) string {
+// isTimeout reports whether an attempt failed because something took too long.
+func isTimeout(ctx context.Context, err error) bool {
+	var network net.Error
+	return context.Cause(ctx) == errTimeout || errors.As(err, &network) && network.Timeout()
+}
+
+// explainTimeout says what took too long. A limit of 0 is not known.
+func explainTimeout(at phase, limit time.Duration) string {
 	switch at {
 	case phaseLookup:
-		return fmt.Sprintf("Looking up the host name took too long (the limit is %s for everything).", timeout)
+		return "Looking up the host name of the URL took too long: check its DNS servers."
 	case phaseConnection, phaseConnect:
-		return fmt.Sprintf("Connecting to the receiver took too long (the limit is %s for everything): a firewall may be dropping the connection.", timeout)
+		return "Connecting to the receiver took too long: check that its server runs and that no firewall drops the connection."
 	case phaseTLS:
-		return fmt.Sprintf("The TLS handshake with the receiver took too long (the limit is %s for everything).", timeout)
+		return "The TLS handshake with the receiver took too long: check whether its server is overloaded."
 	case phaseSend:
-		return fmt.Sprintf("The receiver took too long to read the request (the limit is %s for everything).", timeout)
+		return "The receiver took too long to read the request: check whether its server is overloaded."
 	}
-	return fmt.Sprintf("The receiver did not answer within %s: let it answer first and do its work afterwards.", timeout)
+	within := " in time"
+	if limit > 0 {
+		within = " within " + limit.String()
+	}
+	return "The receiver did not answer" + within + ": let it answer first and do its work afterwards."
 }
 
-// explainTLS recognises what is wrong with a receiver's certificate.
-func explainTLS(err error) string {
+// explainConnecting says why there was no connection.
+func explainConnecting(err error) string {
+	var lookup *net.DNSError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return "The sender's own proxy failed, which is no fault of the receiver's."
+	case errors.As(err, &lookup) && lookup.IsNotFound:
+		return "The host name of the URL was not found: check its spelling and its DNS records."
+	case errors.As(err, &lookup):
+		return "The host name of the URL could not be looked up: check its DNS servers."
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "The receiver refused the connection: check that its server runs and listens at the port of the URL."
+	case errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH):
+		return "The receiver's host cannot be reached: check that it is connected and that its DNS records are right."
+	}
+	return "The connection to the receiver failed: check that its server can be reached from the Internet."
+}
+
+// TLS alerts (RFC 8446, 6). Over TCP their errors have a type that crypto/tls
+// does not export, but the texts of tls.AlertError.
+const (
+	alertBadCertificate      tls.AlertError = 42
+	alertUnrecognizedName    tls.AlertError = 112
+	alertCertificateRequired tls.AlertError = 116
+)
+
+// explainTLS says what is wrong with a receiver's certificate, or else with
+// TLS; "": nothing that is known of.
+func explainTLS(err error, at phase) string {
 	var (
 		invalid   x509.CertificateInvalidError
 		hostname  x509.HostnameError
 		untrusted x509.UnknownAuthorityError
 		record    tls.RecordHeaderError
-		alert     tls.AlertError
+		remote    *net.OpError
+		alert     string
 	)
+	if errors.As(err, &remote) && remote.Op == "remote error" {
+		alert = remote.Err.Error()
+	}
+	const day = "2 January 2006"
 	switch {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil:
 		if now().Before(invalid.Cert.NotBefore) {
-			return "The receiver's certificate is not valid before " + invalid.Cert.NotBefore.UTC().Format("2 January 2006") + "."
+			return "The receiver's certificate is not valid before " + invalid.Cert.NotBefore.UTC().Format(day) + ": install one that is valid now."
 		}
-		return "The receiver's certificate expired on " + invalid.Cert.NotAfter.UTC().Format("2 January 2006") + ": renew it."
-	case errors.As(err, &hostname):
-		return "The receiver's certificate is for another host name than the URL's."
-	case errors.As(err, &untrusted):
-		return "The receiver's certificate is not signed by a trusted authority: it may be self-signed, or the server may not send the intermediate certificates."
+		return "The receiver's certificate expired on " + invalid.Cert.NotAfter.UTC().Format(day) + ": renew it."
 	case errors.As(err, &invalid):
-		return "The receiver's certificate is not valid for a web server."
-	case errors.As(err, &record):
-		return "The receiver does not speak TLS at the URL's port: https may have to be http, or the port another."
-	case errors.As(err, &alert):
-		return "The receiver refused the TLS handshake."
+		return "The receiver's certificate is not valid for a web server: install one that is."
+	case errors.As(err, &hostname):
+		return "The receiver's certificate is for another host name than the URL's: install one for that name, or enter the name that it is for."
+	case errors.As(err, &untrusted):
+		return "The receiver's certificate is not signed by a trusted authority: install one that is, and let the server send the intermediate certificates too."
+	case errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &record):
+		return "The receiver does not speak TLS at the port of the URL: begin the URL with http instead of https, or enter the port that speaks TLS."
+	case alert == alertCertificateRequired.Error() || alert == alertBadCertificate.Error():
+		return "The receiver asks for a client's certificate, which webhooks have none of: let it take requests without one."
+	case alert == alertUnrecognizedName.Error():
+		return "The receiver's TLS does not know the host name of the URL: install a certificate for that name."
+	case alert != "" || at == phaseTLS:
+		return "The TLS handshake with the receiver failed: check that it speaks TLS 1.2 or newer and has a valid certificate."
 	}
 	return ""
 }
+
+// explainBroken says why nothing or no answer came over a connection.
+func explainBroken(err error) string {
+	var stream streamError
+	switch {
+	case errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.As(err, &stream):
+		return "The receiver reset the connection without an answer: look into its server's error log."
+	// net/http has no types for what is told by its text. The second of the
+	// malformed is an answer that came before the request.
+	case strings.Contains(err.Error(), "server response headers exceeded"):
+		return "The head of the receiver's answer is too large: let it answer with fewer and shorter header fields."
+	case strings.Contains(err.Error(), "malformed") || strings.Contains(err.Error(), "readLoopPeekFail"):
+		return "The receiver's answer is not HTTP: check the port of the URL, and whether it has to begin with https instead of http."
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || strings.Contains(err.Error(), "server closed"):
+		return "The receiver closed the connection without an answer: look into its server's error log."
+	}
+	return "The receiver's answer could not be read: look into its server's error log."
+}
+
+// A streamError is what net/http's errors of HTTP/2 streams are convertible
+// to, by their method As: for clients of the caller's that speak it.
+type streamError struct {
+	StreamID uint32
+	Code     uint32
+	Cause    error
+}
+
+func (streamError) Error() string { return "the stream was reset" }
 
 // clean makes a text one that any store can keep: valid UTF-8 without NUL, of
 // at most 1 KiB.
