@@ -40,7 +40,7 @@ func (d *Dispatcher) Redeliver(ctx context.Context, account, id string) error {
 		if len(ds[0].Body) == 0 {
 			return invalid("Body", "was erased: there is nothing to deliver")
 		}
-		n, err := d.reopen(ctx, ds)
+		n, err := d.reopen(ctx, ds, func(Delivery) time.Time { return now() })
 		if err != nil || n == 1 {
 			return wrap("Redeliver", err)
 		}
@@ -50,13 +50,13 @@ func (d *Dispatcher) Redeliver(ctx context.Context, account, id string) error {
 	}
 }
 
-// reopen makes deliveries due now and returns how many it could.
-func (d *Dispatcher) reopen(ctx context.Context, ds []Delivery) (int, error) {
-	at := now()
+// reopen begins deliveries again and returns how many: neither those that were
+// erased nor those that somebody else changed since they were read.
+func (d *Dispatcher) reopen(ctx context.Context, ds []Delivery, due func(Delivery) time.Time) (int, error) {
 	changes := make([]Change, 0, len(ds))
 	for _, del := range ds {
 		if len(del.Body) > 0 {
-			changes = append(changes, Change{ID: del.ID, Lease: del.Lease, State: StatePending, Due: at})
+			changes = append(changes, Change{ID: del.ID, Lease: del.Lease, State: StatePending, Due: due(del)})
 		}
 	}
 	lost, err := d.store.Apply(ctx, changes)

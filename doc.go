@@ -41,8 +41,8 @@
 // A delivery is StatePending until it is StateDelivered, StateFailed or
 // StateCanceled. While it is pending, Due is the time of its next attempt; the
 // process that leases it moves Due to the end of its lease, so that another
-// takes over by itself should it die. Redeliver makes any delivery pending
-// again. What finished is removed after Options.Retention.
+// takes over by itself should it die. Redeliver makes any delivery pending again,
+// and Replay those of a time. What finished is removed after Options.Retention.
 //
 // # What an answer means
 //
