@@ -31,7 +31,7 @@ func (d *Dispatcher) try(f *flight) bool {
 		d.giveBack(f)
 	case t.Off != "":
 		f.cancel("Canceled: the webhook is off: " + t.Off)
-	case f.Lease > 2*int64(f.Attempts)+poisonLimit:
+	case f.Lease > 2*int64(f.Attempts)+poisonLimit && d.deadly(f):
 		f.fail(&Attempt{Start: now(), Reason: "Given up: it was begun many times, and no outcome could be stored."})
 	case now().Add(d.opts.Timeout).After(due):
 		return false
@@ -39,6 +39,20 @@ func (d *Dispatcher) try(f *flight) bool {
 		d.attemptOnce(f, t, due)
 	}
 	return true
+}
+
+// deadly reports whether a delivery was begun so much more often than outcomes
+// of it were stored that it must be what its processes die of. Being begun
+// again by somebody sets the attempts back and raises the lease, so that the
+// log has the last word: an entry may stand for three leases.
+func (d *Dispatcher) deadly(f *flight) bool {
+	ctx, cancel := bounded(d.settling)
+	defer cancel()
+	ds, err := d.store.Deliveries(ctx, DeliveryQuery{Account: f.Account, IDs: []string{f.ID}})
+	if err != nil {
+		d.complain("reading a delivery", err)
+	}
+	return len(ds) == 1 && f.Lease > 3*int64(len(ds[0].Log))+poisonLimit
 }
 
 // target looks up a webhook, as it is now.
