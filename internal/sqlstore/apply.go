@@ -52,18 +52,14 @@ func firsts(cs []webhook.Change) (first, others []webhook.Change) {
 
 // applyBatch applies changes of different deliveries.
 func (s *Store) applyBatch(ctx context.Context, b *batch) (lost []string, err error) {
-	a, err := b.args()
-	if err != nil {
-		return nil, err
-	}
 	erase := slices.ContainsFunc(b.rows, func(r row) bool { return r.Erase })
 	err = s.write(ctx, erase || len(s.sql.apply) > 1, func(q Querier) error {
 		if erase {
-			if err := s.run(ctx, q, s.sql.erase, a, nil); err != nil {
+			if _, err := s.runBatch(ctx, q, s.sql.erase, b); err != nil {
 				return err
 			}
 		}
-		made, err := s.ids(ctx, q, s.sql.apply, a)
+		made, err := s.runBatch(ctx, q, s.sql.apply, b)
 		lost = missing(b.rows, made)
 		return err
 	})

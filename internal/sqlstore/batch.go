@@ -76,6 +76,48 @@ func (b *batch) args() (args, error) {
 	return args{"rows": string(rows), "bytes": b.bytes}, err
 }
 
+// value returns a row's column, by its name in @rows.
+func (b *batch) value(r *row, column string) any {
+	switch column {
+	case "i":
+		return r.ID
+	case "a":
+		return r.Account
+	case "w":
+		return r.Webhook
+	case "e":
+		return r.Event
+	case "t":
+		return r.Type
+	case "c":
+		return r.Created
+	case "s":
+		return r.State
+	case "d":
+		return r.Due
+	case "l":
+		return r.Lease
+	case "n":
+		return r.Attempts
+	case "r":
+		if r.Ready == nil {
+			return nil
+		}
+		return *r.Ready
+	case "b":
+		return b.slice(r.Body, r.BodyLen)
+	case "h":
+		return b.slice(r.Carrier, r.CarrierLen)
+	case "g":
+		return b.slice(r.Log, r.LogLen)
+	}
+	panic("sqlstore: no column " + column)
+}
+
+func (b *batch) slice(offset, length int) []byte {
+	return b.bytes[offset-1 : offset-1+length]
+}
+
 // texts returns a JSON array as an argument.
 func texts[T ~string](list []T) (string, error) {
 	data, err := json.Marshal(list)

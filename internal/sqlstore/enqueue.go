@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"math/rand/v2"
 
 	"github.com/listhook/webhook"
 )
@@ -24,13 +23,7 @@ func (s *Store) enqueue(ctx context.Context, q Querier, ds []webhook.Delivery) (
 		return nil, err
 	}
 	for i := range bs {
-		a, err := bs[i].args()
-		if err != nil {
-			return nil, err
-		}
-		a["token"] = rand.Int64()
-		a["wake"] = s.prefix + "wake"
-		added, err := s.ids(ctx, q, s.sql.enqueue, a)
+		added, err := s.runBatch(ctx, q, s.sql.enqueue, &bs[i])
 		if err != nil {
 			return nil, err
 		}
@@ -98,20 +91,6 @@ func size(ds []webhook.Delivery) (n int) {
 		}
 	}
 	return n
-}
-
-// ids runs a script and returns the ids in its result.
-func (s *Store) ids(ctx context.Context, q Querier, script prepared, a args) (map[string]bool, error) {
-	ids := map[string]bool{}
-	err := s.run(ctx, q, script, a, func(scan Scan) error {
-		var id string
-		if err := scan(&id); err != nil {
-			return err
-		}
-		ids[id] = true
-		return nil
-	})
-	return ids, err
 }
 
 // missing returns the ids of the rows that are not in ids.

@@ -65,13 +65,7 @@ on conflict (id) do nothing`,
 insert into {}deliveries (
   id, account, webhook, event, type, created, state, due, lease, attempts, ready,
   body, carrier, log)
-select
-  value->>'i', value->>'a', value->>'w', value->>'e', value->>'t', value->>'c',
-  value->>'s', value->>'d', value->>'l', value->>'n', value->>'r',
-  substr(@bytes, value->>'b', value->>'bn'),
-  substr(@bytes, value->>'h', value->>'hn'),
-  substr(@bytes, value->>'g', value->>'gn')
-from json_each(@rows) where true
+{values i, a, w, e, t, c, s, d, l, n, r, b, h, g}
 on conflict (id) do nothing
 returning id`),
 
@@ -81,12 +75,11 @@ from json_each(@rows) j
 where {}deliveries.id = j.value->>'i' and lease = j.value->>'l' and j.value->>'x'`}},
 
 	apply: result(`
+with j (i, l, s, d, n, r, g) as ({values i, l, s, d, n, r, g})
 update {}deliveries
-set state = j.value->>'s', due = j.value->>'d', lease = lease + 1,
-    attempts = j.value->>'n', ready = j.value->>'r',
-    log = cast(log || substr(@bytes, j.value->>'g', j.value->>'gn') as blob)
-from json_each(@rows) j
-where {}deliveries.id = j.value->>'i' and lease = j.value->>'l'
+set state = j.s, due = j.d, lease = lease + 1, attempts = j.n, ready = j.r,
+    log = cast(log || j.g as blob)
+from j where {}deliveries.id = j.i and lease = j.l
 returning id`),
 
 	idle: `

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math/bits"
+	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -13,31 +15,46 @@ import (
 type statement struct {
 	text  string
 	names []string
+
+	// Where a database is in this process, rows are best given as such: half a
+	// dozen at a time, for the longer the statement the longer it is compiled,
+	// and JSON would be taken apart in each column anew.
+	values []string // the columns of {values}, if it has them
 }
+
+// valuesRows is how many rows stand in {values} at most.
+const valuesRows = 25
 
 // args are a statement's arguments by name.
 type args map[string]any
 
-var parameter = regexp.MustCompile(`@[a-z]+`)
+var (
+	parameter = regexp.MustCompile(`@[a-z]+`)
+	values    = regexp.MustCompile(`\{values ([a-z, ]+)\}`)
+)
 
 // prepare makes a statement of SQL in which {} stands for the prefix of the
-// tables' names and @name for an argument.
+// tables' names, @name for an argument, and {values a, b} for a list of rows
+// with these columns.
 func (d *dialect) prepare(prefix, text string) statement {
-	st := statement{}
+	var st statement
 	text = strings.ReplaceAll(strings.TrimSpace(text), "{}", prefix)
+	if m := values.FindStringSubmatch(text); m != nil {
+		st.values = strings.Split(m[1], ", ")
+		st.text = strings.Replace(text, m[0], "{values}", 1)
+		return st
+	}
 	st.text = parameter.ReplaceAllStringFunc(text, func(name string) string {
 		name = name[1:]
-		if d.numbered == "" {
+		place := slices.Index(st.names, name)
+		if place < 0 || d.numbered == "" {
+			place = len(st.names)
 			st.names = append(st.names, name)
+		}
+		if d.numbered == "" {
 			return "?"
 		}
-		for i, n := range st.names {
-			if n == name {
-				return fmt.Sprint(d.numbered, i+1)
-			}
-		}
-		st.names = append(st.names, name)
-		return fmt.Sprint(d.numbered, len(st.names))
+		return fmt.Sprint(d.numbered, place+1)
 	})
 	return st
 }
@@ -48,6 +65,18 @@ func (st statement) args(a args) []any {
 		list[i] = a[name]
 	}
 	return list
+}
+
+// with returns the statement's text and arguments for some rows of a batch.
+func (st statement) with(b *batch, rows []row) (text string, list []any) {
+	one := "(?" + strings.Repeat(",?", len(st.values)-1) + ")"
+	list = make([]any, 0, len(rows)*len(st.values))
+	for i := range rows {
+		for _, column := range st.values {
+			list = append(list, b.value(&rows[i], column))
+		}
+	}
+	return strings.Replace(st.text, "{values}", "values "+one+strings.Repeat(","+one, len(rows)-1), 1), list
 }
 
 // exec runs a statement and returns how many rows it changed.
@@ -61,9 +90,8 @@ func (s *Store) query(ctx context.Context, q Querier, st statement, a args, row 
 }
 
 // run runs a script and calls row for each row of its result.
-func (s *Store) run(ctx context.Context, q Querier, script prepared, a args, row func(Scan) error) error {
+func (s *Store) run(ctx context.Context, q Querier, script prepared, a args, row func(Scan) error) (err error) {
 	for _, st := range script {
-		var err error
 		if st.rows {
 			err = s.query(ctx, q, st.statement, a, row)
 		} else {
@@ -74,6 +102,32 @@ func (s *Store) run(ctx context.Context, q Querier, script prepared, a args, row
 		}
 	}
 	return nil
+}
+
+// runBatch runs a script on a batch and returns the ids in its result.
+func (s *Store) runBatch(ctx context.Context, q Querier, script prepared, b *batch) (map[string]bool, error) {
+	ids := make(map[string]bool, len(b.rows))
+	collect := func(scan Scan) error {
+		var id string
+		err := scan(&id)
+		ids[id] = true
+		return err
+	}
+	if st := script[0]; len(st.values) > 0 {
+		for rows := range slices.Chunk(b.rows, valuesRows) {
+			text, list := st.with(b, rows)
+			if err := q.Query(ctx, text, list, collect); err != nil {
+				return nil, err
+			}
+		}
+		return ids, nil
+	}
+	a, err := b.args()
+	if err != nil {
+		return nil, err
+	}
+	a["token"], a["wake"] = rand.Int64(), s.prefix+"wake"
+	return ids, s.run(ctx, q, script, a, collect)
 }
 
 // text returns the statement's text, which changes each time that the number
