@@ -69,3 +69,19 @@ func Sample(t EventType) Event {
 	}
 	return nil
 }
+
+// SampleBody returns the body of Sample(t) for a webhook of format f that is
+// tied to no list of its own: what a receiver gets. Of a type that is not one
+// of the nine, or a format that is not known, it returns nil.
+func SampleBody(t EventType, f Format) []byte {
+	e := Sample(t)
+	if e == nil {
+		return nil
+	}
+	m := e.meta()
+	body, err := encode(e, m, m.Lists[0], f)
+	if err != nil {
+		return nil
+	}
+	return body
+}
