@@ -1,0 +1,254 @@
+package manage
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/listhook/webhook"
+)
+
+// A form is what the page's form for a webhook shows: what was typed, and what
+// is wrong with it.
+type form struct {
+	Webhook webhook.Webhook
+	Headers string // a line each, as typed
+	Sign    bool   // make a secret
+	Errors  map[string]string
+
+	Lists     []List // nil with KnowsAny: any list may be typed
+	KnowsAny  bool   // the app does not name its lists
+	IsNew     bool
+	Types     []choice
+	Sources   []choice
+	Formats   []choice
+	Conflict  bool
+	MaxHeader int
+}
+
+// A choice is a checkbox or an option.
+type choice struct {
+	label
+	Chosen bool
+}
+
+func choices[T ~string](labels []label, chosen ...T) []choice {
+	all := make([]choice, len(labels))
+	for i, l := range labels {
+		all[i] = choice{l, slices.Contains(chosen, T(l.Value))}
+	}
+	return all
+}
+
+// newForm completes a form for showing it.
+func (v *visit) newForm(f form) (form, error) {
+	lists, known, err := v.lists(v.r.Context())
+	if err != nil {
+		return form{}, err
+	}
+	w := f.Webhook
+	if w.List != "" && !hasList(lists, w.List) {
+		lists = append(slices.Clone(lists), List{w.List, "List " + w.List}) // it is gone, but not from the webhook
+	}
+	f.Lists, f.KnowsAny = lists, !known
+	f.Types = choices(typeLabels, w.Events...)
+	f.Sources = choices(sourceLabels, w.Sources...)
+	if w.Format == "" {
+		w.Format = webhook.Format2013
+	}
+	f.Formats = choices(formatLabels, w.Format)
+	f.IsNew = w.ID == ""
+	return f, nil
+}
+
+func (v *visit) showForm(status int, f form) error {
+	f, err := v.newForm(f)
+	if err != nil {
+		return err
+	}
+	title := "Add a webhook"
+	if !f.IsNew {
+		title = "Edit the webhook"
+	}
+	return v.render(status, "form", title, f)
+}
+
+func (v *visit) addForm() error {
+	return v.showForm(http.StatusOK, form{
+		Webhook: webhook.Webhook{Events: webhook.EventTypes(), Sources: webhook.Sources()}, Sign: true,
+	})
+}
+
+func (v *visit) editForm() error {
+	w, err := v.webhook(v.r.Context(), v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return v.showForm(http.StatusOK, form{Webhook: w, Headers: headerLines(w.Headers)})
+}
+
+// headerLines writes header fields as they are typed.
+func headerLines(headers map[string]string) string {
+	var lines []string
+	for name, value := range headers {
+		lines = append(lines, name+": "+value+"\n")
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "")
+}
+
+// readHeaders reads lines of header fields, or says which is none.
+func readHeaders(text string) (headers map[string]string, reason string) {
+	headers = map[string]string{}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if line == "" {
+			continue
+		}
+		name, value, ok := strings.Cut(line, ":")
+		name = http.CanonicalHeaderKey(strings.TrimSpace(name))
+		if !ok || name == "" {
+			return headers, `holds a line that is not such as "Name: value"`
+		}
+		if _, twice := headers[name]; twice {
+			return headers, "holds " + name + " twice"
+		}
+		headers[name] = strings.TrimSpace(value)
+	}
+	return headers, ""
+}
+
+// readForm takes over what was typed into w.
+func readForm(values url.Values, w *webhook.Webhook) (headers string, faults map[string]string) {
+	faults = map[string]string{}
+	w.Name = strings.TrimSpace(values.Get("name"))
+	w.URL = strings.TrimSpace(values.Get("url"))
+	w.List = strings.TrimSpace(values.Get("list"))
+	if w.List == "0" {
+		w.List = ""
+	}
+	w.Events = typed[webhook.EventType](values["event"])
+	w.Sources = typed[webhook.Source](values["source"])
+	w.Format = webhook.Format(values.Get("format"))
+	w.NoRetry = values.Get("no_retry") != ""
+	w.Keep = values.Get("keep") != ""
+	headers = values.Get("headers")
+	var reason string
+	if w.Headers, reason = readHeaders(headers); reason != "" {
+		faults["Headers"] = "This " + reason + "."
+	}
+	for field, why := range validateAll(*w) {
+		if faults[field] == "" {
+			faults[field] = why
+		}
+	}
+	return headers, faults
+}
+
+// validateAll returns what is wrong with each field of a webhook: Validate
+// names the first only, so each that it named is made right, and it is asked
+// again.
+func validateAll(w webhook.Webhook) map[string]string {
+	faults := map[string]string{}
+	if err := checkName(w.Name); err != nil {
+		faults["Name"] = "This is empty: give it a name to tell it apart by."
+		w.Name = "x"
+	}
+	for range 10 {
+		var invalid *webhook.InvalidError
+		if !errors.As(w.Validate(), &invalid) {
+			break
+		}
+		faults[invalid.Field] = "This " + invalid.Reason + "."
+		switch invalid.Field {
+		case "Name":
+			w.Name = "x"
+		case "URL":
+			w.URL = "https://example.com"
+		case "List":
+			w.List = ""
+		case "Events":
+			w.Events = webhook.EventTypes()
+		case "Sources":
+			w.Sources = webhook.Sources()
+		case "Format":
+			w.Format = ""
+		case "Headers":
+			w.Headers = nil
+		}
+	}
+	return faults
+}
+
+// refuseForm shows a form again with an error of storing it at its field, or
+// returns the error.
+func (v *visit) refuseForm(f form, err error) error {
+	var invalid *webhook.InvalidError
+	switch {
+	case errors.As(err, &invalid):
+		f.Errors[invalid.Field] = "This " + invalid.Reason + "."
+		return v.showForm(http.StatusUnprocessableEntity, f)
+	case errors.Is(err, webhook.ErrConflict):
+		f.Conflict = true
+		return v.showForm(http.StatusConflict, f)
+	}
+	return err
+}
+
+func (v *visit) addWebhook() error {
+	f := form{Sign: v.r.PostForm.Get("sign") != ""}
+	f.Headers, f.Errors = readForm(v.r.PostForm, &f.Webhook)
+	if len(f.Errors) > 0 {
+		return v.showForm(http.StatusUnprocessableEntity, f)
+	}
+	w := f.Webhook
+	if f.Sign {
+		w.Secrets = []webhook.Secret{webhook.NewSecret()}
+	}
+	added, err := v.add(v.r.Context(), w)
+	if err != nil {
+		return v.refuseForm(f, err)
+	}
+	return v.render(http.StatusCreated, "added", "The webhook was added", newSecret{added[0], secretKey(added[0]), true})
+}
+
+// newSecret is a secret that is shown this once.
+type newSecret struct {
+	Webhook webhook.Webhook
+	Key     string // "": none
+	Added   bool   // with its webhook
+}
+
+func secretKey(w webhook.Webhook) string {
+	if len(w.Secrets) == 0 {
+		return ""
+	}
+	return w.Secrets[0].Key
+}
+
+func (v *visit) editWebhook() error {
+	ctx, id := v.r.Context(), v.r.PathValue("id")
+	stored, err := v.webhook(ctx, id)
+	if err != nil {
+		return err
+	}
+	f := form{Webhook: stored}
+	f.Headers, f.Errors = readForm(v.r.PostForm, &f.Webhook)
+	if len(f.Errors) > 0 {
+		f.Webhook.Revision = v.revision()
+		return v.showForm(http.StatusUnprocessableEntity, f)
+	}
+	_, err = v.edit(ctx, id, func(w *webhook.Webhook) error {
+		if w.Revision != v.revision() {
+			return webhook.ErrConflict
+		}
+		readForm(v.r.PostForm, w)
+		return nil
+	})
+	if err != nil {
+		return v.refuseForm(f, err)
+	}
+	return v.goTo("webhooks/" + url.PathEscape(id) + "?done=saved")
+}

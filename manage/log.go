@@ -1,0 +1,229 @@
+package manage
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/listhook/webhook"
+)
+
+// A logView is the delivery log with its filters.
+type logView struct {
+	Deliveries []webhook.Delivery
+	Names      map[string]string // of webhooks, by ID
+	Webhooks   []choice
+	States     []choice
+	Types      []choice
+	Since      string // as typed
+	Until      string
+	Errors     map[string]string
+	Filtered   bool
+	Newer      string // addresses; "": none
+	Older      string
+}
+
+// Name returns a webhook's name.
+func (l logView) Name(id string) string {
+	if name, ok := l.Names[id]; ok {
+		return name
+	}
+	return "A deleted webhook"
+}
+
+// logPage is how many deliveries the log shows at once.
+const logPage = 50
+
+func (v *visit) log() error {
+	query := v.r.URL.Query()
+	out := logView{
+		Names: map[string]string{}, States: choices(stateLabels, query.Get("state")),
+		Types: choices(typeLabels, query.Get("event")), Since: query.Get("since"), Until: query.Get("until"),
+		Errors: map[string]string{},
+	}
+	ws, err := v.webhooks(v.r.Context())
+	if err != nil {
+		return err
+	}
+	for _, w := range ws {
+		out.Names[w.ID] = w.Name
+		out.Webhooks = append(out.Webhooks, choice{label{w.ID, w.Name}, w.ID == query.Get("webhook")})
+	}
+	q := v.logQuery(query, &out)
+	status := http.StatusOK
+	if len(out.Errors) > 0 {
+		status = http.StatusUnprocessableEntity
+	} else if err := v.readLog(q, query, &out); err != nil {
+		return err
+	}
+	return v.render(status, "log", "Delivery log", out)
+}
+
+// logQuery reads the filters.
+func (v *visit) logQuery(query url.Values, out *logView) webhook.DeliveryQuery {
+	q := webhook.DeliveryQuery{Account: v.Account, Webhook: query.Get("webhook"), Limit: logPage + 1, Brief: true}
+	if state := query.Get("state"); state != "" {
+		q.States = []webhook.State{webhook.State(state)}
+	}
+	if event := query.Get("event"); event != "" {
+		q.Types = []webhook.EventType{webhook.EventType(event)}
+	}
+	var err error
+	if q.Since, err = readLocal(out.Since, v.location()); err != nil {
+		out.Errors["Since"] = "This is no time."
+	}
+	if q.Until, err = readLocal(out.Until, v.location()); err != nil {
+		out.Errors["Until"] = "This is no time."
+	}
+	out.Filtered = q.Webhook != "" || q.States != nil || q.Types != nil || !q.Since.IsZero() || !q.Until.IsZero()
+	return q
+}
+
+// readLog reads a page of the log. Going back to newer ones it is read oldest
+// first, from the other side.
+func (v *visit) readLog(q webhook.DeliveryQuery, query url.Values, out *logView) error {
+	after, before := query.Get("after"), query.Get("before")
+	if before != "" {
+		q.After, q.Oldest = webhook.Cursor{}, true
+	}
+	cursor, ok := parseCursor(after + before)
+	if ok {
+		q.After = cursor
+	} else if after+before != "" {
+		return webhook.ErrNotFound
+	}
+	ds, err := v.d.Deliveries(v.r.Context(), q)
+	if err != nil {
+		return err
+	}
+	more := len(ds) > logPage
+	if more {
+		ds = ds[:logPage]
+	}
+	if q.Oldest {
+		slices.Reverse(ds)
+	}
+	out.Deliveries = ds
+	if len(ds) == 0 {
+		return nil
+	}
+	if more || q.Oldest {
+		out.Older = pageAddress(query, "after", cursorOf(ds[len(ds)-1]))
+	}
+	if more && q.Oldest || after != "" {
+		out.Newer = pageAddress(query, "before", cursorOf(ds[0]))
+	}
+	return nil
+}
+
+// pageAddress is the log's address with the same filters, elsewhere.
+func pageAddress(query url.Values, key, cursor string) string {
+	to := url.Values{key: {cursor}}
+	for _, filter := range []string{"webhook", "state", "event", "since", "until"} {
+		if value := query.Get(filter); value != "" {
+			to.Set(filter, value)
+		}
+	}
+	return "deliveries?" + to.Encode()
+}
+
+// A deliveryView is one delivery with all that was tried.
+type deliveryView struct {
+	webhook.Delivery
+	Webhook  *webhook.Webhook // nil: it was deleted
+	Head     []string         // the request's first lines
+	Params   params
+	Body     string
+	Attempts []attemptView
+	Erased   bool
+}
+
+// An attemptView is an attempt as the page shows it.
+type attemptView struct {
+	webhook.Attempt
+	Number   int // 0: a test
+	OK       bool
+	Note     bool // nothing was sent
+	Took     string
+	Response string
+	Detail   string // for the operator only
+	Stamp    int64
+}
+
+func (v *visit) attempt(number int, a webhook.Attempt) attemptView {
+	out := attemptView{
+		Attempt: a, Number: number, OK: a.Status >= 200 && a.Status < 300, Took: took(a.Duration),
+		Note:     a.Status == 0 && a.Duration == 0,
+		Response: strings.ToValidUTF8(string(a.Response), "\ufffd"), Stamp: a.Start.Unix(),
+	}
+	if v.Operator {
+		out.Detail = a.Detail
+	}
+	return out
+}
+
+func (v *visit) deliveryView() error {
+	d, err := v.delivery(v.r.Context(), v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	out := deliveryView{
+		Delivery: d, Body: strings.ToValidUTF8(string(d.Body), "\ufffd"), Params: bodyParams(d.Body), Erased: len(d.Body) == 0,
+	}
+	w, err := v.webhook(v.r.Context(), d.WebhookID)
+	switch {
+	case err == nil:
+		out.Webhook = &w
+		out.Head = requestHead(w, d)
+	case !errors.Is(err, webhook.ErrNotFound):
+		return err
+	}
+	number := 0
+	for _, a := range d.Log {
+		one := v.attempt(0, a)
+		if !one.Note {
+			number++
+			one.Number = number
+		}
+		out.Attempts = append(out.Attempts, one)
+	}
+	slices.Reverse(out.Attempts)
+	return v.render(http.StatusOK, "delivery", labelOf(typeLabels, d.Type), out)
+}
+
+// requestHead returns the first lines of a delivery's request, as its webhook
+// is now. The values of the customer's own fields may be passwords, and what
+// differs between attempts is said with each.
+func requestHead(w webhook.Webhook, d webhook.Delivery) []string {
+	host, target := "", w.URL
+	if u, err := url.Parse(w.URL); err == nil {
+		host, target = u.Host, u.RequestURI()
+	}
+	head := []string{
+		"POST " + target + " HTTP/1.1",
+		"Host: " + host,
+		"Content-Type: application/x-www-form-urlencoded",
+		"Content-Length: " + strconv.Itoa(len(d.Body)),
+		webhook.HeaderID + ": " + d.ID,
+		webhook.HeaderEvent + ": " + string(d.Type),
+	}
+	for line := range strings.Lines(headerLines(w.Headers)) {
+		name, _, _ := strings.Cut(line, ":")
+		head = append(head, name+": •••")
+	}
+	if len(w.Secrets) > 0 {
+		head = append(head, webhook.HeaderSignature+": v1,…")
+	}
+	return head
+}
+
+func (v *visit) resend() error {
+	id := v.r.PathValue("id")
+	if err := v.d.Redeliver(v.r.Context(), v.Account, id); err != nil {
+		return err
+	}
+	return v.goTo("deliveries/" + url.PathEscape(id) + "?done=resent")
+}

@@ -1,0 +1,135 @@
+package manage
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/memstore"
+)
+
+// A rig is a handler on a dispatcher that is not started: what is emitted
+// waits. Who asks is said by the header User or by the key, which are words:
+// "ann" manages the account acme, "bob" may view it, "eve" manages evil, and
+// "op" is the operator.
+type rig struct {
+	*webhook.Dispatcher
+	http.Handler
+	t        *testing.T
+	receiver func(*http.Request) (*http.Response, error)
+}
+
+var people = map[string]Access{
+	"ann": {Account: "acme", Manage: true, User: "ann@example.com"},
+	"bob": {Account: "acme", View: true, User: "Bob Jones"},
+	"eve": {Account: "evil", Manage: true},
+	"op":  {Operator: true},
+}
+
+func newRig(t *testing.T, change ...func(*Options)) *rig {
+	r := &rig{t: t, receiver: answer(200, "thanks")}
+	d, err := webhook.New(&memstore.Store{}, &http.Client{Transport: transport(func(req *http.Request) (*http.Response, error) {
+		return r.receiver(req)
+	})}, nil)
+	require.NoError(t, err)
+	r.Dispatcher = d
+	opts := &Options{
+		Session: func(req *http.Request) (Access, error) { return people[req.Header.Get("User")], nil },
+		Key:     func(_ context.Context, key string) (Access, error) { return people[key], nil },
+		Lists: func(_ context.Context, account string) ([]List, error) {
+			if account != "acme" {
+				return []List{{"66", "Theirs"}}, nil
+			}
+			return []List{{"12", "Newsletter"}, {"13", "Offers"}}, nil
+		},
+		Rate:   10_000,
+		Logger: slog.New(slog.DiscardHandler),
+	}
+	for _, f := range change {
+		f(opts)
+	}
+	r.Handler, err = Handler(d, opts)
+	require.NoError(t, err)
+	return r
+}
+
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func answer(status int, body string) func(*http.Request) (*http.Response, error) {
+	return func(r *http.Request) (*http.Response, error) {
+		return &http.Response{
+			StatusCode: status, Header: http.Header{}, Request: r, Body: io.NopCloser(strings.NewReader(body)),
+		}, nil
+	}
+}
+
+// put adds a webhook of acme's past the handler.
+func (r *rig) put(change func(*webhook.Webhook)) webhook.Webhook {
+	w := webhook.Webhook{
+		Account: "acme", Name: "CRM", URL: "https://crm.example.com/hook", Events: webhook.EventTypes(), Sources: webhook.Sources(),
+	}
+	if change != nil {
+		change(&w)
+	}
+	w, err := r.PutWebhook(r.t.Context(), w)
+	require.NoError(r.t, err)
+	return w
+}
+
+// emit emits an event of acme's list 12, and returns its newest delivery.
+func (r *rig) emit(id string) webhook.Delivery {
+	e := webhook.Sample(webhook.TypeOpen).(webhook.Open)
+	e.ID, e.Account = id, "acme"
+	require.NoError(r.t, r.Emit(r.t.Context(), e))
+	ds, err := r.Deliveries(r.t.Context(), webhook.DeliveryQuery{Account: "acme", Limit: 1})
+	require.NoError(r.t, err)
+	require.Len(r.t, ds, 1)
+	return ds[0]
+}
+
+// as asks for a page; a form makes it a POST.
+func (r *rig) as(user, target string, form url.Values) *httptest.ResponseRecorder {
+	method, body := "GET", ""
+	if form != nil {
+		method, body = "POST", form.Encode()
+	}
+	req := httptest.NewRequestWithContext(r.t.Context(), method, target, strings.NewReader(body))
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("User", user)
+	return r.do(req)
+}
+
+func (r *rig) do(req *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	r.ServeHTTP(w, req)
+	return w
+}
+
+func TestEveryPageRenders(t *testing.T) {
+	r := newRig(t)
+	w := r.put(nil)
+	d := r.emit("e1")
+	for _, target := range []string{
+		"/", "/add", "/webhooks/" + w.ID, "/webhooks/" + w.ID + "/edit", "/webhooks/" + w.ID + "/delete",
+		"/webhooks/" + w.ID + "/off", "/webhooks/" + w.ID + "/resend", "/deliveries", "/deliveries/" + d.ID,
+		"/explain", "/explain?event=open&source=public&list=12", "/samples", "/samples?format=current",
+	} {
+		got := r.as("ann", target, nil)
+		assert.Equal(t, 200, got.Code, target)
+		assert.Contains(t, got.Body.String(), "</html>", target)
+	}
+	for _, target := range []string{"/operator", "/operator/webhook?account=acme&id=" + w.ID} {
+		assert.Equal(t, 200, r.as("op", target, nil).Code, target)
+	}
+}

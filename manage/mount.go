@@ -1,0 +1,65 @@
+package manage
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// innerPath returns a request's escaped path below the handler's prefix,
+// beginning with a slash; "": the prefix itself without its slash.
+//
+// What http.StripPrefix took off is gone already. Else the pattern of
+// http.ServeMux tells the prefix. It stays set in either case, so whether the
+// prefix is gone is told by what the client asked for.
+func innerPath(r *http.Request) string {
+	rest := r.URL.EscapedPath()
+	prefix := prefixOf(r.Pattern)
+	have := segments(rest)
+	if len(prefix) == 0 || len(have) <= len(prefix) || !matches(prefix, have[:len(prefix)]) {
+		return rest
+	}
+	if before, ok := strings.CutSuffix(requestPath(r), rest); ok {
+		gone := segments(before)
+		if len(gone) >= len(prefix) && matches(prefix, gone[len(gone)-len(prefix):]) {
+			return rest
+		}
+	}
+	return "/" + strings.Join(have[len(prefix):], "/")
+}
+
+// prefixOf returns the segments of a pattern of http.ServeMux for a whole
+// subtree, and of another pattern none.
+func prefixOf(pattern string) []string {
+	if slash := strings.IndexByte(pattern, '/'); slash >= 0 {
+		pattern = pattern[slash:] // a method and a host may come before it
+	}
+	if open := strings.LastIndex(pattern, "/{"); open >= 0 && strings.HasSuffix(pattern, "...}") {
+		pattern = pattern[:open+1]
+	}
+	if !strings.HasSuffix(pattern, "/") || pattern == "/" {
+		return nil
+	}
+	return segments(strings.TrimSuffix(pattern, "/"))
+}
+
+func segments(path string) []string { return strings.Split(strings.TrimPrefix(path, "/"), "/") }
+
+// matches reports whether escaped segments are such as a pattern has.
+func matches(pattern, escaped []string) bool {
+	for i, want := range pattern {
+		have, err := url.PathUnescape(escaped[i])
+		if err != nil || have != want && !strings.HasPrefix(want, "{") {
+			return false
+		}
+	}
+	return true
+}
+
+// requestPath returns the escaped path that the client asked for.
+func requestPath(r *http.Request) string {
+	if u, err := url.ParseRequestURI(r.RequestURI); err == nil {
+		return u.EscapedPath()
+	}
+	return r.URL.EscapedPath()
+}

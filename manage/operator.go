@@ -1,0 +1,193 @@
+package manage
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/listhook/webhook"
+)
+
+// The operator sees which receivers fail and what waits, in all accounts.
+
+// A trouble is a webhook that fails, or that deliveries wait for.
+type trouble struct {
+	webhook.Webhook
+	Gone    bool // it was deleted
+	Status  status
+	Failed  int // deliveries of the last day
+	Pending int
+	Oldest  time.Time // of the pending
+}
+
+// How much the operator's view looks at.
+const (
+	operatorRows = 5000 // deliveries of a kind
+	operatorShow = 100  // webhooks
+)
+
+func (v *visit) operator() error {
+	all := webhook.DeliveryQuery{All: true}
+	pending, err := v.waitingOf(all)
+	if err != nil {
+		return err
+	}
+	troubles := map[string]*trouble{}
+	note := func(d webhook.Delivery) *trouble {
+		if troubles[d.WebhookID] == nil {
+			troubles[d.WebhookID] = &trouble{
+				Webhook: webhook.Webhook{ID: d.WebhookID, Account: d.Account}, Gone: true,
+			}
+		}
+		return troubles[d.WebhookID]
+	}
+	failed, err := v.d.Deliveries(v.r.Context(), webhook.DeliveryQuery{
+		All: true, States: []webhook.State{webhook.StateFailed}, Since: v.now.Add(-24 * time.Hour), Limit: operatorRows, Brief: true,
+	})
+	if err != nil {
+		return err
+	}
+	for _, d := range failed {
+		note(d).Failed++
+	}
+	oldest, err := v.d.Deliveries(v.r.Context(), webhook.DeliveryQuery{
+		All: true, States: []webhook.State{webhook.StatePending}, Oldest: true, Limit: operatorRows, Brief: true,
+	})
+	if err != nil {
+		return err
+	}
+	for _, d := range oldest {
+		t := note(d)
+		if t.Pending++; t.Pending == 1 {
+			t.Oldest = d.Created
+		}
+	}
+	rows, err := v.worst(troubles)
+	if err != nil {
+		return err
+	}
+	return v.render(http.StatusOK, "operator", "All accounts", struct {
+		Waiting  waiting
+		Failed   waiting
+		Troubles []trouble
+		Hidden   int
+	}{
+		pending, waiting{Count: len(failed), More: len(failed) == operatorRows},
+		rows, len(troubles) - len(rows),
+	})
+}
+
+// worst returns the webhooks that are the worst off, with what is known of
+// them: first those whose deliveries have waited longest.
+func (v *visit) worst(troubles map[string]*trouble) ([]trouble, error) {
+	var rows []trouble
+	for _, t := range troubles {
+		rows = append(rows, *t)
+	}
+	slices.SortFunc(rows, func(a, b trouble) int {
+		if a.Pending == 0 || b.Pending == 0 {
+			return cmp.Or(cmp.Compare(min(b.Pending, 1), min(a.Pending, 1)), cmp.Compare(b.Failed, a.Failed), cmp.Compare(a.ID, b.ID))
+		}
+		return cmp.Or(a.Oldest.Compare(b.Oldest), cmp.Compare(a.ID, b.ID))
+	})
+	rows = rows[:min(len(rows), operatorShow)]
+	var ids []string
+	for _, t := range rows {
+		ids = append(ids, t.ID)
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	ws, err := v.d.Webhooks(v.r.Context(), webhook.WebhookQuery{All: true, IDs: ids})
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range ws {
+		for i := range rows {
+			if rows[i].ID == w.ID {
+				rows[i].Webhook, rows[i].Gone = w, false
+				rows[i].Status = v.statusOf(w, webhook.Delivery{})
+				if rows[i].Status.Class == "good" {
+					rows[i].Status = status{"bad", "Failing", ""}
+				}
+			}
+		}
+	}
+	return rows, nil
+}
+
+// anyWebhook returns the webhook that the operator asks for, of any account.
+func (v *visit) anyWebhook(values url.Values) (*account, webhook.Webhook, error) {
+	theirs := &account{handler: v.handler, Access: v.Access}
+	theirs.Account = values.Get("account")
+	w, err := theirs.webhook(v.r.Context(), values.Get("id"))
+	return theirs, w, err
+}
+
+func (v *visit) operatorWebhook() error {
+	theirs, w, err := v.anyWebhook(v.r.URL.Query())
+	if err != nil {
+		return err
+	}
+	ds, err := v.d.Deliveries(v.r.Context(), webhook.DeliveryQuery{
+		Account: w.Account, Webhook: w.ID, States: []webhook.State{webhook.StatePending, webhook.StateFailed}, Limit: 30,
+	})
+	if err != nil {
+		return err
+	}
+	type line struct {
+		webhook.Delivery
+		Last *attemptView
+	}
+	var lines []line
+	for _, d := range ds {
+		l := line{Delivery: d}
+		if n := len(d.Log); n > 0 {
+			last := v.attempt(n, d.Log[n-1])
+			l.Last = &last
+		}
+		lines = append(lines, l)
+	}
+	pending, err := v.waitingOf(webhook.DeliveryQuery{Account: theirs.Account, Webhook: w.ID})
+	if err != nil {
+		return err
+	}
+	return v.render(http.StatusOK, "operatorwebhook", w.Name, struct {
+		webhook.Webhook
+		Status  status
+		Host    string
+		Waiting waiting
+		Lines   []line
+	}{w, v.statusOf(w, webhook.Delivery{}), hostOf(w.URL), pending, lines})
+}
+
+// hostOf is as much of a customer's URL as the operator needs: the rest may be
+// a key.
+func hostOf(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+func (v *visit) operatorSwitch() error {
+	form := v.r.PostForm
+	theirs, w, err := v.anyWebhook(form)
+	if err != nil {
+		return err
+	}
+	reason := ""
+	if form.Get("on") == "" {
+		if reason = strings.TrimSpace(form.Get("reason")); reason == "" {
+			reason = "Switched off by the operator."
+		}
+	}
+	if _, err = theirs.turn(v.r.Context(), w.ID, reason, form.Get("keep") != ""); err != nil {
+		return err
+	}
+	return v.goTo("operator/webhook?" + url.Values{"account": {w.Account}, "id": {w.ID}}.Encode())
+}
