@@ -18,7 +18,7 @@ var applyRules = []rule{
 		"Apply makes each change whose delivery has its Lease: Lease is one more, State, Due and Attempts are the change's, Log is appended, and nothing else changes.",
 		func(c *checker) {
 			want := filled[webhook.Delivery](1)
-			want.ID, want.State, want.Type, want.Due = "d", webhook.StatePending, webhook.TypeOpen, at(60)
+			want.ID, want.State, want.Type, want.Created, want.Due = "d", webhook.StatePending, webhook.TypeOpen, t0, at(60)
 			other := pending("other", "1", at(60))
 			c.enqueue(want, other)
 			attempt := filled[webhook.Attempt](7)
@@ -89,7 +89,7 @@ var applyRules = []rule{
 			c.enqueue(pending("a", "1", t0), pending("b", "1", t0))
 			one := webhook.Change{ID: "a", State: webhook.StateDelivered, Due: at(1), Attempts: 1, Log: note(1)}
 			two := webhook.Change{ID: "a", State: webhook.StateFailed, Due: at(2), Attempts: 2, Log: note(2)}
-			c.ids("lost", c.apply(one, webhook.Change{ID: "b", State: webhook.StateDelivered}, two), []string{"a"})
+			c.ids("lost", c.apply(one, webhook.Change{ID: "b", State: webhook.StateDelivered, Due: at(1)}, two), []string{"a"})
 			got := c.delivery("a")
 			want := pending("a", "1", at(1))
 			want.Lease, want.State, want.Attempts, want.Log = 1, webhook.StateDelivered, 1, []webhook.Attempt{*note(1)}
@@ -158,8 +158,10 @@ var applyRules = []rule{
 		"A delivery that a change has finished is claimed no more, whatever its Due.",
 		func(c *checker) {
 			for _, state := range states[1:] {
-				c.enqueue(pending(string(state), "1", t0))
-				c.applied(webhook.Change{ID: string(state), Lease: 0, State: state, Due: at(-60)})
+				d := pending(string(state), "1", at(-60))
+				d.Created = at(-120)
+				c.enqueue(d)
+				c.applied(webhook.Change{ID: d.ID, Lease: 0, State: state, Due: at(-60)})
 			}
 			if ds := c.claim(everything(at(1000))); len(ds) > 0 {
 				c.broken("%s claimed", list(ids(ds)))
@@ -204,7 +206,7 @@ var applyRules = []rule{
 		func(c *checker) {
 			for _, id := range []string{"kept", "erased", "erased and logged"} {
 				d := filled[webhook.Delivery](1)
-				d.ID, d.State, d.Type, d.Lease = id, webhook.StateDelivered, webhook.TypeOpen, 0
+				d.ID, d.State, d.Type, d.Created, d.Lease = id, webhook.StateDelivered, webhook.TypeOpen, t0, 0
 				c.enqueue(d)
 			}
 			want := c.delivery("kept")

@@ -25,7 +25,7 @@ var contextRules = []rule{
 		return err
 	}),
 	ended("Apply", func(ctx context.Context, s webhook.Store) error {
-		_, err := s.Apply(ctx, []webhook.Change{{ID: "waits", State: webhook.StateFailed, Log: note(1)}})
+		_, err := s.Apply(ctx, []webhook.Change{{ID: "waits", State: webhook.StateFailed, Due: t0, Log: note(1)}})
 		return err
 	}),
 	ended("Prune", func(ctx context.Context, s webhook.Store) error {

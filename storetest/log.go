@@ -15,8 +15,8 @@ func (c *checker) aLog() *model {
 	m := newModel()
 	var ds []webhook.Delivery
 	for i := range 60 {
-		d := pending(fmt.Sprintf("d%d", i*37%100), fmt.Sprint("w", i%4), at(i*13%60))
-		d.Account = []string{account, "", "globex"}[i%7%3]
+		d := pending(fmt.Sprintf("d%d", i*37%100), fmt.Sprint("w", i%4), at(20+i*13%60))
+		d.Account = accountOf(d.WebhookID)
 		d.State = states[i%5%4]
 		d.Type = webhook.EventTypes()[i%9]
 		d.Created = at(i / 4 * 11 % 15)
@@ -55,7 +55,7 @@ var logRules = []rule{
 					webhook.DeliveryQuery{Account: account, All: true},
 					webhook.DeliveryQuery{Account: account, IDs: ids(m.selectDeliveries(all))},
 					webhook.DeliveryQuery{Account: account, Webhook: "w1"},
-					webhook.DeliveryQuery{Account: account, States: states[:1], DueBy: at(30)},
+					webhook.DeliveryQuery{Account: account, States: states[:1], DueBy: at(50)},
 					webhook.DeliveryQuery{Account: account, Since: at(3), Limit: 5})
 			}
 		}},
@@ -132,7 +132,7 @@ var logRules = []rule{
 		func(c *checker) {
 			c.logs(c.aLog(), each(func(when time.Time) webhook.DeliveryQuery {
 				return webhook.DeliveryQuery{All: true, DueBy: when}
-			}, at(-1), t0, at(13), at(13).Add(-time.Millisecond), never)...)
+			}, at(19), at(20), at(33), at(33).Add(-time.Millisecond), never)...)
 		}},
 
 	{"deliveries_after_a_cursor",
@@ -234,7 +234,7 @@ var logRules = []rule{
 							c.enqueue(d)
 						}
 					}
-					c.applied(webhook.Change{ID: last.ID, Lease: last.Lease, State: webhook.StateFailed, Due: at(arrived), Log: note(1)})
+					c.applied(webhook.Change{ID: last.ID, Lease: last.Lease, State: webhook.StateFailed, Due: at(1000 + arrived), Log: note(1)})
 				}
 				slices.Sort(got)
 				slices.Sort(want)
@@ -250,7 +250,7 @@ var logRules = []rule{
 			for i, q := range append([]webhook.DeliveryQuery{
 				{}, {All: true}, {Account: account}, {All: true, Webhook: "w1"}, {All: true, IDs: []string{"d37", "none"}},
 				{All: true, States: states[1:3]}, {All: true, Types: webhook.EventTypes()[:2]}, {All: true, Since: at(7)},
-				{All: true, Until: at(7)}, {All: true, DueBy: at(20)}, {All: true, After: webhook.Cursor{Created: at(7), ID: "d5"}},
+				{All: true, Until: at(7)}, {All: true, DueBy: at(40)}, {All: true, After: webhook.Cursor{Created: at(7), ID: "d5"}},
 			}, random.deliveryQueries(m, 40)...) {
 				q.Limit = 0
 				if got, want := c.count(q), len(m.selectDeliveries(q)); got != want {
@@ -275,10 +275,9 @@ var pruneRules = []rule{
 	{"prune_removes_what_finished_before",
 		"Prune removes deliveries that finished before the given time, by Due, of every account.",
 		func(c *checker) {
-			c.put(hook("1"))
 			for _, state := range states[1:] {
 				for id, due := range map[string]time.Time{"long before": at(-9999), "before": t0.Add(-time.Millisecond), "then": t0, "after": at(1)} {
-					d := finished(string(state)+" "+id, "1", due)
+					d := finished(string(state)+" "+id, string(state), due)
 					d.State, d.Account = state, string(state)
 					d.Created = at(-20_000)
 					c.enqueue(d)

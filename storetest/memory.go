@@ -86,7 +86,7 @@ var memoryRules = []rule{
 			claim := webhook.Claim{Now: t0, Until: at(60), Limit: 2, Each: 1, Room: map[string]int{"1": 1, "2": 5, "3": 0}}
 			unchanged("Claim", claim, func() { c.claim(claim) })
 
-			cs := []webhook.Change{{ID: "z"}, {ID: "c", Lease: 1, State: webhook.StateFailed, Log: note(1)}, {ID: "a", Lease: 1}}
+			cs := []webhook.Change{{ID: "z"}, {ID: "c", Lease: 1, State: webhook.StateFailed, Due: t0, Log: note(1)}, {ID: "a", Lease: 1, State: webhook.StatePending}}
 			unchanged("Apply", cs, func() { c.apply(cs...) })
 
 			wq := webhook.WebhookQuery{All: true, IDs: []string{"z", "1", "a"}, Lists: []string{"7", "", "1"}, Changed: t0}

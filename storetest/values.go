@@ -77,7 +77,7 @@ var valueRules = []rule{
 				w = hook(fmt.Sprint("l", i))
 				w.Account, w.List = "of lists", text
 				c.put(w)
-				d := pending(fmt.Sprint("d", i), "1", t0)
+				d := pending(fmt.Sprint("d", i), fmt.Sprint("w", i), t0)
 				d.Account = text
 				c.enqueue(d)
 			}
@@ -158,7 +158,7 @@ var valueRules = []rule{
 				claim.Until = when
 				d.Lease, d.Due = 2, when
 				c.same("a delivery claimed", c.claimOne(claim, d.ID), d)
-				c.applied(webhook.Change{ID: d.ID, Lease: 2, State: webhook.StateDelivered, Due: t0})
+				c.applied(webhook.Change{ID: d.ID, Lease: 2, State: webhook.StateDelivered, Due: never})
 			}
 		}},
 
@@ -176,7 +176,7 @@ var valueRules = []rule{
 				c.same("a delivery", c.delivery(d.ID), d)
 				response := body[:min(len(body), 16<<10)]
 				c.same("claimed", c.claimOne(everything(t0), d.ID).Body, body)
-				c.applied(webhook.Change{ID: d.ID, Lease: 1, State: webhook.StateFailed, Log: &webhook.Attempt{Response: response}})
+				c.applied(webhook.Change{ID: d.ID, Lease: 1, State: webhook.StateFailed, Due: t0, Log: &webhook.Attempt{Response: response}})
 				c.same("Log", c.delivery(d.ID).Log, []webhook.Attempt{{Response: response}})
 			}
 		}},
