@@ -70,8 +70,8 @@ func runBacklog(ctx context.Context, b *bench) ([]row, error) {
 	m.set("fill_s", filled.Seconds())
 	m.set("left", float64(b.Backlog-report.Plain))
 	m.set("duplicates", float64(report.Duplicates))
-	if o, ok := b.subject.(*ours); ok {
-		claims := o.store.claims.sorted()
+	if o, ok := b.subject.(library); ok {
+		claims := o.library().store.claims.sorted()
 		m.set("claims", float64(len(claims)))
 		m.set("claim_p50_ms", percentile(claims, 50, len(claims)))
 		m.set("claim_p99_ms", percentile(claims, 99, len(claims)))
@@ -89,10 +89,11 @@ func runEmitter(ctx context.Context, j *job, p parent) error {
 	if err != nil {
 		return err
 	}
-	o, ok := opened.(*ours)
+	l, ok := opened.(library)
 	if !ok {
 		return fmt.Errorf("only this library has a backlog of several accounts")
 	}
+	o := l.library()
 	for {
 		switch word := p.await(); word {
 		case wordFill:
@@ -159,7 +160,7 @@ const idleRetries = 10_000
 
 // runIdle measures what a dispatcher costs that has nothing to do but to wait.
 func runIdle(ctx context.Context, b *bench) ([]row, error) {
-	o, ok := b.subject.(*ours)
+	l, ok := b.subject.(library)
 	if !ok {
 		return nil, fmt.Errorf("only this library's stores can be given retries")
 	}
@@ -177,7 +178,7 @@ func runIdle(ctx context.Context, b *bench) ([]row, error) {
 	}
 	for len(ds) > 0 {
 		n := min(500, len(ds))
-		if _, err := o.store.Enqueue(ctx, ds[:n]); err != nil {
+		if _, err := l.library().store.Enqueue(ctx, ds[:n]); err != nil {
 			return nil, err
 		}
 		ds = ds[n:]

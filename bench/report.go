@@ -56,6 +56,10 @@ type line struct {
 	Measures measures
 }
 
+// fixed are the phases whose rate says how much was offered, so that its ratio
+// to the loop's says nothing.
+var fixed = []string{"latency", "hang"}
+
 // medians returns a line for each key of the phases that are wanted, in the
 // order of the phases. The loop has a row in every rate phase, measured in
 // turns with the others, for the ratios.
@@ -80,6 +84,9 @@ func (r *report) medians(wanted []string) []line {
 			cmp.Compare(a.callers, b.callers))
 	})
 	for i, l := range lines {
+		if slices.Contains(fixed, l.phase) {
+			continue
+		}
 		for _, loop := range lines {
 			if loop.subject == "loop" && loop.phase == l.phase && loop.callers == l.callers && l.Error == "" {
 				lines[i].Measures.set("ratio_to_loop", l.Measures["events_per_s"]/loop.Measures["events_per_s"])

@@ -22,6 +22,11 @@ type ours struct {
 	shut       func()
 }
 
+// A library is a subject that is this library, whatever the store.
+type library interface{ library() *ours }
+
+func (o *ours) library() *ours { return o }
+
 func openMemory(ctx context.Context, j *job) (subject, error) {
 	return openOurs(ctx, j, new(memstore.Store), func() {})
 }
