@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"strconv"
@@ -57,6 +58,9 @@ func (d *Dispatcher) deadly(f *flight) bool {
 
 // target looks up a webhook, as it is now.
 func (d *Dispatcher) target(account, id string) (*target, error) {
+	if t, ok := d.registry.known(account, id); ok {
+		return t, nil
+	}
 	ctx, cancel := bounded(d.settling)
 	defer cancel()
 	return d.registry.get(ctx, account, id)
@@ -148,10 +152,10 @@ func (a *answer) delivered() bool { return a.Status >= 200 && a.Status < 300 }
 func (d *Dispatcher) post(ctx context.Context, t *target, del Delivery, leaseEnd time.Time) (a answer) {
 	began := time.Now()
 	a.Start = clock(began)
-	ctx, cancel := context.WithTimeoutCause(ctx, d.opts.Timeout, errTimeout)
-	defer cancel()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	timeout := time.AfterFunc(d.opts.Timeout, func() { stop(errTimeout) })
+	defer timeout.Stop()
 	var at progress
 	ctx = httptrace.WithClientTrace(ctx, at.trace(leaseEnd, stop))
 	defer func() {
@@ -198,18 +202,19 @@ func cutShort(ctx context.Context) bool {
 // request builds what goes over the wire.
 func (d *Dispatcher) request(ctx context.Context, t *target, del Delivery, at time.Time) *http.Request {
 	h := make(http.Header, len(t.header)+8)
-	for name, values := range t.header {
-		h[name] = values
+	maps.Copy(h, t.header)
+	values := [...]string{
+		d.opts.UserAgent, del.ID, strconv.FormatInt(at.Unix(), 10), strconv.Itoa(del.Attempts + 1),
+		string(del.Type), t.signer.header(del.ID, at, del.Body),
+	}
+	for i, name := range [...]string{
+		"User-Agent", HeaderID, HeaderTimestamp, HeaderAttempt, HeaderEvent, HeaderSignature,
+	} {
+		if values[i] != "" {
+			h[name] = values[i : i+1 : i+1]
+		}
 	}
 	h["Content-Type"] = contentType
-	h["User-Agent"] = []string{d.opts.UserAgent}
-	h[HeaderID] = []string{del.ID}
-	h[HeaderTimestamp] = []string{strconv.FormatInt(at.Unix(), 10)}
-	h[HeaderAttempt] = []string{strconv.Itoa(del.Attempts + 1)}
-	h[HeaderEvent] = []string{string(del.Type)}
-	if s := t.signer.header(del.ID, at, del.Body); s != "" {
-		h[HeaderSignature] = []string{s}
-	}
 	// An idle connection that the receiver closed meanwhile is no failure:
 	// with this field, even empty, net/http tries again by itself, and being
 	// empty it is not sent.

@@ -74,13 +74,13 @@ func explainError(ctx context.Context, err error, at phase, timeout time.Duratio
 		return "The URL " + refused.reason + ": webhooks are sent to public hosts on the usual ports only.", clean(refused.Detail())
 	}
 	switch {
-	case cutShort(ctx) || errors.Is(err, context.Canceled):
-		return "The sender cut the attempt short, which is no fault of the receiver's.", detail
 	case isTimeout(ctx, err):
 		if context.Cause(ctx) != errTimeout {
 			timeout = 0
 		}
 		return explainTimeout(at, timeout), detail
+	case cutShort(ctx) || errors.Is(err, context.Canceled):
+		return "The sender cut the attempt short, which is no fault of the receiver's.", detail
 	}
 	if reason := explainTLS(err, at); reason != "" {
 		return reason, detail

@@ -99,16 +99,21 @@ func (r *registry) wanting(ctx context.Context, tx Outbox, t EventType, m *Meta)
 	return a.wanting(t, m), nil
 }
 
-// get returns a webhook, a tombstone too, or nil.
-func (r *registry) get(ctx context.Context, acct, id string) (*target, error) {
+// known returns a webhook, a tombstone too, or nil, if its account is
+// remembered.
+func (r *registry) known(acct, id string) (t *target, ok bool) {
 	r.mu.RLock()
+	defer r.mu.RUnlock()
 	a, ok := r.accounts[acct]
-	var t *target
 	if ok {
 		t = a.byID[id]
 	}
-	r.mu.RUnlock()
-	if ok {
+	return t, ok
+}
+
+// get is known, for an account that it reads if it has to.
+func (r *registry) get(ctx context.Context, acct, id string) (*target, error) {
+	if t, ok := r.known(acct, id); ok {
 		return t, nil
 	}
 	a, err := r.load(ctx, acct)
