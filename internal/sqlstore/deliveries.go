@@ -59,12 +59,11 @@ func (s *Store) selectDeliveries(what string, q webhook.DeliveryQuery) *selectio
 		// A few that wait are found in the queue, not in a log of millions.
 		// The next page of many is found along the log, where the queue would
 		// have to be sorted again.
-		var hook any
-		if q.Webhook != "" {
-			hook = q.Webhook
-		}
-		b.args["webhook"] = hook
-		b.where(`id in (` + s.d.queued + `)`)
+		b.where(`id in (select id from ` + s.d.queues[0])
+		b.ofWebhook(q.Webhook)
+		b.add(` union all select id from ` + s.d.queues[1])
+		b.ofWebhook(q.Webhook)
+		b.add(`)`)
 	}
 	if len(q.States) > 0 {
 		whereIn(b, `state`, q.States)
@@ -91,6 +90,13 @@ func (s *Store) selectDeliveries(what string, q webhook.DeliveryQuery) *selectio
 		}
 	}
 	return b
+}
+
+// ofWebhook appends to a condition that of a webhook, if there is one.
+func (b *selection) ofWebhook(id string) {
+	if id != "" {
+		b.add(` and webhook = @v`, id)
+	}
 }
 
 // scanDelivery reads the columns, with the documents and the log if they were

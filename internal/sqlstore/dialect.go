@@ -13,9 +13,9 @@ type dialect struct {
 	lock   string   // keeps other processes out of Migrate's transaction; "": it is alone anyway
 	unlock string   // "": lock ends with the transaction
 
-	list          string // a query of the texts in the JSON array @list
-	queued        string // a query of the ids in the queue, of the webhook @webhook unless that is NULL
-	insertWebhook string // does nothing if there is one with its id
+	list          string    // a query of the texts in the JSON array @list
+	queues        [2]string // what stands after "from" for what is ready and for what waits
+	insertWebhook string    // does nothing if there is one with its id
 
 	enqueue script // returns the ids that were new
 	erase   script

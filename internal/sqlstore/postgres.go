@@ -1,4 +1,199 @@
 package sqlstore
 
-var postgres = dialect{numbered: "$"}
-var mysql = dialect{}
+// On PostgreSQL the two queues are tables of their own, small ones, beside the
+// deliveries.
+//
+// An update there writes a new row, and enters it in each index of the table
+// unless no indexed column changed and the page has room. So nothing that
+// changes in the deliveries is indexed, and pages are left room: an attempt's
+// outcome costs no index entry, and what it leaves behind is cleared away by
+// whoever reads the page next, not by a vacuum of a log of millions. The
+// vacuuming is for the queues, which are small enough to be vacuumed often.
+//
+// The deliveries have the truth. An entry of a queue counts while its delivery
+// is pending and has the entry's due; others are removed when they are met.
+// (One is left when a delivery is changed in the moment that it is made ready:
+// the change still sees it waiting.) Every pending delivery has an entry that
+// counts, for both are always written in one transaction.
+//
+// Claiming and promoting skip what is locked, so they wait for nobody; the
+// others lock deliveries in order of id. So none wait in a circle.
+var postgres = dialect{
+	numbered:   "$",
+	keepsPlans: true,
+
+	schema: []string{`
+create table {}webhooks (
+  id      text collate "C" not null primary key,
+  account text collate "C" not null,
+  list    text collate "C" not null,
+  hold    bigint not null,
+  changed bigint not null,
+  deleted smallint not null,
+  version bigint not null,
+  doc     text not null
+);
+create index {}webhooks_account on {}webhooks (account, list);
+create index {}webhooks_changed on {}webhooks (changed);
+create table {}deliveries (
+  id       text collate "C" not null primary key,
+  account  text collate "C" not null,
+  webhook  text collate "C" not null,
+  event    text collate "C" not null,
+  type     text collate "C" not null,
+  created  bigint not null,
+  state    text collate "C" not null,
+  due      bigint not null,
+  lease    bigint not null,
+  attempts integer not null,
+  body     bytea not null,
+  carrier  bytea not null,
+  log      bytea not null
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
+create index {}deliveries_log on {}deliveries (account, created, webhook);
+create index {}deliveries_created on {}deliveries (created);
+create table {}ready (
+  webhook text collate "C" not null,
+  due     bigint not null,
+  id      text collate "C" not null,
+  primary key (webhook, due, id)
+) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+create table {}waiting (
+  due     bigint not null,
+  id      text collate "C" not null,
+  webhook text collate "C" not null,
+  primary key (due, id)
+) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+`},
+	lock: `select pg_advisory_xact_lock(hashtextextended(current_schema() || @name, 0))`,
+
+	list:   `select v collate "C" from json_array_elements_text(cast(@list as json)) v`,
+	queues: [2]string{`{}ready where true`, `{}waiting where true`},
+
+	insertWebhook: `
+insert into {}webhooks (id, account, list, hold, changed, deleted, version, doc)
+values (@id, @account, @list, @hold, @changed, @deleted, 1, @doc)
+on conflict (id) do nothing`,
+
+	// A listener is told of what is due now. What was leased from the start is
+	// in the hands of the process that enqueued it. (pg_notify returns nothing,
+	// as a text.)
+	enqueue: result(`
+with j as (
+  select * from json_to_recordset(cast(@rows as json)) as j (
+    i text, a text, w text, e text, t text, c bigint, s text, d bigint, l bigint, n integer, r integer,
+    b integer, bn integer, h integer, hn integer, g integer, gn integer)
+), added as (
+  insert into {}deliveries (
+    id, account, webhook, event, type, created, state, due, lease, attempts, body, carrier, log)
+  select i, a, w, e, t, c, s, d, l, n,
+    substr(cast(@bytes as bytea), b, bn), substr(cast(@bytes as bytea), h, hn), substr(cast(@bytes as bytea), g, gn)
+  from j order by i collate "C"
+  on conflict (id) do nothing
+  returning id
+), waits as (
+  insert into {}waiting (due, id, webhook)
+  select d, i, w from j join added on i = id where r = 0
+  on conflict do nothing
+), due as (
+  insert into {}ready (webhook, due, id)
+  select w, d, i from j join added on i = id where r = 1
+  on conflict do nothing
+  returning 1
+)
+select id || coalesce((select cast(pg_notify(@wake, '') as text) where exists (select 1 from due)), '') from added`),
+
+	erase: script{{text: `
+update {}deliveries set body = '', carrier = '', log = ''
+from json_to_recordset(cast(@rows as json)) as j (i text, l bigint, x boolean)
+where id = i and lease = l and x`}},
+
+	apply: result(`
+with j as (
+  select * from json_to_recordset(cast(@rows as json)) as j (
+    i text, l bigint, s text, d bigint, n integer, r integer, g integer, gn integer)
+), old as (
+  select id, webhook, state, due, j.*
+  from j join {}deliveries on id = i
+  where lease = l
+  order by id
+  for update of {}deliveries
+), changed as (
+  update {}deliveries t
+  set state = s, due = d, lease = t.lease + 1, attempts = n, log = log || substr(cast(@bytes as bytea), g, gn)
+  from old where t.id = old.id
+  returning t.id
+), unwaits as (
+  delete from {}waiting t using old
+  where t.due = old.due and t.id = old.id and old.state = 'pending' and not (r is not distinct from 0 and d = old.due)
+), undue as (
+  delete from {}ready t using old
+  where t.webhook = old.webhook and t.due = old.due and t.id = old.id and old.state = 'pending'
+    and not (r is not distinct from 1 and d = old.due)
+), waits as (
+  insert into {}waiting (due, id, webhook) select d, id, webhook from old where r = 0
+  on conflict do nothing
+), due as (
+  insert into {}ready (webhook, due, id) select webhook, d, id from old where r = 1
+  on conflict do nothing
+)
+select id from changed`),
+
+	idle: `
+select not exists (select 1 from {}ready)
+  and not exists (select 1 from {}waiting where due <= @now)`,
+
+	promote: `
+with come as (
+  select due, id from {}waiting where due <= @now order by due, id limit @n for update skip locked
+), gone as (
+  delete from {}waiting t using come where t.due = come.due and t.id = come.id returning t.webhook, t.due, t.id
+)
+insert into {}ready (webhook, due, id) select webhook, due, id from gone
+on conflict do nothing`,
+
+	lanes: `
+with recursive walk (webhook, n) as (
+  select * from (
+    select webhook, 1 from {}ready where webhook >= @from order by webhook limit 1) f
+  union all
+  select (
+    select r.webhook from {}ready r where r.webhook > walk.webhook order by r.webhook limit 1), n + 1
+  from walk where webhook is not null and n < @n)
+select webhook, coalesce((select hold > @now from {}webhooks where id = walk.webhook), false)
+from walk where webhook is not null order by n`,
+
+	take: result(`
+with picked as materialized (
+  select r.* from json_to_recordset(cast(@rows as json)) as j (w text, n integer), lateral (
+    select r.webhook, r.due, r.id, d.state = 'pending' and d.due = r.due as counts
+    from {}ready r join {}deliveries d on d.id = r.id
+    where r.webhook = w and r.due <= @now
+    order by r.due, r.id limit n
+    for update of r, d skip locked
+  ) r limit @limit
+), gone as (
+  delete from {}ready t using picked p where t.webhook = p.webhook and t.due = p.due and t.id = p.id
+), waits as (
+  insert into {}waiting (due, id, webhook) select @until, id, webhook from picked where counts
+  on conflict do nothing
+)
+update {}deliveries set lease = lease + 1, due = @until
+from picked p where {}deliveries.id = p.id and counts
+returning ` + `{}deliveries.id, account, {}deliveries.webhook, event, type, created, state, {}deliveries.due, lease, attempts, ` + documents),
+
+	prune: `
+delete from {}deliveries where id in (
+  select id from {}deliveries
+  where created < @before and state <> 'pending' and due < @before order by created limit @n
+  for update skip locked)`,
+
+	isNoTable: func(err error) bool { return sqlState(err) == "42P01" },
+	isBrokenOff: func(err error) bool {
+		switch sqlState(err) {
+		case "40001", "40P01", "55P03": // serialization, deadlock, lock not available
+			return true
+		}
+		return false
+	},
+}

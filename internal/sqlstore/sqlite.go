@@ -50,11 +50,8 @@ create index {}deliveries_waiting on {}deliveries (due) where ready = 0;
 `},
 	wal: `pragma journal_mode = wal`,
 
-	list: `select value from json_each(@list)`,
-	queued: `
-select id from {}deliveries where ready = 1 and (@webhook is null or webhook = @webhook)
-union all
-select id from {}deliveries where ready = 0 and (@webhook is null or webhook = @webhook)`,
+	list:   `select value from json_each(@list)`,
+	queues: [2]string{`{}deliveries where ready = 1`, `{}deliveries where ready = 0`},
 
 	insertWebhook: `
 insert into {}webhooks (id, account, list, hold, changed, deleted, version, doc)

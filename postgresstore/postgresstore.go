@@ -1,0 +1,71 @@
+// Package postgresstore keeps webhooks, deliveries and their log in
+// PostgreSQL, through database/sql and the driver of your choice:
+//
+//	db, err := sql.Open("pgx", "postgres://…") // github.com/jackc/pgx/v5/stdlib
+//	store := postgresstore.New(db)
+//	err = store.Migrate(ctx)
+//
+// It is tested with pgx and lib/pq, and needs PostgreSQL 14 or newer. For apps
+// on a pgxpool, and to wake other processes at a commit, there is the module
+// pgxstore, on the same tables.
+//
+// It works behind a pooler in transaction mode, if the driver does: it leaves
+// nothing in a session. Programs that use pgx behind one set
+// default_query_exec_mode=exec in the connection string.
+package postgresstore
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/internal/sqlstore"
+)
+
+// Store is a webhook.Store in a PostgreSQL database.
+type Store struct{ *store }
+
+type store = sqlstore.Store
+
+// Options are what can be chosen.
+type Options struct {
+	// Prefix is what the names of the tables begin with. Empty: "webhook_".
+	// They are in the schema that the connections' search_path names first.
+	Prefix string
+}
+
+// New returns a Store on db, which the caller opens and closes. Call Migrate
+// before anything else.
+func New(db *sql.DB) *Store { return NewWithOptions(db, Options{}) }
+
+// NewWithOptions is New with options. A Prefix that can't be part of a name is
+// an error of every call.
+func NewWithOptions(db *sql.DB, opts Options) *Store {
+	if opts.Prefix == "" {
+		opts.Prefix = sqlstore.DefaultPrefix
+	}
+	return &Store{sqlstore.NewPostgres(db, opts.Prefix)}
+}
+
+// Migrate creates the tables or upgrades them. It may be called at each start,
+// by several processes at once. It refuses tables that a newer version of this
+// library has upgraded.
+func (s *Store) Migrate(ctx context.Context) error { return s.store.Migrate(ctx) }
+
+// Schema returns the SQL by which Migrate upgrades from a version of the
+// schema, 0 being none, for those who migrate by a tool of their own.
+func (s *Store) Schema(from int) string { return s.store.Schema(from) }
+
+// Tx returns an Outbox in a transaction of the caller's: what is emitted
+// through it is delivered if, and only if, the transaction is committed. tx is
+// an *sql.Tx, an *sql.Conn, or whatever else has their methods.
+//
+// An error of the Outbox has spoiled the transaction, as any error does on
+// PostgreSQL: roll it back.
+func (s *Store) Tx(tx Querier) webhook.Outbox { return s.store.Tx(tx) }
+
+// Querier is what database/sql's Tx, Conn and DB have in common.
+type Querier interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
