@@ -94,8 +94,11 @@ type meter struct {
 	at     costs
 }
 
-// costs are CPU times by process.
-type costs struct{ own, receiver, server time.Duration }
+// costs are CPU times by process, and the connections that were opened.
+type costs struct {
+	own, receiver, server time.Duration
+	connections           int
+}
 
 func (c costs) total() time.Duration { return c.own + c.receiver + c.server }
 
@@ -113,12 +116,12 @@ func (m *meter) read(ctx context.Context) (c costs, err error) {
 		return c, err
 	}
 	c.server, err = m.server.cpu()
-	c.own, c.receiver = ownCPU(), report.CPU
+	c.own, c.receiver, c.connections = ownCPU(), report.CPU, report.Connections
 	return c, err
 }
 
 // spent returns the costs since the meter was started.
 func (m *meter) spent(ctx context.Context) (costs, error) {
 	c, err := m.read(ctx)
-	return costs{c.own - m.at.own, c.receiver - m.at.receiver, c.server - m.at.server}, err
+	return costs{c.own - m.at.own, c.receiver - m.at.receiver, c.server - m.at.server, c.connections - m.at.connections}, err
 }

@@ -160,6 +160,7 @@ type span struct {
 	*meter
 	bench   *bench
 	profile *os.File
+	calls   storeCalls // of this library's store, before
 }
 
 // measure begins a span.
@@ -174,6 +175,9 @@ func (b *bench) measure(ctx context.Context, name string) (*span, error) {
 		if err := pprof.StartCPUProfile(s.profile); err != nil {
 			return nil, err
 		}
+	}
+	if l, ok := b.subject.(library); ok {
+		s.calls = l.library().store.calls()
 	}
 	var err error
 	s.meter, err = startMeter(ctx, b.watch, b.server)
@@ -195,8 +199,12 @@ func (s *span) end(ctx context.Context, events int, took time.Duration) (measure
 		m["cpu_ms_receiver"] = ms(c.receiver) / n
 		m["cpu_ms_server"] = ms(c.server) / n
 	}
+	m["connections"] = float64(c.connections)
 	m["cpu_percent"] = 100 * c.total().Seconds() / took.Seconds()
 	m["peak_mb"] = ownPeak()
+	if l, ok := s.bench.subject.(library); ok {
+		l.library().store.note(m, s.calls)
+	}
 	if s.profile == nil {
 		return m, nil
 	}

@@ -19,7 +19,8 @@ import (
 // events have arrived, and when. A second server on another port is for the
 // process that measures.
 type receiver struct {
-	current atomic.Pointer[reception]
+	current     atomic.Pointer[reception]
+	connections atomic.Int64 // that were opened
 }
 
 // receiverReady is what the receiver's process says first.
@@ -32,6 +33,11 @@ type receiverReady struct {
 func runReceiver(ctx context.Context, j *job, say func(any)) error {
 	r := &receiver{}
 	r.current.Store(newReception(0, 0))
+	requests := &http.Server{Handler: http.HandlerFunc(r.receive), ConnState: func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			r.connections.Add(1)
+		}
+	}}
 	port := 0
 	for n := range max(j.Hosts, 1) {
 		l, err := net.Listen("tcp", net.JoinHostPort(host(n), strconv.Itoa(port)))
@@ -39,7 +45,7 @@ func runReceiver(ctx context.Context, j *job, say func(any)) error {
 			return err
 		}
 		port = l.Addr().(*net.TCPAddr).Port
-		go func() { _ = http.Serve(l, http.HandlerFunc(r.receive)) }()
+		go func() { _ = requests.Serve(l) }()
 	}
 	control, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -102,7 +108,7 @@ func (r *receiver) report(w http.ResponseWriter, req *http.Request) {
 	report := receptionReport{
 		Plain: int(now.plain.Load()), Others: int(now.others.Load()), Hung: int(now.hung.Load()),
 		Duplicates: int(now.duplicates.Load()), Strays: int(now.strays.Load()), Signed: int(now.signed.Load()),
-		Last: now.last.Load(), CPU: ownCPU(),
+		Last: now.last.Load(), CPU: ownCPU(), Connections: int(r.connections.Load()),
 	}
 	if req.FormValue("latencies") != "" {
 		for i := range now.receipts {

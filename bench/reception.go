@@ -68,4 +68,5 @@ type receptionReport struct {
 	Latencies           []int64
 	OtherLatencies      []int64
 	CPU                 time.Duration // of this process, since it began
+	Connections         int           // opened since then
 }

@@ -114,9 +114,9 @@ func printTable(w io.Writer, lines []line) {
 		if low, ok := l.Measures["events_per_s_min"]; ok {
 			spread = fmt.Sprintf("%.0f … %.0f", low, l.Measures["events_per_s_max"])
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t  %s\n",
 			l.format("events_per_s", 0), spread, l.format("ratio_to_loop", 2), l.format("p50_ms", 2), l.format("p99_ms", 2),
-			l.format("cpu_ms_per_event", 3), l.format("peak_mb", 0), l.rest())
+			l.format("cpu_ms_per_event", 3), l.format("peak_mb", 0), l.notes())
 	}
 }
 
@@ -135,16 +135,20 @@ func (l line) format(name string, digits int) string {
 	return fmt.Sprintf("%.*f", digits, v)
 }
 
-// rest is what only some phases measure.
-func (l line) rest() string {
+// notes are what the table says of a phase beside its columns; the JSON has all
+// that was measured.
+var notes = map[string][]string{
+	"latency": {"emit_p50_ms", "commit_p50_ms"},
+	"hang":    {"offered_per_s", "healthy_ratio", "p50_ms_before", "p99_ms_before"},
+	"backlog": {"max_ms", "claim_p50_ms", "claim_p99_ms", "left"},
+	"idle":    {"cpu_percent"},
+}
+
+func (l line) notes() string {
 	var parts []string
-	for _, name := range l.others() {
-		switch {
-		case strings.HasPrefix(name, "events_per_s"), strings.HasPrefix(name, "cpu_ms"):
-		case name == "cpu_percent" && l.phase != "idle":
-		case name == "duplicates" && l.Measures[name] == 0:
-		default:
-			parts = append(parts, fmt.Sprintf("%s %.4g", name, l.Measures[name]))
+	for _, name := range append(notes[l.phase], "duplicates") {
+		if v, ok := l.Measures[name]; ok && (v != 0 || name != "duplicates") {
+			parts = append(parts, fmt.Sprintf("%s %.4g", name, v))
 		}
 	}
 	return strings.Join(parts, ", ")

@@ -88,16 +88,3 @@ func (o *ours) close() {
 }
 
 func (o *ours) signs() {}
-
-// A timedStore notes how long claims take.
-type timedStore struct {
-	webhook.Store
-	claims stopwatch
-}
-
-// Claim implements webhook.Store.
-func (s *timedStore) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Delivery, error) {
-	began := time.Now()
-	defer func() { s.claims.add(time.Since(began)) }()
-	return s.Store.Claim(ctx, c)
-}
