@@ -1,0 +1,75 @@
+//go:build unix
+
+package crash
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// Children that die in a round, and how long one may run before.
+const (
+	crowd     = 2
+	longLife  = 500 * time.Millisecond
+	slots     = 32 // a child's Options.Concurrency
+	everyRate = 150
+)
+
+func TestNothingPromisedIsLostToKill9(t *testing.T) {
+	onEachStore(t, func(t *testing.T, db database) {
+		rng, rec, recv := newRand(t), newRecord(), newReceiver(t)
+		store := db.openFor(t)
+		a := audit{record: rec, receiver: recv, webhooks: []string{steady, flaky, once}}
+		recv.putWebhooks(t, store, a.webhooks...)
+
+		born := 0
+		birth := func() *process {
+			born++
+			return start(t, rec, childConfig{
+				Name: fmt.Sprintf("c%d", born), Database: db,
+				Deliver: true, Timeout: time.Second, Concurrency: slots,
+				Emit: everyRate, Transactions: true,
+			})
+		}
+		children := make([]*process, crowd)
+		for i := range children {
+			children[i] = birth()
+		}
+		kills := 0
+		for range rounds(t) {
+			victims := []int{rng.IntN(crowd)}
+			if rng.IntN(4) == 0 {
+				victims = []int{0, 1}
+			}
+			if rng.IntN(8) > 0 { // else it dies while it is starting
+				children[victims[0]].ready()
+			}
+			pause(time.Duration(rng.Int64N(int64(longLife))))
+			for _, v := range victims {
+				children[v].kill()
+				children[v] = birth()
+				kills++
+			}
+		}
+		for _, c := range children {
+			c.ready().silence()
+		}
+		drained(t, store)
+		for _, c := range children {
+			c.stop()
+		}
+
+		f := a.check(t, store)
+		lost := rec.lostOutcomes()
+		t.Logf("%d kills; %s; %d lost outcomes", kills, f, lost)
+		if f.events == 0 {
+			t.Error("nothing was promised: the test has shown nothing")
+		}
+		// A slot is free only when its outcome is stored.
+		if most := kills*slots + lost; f.duplicates > most {
+			t.Errorf("%d duplicates: %d kills, with at most %d attempts each, and %d lost outcomes account for %d",
+				f.duplicates, kills, slots, lost, most)
+		}
+	})
+}

@@ -1,0 +1,117 @@
+//go:build unix
+
+package crash
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/listhook/webhook"
+)
+
+// skewed returns the store as it looks to a process whose clock is fast by
+// some time: what such a process writes is that much later, and what it reads
+// seems that much earlier to it. To everybody else there is no difference to a
+// process with a wrong clock, since a store has none of its own.
+func skewed(s webhook.Store, fast time.Duration) webhook.Store {
+	if fast == 0 {
+		return s
+	}
+	return skewedStore{s, fast}
+}
+
+type skewedStore struct {
+	store webhook.Store
+	fast  time.Duration
+}
+
+// forever is a Hold without an end, whatever the clock.
+const forever = 9999
+
+// shift moves times; a zero one is none.
+func shift(by time.Duration, times ...*time.Time) {
+	for _, t := range times {
+		if !t.IsZero() && t.Year() != forever {
+			*t = t.Add(by)
+		}
+	}
+}
+
+func shiftDelivery(by time.Duration, d *webhook.Delivery) {
+	shift(by, &d.Created, &d.Due)
+	d.Log = slices.Clone(d.Log)
+	for i := range d.Log {
+		shift(by, &d.Log[i].Start)
+	}
+}
+
+func (s skewedStore) out(ds []webhook.Delivery) []webhook.Delivery {
+	for i := range ds {
+		shiftDelivery(-s.fast, &ds[i])
+	}
+	return ds
+}
+
+func (s skewedStore) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]webhook.Webhook, error) {
+	shift(s.fast, &q.Changed)
+	ws, err := s.store.Webhooks(ctx, q)
+	for i := range ws {
+		shift(-s.fast, &ws[i].Hold, &ws[i].Changed)
+	}
+	return ws, err
+}
+
+func (s skewedStore) PutWebhook(ctx context.Context, w webhook.Webhook) (int64, error) {
+	shift(s.fast, &w.Hold, &w.Changed)
+	return s.store.PutWebhook(ctx, w)
+}
+
+func (s skewedStore) Enqueue(ctx context.Context, ds []webhook.Delivery) ([]string, error) {
+	ds = slices.Clone(ds)
+	for i := range ds {
+		shiftDelivery(s.fast, &ds[i])
+	}
+	return s.store.Enqueue(ctx, ds)
+}
+
+func (s skewedStore) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Delivery, error) {
+	shift(s.fast, &c.Now, &c.Until)
+	c.Room = maps.Clone(c.Room)
+	ds, err := s.store.Claim(ctx, c)
+	return s.out(ds), err
+}
+
+func (s skewedStore) Apply(ctx context.Context, cs []webhook.Change) ([]string, error) {
+	cs = slices.Clone(cs)
+	for i := range cs {
+		shift(s.fast, &cs[i].Due)
+		if cs[i].Log != nil {
+			log := *cs[i].Log
+			shift(s.fast, &log.Start)
+			cs[i].Log = &log
+		}
+	}
+	return s.store.Apply(ctx, cs)
+}
+
+func (s skewedStore) shiftQuery(q *webhook.DeliveryQuery) {
+	shift(s.fast, &q.Since, &q.Until, &q.DueBy, &q.After.Created)
+}
+
+func (s skewedStore) Deliveries(ctx context.Context, q webhook.DeliveryQuery) ([]webhook.Delivery, error) {
+	s.shiftQuery(&q)
+	ds, err := s.store.Deliveries(ctx, q)
+	return s.out(ds), err
+}
+
+func (s skewedStore) Count(ctx context.Context, q webhook.DeliveryQuery) (int, error) {
+	s.shiftQuery(&q)
+	return s.store.Count(ctx, q)
+}
+
+func (s skewedStore) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
+	shift(s.fast, &before)
+	return s.store.Prune(ctx, before, limit)
+}
