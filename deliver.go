@@ -290,13 +290,29 @@ func (d *Dispatcher) begin(f *flight) {
 		f.slot.release()
 		return
 	}
-	go func() {
+	select {
+	case d.idle <- f:
+	default:
+		go d.fly(f)
+	}
+}
+
+// fly makes attempts, one after the other, until Shutdown. There are as many
+// goroutines doing so as there ever were attempts at once: the stack that one
+// has grown is worth keeping for the next.
+func (d *Dispatcher) fly(f *flight) {
+	for {
 		if d.try(f) {
 			d.outcomes.add(f)
 		} else {
 			d.end(f)
 		}
-	}()
+		select {
+		case f = <-d.idle:
+		case <-d.stop:
+			return
+		}
+	}
 }
 
 // end lets go of a flight.

@@ -26,6 +26,7 @@ type Dispatcher struct {
 	outcomes    batcher[*flight]
 	flights     flights
 	settlePause time.Duration // after the last group of outcomes could not be stored
+	idle        chan *flight  // to goroutines that wait for an attempt to make
 	woken       chan struct{} // asks for a claim
 
 	attempts context.Context // of every request
@@ -57,6 +58,7 @@ func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {
 		client:   prepareClient(client),
 		opts:     o,
 		registry: newRegistry(store, o.PollInterval),
+		idle:     make(chan *flight),
 		woken:    make(chan struct{}, 1),
 		stop:     make(chan struct{}),
 		silence:  map[string]time.Time{},

@@ -79,10 +79,15 @@ func (d *Dispatcher) Wake() {
 // An emission is one event on its way into the store: the deliveries of it.
 type emission struct {
 	rows    []Delivery
-	held    []bool  // rows whose webhook is not to be attempted now
-	slots   []*slot // of the rows that are born leased; nil: of the others
-	dup     []bool  // rows that the store or the group had already
+	notes   []note // of each row
 	receipt *receipt
+}
+
+// A note is what is known of a row beside what is stored.
+type note struct {
+	held bool  // its webhook is not to be attempted now
+	slot *slot // of one that is born leased; nil: it is claimed in its turn
+	dup  bool  // the store or the group had it already
 }
 
 func (e *emission) size() (rows, bytes int) {
@@ -175,23 +180,14 @@ func newEmission(e Event, m Meta, targets []*target, carrier map[string]string) 
 	if urgent(e.Type()) {
 		due = due.Add(-urgency)
 	}
-	type dialect struct {
-		format Format
-		list   string
-	}
-	bodies := map[dialect][]byte{}
-	em := &emission{rows: make([]Delivery, len(targets)), held: make([]bool, len(targets))}
+	bodies := dialects{event: e, meta: m}
+	em := &emission{rows: make([]Delivery, len(targets)), notes: make([]note, len(targets))}
 	for i, t := range targets {
-		k := dialect{t.Format, t.wireList(&m)}
-		body, ok := bodies[k]
-		if !ok {
-			var err error
-			if body, err = encode(e, m, k.list, k.format); err != nil {
-				return nil, err
-			}
-			bodies[k] = body
+		body, err := bodies.body(t.Format, t.wireList(&m))
+		if err != nil {
+			return nil, err
 		}
-		em.held[i] = t.Hold.After(created)
+		em.notes[i].held = t.Hold.After(created)
 		em.rows[i] = Delivery{
 			ID: deliveryID(t.ID, e.Type(), m.ID), Account: m.Account, WebhookID: t.ID,
 			EventID: m.ID, Type: e.Type(), Body: body, Carrier: carrier,
@@ -201,33 +197,57 @@ func newEmission(e Event, m Meta, targets []*target, carrier map[string]string) 
 	return em, nil
 }
 
+// dialects are the bodies of an event: one for each format and list.
+type dialects struct {
+	event Event
+	meta  Meta
+	known []dialect
+}
+
+type dialect struct {
+	format Format
+	list   string
+	body   []byte
+}
+
+func (ds *dialects) body(f Format, list string) ([]byte, error) {
+	for i := range ds.known {
+		if k := &ds.known[i]; k.format == f && k.list == list {
+			return k.body, nil
+		}
+	}
+	body, err := encode(ds.event, ds.meta, list, f)
+	ds.known = append(ds.known, dialect{f, list, body})
+	return body, err
+}
+
 // deliveryID makes emitting twice harmless, per webhook, and keeps a click
 // from colliding with an open of the same ID. It holds no dot, which separates
 // the parts of what is signed.
 func deliveryID(webhook string, t EventType, event string) string {
-	h := sha256.New()
-	for _, part := range []string{webhook, string(t), event} {
-		h.Write(binary.AppendUvarint(nil, uint64(len(part))))
-		h.Write([]byte(part))
+	var scratch [512]byte
+	text := scratch[:0]
+	for _, part := range [...]string{webhook, string(t), event} {
+		text = binary.AppendUvarint(text, uint64(len(part)))
+		text = append(text, part...)
 	}
-	return "msg_" + hex.EncodeToString(h.Sum(nil)[:16])
+	sum := sha256.Sum256(text)
+	return "msg_" + hex.EncodeToString(sum[:16])
 }
 
 // reserve lets deliveries be born leased to this process where it is running,
 // there is room, and nothing older is known to wait for the same webhook. The
 // others are claimed in their turn.
 func (d *Dispatcher) reserve(e *emission) {
-	e.slots, e.dup = make([]*slot, len(e.rows)), make([]bool, len(e.rows))
 	if !d.running() {
 		return
 	}
 	for i := range e.rows {
-		row := &e.rows[i]
-		if e.held[i] {
+		row, n := &e.rows[i], &e.notes[i]
+		if n.held {
 			continue
 		}
-		if s := d.lanes.tryTake(row.WebhookID); s != nil {
-			e.slots[i] = s
+		if n.slot = d.lanes.tryTake(row.WebhookID); n.slot != nil {
 			row.Lease, row.Due = 1, d.leaseEnd()
 		} else {
 			d.lanes.mark(row.WebhookID)
@@ -245,14 +265,14 @@ func (d *Dispatcher) enqueue(group []*emission) {
 		if errs != nil {
 			err = errs[i]
 		}
-		for j, s := range e.slots {
+		for j, n := range e.notes {
 			switch {
-			case s == nil:
+			case n.slot == nil:
 				due = due || err == nil
-			case err != nil || e.dup[j]:
-				s.release()
+			case err != nil || n.dup:
+				n.slot.release()
 			default:
-				d.begin(&flight{Delivery: e.rows[j], slot: s})
+				d.begin(&flight{Delivery: e.rows[j], slot: n.slot})
 			}
 		}
 		if err == nil && d.opts.Hooks.Enqueued != nil {
@@ -270,11 +290,12 @@ func (d *Dispatcher) enqueuePart(part []*emission) error {
 	ctx, cancel := bounded(context.Background())
 	defer cancel()
 	var rows []Delivery
-	at := map[string]*bool{}
+	at := map[string]*note{}
 	for _, e := range part {
 		for i, row := range e.rows {
-			if e.dup[i] = at[row.ID] != nil; !e.dup[i] {
-				at[row.ID] = &e.dup[i]
+			n := &e.notes[i]
+			if n.dup = at[row.ID] != nil; !n.dup {
+				at[row.ID] = n
 				rows = append(rows, row)
 			}
 		}
@@ -284,8 +305,8 @@ func (d *Dispatcher) enqueuePart(part []*emission) error {
 		return err
 	}
 	for _, id := range had {
-		if dup := at[id]; dup != nil {
-			*dup = true
+		if n := at[id]; n != nil {
+			n.dup = true
 		}
 	}
 	return nil
@@ -295,7 +316,7 @@ func (d *Dispatcher) enqueuePart(part []*emission) error {
 func (e *emission) fresh() []Delivery {
 	var ds []Delivery
 	for i, row := range e.rows {
-		if !e.dup[i] {
+		if !e.notes[i].dup {
 			ds = append(ds, row)
 		}
 	}

@@ -29,7 +29,7 @@ type lane struct {
 	limit   int
 	busy    int
 	backlog bool // the store is known to hold due deliveries for it
-	marks   int  // how often backlog was set
+	marked  bool // so, since the last claim began
 }
 
 // A slot is the right to one attempt.
@@ -93,22 +93,21 @@ func (l *lanes) mark(webhook string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	ln := l.lane(webhook)
-	ln.backlog = true
-	ln.marks++
+	ln.backlog, ln.marked = true, true
 }
 
 // A room is what a claim may bring: n slots, held until end.
 type room struct {
 	n, each int
 	lanes   map[string]int
-	marks   map[string]int
 }
 
-// begin holds all free slots for a claim. What it found must be told to end.
+// begin holds all free slots for a claim, one at a time. What it found must be
+// told to end.
 func (l *lanes) begin(most int) room {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r := room{n: min(most, l.maxFast-l.fast), each: l.start, lanes: map[string]int{}, marks: map[string]int{}}
+	r := room{n: min(most, l.maxFast-l.fast), each: l.start, lanes: map[string]int{}}
 	if l.closed || r.n <= 0 {
 		return room{}
 	}
@@ -116,8 +115,8 @@ func (l *lanes) begin(most int) room {
 	for id, ln := range l.known {
 		if ln.busy > 0 || ln.backlog || ln.limit < l.start {
 			r.lanes[id] = max(ln.limit-ln.busy, 0)
-			r.marks[id] = ln.marks
 		}
+		ln.marked = false
 	}
 	return r
 }
@@ -139,7 +138,7 @@ func (l *lanes) end(r room, claimed []string) []*slot {
 		return slots
 	}
 	for id, free := range r.lanes {
-		if ln := l.known[id]; ln != nil && count[id] < free && ln.marks == r.marks[id] {
+		if ln := l.known[id]; ln != nil && count[id] < free && !ln.marked {
 			ln.backlog = false
 			l.forget(id, ln)
 		}
@@ -151,7 +150,6 @@ func (l *lanes) end(r room, claimed []string) []*slot {
 		}
 		if n >= free {
 			l.known[id].backlog = true
-			l.known[id].marks++
 		}
 	}
 	return slots

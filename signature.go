@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"hash"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -62,7 +64,7 @@ type signer []signingKey
 
 type signingKey struct {
 	Secret
-	bytes []byte
+	macs *sync.Pool // of hash.Hash keyed with it: keying one costs as much as a body
 }
 
 func newSigner(secrets []Secret) (signer, error) {
@@ -72,7 +74,7 @@ func newSigner(secrets []Secret) (signer, error) {
 		if err != nil {
 			return nil, err
 		}
-		s[i] = signingKey{secret, key}
+		s[i] = signingKey{secret, &sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
 	}
 	return s, nil
 }
@@ -92,10 +94,12 @@ func (s signer) signatures(id string, t time.Time, body []byte) []string {
 		if !key.signs(t) {
 			continue
 		}
-		mac := hmac.New(sha256.New, key.bytes)
+		mac := key.macs.Get().(hash.Hash)
+		mac.Reset()
 		mac.Write(head)
 		mac.Write(body)
 		out = append(out, signatureScheme+","+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+		key.macs.Put(mac)
 	}
 	return out
 }
