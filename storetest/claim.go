@@ -184,7 +184,7 @@ var claimRules = []rule{
 			if ds := c.claim(everything(never.Add(-time.Millisecond))); len(ds) > 0 {
 				c.broken("it was claimed before its lease ended")
 			}
-			c.claimOne(everything(never), "a")
+			c.claimOne(webhook.Claim{Now: never, Until: never, Limit: 1, Each: 1}, "a")
 		}},
 }
 

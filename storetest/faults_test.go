@@ -169,15 +169,6 @@ func keepHook(alter func(w *webhook.Webhook)) func(*plain) {
 	}
 }
 
-// all runs several injections.
-func all(injections ...func(*plain)) func(*plain) {
-	return func(p *plain) {
-		for _, inject := range injections {
-			inject(p)
-		}
-	}
-}
-
 var errNone = errors.New("nothing to do")
 
 func cut(text string, n int) string { return strings.ToValidUTF8(text[:min(n, len(text))], "") }
