@@ -18,14 +18,24 @@ type form struct {
 	Sign    bool   // make a secret
 	Errors  map[string]string
 
-	Lists     []List // nil with KnowsAny: any list may be typed
-	KnowsAny  bool   // the app does not name its lists
-	IsNew     bool
-	Types     []choice
-	Sources   []choice
-	Formats   []choice
-	Conflict  bool
-	MaxHeader int
+	Lists    []List // nil with KnowsAny: any list may be typed
+	KnowsAny bool   // the app does not name its lists
+	IsNew    bool
+	Types    []choice
+	Sources  []choice
+	Formats  []choice
+	Conflict bool
+}
+
+// fieldLabels are the fields in the form's order.
+var fieldLabels = []label{
+	{"Name", "Name"}, {"URL", "URL"}, {"List", "List"}, {"Events", "Events"}, {"Sources", "Initialized from"},
+	{"Format", "Format"}, {"Headers", "Headers"},
+}
+
+// Faults are the fields that something is wrong with.
+func (f form) Faults() []label {
+	return slices.DeleteFunc(slices.Clone(fieldLabels), func(l label) bool { return f.Errors[l.Value] == "" })
 }
 
 // A choice is a checkbox or an option.

@@ -36,8 +36,12 @@ var people = map[string]Access{
 }
 
 func newRig(t *testing.T, change ...func(*Options)) *rig {
+	return newRigOn(t, &memstore.Store{}, change...)
+}
+
+func newRigOn(t *testing.T, store webhook.Store, change ...func(*Options)) *rig {
 	r := &rig{t: t, receiver: answer(200, "thanks")}
-	d, err := webhook.New(&memstore.Store{}, &http.Client{Transport: transport(func(req *http.Request) (*http.Response, error) {
+	d, err := webhook.New(store, &http.Client{Transport: transport(func(req *http.Request) (*http.Response, error) {
 		return r.receiver(req)
 	})}, nil)
 	require.NoError(t, err)

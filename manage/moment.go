@@ -40,6 +40,8 @@ func ago(d time.Duration) string {
 	switch {
 	case d < 5*time.Second && past:
 		return "just now"
+	case d < time.Second:
+		return "now"
 	case d < time.Minute:
 		text = count(int(d.Seconds()), "second")
 	case d < time.Hour:

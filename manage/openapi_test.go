@@ -1,0 +1,237 @@
+package manage
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/memstore"
+)
+
+// An openapi is as much of the document as the tests look at.
+type openapi struct {
+	Paths      map[string]map[string]json.RawMessage
+	Components struct {
+		Schemas   map[string]schema
+		Responses map[string]response
+	}
+}
+
+type operation struct {
+	OperationID string `json:"operationId"`
+	RequestBody *struct{}
+	Responses   map[string]response
+}
+
+type response struct {
+	Ref     string `json:"$ref"`
+	Content map[string]struct{ Schema schema }
+}
+
+// A schema is as much of JSON Schema as the document uses.
+type schema struct {
+	Ref                  string `json:"$ref"`
+	Type                 any    // a name, or several
+	Properties           map[string]schema
+	Required             []string
+	Items                *schema
+	Enum                 []any
+	MaxProperties        *int
+	AdditionalProperties *schema
+}
+
+func readOpenAPI(t *testing.T) openapi {
+	var doc openapi
+	require.NoError(t, json.Unmarshal(openAPI, &doc))
+	return doc
+}
+
+// operations calls f with each operation of the document.
+func (doc openapi) operations(t *testing.T, f func(method, path string, op operation)) {
+	for path, item := range doc.Paths {
+		for method, raw := range item {
+			if method == "parameters" {
+				continue
+			}
+			var op operation
+			require.NoError(t, json.Unmarshal(raw, &op))
+			f(strings.ToUpper(method), path, op)
+		}
+	}
+}
+
+func TestOpenAPIDescribesEveryRouteAndNoOther(t *testing.T) {
+	var described, served []string
+	readOpenAPI(t).operations(t, func(method, path string, _ operation) {
+		described = append(described, method+" "+path)
+	})
+	for _, r := range routes3 {
+		served = append(served, r.method+" /api/3/"+r.path)
+	}
+	assert.ElementsMatch(t, served, described)
+}
+
+// TestOpenAPIKeepsItsWord makes each call of the document so that each of its
+// statuses comes back, and compares the answers with their schemas.
+func TestOpenAPIKeepsItsWord(t *testing.T) {
+	const hook = `{"webhook":{"name":"A","url":"https://a.example.com/","events":["open"],"sources":["public"],"listid":12}}`
+	calls := map[string]struct {
+		query, body       string // for success
+		badQuery, badBody string // for 422
+	}{
+		"listWebhooks":   {"?filters[name]=CRM&limit=5", "", "?limit=many", ""},
+		"addWebhook":     {"", hook, "", `{"webhook":{"name":"A"}}`},
+		"editWebhook":    {"", `{"webhook":{"name":"B"}}`, "", `{"webhook":{"url":"ftp://a.example.com"}}`},
+		"listLists":      {"?limit=1", "", "?offset=-1", ""},
+		"listSettings":   {"", "", "?limit=-2", ""},
+		"editSettings":   {"", `{"webhook":{"format":"current","headers":{"X-Key":"k"},"no_retry":true}}`, "", `{"webhook":{"format":7}}`},
+		"disableWebhook": {"", `{"reason":"for a test","keep_events":true}`, "", `{"keep_events":"perhaps"}`},
+		"rotateSecret":   {"", ``, "", `{"overlap":-1}`},
+		"sendTest":       {"", `{"type":"open"}`, "", `{"type":"party"}`},
+		"replay":         {"", `{"since":"2013-01-02T09:28:42+00:00","states":["failed","delivered"]}`, "", `{"since":"yesterday"}`},
+		"listDeliveries": {"?limit=1&filters[state]=pending", "", "?filters[state]=lost", ""},
+		"explain":        {"", `{"type":"open","source":"public","lists":[12]}`, "", `{"type":"open","source":"somebody"}`},
+	}
+	doc := readOpenAPI(t)
+	doc.operations(t, func(method, path string, op operation) {
+		t.Run(op.OperationID, func(t *testing.T) {
+			call := calls[op.OperationID]
+			for status, want := range op.Responses {
+				store := &memstore.Store{}
+				r := newRigOn(t, store)
+				w := r.put(nil)
+				r.emit("e0")
+				d := r.emit("e1")
+				target, query, body, key := path, call.query, call.body, "ann"
+				id := w.ID
+				switch {
+				case strings.Contains(path, "/lists/"):
+					id = "13"
+				case strings.Contains(path, "/deliveries/"):
+					id = d.ID
+				}
+				switch status {
+				case "400":
+					body = `["no object"]`
+				case "403":
+					key = ""
+				case "404":
+					id = "404"
+				case "413":
+					body = strings.Repeat(" ", maxBody+1)
+				case "422":
+					query, body = call.badQuery, call.badBody
+					if op.OperationID == "redeliver" { // somebody asked to be forgotten
+						lost, err := store.Apply(t.Context(), []webhook.Change{{ID: d.ID, Lease: d.Lease, State: webhook.StateFailed, Due: d.Created, Erase: true}})
+						require.NoError(t, err)
+						require.Empty(t, lost)
+					}
+				case "429":
+					r.Handler.(*handler).rates.buckets = map[string]bucket{"acme": {tokens: -1e9, at: time.Now()}}
+				}
+				got := r.call(key, method, strings.ReplaceAll(target, "{id}", id)+query, body)
+				require.Equal(t, status, fmt.Sprint(got.Code), "%s", got.Body)
+				assert.Equal(t, "application/json", got.Header().Get("Content-Type"))
+				if status == "429" {
+					assert.NotEmpty(t, got.Header().Get("Retry-After"))
+				}
+				if want.Ref != "" {
+					want = doc.Components.Responses[strings.TrimPrefix(want.Ref, "#/components/responses/")]
+				}
+				var value any
+				require.NoError(t, json.Unmarshal(got.Body.Bytes(), &value))
+				doc.check(t, status, want.Content["application/json"].Schema, value)
+			}
+		})
+	})
+}
+
+// call calls the newer API.
+func (r *rig) call(key, method, target, body string) *httptest.ResponseRecorder {
+	req := httptest.NewRequestWithContext(r.t.Context(), method, target, strings.NewReader(body))
+	req.Header.Set("Api-Token", key)
+	return r.do(req)
+}
+
+// check compares a value with a schema. What no schema names is a mistake too:
+// it would be undocumented.
+func (doc openapi) check(t *testing.T, at string, s schema, value any) {
+	t.Helper()
+	if s.Ref != "" {
+		s = doc.Components.Schemas[strings.TrimPrefix(s.Ref, "#/components/schemas/")]
+	}
+	kinds, several := s.Type.([]any)
+	if !several {
+		kinds = []any{s.Type}
+	}
+	kind := kindOf(value)
+	if kind == "integer" && slices.Contains(kinds, any("number")) {
+		kind = "number"
+	}
+	if !assert.Contains(t, kinds, kind, "%s is %v", at, value) {
+		return
+	}
+	if s.Enum != nil {
+		assert.Contains(t, s.Enum, value, at)
+	}
+	switch v := value.(type) {
+	case []any:
+		for i, item := range v {
+			doc.check(t, fmt.Sprintf("%s[%d]", at, i), *s.Items, item)
+		}
+	case map[string]any:
+		if s.MaxProperties != nil {
+			assert.LessOrEqual(t, len(v), *s.MaxProperties, at)
+		}
+		for _, name := range s.Required {
+			assert.Contains(t, v, name, at)
+		}
+		for name, inner := range v {
+			property, known := s.Properties[name]
+			switch {
+			case known:
+				doc.check(t, at+"."+name, property, inner)
+			case s.AdditionalProperties != nil:
+				doc.check(t, at+"."+name, *s.AdditionalProperties, inner)
+			default:
+				assert.Nil(t, s.Properties, "%s.%s is not documented", at, name)
+			}
+		}
+	}
+}
+
+func kindOf(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return "boolean"
+	case string:
+		return "string"
+	case []any:
+		return "array"
+	case float64:
+		if v == float64(int64(v)) {
+			return "integer"
+		}
+		return "number"
+	}
+	return "object"
+}
+
+func TestMethodsThatAreNotServedAreNamed(t *testing.T) {
+	r := newRig(t)
+	got := r.call("ann", "PATCH", "/api/3/webhooks", "")
+	assert.Equal(t, 405, got.Code)
+	assert.Equal(t, "GET, POST", got.Header().Get("Allow"))
+	assert.JSONEq(t, `{"message":"This takes GET, POST."}`, got.Body.String())
+	assert.Equal(t, 404, r.call("ann", "GET", "/api/3/contacts", "").Code)
+}
