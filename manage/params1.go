@@ -34,34 +34,34 @@ var errTooMuch = errors.New("the request is too long")
 var errEncoding = errors.New("the request's body is not encoded as its content type says")
 
 // readParams reads the parameters of a request. Where the body and the query
-// have the same, the body's comes first.
+// have the same, the body's comes first. With an error those of the query are
+// returned all the same: they name the output.
 func readParams(r *http.Request) (params, error) {
-	var ps params
-	var err error
-	kind, args, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if kind == "multipart/form-data" { // PHP's curl sends arrays so
-		ps, err = multipartParams(r, args["boundary"])
-	} else {
-		var body []byte
-		if body, err = io.ReadAll(r.Body); err == nil {
-			ps, err = parseParams(string(bytes.TrimSpace(body)))
-		}
-	}
-	var tooLong *http.MaxBytesError
-	if errors.As(err, &tooLong) {
-		return nil, errTooMuch
-	}
-	if err != nil {
-		return nil, err
-	}
 	query, err := parseParams(r.URL.RawQuery)
 	if err != nil {
+		return query, err
+	}
+	ps, err := bodyOf(r)
+	if errors.As(err, new(*http.MaxBytesError)) || len(ps)+len(query) > maxParams {
+		err = errTooMuch
+	}
+	if err != nil {
+		return query, err
+	}
+	return append(ps, query...), nil
+}
+
+// bodyOf reads the parameters of a body.
+func bodyOf(r *http.Request) (params, error) {
+	kind, args, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if kind == "multipart/form-data" { // PHP's curl sends arrays so
+		return multipartParams(r, args["boundary"])
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
 		return nil, err
 	}
-	if ps = append(ps, query...); len(ps) > maxParams {
-		return nil, errTooMuch
-	}
-	return ps, nil
+	return parseParams(string(bytes.TrimSpace(body)))
 }
 
 func multipartParams(r *http.Request, boundary string) (params, error) {
