@@ -29,7 +29,7 @@ type childConfig struct {
 	Deliver     bool
 	Timeout     time.Duration // of an attempt; leases are twice as long
 	Concurrency int
-	Freeze      bool          // stops itself once, just before its first request
+	FreezeAt    int64         // it stops itself just before the request of that number, from 1
 	Skew        time.Duration // by which its clock is fast
 
 	Emit         int  // events a second; of each several deliveries may come
@@ -55,6 +55,7 @@ const (
 // parent's, and the child's.
 const (
 	askQuiet = "quiet" // to emit no more
+	askThaw  = "thaw"  // to go on after FreezeAt
 	askUsage = "usage" // what it uses
 	askStop  = "stop"  // to shut down and say what it uses then
 )
@@ -67,11 +68,12 @@ type child struct {
 	out        sync.Mutex
 	emitters   sync.WaitGroup
 	quiet      chan struct{}
-	frozen     atomic.Bool
+	thawed     chan struct{}
+	attempts   atomic.Int64
 }
 
 func runChild(text string) int {
-	c := &child{quiet: make(chan struct{})}
+	c := &child{quiet: make(chan struct{}), thawed: make(chan struct{})}
 	if err := json.Unmarshal([]byte(text), &c.childConfig); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
@@ -116,7 +118,14 @@ func (c *child) run() error {
 }
 
 func (c *child) options() *webhook.Options {
+	retention := time.Hour
+	if c.FreezeAt > 0 {
+		// Frozen while it writes to SQLite, it would keep all others out. So
+		// it writes nothing but what the test makes it write.
+		retention = -1
+	}
 	return &webhook.Options{
+		Retention:    retention,
 		Timeout:      c.Timeout,
 		Concurrency:  c.Concurrency,
 		PollInterval: 200 * time.Millisecond,
@@ -126,8 +135,9 @@ func (c *child) options() *webhook.Options {
 		Hooks: webhook.Hooks{
 			Attempt: func(ctx context.Context, d webhook.Delivery) (context.Context, func(webhook.Attempt)) {
 				c.say(sayAttempt, d.ID)
-				if c.Freeze && c.frozen.CompareAndSwap(false, true) {
+				if c.attempts.Add(1) == c.FreezeAt {
 					_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+					<-c.thawed // this thread may outrun the signal
 				}
 				return ctx, nil
 			},
@@ -168,6 +178,8 @@ func (c *child) obey() string {
 				c.emitters.Wait()
 				c.say(sayQuiet, "")
 			}()
+		case askThaw:
+			close(c.thawed)
 		case askUsage:
 			c.sayUsage()
 		case askStop:

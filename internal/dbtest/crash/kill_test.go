@@ -18,7 +18,7 @@ const (
 
 func TestNothingPromisedIsLostToKill9(t *testing.T) {
 	onEachStore(t, func(t *testing.T, db database) {
-		rng, rec, recv := newRand(t), newRecord(), newReceiver(t)
+		rng, rec, recv := newRand(t), newRecord(t), newReceiver(t)
 		store := db.openFor(t)
 		a := audit{record: rec, receiver: recv, webhooks: []string{steady, flaky, once}}
 		recv.putWebhooks(t, store, a.webhooks...)

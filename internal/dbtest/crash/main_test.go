@@ -87,7 +87,7 @@ func lacking(t *testing.T, need, why string) {
 // does not become true in time: long enough that only what is broken fails.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	const patience = 90 * time.Second
+	const patience = 60 * time.Second
 	for begin := time.Now(); !done(); time.Sleep(20 * time.Millisecond) {
 		if time.Since(begin) > patience {
 			t.Fatalf("waited %s in vain: %s", patience, what)

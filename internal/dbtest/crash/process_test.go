@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -152,8 +153,26 @@ func (p *process) kill() {
 }
 
 // freeze stops the child until it is thawed, as a machine that is suspended.
-func (p *process) freeze() { p.signal(syscall.SIGSTOP) }
-func (p *process) thaw()   { p.signal(syscall.SIGCONT) }
+func (p *process) freeze() {
+	p.t.Helper()
+	p.signal(syscall.SIGSTOP)
+	p.awaitFrozen()
+}
+
+// thaw lets the child go on.
+func (p *process) thaw() { p.signal(syscall.SIGCONT) }
+
+// awaitFrozen waits until the child stands still.
+func (p *process) awaitFrozen() {
+	p.t.Helper()
+	eventually(p.t, p.config.Name+" was to stand still", func() bool {
+		state, err := exec.Command("ps", "-o", "state=", "-p", strconv.Itoa(p.cmd.Process.Pid)).Output()
+		if err != nil {
+			p.t.Fatalf("ps does not tell the state of %s: %v", p.config.Name, err)
+		}
+		return strings.HasPrefix(string(state), "T")
+	})
+}
 
 // silence lets the child emit no more, and waits until what it had begun is
 // promised.
@@ -203,8 +222,19 @@ type record struct {
 	logs     []string
 }
 
-func newRecord() *record {
-	return &record{tried: map[string]bool{}, acked: map[string]bool{}, voided: map[string]bool{}, lost: map[string]int{}}
+// newRecord returns an empty record. A test that fails prints what went wrong
+// for the children.
+func newRecord(t *testing.T) *record {
+	r := &record{tried: map[string]bool{}, acked: map[string]bool{}, voided: map[string]bool{}, lost: map[string]int{}}
+	t.Cleanup(func() {
+		failures, logs := r.complaints()
+		for _, list := range [][]string{failures, logs} {
+			if t.Failed() && len(list) > 0 {
+				t.Logf("the last of %d complaints:\n%s", len(list), strings.Join(list[max(len(list)-20, 0):], "\n"))
+			}
+		}
+	})
+	return r
 }
 
 func (r *record) note(name, what, text string) {

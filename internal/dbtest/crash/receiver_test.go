@@ -81,12 +81,10 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if meet := r.begin(got); meet != nil {
 		meet(got)
 	}
-	w.WriteHeader(got.status)
-	// Of an answer that was not given nobody can know, nor of one that may be
-	// on its way still: the request ends before the answer can arrive.
 	r.mu.Lock()
-	got.end = time.Now()
+	got.end = time.Now() // before the sender can know, and go on
 	r.mu.Unlock()
+	w.WriteHeader(got.status)
 }
 
 // read returns a request that is whole and rightly signed. One whose sender
