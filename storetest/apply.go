@@ -171,7 +171,7 @@ var applyRules = []rule{
 	{"apply_appends_to_the_log",
 		"Log is appended, oldest first, whatever the attempts' times; a change without one appends nothing.",
 		func(c *checker) {
-			c.enqueue(pending("a", "1", t0), pending("b", "1", t0))
+			c.enqueue(pending("a", "1", t0), pending("a1", "1", t0))
 			var want []webhook.Attempt
 			for i := range 14 {
 				attempt := note(100 - i)
@@ -184,7 +184,7 @@ var applyRules = []rule{
 				c.applied(change)
 			}
 			c.same("Log", c.delivery("a").Log, want)
-			c.same("another's Log", c.delivery("b").Log, []webhook.Attempt(nil))
+			c.same("another's Log", c.delivery("a1").Log, []webhook.Attempt(nil))
 		}},
 
 	{"apply_keeps_the_whole_attempt",

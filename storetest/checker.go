@@ -2,7 +2,9 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -38,7 +40,9 @@ func indent(text string) string {
 
 func (c *checker) noError(err error, method string) {
 	c.t.Helper()
-	if err != nil {
+	if errors.As(err, new(misconduct)) {
+		c.broken("%v", err)
+	} else if err != nil {
 		c.broken("%s returned an error: %v", method, err)
 	}
 }
@@ -63,11 +67,32 @@ func (c *checker) ids(what string, got, want []string) {
 // set is ids whatever the order.
 func (c *checker) set(what string, got, want []string) {
 	c.t.Helper()
-	c.ids(what, slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want)))
+	balance := map[string]int{}
+	for _, id := range got {
+		balance[id]++
+	}
+	for _, id := range want {
+		balance[id]--
+	}
+	var extra, missing []string
+	for _, id := range slices.Sorted(maps.Keys(balance)) {
+		for range balance[id] {
+			extra = append(extra, id)
+		}
+		for range -balance[id] {
+			missing = append(missing, id)
+		}
+	}
+	if len(extra) > 0 || len(missing) > 0 {
+		c.broken("%s: %s too many, %s missing", what, list(extra), list(missing))
+	}
 }
 
 // list prints IDs, the first of many.
 func list(ids []string) string {
+	if len(ids) == 0 {
+		return "none"
+	}
 	if len(ids) > 20 {
 		return fmt.Sprintf("%q and %d more", ids[:20], len(ids)-20)
 	}

@@ -320,6 +320,21 @@ var turnRules = []rule{
 			}
 		}},
 
+	{"claim_takes_thousands",
+		"Calls may name thousands: a claim of 5,000 deliveries, with room for 5,000 webhooks.",
+		func(c *checker) {
+			var ds []webhook.Delivery
+			claim := everything(t0)
+			claim.Each, claim.Room = 0, map[string]int{}
+			for i, id := range names("d", 5000) {
+				w := fmt.Sprint("w", i)
+				ds = append(ds, pending(id, w, t0), pending("full "+id, "full "+w, t0))
+				claim.Room[w] = 1
+			}
+			c.enqueue(ds...)
+			c.set("claimed", ids(c.claim(claim)), names("d", 5000))
+		}},
+
 	{"claim_gets_past_a_backlog",
 		"The cost of a claim does not grow with what it leaves: many full webhooks with large backlogs, and one that has room.",
 		func(c *checker) {

@@ -176,6 +176,38 @@ var concurrentRules = []rule{
 			}
 		}},
 
+	{"concurrent_readers_see_no_part_of_an_event",
+		"Nobody sees a part of the deliveries of one event.",
+		func(c *checker) {
+			const size = 40
+			done := make(chan struct{})
+			c.together(2, func(i int, s *guard) error {
+				if i == 0 {
+					defer close(done)
+					for event := range 25 {
+						if _, err := s.Enqueue(c.ctx, oneEvent(fmt.Sprint(event), size)); err != nil {
+							return fmt.Errorf("Enqueue returned an error: %w", err)
+						}
+					}
+					return nil
+				}
+				for {
+					n, err := s.Count(c.ctx, webhook.DeliveryQuery{All: true})
+					if err != nil {
+						return fmt.Errorf("Count returned an error: %w", err)
+					}
+					if n%size != 0 {
+						return fmt.Errorf("Count saw %d deliveries of events that have %d each", n, size)
+					}
+					select {
+					case <-done:
+						return nil
+					default:
+					}
+				}
+			})
+		}},
+
 	{"concurrent_callers_work_it_off",
 		"A Store is safe for concurrent use: callers that enqueue, claim, apply, put, read and prune at once work everything off.",
 		func(c *checker) {

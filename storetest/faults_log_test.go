@@ -392,6 +392,12 @@ var logFaults = []fault{
 				q.Limit = 50
 			}
 		})},
+	{name: "returns a thousand deliveries at most", fails: "enqueue_takes_thousands",
+		inject: deliveryQuery(func(q *webhook.DeliveryQuery) {
+			if q.Limit == 0 {
+				q.Limit = 1000
+			}
+		})},
 	{name: "limits before it filters", fails: "deliveries_by_fields_together",
 		inject: fromDeliveries(func(q *webhook.DeliveryQuery) { q.States, q.Types = nil, nil }, func(q webhook.DeliveryQuery, ds []webhook.Delivery) []webhook.Delivery {
 			return only(ds, func(d webhook.Delivery) bool {
@@ -528,6 +534,14 @@ var pruneFaults = []fault{
 		}},
 	{name: "keeps deleted webhooks for ever", fails: "prune_removes_deleted_webhooks",
 		inject: func(p *plain) { p.removed = func(webhook.Webhook, time.Time) bool { return false } }},
+	{name: "keeps the holds of webhooks that it prunes", fails: "prune_removes_deleted_webhooks",
+		inject: func(p *plain) {
+			holds := map[string]time.Time{}
+			p.keepHook = func(w webhook.Webhook) webhook.Webhook { holds[w.ID] = w.Hold; return w }
+			p.claimable = func(d webhook.Delivery, c webhook.Claim) bool {
+				return d.State == webhook.StatePending && !d.Due.After(c.Now) && !holds[d.WebhookID].After(c.Now)
+			}
+		}},
 	{name: "prunes webhooks that live", fails: "prune_removes_deleted_webhooks",
 		inject: func(p *plain) {
 			p.removed = func(w webhook.Webhook, before time.Time) bool { return w.Changed.Before(before) }

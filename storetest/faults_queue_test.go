@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"runtime"
 	"slices"
@@ -134,7 +135,7 @@ var enqueueFaults = []fault{
 				return p.plainEnqueue(ctx, only(slices.Clone(ds), func(d webhook.Delivery) bool { return len(d.ID) <= 255 }))
 			}
 		}},
-	{name: "shows an event while it is added", fails: "enqueue_shows_no_part_of_an_event",
+	{name: "shows an event while it is added", fails: "concurrent_readers_see_no_part_of_an_event",
 		inject: func(p *plain) {
 			p.enqueue = func(ctx context.Context, ds []webhook.Delivery) (had []string, err error) {
 				for _, d := range ds {
@@ -152,6 +153,19 @@ var enqueueFaults = []fault{
 		inject: func(p *plain) {
 			p.enqueue = func(ctx context.Context, ds []webhook.Delivery) ([]string, error) {
 				return p.plainEnqueue(ctx, ds[:min(1000, len(ds))])
+			}
+		}},
+	{name: "refuses more than 16 MiB", fails: "enqueue_takes_large_bodies_together",
+		inject: func(p *plain) {
+			p.enqueue = func(ctx context.Context, ds []webhook.Delivery) ([]string, error) {
+				size := 0
+				for _, d := range ds {
+					size += len(d.Body)
+				}
+				if size > 16<<20 {
+					return nil, errors.New("packet too large")
+				}
+				return p.plainEnqueue(ctx, ds)
 			}
 		}},
 	{name: "has an error for none to add", fails: "enqueue_may_add_none",
@@ -502,6 +516,18 @@ var turnFaults = []fault{
 				return append(slices.Clone(order[i:]), order[:i]...)
 			}
 		}},
+	{name: "claims a thousand at most", fails: "claim_takes_thousands",
+		inject: claimOf(func(c *webhook.Claim) { c.Limit = min(c.Limit, 1000) })},
+	{name: "looks at a thousand rooms", fails: "claim_takes_thousands",
+		inject: claimOf(func(c *webhook.Claim) {
+			room := map[string]int{}
+			for id, n := range c.Room {
+				if len(room) < 1000 {
+					room[id] = n
+				}
+			}
+			c.Room = room
+		})},
 	{name: "looks at the thousand longest due", fails: "claim_gets_past_a_backlog",
 		inject: func(p *plain) {
 			p.claim = func(ctx context.Context, c webhook.Claim) ([]webhook.Delivery, error) {

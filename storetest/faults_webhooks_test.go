@@ -247,6 +247,12 @@ var webhookFaults = []fault{
 				q.Lists = nil
 			}
 		})},
+	{name: "returns a hundred webhooks at most", fails: "webhooks_may_be_many",
+		inject: webhookQuery(func(q *webhook.WebhookQuery) {
+			if q.Limit == 0 {
+				q.Limit = 100
+			}
+		})},
 	{name: "has an error for no webhooks", fails: "webhooks_may_be_none",
 		inject: func(p *plain) {
 			p.webhooks = func(ctx context.Context, q webhook.WebhookQuery) ([]webhook.Webhook, error) {

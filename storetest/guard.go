@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync/atomic"
@@ -22,6 +21,11 @@ type guard struct {
 
 var _ webhook.Store = (*guard)(nil)
 
+// misconduct is an error that a guard found, not the store.
+type misconduct string
+
+func (m misconduct) Error() string { return string(m) }
+
 func guarded[T any](g *guard, method string, call func() (T, error)) (T, error) {
 	type result struct {
 		value T
@@ -29,10 +33,10 @@ func guarded[T any](g *guard, method string, call func() (T, error)) (T, error) 
 	}
 	done := make(chan result, 1)
 	go func() {
-		r := result{err: errors.New(method + " ended its goroutine")}
+		r := result{err: misconduct(method + " ended its goroutine")}
 		defer func() {
 			if p := recover(); p != nil {
-				r.err = fmt.Errorf("%s panicked: %v\n%s", method, p, debug.Stack())
+				r.err = misconduct(fmt.Sprintf("%s panicked: %v\n%s", method, p, debug.Stack()))
 			}
 			done <- r
 		}()
@@ -47,7 +51,7 @@ func guarded[T any](g *guard, method string, call func() (T, error)) (T, error) 
 	case <-g.end.Done():
 		g.hung.Store(true)
 		var none T
-		return none, errors.New(method + " did not return in time: it hangs, or takes longer than Suite.Timeout allows")
+		return none, misconduct(method + " did not return in time: it hangs, or takes longer than Suite.Timeout allows")
 	}
 }
 

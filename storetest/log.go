@@ -333,8 +333,8 @@ var pruneRules = []rule{
 			d := finished("d", "1", t0)
 			c.enqueue(d)
 			c.applied(webhook.Change{ID: "d", Lease: d.Lease, State: webhook.StateFailed, Due: at(1), Log: note(1)})
-			c.enqueue(pending("kept", "1", t0))
-			c.applied(webhook.Change{ID: "kept", State: webhook.StateFailed, Due: at(100), Log: note(2)})
+			c.enqueue(pending("d2", "1", t0))
+			c.applied(webhook.Change{ID: "d2", State: webhook.StateFailed, Due: at(100), Log: note(2)})
 			if n := c.prune(at(2), 100); n != 1 {
 				c.broken("it returned %d, want 1", n)
 			}
@@ -343,7 +343,7 @@ var pruneRules = []rule{
 				c.broken("Enqueue after it returned %s as stored before", list(had))
 			}
 			c.same("enqueued anew", c.delivery("d"), fresh)
-			c.same("the log of another", c.delivery("kept").Log, []webhook.Attempt{*note(2)})
+			c.same("the log of another", c.delivery("d2").Log, []webhook.Attempt{*note(2)})
 		}},
 
 	{"prune_removes_deleted_webhooks",
@@ -358,7 +358,7 @@ var pruneRules = []rule{
 				"deleted, delivery pruned": {true, at(-100)},
 			} {
 				stored := hook(id)
-				stored.Deleted, stored.Changed = w.deleted, w.changed
+				stored.Deleted, stored.Changed, stored.Hold = w.deleted, w.changed, never
 				c.put(stored)
 			}
 			c.enqueue(pending("a", "deleted, delivery pending", at(-100)), finished("b", "deleted, delivery finished later", at(1)),
@@ -370,5 +370,7 @@ var pruneRules = []rule{
 			if w := c.put(hook("deleted")); w.Version != 1 {
 				c.broken("a webhook put with the ID of a removed one has the version %d, want 1", w.Version)
 			}
+			c.enqueue(pending("e", "deleted, delivery pruned", t0))
+			c.ids("claimed, of a webhook whose Hold was removed with it, and of one held", ids(c.claim(everything(t0))), []string{"e"})
 		}},
 }

@@ -92,8 +92,8 @@ func rules() []rule {
 		applyRules,
 		logRules, pruneRules,
 		valueRules, memoryRules, contextRules,
-		concurrentRules, storageRules,
-		randomRules,
+		storageRules, randomRules,
+		concurrentRules, // at last: the runtime ends the process when a map is written to at once
 	)
 }
 

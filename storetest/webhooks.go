@@ -233,6 +233,16 @@ var webhookRules = []rule{
 			}
 		}},
 
+	{"webhooks_may_be_many",
+		"A query without a Limit selects all, however many.",
+		func(c *checker) {
+			want := names("w", 250)
+			for _, id := range want {
+				c.put(hook(id))
+			}
+			c.ids("all", webhookIDs(c.webhooks(webhook.WebhookQuery{Account: account})), want)
+		}},
+
 	{"webhooks_may_be_none",
 		"A query that selects nothing returns an empty result and no error.",
 		func(c *checker) {
