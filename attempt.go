@@ -16,20 +16,21 @@ import (
 
 // try decides what becomes of a flight, making an attempt if its webhook still
 // wants one, and notes the outcome in f. It returns false when the delivery is
-// to be let go of without a word to the store: its lease is about to end.
+// to be let go of without a word to the store, until its lease ends.
 func (d *Dispatcher) try(f *flight) bool {
 	due := f.Due // the lease's end
 	t, err := d.target(f.Account, f.WebhookID)
 	switch {
 	case err != nil:
 		d.complain("reading webhooks", err)
-		d.giveBack(f)
+		return false // given back, it would be claimed again at once
 	case d.stopped():
-		d.giveBack(f)
+		f.giveBack(now())
 	case t == nil || t.Deleted:
 		f.cancel("Canceled: the webhook was deleted.")
 	case t.Hold.After(now()):
-		d.giveBack(f)
+		// The store may know better already, and soon so does this process.
+		f.giveBack(now().Add(d.opts.PollInterval))
 	case t.Off != "":
 		f.cancel("Canceled: the webhook is off: " + t.Off)
 	case f.Lease > 2*int64(f.Attempts)+poisonLimit && d.deadly(f):
@@ -89,7 +90,7 @@ func (d *Dispatcher) attemptOnce(f *flight, t *target, due time.Time) {
 	case a.delivered():
 		f.finish(StateDelivered, &a.Attempt)
 	case a.cut:
-		d.giveBack(f)
+		f.giveBack(now())
 	case a.Status == http.StatusGone:
 		f.fail(&a.Attempt)
 		f.after = func() { d.switchOff(t.Webhook, "The receiver answered 410 Gone.") }
@@ -116,8 +117,8 @@ func (d *Dispatcher) failed(f *flight, t *target, a answer) {
 }
 
 // giveBack makes the delivery due again without using up an attempt.
-func (d *Dispatcher) giveBack(f *flight) {
-	f.change = Change{ID: f.ID, State: StatePending, Due: now(), Attempts: f.Attempts}
+func (f *flight) giveBack(due time.Time) {
+	f.change = Change{ID: f.ID, State: StatePending, Due: due, Attempts: f.Attempts}
 }
 
 // finish ends the delivery after an attempt.

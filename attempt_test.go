@@ -1,0 +1,123 @@
+package webhook_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/listhook/webhook"
+)
+
+func TestSwitchingOnInAnotherProcessLosesNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		other := r.another(nil)
+		w := r.put(func(w *webhook.Webhook) { w.Off, w.Keep = "a holiday", true })
+		for _, id := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
+			r.emit(open(id))
+		}
+		r.start()
+		time.Sleep(time.Minute)
+		require.Empty(t, r.receiver.requests())
+
+		// What this process remembers is older for up to a second.
+		w.Off = ""
+		_, err := other.PutWebhook(r.ctx, w)
+		require.NoError(t, err)
+		time.Sleep(time.Minute)
+		assert.Len(t, r.receiver.requests(), 8)
+		for _, d := range r.log() {
+			assert.Equal(t, webhook.StateDelivered, d.State)
+			assert.Equal(t, 1, d.Attempts)
+		}
+	})
+}
+
+// A readFault is a store that cannot read webhooks for a while.
+type readFault struct {
+	webhook.Store
+	broken atomic.Bool
+}
+
+func (s *readFault) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]webhook.Webhook, error) {
+	if s.broken.Load() {
+		return nil, errors.New("the store cannot read webhooks")
+	}
+	return s.Store.Webhooks(ctx, q)
+}
+
+func TestWebhooksThatCannotBeReadForAWhileCostNoDelivery(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.put(nil)
+		for _, id := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
+			r.emit(open(id))
+		}
+		store := &readFault{Store: r.store}
+		store.broken.Store(true)
+		r.store = store
+		r.Dispatcher = r.another(nil) // a new process, which remembers nothing
+		r.start()
+		time.Sleep(10 * time.Minute)
+		require.Empty(t, r.receiver.requests())
+
+		store.broken.Store(false)
+		time.Sleep(time.Minute)
+		assert.Len(t, r.receiver.requests(), 8)
+		for _, d := range r.log() {
+			assert.Equal(t, webhook.StateDelivered, d.State)
+			assert.Equal(t, 1, d.Attempts)
+		}
+	})
+}
+
+// A panickingBody is one of a transport of the app's.
+type panickingBody struct{}
+
+func (panickingBody) Read([]byte) (int, error) { panic("a transport of the app's") }
+func (panickingBody) Close() error             { return nil }
+
+func TestAPanicInTheAnswersBodyUndoesNoSuccess(t *testing.T) {
+	for status, state := range map[int]webhook.State{200: webhook.StateDelivered, 500: webhook.StateFailed} {
+		bubble(t, func(t *testing.T) {
+			r := newRig(t, nil).start()
+			r.receiver.set(func(req *http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: status, Header: http.Header{}, Request: req, Body: panickingBody{}}, nil
+			})
+			r.put(func(w *webhook.Webhook) { w.NoRetry = true })
+			r.emit(open("e1"))
+			synctest.Wait()
+			d := r.log()[0]
+			assert.Equal(t, state, d.State)
+			assert.Equal(t, status, d.Log[0].Status)
+			assert.Equal(t, status == 200, d.Log[0].Reason == "")
+			assert.Contains(t, d.Log[0].Detail, "panic")
+		})
+	}
+}
+
+func TestAnAttemptThatAHookCancelsSaysSo(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, &webhook.Options{Hooks: webhook.Hooks{
+			Attempt: func(ctx context.Context, _ webhook.Delivery) (context.Context, func(webhook.Attempt)) {
+				ctx, cancel := context.WithCancel(ctx)
+				cancel()
+				return ctx, nil
+			},
+		}}).start()
+		r.receiver.set(hang)
+		r.put(func(w *webhook.Webhook) { w.NoRetry = true })
+		r.emit(open("e1"))
+		synctest.Wait()
+		d := r.log()[0]
+		assert.Equal(t, webhook.StateFailed, d.State)
+		assert.Equal(t, "The sender cut the attempt short, which is no fault of the receiver's.", d.Log[0].Reason)
+	})
+}
