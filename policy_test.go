@@ -101,7 +101,7 @@ func TestImportPolicies(t *testing.T) {
 			case f.test && !standard && !in(modulePath, formPath, backoff, testify):
 				reason = "even a test's import is forced on every user: tests with drivers and peers are modules of their own"
 			case f.test:
-			case f.dir == "storetest" || f.dir == "webhooktest":
+			case f.dir == "storetest" || f.dir == "webhooktest" || f.dir == "internal/matrix":
 				if !standard && !in(modulePath) {
 					reason = "the authors of stores and apps run it in tests of theirs: it forces no assertion library on them"
 				}

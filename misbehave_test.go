@@ -1,0 +1,13 @@
+package webhook_test
+
+import (
+	"testing"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/internal/matrix"
+	"github.com/listhook/webhook/memstore"
+)
+
+func TestMisbehavingReceivers(t *testing.T) {
+	matrix.Run(t, func(testing.TB) webhook.Store { return &memstore.Store{} })
+}
