@@ -22,7 +22,7 @@ import (
 
 // Run runs the matrix on the stores that open returns, which are empty and
 // close with the test.
-func Run(t *testing.T, open func(t testing.TB) webhook.Store) {
+func Run(t *testing.T, open func(t *testing.T) webhook.Store) {
 	elsewhere := webhooktest.NewReceiver(t, nil)
 	all := misbehaviours(elsewhere.URL())
 	for _, m := range all {
