@@ -37,6 +37,8 @@ func (d *Dispatcher) try(f *flight) bool {
 		f.fail(&Attempt{Start: now(), Reason: "Given up: it was begun many times, and no outcome could be stored."})
 	case now().Add(d.opts.Timeout).After(due):
 		return false
+	case t.Health.failing() && !d.mayAttempt(f, t):
+		f.giveBack(now().Add(d.opts.PollInterval))
 	default:
 		d.attemptOnce(f, t, due)
 	}
@@ -57,14 +59,27 @@ func (d *Dispatcher) deadly(f *flight) bool {
 	return len(ds) == 1 && f.Lease > 3*int64(len(ds[0].Log))+poisonLimit
 }
 
-// target looks up a webhook, as it is now.
+// target looks up a webhook. One that wants no attempt, as it is remembered, is
+// read again: what it was claimed by may be newer.
 func (d *Dispatcher) target(account, id string) (*target, error) {
-	if t, ok := d.registry.known(account, id); ok {
+	t, ok := d.registry.known(account, id)
+	if ok && t.open() {
 		return t, nil
 	}
 	ctx, cancel := bounded(d.settling)
 	defer cancel()
-	return d.registry.get(ctx, account, id)
+	if !ok {
+		t, err := d.registry.get(ctx, account, id)
+		if err != nil || t.open() {
+			return t, err
+		}
+	}
+	return d.registry.reread(ctx, account, id)
+}
+
+// open reports whether t is there and wants attempts now.
+func (t *target) open() bool {
+	return t != nil && !t.Deleted && t.Off == "" && !t.Hold.After(now())
 }
 
 // attemptOnce makes an attempt and decides what its answer means.
@@ -89,11 +104,12 @@ func (d *Dispatcher) attemptOnce(f *flight, t *target, due time.Time) {
 	switch {
 	case a.delivered():
 		f.finish(StateDelivered, &a.Attempt)
+		f.after = d.see(t, a.seen(t, f.probe))
 	case a.cut:
 		f.giveBack(now())
 	case a.Status == http.StatusGone:
 		f.fail(&a.Attempt)
-		f.after = func() { d.switchOff(t.Webhook, "The receiver answered 410 Gone.") }
+		f.after = func() { d.switchOff(t.Webhook, "The receiver answered 410 Gone.", a.seen(t, f.probe)) }
 	default:
 		d.failed(f, t, a)
 	}
@@ -102,9 +118,8 @@ func (d *Dispatcher) attemptOnce(f *flight, t *target, due time.Time) {
 // failed puts the next attempt in the schedule, or ends the delivery, and
 // holds the webhook when the receiver asked for it.
 func (d *Dispatcher) failed(f *flight, t *target, a answer) {
-	if a.hold > 0 {
-		until := now().Add(a.hold)
-		f.after = func() { d.hold(t.Webhook, until) }
+	if !a.ours {
+		f.after = d.see(t, a.seen(t, f.probe))
 	}
 	delay, again := retryDelay(d.opts.Backoff, f.Attempts+1)
 	if t.NoRetry || !again {
@@ -144,6 +159,7 @@ type answer struct {
 	Attempt
 	hold time.Duration // the receiver asked to be left alone for so long
 	cut  bool          // we cut it short, so it counts for nothing
+	ours bool          // it says nothing about the receiver
 }
 
 func (a *answer) delivered() bool { return a.Status >= 200 && a.Status < 300 }
@@ -164,6 +180,7 @@ func (d *Dispatcher) post(ctx context.Context, t *target, del Delivery, leaseEnd
 			d.opts.Logger.Error("webhook: the HTTP client panicked", "panic", fmt.Sprint(p))
 			a.Detail = clean("panic: " + fmt.Sprint(p))
 			if a.Status == 0 {
+				a.ours = true
 				a.Reason = "The sender could not make the request, which is no fault of the receiver's."
 			}
 		}

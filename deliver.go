@@ -58,6 +58,7 @@ func (d *Dispatcher) Shutdown(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+	d.storeAllSeen()
 	return nil
 }
 
@@ -217,6 +218,7 @@ func (d *Dispatcher) every(interval time.Duration, f func()) {
 type flight struct {
 	Delivery // Lease and Due follow what is claimed again, under flights.mu
 	slot     *slot
+	probe    bool   // of a webhook that is failing
 	change   Change // the outcome
 	after    func() // what follows once it is stored; nil: nothing
 	unsure   bool   // whether an earlier call stored the outcome

@@ -25,6 +25,7 @@ type Dispatcher struct {
 	emits       batcher[*emission]
 	outcomes    batcher[*flight]
 	flights     flights
+	sightings   sightings
 	settlePause time.Duration // after the last group of outcomes could not be stored
 	idle        chan *flight  // to goroutines that wait for an attempt to make
 	woken       chan struct{} // asks for a claim
@@ -54,15 +55,16 @@ func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {
 		return nil, err
 	}
 	d := &Dispatcher{
-		store:    store,
-		client:   prepareClient(client),
-		opts:     o,
-		registry: newRegistry(store, o.PollInterval),
-		idle:     make(chan *flight),
-		woken:    make(chan struct{}, 1),
-		stop:     make(chan struct{}),
-		silence:  map[string]time.Time{},
+		store:   store,
+		client:  prepareClient(client),
+		opts:    o,
+		idle:    make(chan *flight),
+		woken:   make(chan struct{}, 1),
+		stop:    make(chan struct{}),
+		silence: map[string]time.Time{},
 	}
+	d.registry = newRegistry(store, o.PollInterval, d.learned)
+	d.sightings.byID = map[string]*watch{}
 	d.lanes = newLanes(o.Concurrency, o.PerWebhook, d.Wake)
 	d.flights.byID = map[string]*flight{}
 	d.emits = batcher[*emission]{run: d.enqueue, size: (*emission).size, maxRows: groupRows, maxBytes: groupBytes}

@@ -51,4 +51,18 @@
 // faults (5xx); timeouts, refused connections and bad certificates. 410 Gone
 // switches the webhook off. 429 and 503 with Retry-After hold the webhook, all
 // of its deliveries, for so long, at most a day.
+//
+// # Webhooks that fail
+//
+// What attempts show is noted in Webhook.Health, which processes share. Ten
+// failures in a row, of whichever deliveries, hold the webhook: its deliveries
+// wait, without using up their schedules, while one at a time is attempted,
+// after a minute, then two, and so on up to an hour. When one of these probes
+// succeeds, the others follow at once.
+//
+// A webhook whose attempts have all failed for Options.SwitchOffAfter, five
+// days by default, is switched off, if there were at least twenty, in twelve
+// different hours. Hooks.Warned is called at 50 and 90 percent of the way, and
+// Hooks.SwitchedOff when it happens. It begins anew when the owner edits where
+// or how requests are sent, or switches the webhook on.
 package webhook

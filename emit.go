@@ -187,7 +187,7 @@ func newEmission(e Event, m Meta, targets []*target, carrier map[string]string) 
 		if err != nil {
 			return nil, err
 		}
-		em.notes[i].held = t.Hold.After(created)
+		em.notes[i].held = t.Hold.After(created) || t.Health.failing()
 		em.rows[i] = Delivery{
 			ID: deliveryID(t.ID, e.Type(), m.ID), Account: m.Account, WebhookID: t.ID,
 			EventID: m.ID, Type: e.Type(), Body: body, Carrier: carrier,

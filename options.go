@@ -43,6 +43,12 @@ type Options struct {
 	// which are personal data: 30 days by default. Negative: for ever.
 	Retention time.Duration
 
+	// SwitchOffAfter is for how long all attempts of a webhook must fail before
+	// it is switched off: five days by default. There must also have been
+	// twenty of them, in twelve different hours. Negative: it never is, unless
+	// its receiver answers 410 Gone.
+	SwitchOffAfter time.Duration
+
 	// BodyLimit is the most bytes that a body may have: 256 KiB by default.
 	BodyLimit int
 
@@ -84,8 +90,16 @@ type Hooks struct {
 	// More than a few mean that clocks differ or that the store is slow.
 	Lost func(d Delivery)
 
-	// SwitchedOff is called when this process switched a webhook off because
-	// of what its receiver answered. w.Off says why.
+	// Warned is called when all attempts of a webhook fail and it has gone 50,
+	// and then 90, percent of the way to being switched off; w.Health says
+	// since when and why. A webhook is not switched off in a process that has
+	// this hook before its owner was told, at least a twentieth of
+	// SwitchOffAfter before.
+	Warned func(w Webhook, percent int)
+
+	// SwitchedOff is called when a webhook was switched off because of what its
+	// receiver answered. w.Off says why. Like Warned it is called at least
+	// once: again, perhaps by another process, if this one dies in between.
 	SwitchedOff func(w Webhook)
 }
 
@@ -125,6 +139,7 @@ func (o *Options) withDefaults() (Options, error) {
 	setDefault(&opts.Timeout, 15*time.Second)
 	setDefault(&opts.PollInterval, time.Second)
 	setDefault(&opts.Retention, 30*24*time.Hour)
+	setDefault(&opts.SwitchOffAfter, 5*24*time.Hour)
 	setDefault(&opts.BodyLimit, 256<<10)
 	setDefault(&opts.UserAgent, "listhook/1 (webhooks)")
 	if opts.Timeout < time.Millisecond || opts.PollInterval < time.Millisecond {

@@ -18,6 +18,7 @@ import (
 type registry struct {
 	store    Store
 	interval time.Duration
+	learned  func(*Webhook) // called with each that is taken note of
 
 	refreshing sync.Mutex // one at a time
 
@@ -52,8 +53,8 @@ const (
 	overlap = time.Minute
 )
 
-func newRegistry(store Store, interval time.Duration) *registry {
-	return &registry{store: store, interval: interval, accounts: map[string]*account{}}
+func newRegistry(store Store, interval time.Duration, learned func(*Webhook)) *registry {
+	return &registry{store: store, interval: interval, learned: learned, accounts: map[string]*account{}}
 }
 
 // newTarget makes w ready. w was validated when it was put; should it be
@@ -138,10 +139,35 @@ func (r *registry) load(ctx context.Context, acct string) (a *account, err error
 		}
 		a = newAccount(ws)
 		if r.remember(acct, a, puts) {
+			for i := range ws {
+				r.learned(&ws[i])
+			}
 			break
 		}
 	}
 	return a, nil
+}
+
+// reread returns a webhook as the store has it, or nil.
+func (r *registry) reread(ctx context.Context, acct, id string) (*target, error) {
+	ws, err := r.store.Webhooks(ctx, WebhookQuery{Account: acct, IDs: []string{id}})
+	if err != nil || len(ws) == 0 {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.note(ws[0])
+	return newTarget(ws[0]), nil
+}
+
+// latest returns t as it is known now.
+func (r *registry) latest(t *target) *target {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if a := r.accounts[t.Account]; a != nil && a.byID[t.ID] != nil {
+		return a.byID[t.ID]
+	}
+	return t
 }
 
 // remember keeps what was read of an account if nothing was put since.
@@ -248,6 +274,7 @@ func (r *registry) note(w Webhook) {
 		}
 	}
 	a.add(newTarget(w))
+	r.learned(&w)
 }
 
 func newAccount(ws []Webhook) *account {

@@ -76,13 +76,21 @@ func (s Secret) GoString() string { return s.String() }
 // LogValue returns a text without the key.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// Health is what the Dispatcher notes of a webhook that fails.
+// Health is what the Dispatcher notes of how a webhook's receiver answers. It
+// begins anew when the owner edits where or how requests are sent, or switches
+// the webhook on.
 type Health struct {
 	Failures int       // in a row
 	Since    time.Time // the first of them
+	Last     time.Time // the last of them
+	Hours    int       // in how many different hours they came
 	Success  time.Time // the last one, to the hour unless failures came between
 	Reason   string    // of the last failure
-	Warned   int       // percent of the way to being switched off, told to its owner
+	Probes   int       // of the failures, those of probes
+
+	Warned      int       // percent of the way to being switched off, told to its owner
+	WarnedAt    time.Time // when
+	SwitchedOff bool      // by the Dispatcher, for what the receiver answered
 }
 
 // String returns a text without the URL, the headers and the secrets.

@@ -92,7 +92,8 @@ func newID() string {
 
 // edit takes over what the owner of a webhook edits.
 func (w *Webhook) edit(from Webhook) {
-	fresh := w.URL != from.URL || w.Off != "" && from.Off == ""
+	fresh := w.Off != "" && from.Off == "" || w.URL != from.URL || w.Format != from.Format ||
+		!maps.Equal(w.Headers, from.Headers) || !slices.Equal(w.Secrets, from.Secrets)
 	w.List, w.Name, w.URL = from.List, from.Name, from.URL
 	w.Events, w.Sources = slices.Clone(from.Events), slices.Clone(from.Sources)
 	w.Format, w.Secrets, w.Headers = from.Format, slices.Clone(from.Secrets), maps.Clone(from.Headers)
@@ -134,31 +135,6 @@ func (d *Dispatcher) DeleteWebhook(ctx context.Context, account, id string) erro
 		return nil
 	})
 	return wrap("DeleteWebhook", err)
-}
-
-// switchOff switches a webhook off because of what its receiver answered.
-func (d *Dispatcher) switchOff(w Webhook, reason string) {
-	w, ok := d.amend("switching a webhook off", w, func(w *Webhook) bool {
-		if w.Off != "" {
-			return false
-		}
-		w.setOff(reason)
-		return true
-	})
-	if ok && d.opts.Hooks.SwitchedOff != nil {
-		d.guard("Hooks.SwitchedOff", func() { d.opts.Hooks.SwitchedOff(w) })
-	}
-}
-
-// hold keeps a webhook's deliveries from being claimed for a while.
-func (d *Dispatcher) hold(w Webhook, until time.Time) {
-	d.amend("holding a webhook", w, func(w *Webhook) bool {
-		if until.Sub(w.Hold) < time.Second {
-			return false
-		}
-		w.Hold = until
-		return true
-	})
 }
 
 // amend changes a webhook in the background, if change reports that there is
@@ -203,7 +179,7 @@ func (d *Dispatcher) update(ctx context.Context, account, id string, change func
 			d.cancelPending(ctx, w, "Canceled: the webhook was deleted.")
 		case w.Off != "" && !w.Keep:
 			d.cancelPending(ctx, w, "Canceled: the webhook is off: "+w.Off)
-		case was.Off != "" && w.Off == "":
+		case was.Hold.After(w.Hold):
 			d.Wake()
 		}
 		return w, nil

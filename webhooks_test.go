@@ -280,3 +280,37 @@ func TestPrintingAWebhookShowsNoSecret(t *testing.T) {
 		assert.NotContains(t, text, "s3cret")
 	}
 }
+
+func TestAProcessThatHasNotHeardOfAChangeYetAsksBeforeItCancels(t *testing.T) {
+	for name, change := range map[string]func(*rig, webhook.Webhook) error{
+		"added": func(r *rig, _ webhook.Webhook) error {
+			_, err := r.PutWebhook(r.ctx, everything())
+			return err
+		},
+		"switched on": func(r *rig, w webhook.Webhook) error {
+			w.Off = ""
+			_, err := r.PutWebhook(r.ctx, w)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r := newRig(t, nil) // only emits
+				w := r.put(func(w *webhook.Webhook) { w.Off = "Not ready." })
+				other := r.another(&webhook.Options{PollInterval: time.Hour})
+				require.NoError(t, other.Start())
+				defer other.Shutdown(r.ctx)
+				require.NoError(t, other.Emit(r.ctx, open("nobody yet")))
+				synctest.Wait()
+
+				require.NoError(t, change(r, w))
+				r.emit(open("e1"))
+				other.Wake()
+				synctest.Wait()
+				log := r.log()
+				require.Len(t, log, 1)
+				assert.Equal(t, webhook.StateDelivered, log[0].State)
+			})
+		})
+	}
+}
