@@ -212,6 +212,6 @@ func (v *visit) resendAll() error {
 	}
 	return v.render(http.StatusOK, "resent", "Under way again", struct {
 		Webhook webhook.Webhook
-		Text    string
-	}{w, count(n, "failed delivery")})
+		Count   int
+	}{w, n})
 }

@@ -25,6 +25,7 @@ type rig struct {
 	*webhook.Dispatcher
 	http.Handler
 	t        *testing.T
+	store    webhook.Store
 	receiver func(*http.Request) (*http.Response, error)
 }
 
@@ -40,7 +41,7 @@ func newRig(t *testing.T, change ...func(*Options)) *rig {
 }
 
 func newRigOn(t *testing.T, store webhook.Store, change ...func(*Options)) *rig {
-	r := &rig{t: t, receiver: answer(200, "thanks")}
+	r := &rig{t: t, store: store, receiver: answer(200, "thanks")}
 	d, err := webhook.New(store, &http.Client{Transport: transport(func(req *http.Request) (*http.Response, error) {
 		return r.receiver(req)
 	})}, nil)

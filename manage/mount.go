@@ -49,6 +49,9 @@ func segments(path string) []string { return strings.Split(strings.TrimPrefix(pa
 func matches(pattern, escaped []string) bool {
 	for i, want := range pattern {
 		have, err := url.PathUnescape(escaped[i])
+		if plain, bad := url.PathUnescape(want); bad == nil {
+			want = plain
+		}
 		if err != nil || have != want && !strings.HasPrefix(want, "{") {
 			return false
 		}

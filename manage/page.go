@@ -12,8 +12,10 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/listhook/webhook"
@@ -38,21 +40,16 @@ type asset struct {
 }
 
 func newPage(o Options) (*page, error) {
-	files, err := fs.Sub(pageFiles, "page")
+	css, err := pageFiles.ReadFile("page/page.css")
 	if err != nil {
 		return nil, err
 	}
-	css, err := fs.ReadFile(files, "page.css")
-	if err != nil {
-		return nil, err
-	}
-	js, err := fs.ReadFile(files, "page.js")
+	js, err := pageFiles.ReadFile("page/page.js")
 	if err != nil {
 		return nil, err
 	}
 	css = append(css, o.Style...)
 	p := &page{
-		templates: map[string]*template.Template{},
 		assets: map[string]asset{
 			"page.css": {"text/css; charset=utf-8", css},
 			"page.js":  {"text/javascript; charset=utf-8", js},
@@ -61,34 +58,36 @@ func newPage(o Options) (*page, error) {
 	sum := sha256.Sum256(append(css, js...))
 	p.version = base64.RawURLEncoding.EncodeToString(sum[:9])
 
+	p.templates, err = templates()
+	return p, err
+}
+
+// templates parses the templates, once: they are the same for every handler.
+var templates = sync.OnceValues(func() (map[string]*template.Template, error) {
 	shared, err := template.New("").Funcs(template.FuncMap{
-		"path": url.PathEscape,
-		"typeLabel": func(t webhook.EventType) string {
-			return labelOf(typeLabels, t)
-		},
-		"sourceLabel": func(s webhook.Source) string {
-			return labelOf(sourceLabels, s)
-		},
-	}).ParseFS(files, "layout.html", "parts.html")
+		"path":      url.PathEscape,
+		"typeLabel": func(t webhook.EventType) string { return labelOf(typeLabels, t) },
+	}).ParseFS(pageFiles, "page/layout.html", "page/parts.html")
 	if err != nil {
 		return nil, err
 	}
-	views, err := fs.Glob(files, "*.html")
+	views, err := fs.Glob(pageFiles, "page/*.html")
 	if err != nil {
 		return nil, err
 	}
+	all := map[string]*template.Template{}
 	for _, name := range views {
 		one, err := shared.Clone()
 		if err == nil {
-			one, err = one.ParseFS(files, name)
+			one, err = one.ParseFS(pageFiles, name)
 		}
 		if err != nil {
 			return nil, err
 		}
-		p.templates[strings.TrimSuffix(name, ".html")] = one
+		all[strings.TrimSuffix(path.Base(name), ".html")] = one
 	}
-	return p, nil
-}
+	return all, nil
+})
 
 // A visit is one request for the page.
 type visit struct {

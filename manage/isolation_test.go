@@ -1,0 +1,150 @@
+package manage
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/listhook/webhook"
+)
+
+// TestNothingLeaksAcrossAccounts asks every route for what another account
+// has, by its ids: nothing is found, told or changed.
+func TestNothingLeaksAcrossAccounts(t *testing.T) {
+	r := newRig(t)
+	w := r.put(func(w *webhook.Webhook) {
+		w.Name, w.URL, w.List = "Acme's hook", "https://acme.example.com/secret-path", "12"
+		w.Secrets = []webhook.Secret{webhook.NewSecret()}
+		w.Headers = map[string]string{"X-Acme": "acme-header"}
+	})
+	d := r.emit("acme-event")
+	var sent int
+	r.receiver = func(*http.Request) (*http.Response, error) { sent++; return nil, errForbidden }
+	state := func() (ws []webhook.Webhook, ds []webhook.Delivery) {
+		ds, err := r.Deliveries(t.Context(), webhook.DeliveryQuery{Account: "acme"})
+		require.NoError(t, err)
+		return r.all(), ds
+	}
+	webhooks, deliveries := state()
+
+	check := func(t *testing.T, what, body string) {
+		t.Helper()
+		for _, secret := range []string{"Acme's", "Acme&#39;s", "acme.example.com", "secret-path", "acme-header", "acme-event", w.Secrets[0].Key, "Newsletter", "test@test.com"} {
+			if strings.Contains(what, "samples") && secret == "test@test.com" {
+				continue // of the sample
+			}
+			assert.NotContains(t, body, secret, what)
+		}
+		ws, ds := state()
+		assert.Equal(t, webhooks, ws, what)
+		assert.Equal(t, deliveries, ds, what)
+		assert.Zero(t, sent, what)
+	}
+	form := url.Values{
+		"name": {"x"}, "url": {"https://evil.example.com"}, "event": {"open"}, "source": {"api"}, "format": {"2013"},
+		"revision": {"1"}, "overlap": {"0"}, "since": {"2000-01-01T00:00:00"}, "account": {"acme"}, "id": {w.ID}, "reason": {"mine"},
+	}
+
+	for _, route := range pageRoutes {
+		for _, id := range []string{w.ID, d.ID} {
+			target := "/" + strings.NewReplacer("{$}", "", "{id}", url.PathEscape(id)).Replace(route.path)
+			query := "?" + url.Values{"account": {"acme"}, "id": {w.ID}, "webhook": {w.ID}, "after": {cursorOf(d)}, "event": {"open"}, "source": {"public"}, "list": {"12"}}.Encode()
+			var values url.Values
+			if route.method == "POST" {
+				values = form
+			}
+			got := r.as("eve", target+query, values)
+			if strings.Contains(route.path, "{id}") {
+				assert.Equal(t, 404, got.Code, "%s %s", route.method, target)
+			}
+			check(t, route.method+" "+target, got.Body.String())
+		}
+	}
+
+	for _, route := range routes3 {
+		if route.path == "listhook/openapi.json" {
+			continue
+		}
+		for _, id := range []string{w.ID, d.ID, "12"} {
+			target := "/api/3/" + strings.ReplaceAll(route.path, "{id}", url.PathEscape(id))
+			query := "?" + url.Values{"filters[webhook]": {w.ID}, "after": {cursorOf(d)}, "filters[listid]": {"12"}}.Encode()
+			body := `{"webhook":{"name":"x","url":"https://evil.example.com","events":["open"],"sources":["api"],"listid":12},
+				"type":"open","source":"public","lists":[12],"since":"2000-01-01T00:00:00Z","account":"acme"}`
+			got := r.call("eve", route.method, target+query, body)
+			if strings.Contains(route.path, "{id}") {
+				assert.Equal(t, 404, got.Code, "%s %s", route.method, target)
+			}
+			check(t, route.method+" "+target, got.Body.String())
+		}
+	}
+
+	for action := range actions1 {
+		for _, query := range []string{"&id=" + w.ID + "&ids=" + w.ID, "&id=" + d.ID + "&ids=all", "&id=" + w.ID + "&account=acme&lists[]=12"} {
+			got := r.raw1("eve", "POST", "&api_action="+action+query, formType, "name=x&url=https://evil.example.com&action[]=open&init[]=api")
+			if action != "webhook_events" {
+				check(t, action+query, got.Body.String())
+			}
+		}
+	}
+}
+
+// TestRightsAreHeld asks every route as somebody who may not.
+func TestRightsAreHeld(t *testing.T) {
+	r := newRig(t)
+	w := r.put(nil)
+	d := r.emit("e1")
+	webhooks := r.all()
+	has := map[string]map[right]bool{
+		"":    {},
+		"bob": {rightAny: true, rightView: true},
+		"op":  {rightAny: true, rightOperator: true},
+		"ann": {rightAny: true, rightView: true, rightManage: true},
+	}
+	for who, rights := range has {
+		for _, route := range pageRoutes {
+			if rights[route.need] {
+				continue
+			}
+			var values url.Values
+			if route.method == "POST" {
+				values = url.Values{"name": {"x"}}
+			}
+			target := "/" + strings.NewReplacer("{$}", "", "webhooks/{id}", "webhooks/"+w.ID, "{id}", d.ID).Replace(route.path)
+			assert.Equal(t, 403, r.as(who, target, values).Code, "%s: %s %s", who, route.method, target)
+		}
+		for _, route := range routes3 {
+			if rights[route.need] {
+				continue
+			}
+			target := "/api/3/" + strings.NewReplacer("webhooks/{id}", "webhooks/"+w.ID, "{id}", d.ID).Replace(route.path)
+			got := r.call(who, route.method, target, "{}")
+			assert.Equal(t, 403, got.Code, "%s: %s %s", who, route.method, target)
+		}
+	}
+	assert.Equal(t, webhooks, r.all())
+
+	t.Run("without Session and Key everybody is refused", func(t *testing.T) {
+		h, err := Handler(r.Dispatcher, nil)
+		require.NoError(t, err)
+		closed := &rig{Handler: h, t: t}
+		for _, route := range pageRoutes {
+			assert.Equal(t, 403, closed.as("ann", "/"+strings.NewReplacer("{$}", "", "{id}", w.ID).Replace(route.path), nil).Code)
+		}
+		for _, route := range routes3 {
+			assert.Equal(t, 403, closed.call("ann", route.method, "/api/3/"+route.path, "{}").Code)
+		}
+		assert.Contains(t, closed.raw1("ann", "GET", "&api_action=webhook_list", "", "").Body.String(), "not authorized")
+	})
+	t.Run("who may only view sees no values of headers", func(t *testing.T) {
+		w := r.put(func(w *webhook.Webhook) { w.Headers = map[string]string{"Authorization": "Bearer s3cr3t"} })
+		for _, target := range []string{"/webhooks/" + w.ID, "/deliveries/" + r.emit("e2").ID} {
+			assert.NotContains(t, r.as("bob", target, nil).Body.String(), "s3cr3t")
+		}
+		assert.NotContains(t, r.call("bob", "GET", "/api/3/listhook/webhooks/"+w.ID, "").Body.String(), "s3cr3t")
+		assert.Contains(t, r.call("ann", "GET", "/api/3/listhook/webhooks/"+w.ID, "").Body.String(), "s3cr3t")
+	})
+}
