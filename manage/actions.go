@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -206,7 +207,14 @@ func (v *visit) resendAll() error {
 	if err != nil || since.IsZero() {
 		return v.askResend(http.StatusUnprocessableEntity, w, typed, "This is no time.")
 	}
-	n, err := v.replay(v.r.Context(), w.ID, since, time.Time{}, webhook.StateFailed)
+	if since.After(v.now) {
+		return v.askResend(http.StatusUnprocessableEntity, w, typed, "This is still to come.")
+	}
+	n, err := v.d.Replay(v.r.Context(), v.Account, w.ID, since, time.Time{}, webhook.StateFailed)
+	var invalid *webhook.InvalidError
+	if errors.As(err, &invalid) {
+		return v.askResend(http.StatusUnprocessableEntity, w, typed, sentence(invalid))
+	}
 	if err != nil {
 		return err
 	}

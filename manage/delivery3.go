@@ -183,12 +183,7 @@ func (a *account) replay3(ctx context.Context, r *http.Request) (int, any, error
 	if len(states) == 0 {
 		states = []webhook.State{webhook.StateFailed}
 	}
-	for _, s := range states {
-		if s == webhook.StatePending || labelOf(stateLabels, s) == string(s) {
-			return 0, nil, fault(codeInvalid, "states", "holds another than delivered, failed and canceled")
-		}
-	}
-	n, err := a.replay(ctx, r.PathValue("id"), since, until, states...)
+	n, err := a.d.Replay(ctx, a.Account, r.PathValue("id"), since, until, states...)
 	if err != nil {
 		return 0, nil, found(err, "Webhook", r)
 	}

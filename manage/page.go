@@ -255,7 +255,13 @@ func (v *visit) refuse(err error) {
 }
 
 // sentence says what is wrong with a field.
-func sentence(e *webhook.InvalidError) string { return e.Field + " " + e.Reason + "." }
+func sentence(e *webhook.InvalidError) string {
+	text := e.Field + " " + e.Reason + "."
+	if e.Field == "webhook" || e.Field == "Body" {
+		text = "The " + strings.ToLower(text)
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
+}
 
 // A view is what a template gets.
 type view struct {
