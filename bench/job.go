@@ -83,6 +83,7 @@ var subjects = []subjectKind{
 	{name: "loop", open: openLoop},
 	{name: "memory", open: openMemory},
 	{name: "sqlite", open: openSQLite, prepare: prepareDirectory},
+	{name: "postgres", open: openPostgres, prepare: preparePostgres},
 	{name: "river", open: openRiver, prepare: preparePostgres, peer: true},
 	{name: "asynq", open: openAsynq, prepare: prepareRedis, peer: true},
 	{name: "outbox", open: openOutbox, prepare: preparePostgres, peer: true},
