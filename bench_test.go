@@ -83,9 +83,9 @@ func BenchmarkEmit(b *testing.B) {
 			d := benchDispatcher(b, nil, "https://example.com/hook", webhook.TypeOpen)
 			b.ReportAllocs()
 			b.ResetTimer()
-			var next sync.WaitGroup
+			var emitting sync.WaitGroup
 			for c := range callers {
-				next.Go(func() {
+				emitting.Go(func() {
 					for n := c; n < b.N; n += callers {
 						if err := d.Emit(context.Background(), withFields(strconv.Itoa(n))); err != nil {
 							b.Error(err)
@@ -94,7 +94,7 @@ func BenchmarkEmit(b *testing.B) {
 					}
 				})
 			}
-			next.Wait()
+			emitting.Wait()
 		})
 	}
 }

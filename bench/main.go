@@ -90,10 +90,10 @@ func parseFlags(args []string) (*config, error) {
 				change()
 			}
 		}
-		small("events", func() { c.events = 20_000 })
+		small("events", func() { c.events = 10_000 })
 		small("warmup", func() { c.warmup = 1_000 })
-		small("backlog", func() { c.backlog = 100_000 })
-		small("span", func() { c.span = 5 * time.Second })
+		small("backlog", func() { c.backlog = 50_000 })
+		small("span", func() { c.span = 4 * time.Second })
 		small("rounds", func() { c.rounds = 1 })
 	}
 	if f.NArg() > 0 || min(c.events, c.warmup, c.backlog, c.rounds, c.webhooks) < 1 || c.span < time.Second {
