@@ -71,9 +71,23 @@ func (b *batch) put(data []byte) (offset, length int) {
 }
 
 // args returns the batch as arguments.
-func (b *batch) args() (args, error) {
-	rows, err := json.Marshal(b.rows)
-	return args{"rows": string(rows), "bytes": b.bytes}, err
+func (b *batch) args(inline bool) (args, error) {
+	if !inline {
+		rows, err := json.Marshal(b.rows)
+		return args{"rows": string(rows), "bytes": b.bytes}, err
+	}
+	type whole struct { // []byte is base64 in JSON
+		row
+		Body    []byte `json:"body"`
+		Carrier []byte `json:"carrier"`
+		Log     []byte `json:"log"`
+	}
+	list := make([]whole, len(b.rows))
+	for i, r := range b.rows {
+		list[i] = whole{r, b.slice(r.Body, r.BodyLen), b.slice(r.Carrier, r.CarrierLen), b.slice(r.Log, r.LogLen)}
+	}
+	rows, err := json.Marshal(list)
+	return args{"rows": string(rows)}, err
 }
 
 // value returns a row's column, by its name in @rows.
@@ -114,7 +128,11 @@ func (b *batch) value(r *row, column string) any {
 	panic("sqlstore: no column " + column)
 }
 
+// slice returns what put has put; there is always something, were it nothing.
 func (b *batch) slice(offset, length int) []byte {
+	if offset == 0 {
+		return []byte{}
+	}
 	return b.bytes[offset-1 : offset-1+length]
 }
 

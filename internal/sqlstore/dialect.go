@@ -7,6 +7,7 @@ package sqlstore
 type dialect struct {
 	numbered   string // what a placeholder's number follows; "": placeholders are "?"
 	keepsPlans bool   // see Store.text
+	base64     bool   // bodies are in @rows, not in @bytes
 
 	schema []string // each upgrades to the version that is its place, counted from 1
 	wal    string   // run before Migrate's transaction; "": nothing

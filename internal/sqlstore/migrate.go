@@ -2,6 +2,8 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -72,11 +74,18 @@ func (s *Store) version(ctx context.Context, q Querier) (version int, err error)
 	return version, err
 }
 
-// lock runs a statement that locks or unlocks, and reports whether it did.
+// lock runs a statement that locks or unlocks. One that answers 0 or NULL did
+// not.
 func (s *Store) lock(ctx context.Context, q Querier, text string) error {
 	return s.query(ctx, q, s.d.prepare(s.prefix, text), args{"name": "listhook " + s.prefix}, func(scan Scan) error {
-		var done any
-		return scan(&done)
+		var done sql.NullString
+		if err := scan(&done); err != nil {
+			return err
+		}
+		if !done.Valid || done.String == "0" {
+			return errors.New("webhook: another process is upgrading the tables, and takes long: try again")
+		}
+		return nil
 	})
 }
 

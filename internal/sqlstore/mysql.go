@@ -1,3 +1,146 @@
 package sqlstore
 
-var mysql = dialect{}
+import "slices"
+
+// On MariaDB and MySQL a delivery is one row, as on SQLite, but there are no
+// partial indexes. What is ready has its webhook in lane, what waits its time
+// in wake, and the rest has NULL there, which is at the index's one end.
+//
+// Rows are in the order of seq, which grows with time; in that of their ids,
+// which are hashes, each would be written to a page of its own.
+//
+// Only what MariaDB 10.6 and MySQL 8 share is used: there is no RETURNING. A
+// batch's rows have its token, by which it knows afterwards which it added.
+// Texts are bytes, so that no collation takes one for another. And the bodies
+// are in the JSON, as base64: a parameter of bytes counts as text of the
+// connection's character set, even under a cast, and is cut by characters.
+var mysql = dialect{
+	base64: true,
+
+	schema: []string{`
+create table if not exists {}webhooks (
+  id      varbinary(255) not null primary key,
+  account varbinary(255) not null,
+  list    varbinary(255) not null,
+  hold    bigint not null,
+  changed bigint not null,
+  deleted tinyint not null,
+  version bigint not null,
+  doc     longblob not null,
+  index {}webhooks_account (account, list),
+  index {}webhooks_changed (changed)
+) engine = InnoDB;
+create table if not exists {}deliveries (
+  seq      bigint not null auto_increment primary key,
+  id       varbinary(255) not null,
+  account  varbinary(255) not null,
+  webhook  varbinary(255) not null,
+  event    varbinary(255) not null,
+  type     varbinary(255) not null,
+  created  bigint not null,
+  state    varbinary(255) not null,
+  due      bigint not null,
+  lease    bigint not null,
+  attempts int not null,
+  token    bigint not null,
+  lane     varbinary(255),
+  wake     bigint,
+  body     longblob not null,
+  carrier  longblob not null,
+  log      longblob not null,
+  unique index {}deliveries_id (id),
+  index {}deliveries_log (account, created, webhook),
+  index {}deliveries_created (created),
+  index {}deliveries_lane (lane, due),
+  index {}deliveries_wake (wake)
+) engine = InnoDB;
+`},
+	// A definition commits by itself here, whatever the transaction, so this
+	// lock is the connection's and each definition does nothing when done.
+	lock:   `select get_lock(sha1(concat(database(), @name)), 60)`,
+	unlock: `select release_lock(sha1(concat(database(), @name)))`,
+
+	list:   `select v from json_table(convert(@list using utf8mb4), '$[*]' columns (v varchar(255) character set utf8mb4 path '$')) l`,
+	queues: [2]string{`{}deliveries where lane is not null`, `{}deliveries where wake is not null`},
+
+	insertWebhook: `
+insert ignore into {}webhooks (id, account, list, hold, changed, deleted, version, doc)
+values (@id, @account, @list, @hold, @changed, @deleted, 1, @doc)`,
+
+	enqueue: script{{text: `
+insert ignore into {}deliveries (
+  id, account, webhook, event, type, created, state, due, lease, attempts, token, lane, wake,
+  body, carrier, log)
+select i, a, w, e, t, c, s, d, l, n, @token, if(r = 1, w, null), if(r = 0, d, null),
+  from_base64(b), from_base64(h), from_base64(g)
+from json_table(convert(@rows using utf8mb4), '$[*]' columns (
+  i varchar(255) character set utf8mb4 path '$.i', a varchar(255) character set utf8mb4 path '$.a',
+  w varchar(255) character set utf8mb4 path '$.w', e varchar(255) character set utf8mb4 path '$.e',
+  t varchar(255) character set utf8mb4 path '$.t', c bigint path '$.c',
+  s varchar(255) character set utf8mb4 path '$.s', d bigint path '$.d', l bigint path '$.l',
+  n int path '$.n', r int path '$.r', b longtext path '$.body', h longtext path '$.carrier',
+  g longtext path '$.log')) j
+order by i`}, {rows: true, text: `
+select id
+from json_table(convert(@rows using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$.i')) j
+straight_join {}deliveries on id = cast(i as binary)
+where token = @token`}},
+
+	erase: script{{text: `
+update json_table(convert(@rows using utf8mb4), '$[*]' columns (
+  i varchar(255) character set utf8mb4 path '$.i', l bigint path '$.l', x varchar(5) path '$.x')) j
+straight_join {}deliveries on id = cast(i as binary)
+set body = '', carrier = '', log = ''
+where lease = l and x = 'true'`}},
+
+	apply: script{{rows: true, text: `
+select id
+from json_table(convert(@rows using utf8mb4), '$[*]' columns (
+  i varchar(255) character set utf8mb4 path '$.i', l bigint path '$.l')) j
+straight_join {}deliveries on id = cast(i as binary)
+where lease = l
+for update`}, {text: `
+update json_table(convert(@rows using utf8mb4), '$[*]' columns (
+  i varchar(255) character set utf8mb4 path '$.i', l bigint path '$.l',
+  s varchar(255) character set utf8mb4 path '$.s', d bigint path '$.d',
+  n int path '$.n', r int path '$.r', g longtext path '$.log')) j
+straight_join {}deliveries on id = cast(i as binary)
+set state = s, due = d, lease = lease + 1, attempts = n, lane = if(r = 1, webhook, null), wake = if(r = 0, d, null),
+  log = concat(log, from_base64(g))
+where lease = l`}},
+
+	idle: `
+select not exists (select 1 from {}deliveries where lane is not null)
+  and not exists (select 1 from {}deliveries where wake <= @now)`,
+
+	promote: `
+update {}deliveries set lane = webhook, wake = null where wake <= @now order by wake limit @n`,
+
+	// A loose scan of the index, one seek a webhook. A recursion would be read
+	// whole each time, and with a scan of the index for each step.
+	lanes: `
+select webhook, coalesce((select hold > @now from {}webhooks where id = walk.webhook), 0)
+from (
+  select lane as webhook from {}deliveries where lane >= @from group by lane order by lane limit @n) walk
+order by webhook`,
+
+	pick: `
+select seq from {}deliveries where lane = @webhook and due <= @now order by due limit @n for update skip locked`,
+
+	take: script{{text: `
+update json_table(@rows, '$[*]' columns (k bigint path '$')) j straight_join {}deliveries on seq = k
+set lease = lease + 1, due = @until, lane = null, wake = @until`}, {rows: true, text: `
+select ` + claimColumns + `
+from json_table(@rows, '$[*]' columns (k bigint path '$')) j straight_join {}deliveries on seq = k`}},
+
+	prune: `
+delete from {}deliveries
+where created < @before and state <> 'pending' and due < @before order by created limit @n`,
+
+	isNoTable: func(err error) bool { return mysqlNumber(err) == 1146 },
+	isBrokenOff: func(err error) bool {
+		// A deadlock, a lock not to be had in time, and a row changed since
+		// it was read.
+		return slices.Contains([]uint64{1213, 1205, 1020}, mysqlNumber(err))
+	},
+}

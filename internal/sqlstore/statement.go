@@ -122,7 +122,7 @@ func (s *Store) runBatch(ctx context.Context, q Querier, script prepared, b *bat
 		}
 		return ids, nil
 	}
-	a, err := b.args()
+	a, err := b.args(s.d.base64)
 	if err != nil {
 		return nil, err
 	}

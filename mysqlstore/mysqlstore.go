@@ -1,0 +1,68 @@
+// Package mysqlstore keeps webhooks, deliveries and their log in MariaDB,
+// through database/sql and a driver:
+//
+//	db, err := sql.Open("mysql", "user@tcp(host)/name") // github.com/go-sql-driver/mysql
+//	store := mysqlstore.New(db)
+//	err = store.Migrate(ctx)
+//
+// It is tested with MariaDB 10.11, and needs 10.6 or newer. It uses only what
+// MySQL 8 has as well, but has not been tested there.
+//
+// No setting of the data source name matters to it, and it leaves nothing in a
+// session.
+package mysqlstore
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/internal/sqlstore"
+)
+
+// Store is a webhook.Store in a MariaDB or MySQL database.
+type Store struct{ *store }
+
+type store = sqlstore.Store
+
+// Options are what can be chosen.
+type Options struct {
+	// Prefix is what the names of the tables begin with. Empty: "webhook_".
+	Prefix string
+}
+
+// New returns a Store on db, which the caller opens and closes. Call Migrate
+// before anything else.
+func New(db *sql.DB) *Store { return NewWithOptions(db, Options{}) }
+
+// NewWithOptions is New with options. A Prefix that can't be part of a name is
+// an error of every call.
+func NewWithOptions(db *sql.DB, opts Options) *Store {
+	if opts.Prefix == "" {
+		opts.Prefix = sqlstore.DefaultPrefix
+	}
+	return &Store{sqlstore.NewMySQL(db, opts.Prefix)}
+}
+
+// Migrate creates the tables or upgrades them. It may be called at each start,
+// by several processes at once. It refuses tables that a newer version of this
+// library has upgraded.
+func (s *Store) Migrate(ctx context.Context) error { return s.store.Migrate(ctx) }
+
+// Schema returns the SQL by which Migrate upgrades from a version of the
+// schema, 0 being none, for those who migrate by a tool of their own.
+func (s *Store) Schema(from int) string { return s.store.Schema(from) }
+
+// Tx returns an Outbox in a transaction of the caller's: what is emitted
+// through it is delivered if, and only if, the transaction is committed. tx is
+// an *sql.Tx, an *sql.Conn, or whatever else has their methods.
+//
+// A deadlock has rolled back the whole transaction: after an error of the
+// Outbox, roll it back and begin again.
+func (s *Store) Tx(tx Querier) webhook.Outbox { return s.store.Tx(tx) }
+
+// Querier is what database/sql's Tx, Conn and DB have in common.
+type Querier interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
