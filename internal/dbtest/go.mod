@@ -6,7 +6,8 @@ require (
 	github.com/go-sql-driver/mysql v1.10.1
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/lib/pq v1.12.3
-	github.com/listhook/webhook v0.0.0
+	github.com/listhook/webhook v0.1.0
+	github.com/listhook/webhook/pgxstore v0.0.0-00010101000000-000000000000
 	github.com/ncruces/go-sqlite3 v0.37.0
 	modernc.org/sqlite v1.62.0
 )
@@ -36,4 +37,7 @@ require (
 	modernc.org/memory v1.12.1 // indirect
 )
 
-replace github.com/listhook/webhook => ../..
+replace (
+	github.com/listhook/webhook => ../..
+	github.com/listhook/webhook/pgxstore => ../../pgxstore
+)

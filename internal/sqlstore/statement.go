@@ -126,7 +126,7 @@ func (s *Store) runBatch(ctx context.Context, q Querier, script prepared, b *bat
 	if err != nil {
 		return nil, err
 	}
-	a["token"], a["wake"] = rand.Int64(), s.prefix+"wake"
+	a["token"], a["wake"] = rand.Int64(), Channel(s.prefix)
 	return ids, s.run(ctx, q, script, a, collect)
 }
 

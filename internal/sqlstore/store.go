@@ -87,14 +87,15 @@ func newPool(db *sql.DB, d *dialect, prefix string) *Store {
 
 var errNoDatabase = errors.New("webhook: the store has no database: it was given nil")
 
-// Prefix returns what the tables' names begin with.
-func (s *Store) Prefix() string { return s.prefix }
+// Channel returns the name under which PostgreSQL notifies of what is due, in
+// tables with a prefix.
+func Channel(prefix string) string { return prefix + "wake" }
 
 // Tx returns an Outbox inside a transaction of the caller's.
 func (s *Store) Tx(tx Conn) webhook.Outbox { return outbox{s, conn{tx}} }
 
-// TxOn returns an Outbox inside a transaction of the caller's.
-func (s *Store) TxOn(tx Querier) webhook.Outbox { return outbox{s, tx} }
+// OutboxOn returns an Outbox of s inside a transaction of the caller's.
+func OutboxOn(s *Store, tx Querier) webhook.Outbox { return outbox{s, tx} }
 
 // outbox is an Outbox in a transaction of the caller's. It neither ends it nor
 // tries again what fails: on PostgreSQL a failed statement spoils the whole

@@ -1,0 +1,127 @@
+// Package pgxstore keeps webhooks, deliveries and their log in PostgreSQL, for
+// apps that use pgx and its pool rather than database/sql:
+//
+//	pool, err := pgxpool.New(ctx, "postgres://…")
+//	store := pgxstore.New(pool)
+//	err = store.Migrate(ctx)
+//
+// The tables and the statements are those of package postgresstore, so that
+// programs with either may share them. Besides, Listen tells a program at once
+// of what another commits.
+//
+// It works behind a pooler in transaction mode whatever the pool's settings:
+// its statements are prepared without a name. Only Listen needs a connection to
+// the server itself.
+package pgxstore
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/internal/sqlstore"
+)
+
+// Store is a webhook.Store in a PostgreSQL database.
+type Store struct {
+	*store
+	pool    *pgxpool.Pool
+	channel string
+}
+
+type store = sqlstore.Store
+
+// Options are what can be chosen.
+type Options struct {
+	// Prefix is what the names of the tables begin with. Empty: "webhook_".
+	// They are in the schema that the connections' search_path names first.
+	Prefix string
+}
+
+// New returns a Store on pool, which the caller opens and closes. Call Migrate
+// before anything else.
+func New(pool *pgxpool.Pool) *Store { return NewWithOptions(pool, Options{}) }
+
+// NewWithOptions is New with options. A Prefix that can't be part of a name is
+// an error of every call.
+func NewWithOptions(pool *pgxpool.Pool, opts Options) *Store {
+	if opts.Prefix == "" {
+		opts.Prefix = sqlstore.DefaultPrefix
+	}
+	s := &Store{pool: pool, channel: sqlstore.Channel(opts.Prefix)}
+	if pool == nil {
+		s.store = sqlstore.NewPostgres(nil, opts.Prefix) // which says so
+	} else {
+		s.store = sqlstore.NewPostgresOn(database{querier{pool}, pool}, opts.Prefix)
+	}
+	return s
+}
+
+// Migrate creates the tables or upgrades them. It may be called at each start,
+// by several processes at once. It refuses tables that a newer version of this
+// library has upgraded.
+func (s *Store) Migrate(ctx context.Context) error { return s.store.Migrate(ctx) }
+
+// Schema returns the SQL by which Migrate upgrades from a version of the
+// schema, 0 being none, for those who migrate by a tool of their own.
+func (s *Store) Schema(from int) string { return s.store.Schema(from) }
+
+// Tx returns an Outbox in a transaction of the caller's: what is emitted
+// through it is delivered if, and only if, the transaction is committed.
+//
+// An error of the Outbox has spoiled the transaction, as any error does on
+// PostgreSQL: roll it back, or to a savepoint before (pgx.Tx.Begin makes one).
+func (s *Store) Tx(tx pgx.Tx) webhook.Outbox { return sqlstore.OutboxOn(s.store, querier{tx}) }
+
+// conn is what a pool and a transaction have in common.
+type conn interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// querier is the statements' way to a conn. Their results are described once,
+// but they are prepared without a name, so that they are planned for the tables
+// as they are, and no pooler is in their way.
+type querier struct{ conn conn }
+
+func (q querier) Exec(ctx context.Context, query string, args []any) (int64, error) {
+	tag, err := q.conn.Exec(ctx, query, unnamed(args)...)
+	return tag.RowsAffected(), err
+}
+
+func (q querier) Query(ctx context.Context, query string, args []any, row func(sqlstore.Scan) error) error {
+	rows, err := q.conn.Query(ctx, query, unnamed(args)...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := row(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func unnamed(args []any) []any {
+	if len(args) == 0 {
+		return nil // several statements may come without arguments
+	}
+	return append([]any{pgx.QueryExecModeCacheDescribe}, args...)
+}
+
+// database is the store's Database.
+type database struct {
+	querier
+	pool *pgxpool.Pool
+}
+
+func (d database) InTx(ctx context.Context, several bool, f func(sqlstore.Querier) error) error {
+	if !several {
+		return f(d)
+	}
+	return pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error { return f(querier{tx}) })
+}
