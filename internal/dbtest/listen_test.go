@@ -1,0 +1,75 @@
+package dbtest
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/pgxstore"
+	"github.com/listhook/webhook/postgresstore"
+)
+
+// A commit in one process wakes another, whichever store commits, unless what
+// it commits is in the committer's own hands.
+func TestListenWakes(t *testing.T) {
+	dsn := postgres(t)
+	application := name()
+	pool := openPool(t, dsn+"&application_name="+application)
+	// A channel is the whole database's, so the prefix is this test's own.
+	prefix := name() + "_"
+	listener := pgxstore.NewWithOptions(pool, pgxstore.Options{Prefix: prefix})
+	if err := listener.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	woken, ended := make(chan struct{}, 100), make(chan error, 1)
+	go func() { ended <- listener.Listen(ctx, func() { woken <- struct{}{} }) }()
+	wait := func(why string) {
+		t.Helper()
+		select {
+		case <-woken:
+		case <-time.After(30 * time.Second):
+			t.Fatal("not woken by " + why)
+		}
+	}
+	wait("the beginning")
+
+	other := postgresstore.NewWithOptions(open(t, "pgx", dsn, 2), postgresstore.Options{Prefix: prefix})
+	leased := delivery("leased")
+	leased.Lease, leased.Due = 1, now.Add(time.Minute)
+	for _, c := range []struct {
+		what  string
+		store webhook.Store
+		d     webhook.Delivery
+	}{
+		{"postgresstore", other, delivery("a")},
+		{"pgxstore", pgxstore.NewWithOptions(openPool(t, dsn), pgxstore.Options{Prefix: prefix}), delivery("b")},
+		{"leased", other, leased},
+	} {
+		if _, err := c.store.Enqueue(t.Context(), []webhook.Delivery{c.d}); err != nil {
+			t.Fatal(err)
+		}
+		if c.what != "leased" {
+			wait("a commit by " + c.what)
+		}
+	}
+	if _, err := other.Enqueue(t.Context(), []webhook.Delivery{delivery("c")}); err != nil {
+		t.Fatal(err)
+	}
+	wait("the last commit")
+	if n := len(woken); n != 0 {
+		t.Errorf("woken %d times too often", n)
+	}
+
+	// The connection is cut: it listens again, and wakes for what it missed.
+	cut := `select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen%' and application_name = '` + application + `'`
+	must(t, open(t, "pgx", dsn, 1), cut)
+	wait("the new connection")
+
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("Listen returned %v, want the context's error", err)
+	}
+}

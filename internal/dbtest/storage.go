@@ -1,0 +1,172 @@
+package dbtest
+
+import (
+	"context"
+	"database/sql"
+	"path/filepath"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/mysqlstore"
+	"github.com/listhook/webhook/pgxstore"
+	"github.com/listhook/webhook/postgresstore"
+	"github.com/listhook/webhook/sqlitestore"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "github.com/lib/pq"
+	_ "github.com/ncruces/go-sqlite3/driver"
+	_ "modernc.org/sqlite"
+)
+
+// A store is one of the stores on SQL databases.
+type store interface {
+	webhook.Store
+	Migrate(ctx context.Context) error
+	Schema(from int) string
+}
+
+// A handle is a store, as a process of its own would have it.
+type handle struct {
+	store
+	close func()
+
+	// exec runs a statement of the app's.
+	exec func(ctx context.Context, statement string) error
+	// begin begins a transaction of the app's.
+	begin func(ctx context.Context) (transaction, error)
+}
+
+// A transaction is one of the app's.
+type transaction struct {
+	webhook.Outbox
+	exec             func(ctx context.Context, statement string) error
+	commit, rollback func() error
+}
+
+// A storage is a database that a store can be in, by one of the drivers.
+type storage struct {
+	name string
+	// create makes an empty one, and returns what opens it with a prefix for
+	// the names of the tables, each time for another process.
+	create func(t testing.TB) func(prefix string) *handle
+}
+
+var storages = []storage{
+	{"sqlite by modernc, one connection", sqlite("sqlite", 1)},
+	{"sqlite by modernc", sqlite("sqlite", 8)},
+	{"sqlite by ncruces, one connection", sqlite("sqlite3", 1)},
+	{"sqlite by ncruces", sqlite("sqlite3", 8)},
+	{"postgres by pgx's database/sql", func(t testing.TB) func(string) *handle {
+		dsn := postgres(t)
+		return func(prefix string) *handle { return postgresHandle(t, open(t, "pgx", dsn, 8), prefix) }
+	}},
+	{"postgres by pq", func(t testing.TB) func(string) *handle {
+		dsn := postgres(t)
+		return func(prefix string) *handle { return postgresHandle(t, open(t, "postgres", dsn, 8), prefix) }
+	}},
+	{"postgres by pgxpool", func(t testing.TB) func(string) *handle {
+		dsn := postgres(t)
+		return func(prefix string) *handle { return pgxHandle(t, openPool(t, dsn), prefix) }
+	}},
+	{"mariadb", func(t testing.TB) func(string) *handle {
+		dsn := mariadb(t)
+		return func(prefix string) *handle {
+			db := open(t, "mysql", dsn, 8)
+			s := mysqlstore.NewWithOptions(db, mysqlstore.Options{Prefix: prefix})
+			return sqlHandle(db, s, func(tx *sql.Tx) webhook.Outbox { return s.Tx(tx) })
+		}
+	}},
+}
+
+func sqlite(driver string, conns int) func(testing.TB) func(string) *handle {
+	return func(t testing.TB) func(string) *handle {
+		file := filepath.Join(t.TempDir(), "app.db")
+		return func(prefix string) *handle {
+			db := open(t, driver, "file:"+file, conns)
+			s := sqlitestore.NewWithOptions(db, sqlitestore.Options{Prefix: prefix})
+			return sqlHandle(db, s, func(tx *sql.Tx) webhook.Outbox { return s.Tx(tx) })
+		}
+	}
+}
+
+func postgresHandle(t testing.TB, db *sql.DB, prefix string) *handle {
+	s := postgresstore.NewWithOptions(db, postgresstore.Options{Prefix: prefix})
+	return sqlHandle(db, s, func(tx *sql.Tx) webhook.Outbox { return s.Tx(tx) })
+}
+
+func sqlHandle(db *sql.DB, s store, outbox func(*sql.Tx) webhook.Outbox) *handle {
+	return &handle{
+		store: s,
+		close: func() { db.Close() },
+		exec: func(ctx context.Context, statement string) error {
+			_, err := db.ExecContext(ctx, statement)
+			return err
+		},
+		begin: func(ctx context.Context) (transaction, error) {
+			tx, err := db.BeginTx(ctx, nil)
+			if err != nil {
+				return transaction{}, err
+			}
+			exec := func(ctx context.Context, statement string) error {
+				_, err := tx.ExecContext(ctx, statement)
+				return err
+			}
+			return transaction{outbox(tx), exec, tx.Commit, tx.Rollback}, nil
+		},
+	}
+}
+
+// openPool opens a pool, for as long as the test lasts.
+func openPool(t testing.TB, dsn string) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgxpool.New(context.Background(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+func pgxHandle(t testing.TB, pool *pgxpool.Pool, prefix string) *handle {
+	s := pgxstore.NewWithOptions(pool, pgxstore.Options{Prefix: prefix})
+	return &handle{
+		store: s,
+		close: pool.Close,
+		exec: func(ctx context.Context, statement string) error {
+			_, err := pool.Exec(ctx, statement)
+			return err
+		},
+		begin: func(ctx context.Context) (transaction, error) {
+			tx, err := pool.Begin(ctx)
+			if err != nil {
+				return transaction{}, err
+			}
+			exec := func(ctx context.Context, statement string) error {
+				_, err := tx.Exec(ctx, statement)
+				return err
+			}
+			return transaction{
+				s.Tx(pgx.Tx(tx)), exec,
+				func() error { return tx.Commit(ctx) }, func() error { return tx.Rollback(ctx) },
+			}, nil
+		},
+	}
+}
+
+// each runs a test on every storage.
+func each(t *testing.T, f func(t *testing.T, open func(prefix string) *handle)) {
+	for _, s := range storages {
+		t.Run(s.name, func(t *testing.T) { f(t, s.create(t)) })
+	}
+}
+
+// migrated returns a handle after Migrate.
+func migrated(t testing.TB, h *handle) *handle {
+	t.Helper()
+	if err := h.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}

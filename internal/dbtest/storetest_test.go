@@ -1,0 +1,31 @@
+package dbtest
+
+import (
+	"testing"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/storetest"
+)
+
+// Every store keeps every rule, on every database, by every driver, in one
+// process or several.
+func TestStore(t *testing.T) {
+	for _, s := range storages {
+		t.Run(s.name, func(t *testing.T) {
+			opens := map[webhook.Store]func(string) *handle{}
+			another := func(t *testing.T, open func(string) *handle) webhook.Store {
+				h := migrated(t, open(""))
+				opens[h] = open
+				return h
+			}
+			storetest.Suite{
+				Open:   func(t *testing.T) webhook.Store { return another(t, s.create(t)) },
+				Second: func(t *testing.T, first webhook.Store) webhook.Store { return another(t, opens[first]) },
+				Reopen: func(t *testing.T, ended webhook.Store) webhook.Store {
+					ended.(*handle).close()
+					return another(t, opens[ended])
+				},
+			}.Run(t)
+		})
+	}
+}
