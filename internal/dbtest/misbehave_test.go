@@ -1,32 +1,21 @@
 package dbtest
 
 import (
-	"path/filepath"
 	"testing"
 
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/internal/matrix"
-	"github.com/listhook/webhook/postgresstore"
-	"github.com/listhook/webhook/sqlitestore"
 )
 
+// Whatever a receiver does, what is stored says so: on every database, by one
+// of its drivers.
 func TestMisbehavingReceivers(t *testing.T) {
-	t.Run("SQLite", func(t *testing.T) {
-		matrix.Run(t, func(t *testing.T) webhook.Store {
-			s := sqlitestore.New(openSQLite(t, "sqlite", filepath.Join(t.TempDir(), "test.db"), 8))
-			if err := s.Migrate(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			return s
-		})
-	})
-	t.Run("PostgreSQL", func(t *testing.T) {
-		matrix.Run(t, func(t *testing.T) webhook.Store {
-			s := postgresstore.New(openPostgres(t, "pgx", postgresSchema(t)))
-			if err := s.Migrate(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			return s
-		})
-	})
+	for _, s := range storages {
+		switch s.name {
+		case "sqlite by modernc", "postgres by pgxpool", "mariadb":
+			t.Run(s.name, func(t *testing.T) {
+				matrix.Run(t, func(t *testing.T) webhook.Store { return migrated(t, s.create(t)("")) })
+			})
+		}
+	}
 }
