@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -138,13 +137,15 @@ var enqueueFaults = []fault{
 	{name: "shows an event while it is added", fails: "concurrent_readers_see_no_part_of_an_event",
 		inject: func(p *plain) {
 			p.enqueue = func(ctx context.Context, ds []webhook.Delivery) (had []string, err error) {
-				for _, d := range ds {
+				for i, d := range ds {
 					one, err := p.plainEnqueue(context.WithoutCancel(ctx), []webhook.Delivery{d})
 					if err != nil {
 						return nil, err
 					}
 					had = append(had, one...)
-					runtime.Gosched()
+					if i == len(ds)/2 {
+						pause()
+					}
 				}
 				return had, nil
 			}

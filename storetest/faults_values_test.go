@@ -319,8 +319,9 @@ var contextFaults = []fault{
 		}},
 }
 
-// pause makes room for others between two steps of a call.
-func pause() { time.Sleep(time.Millisecond) }
+// pause makes room for others between two steps of a call, on a busy machine
+// too.
+func pause() { time.Sleep(10 * time.Millisecond) }
 
 var concurrentFaults = []fault{
 	{name: "reads and leases in two steps", fails: "concurrent_claims_lease_a_delivery_once",
