@@ -43,18 +43,17 @@ func (d *Dispatcher) Shutdown(ctx context.Context) error {
 	defer d.abandon()
 	defer d.cut(errShutdown)
 
-	idle := d.flights.drained()
 	loops := make(chan struct{})
 	go func() {
 		d.loops.Wait()
 		close(loops)
 	}()
-	for _, done := range []<-chan struct{}{loops, idle} {
+	for _, done := range []<-chan struct{}{loops, d.lanes.drained} {
 		select {
 		case <-done:
 		case <-ctx.Done():
 			d.cut(errShutdown)
-			d.giveUp(loops, idle)
+			d.giveUp(loops, d.lanes.drained)
 			return ctx.Err()
 		}
 	}
@@ -216,7 +215,8 @@ func (d *Dispatcher) every(interval time.Duration, f func()) {
 // A flight is a delivery that this process holds: from its lease until its
 // outcome is stored.
 type flight struct {
-	Delivery // Lease and Due follow what is claimed again, under flights.mu
+	Delivery
+	lease    int64 // follows what is claimed again, under flights.mu
 	slot     *slot
 	probe    bool   // of a webhook that is failing
 	change   Change // the outcome
@@ -234,9 +234,8 @@ func (f *flight) size() (rows, bytes int) {
 
 // flights are those of a Dispatcher, by the delivery's ID.
 type flights struct {
-	mu    sync.Mutex
-	byID  map[string]*flight
-	empty chan struct{} // closed when the last one ends; nil: nobody waits
+	mu   sync.Mutex
+	byID map[string]*flight
 }
 
 // add notes f, unless the delivery is held already: its lease had run out and
@@ -246,9 +245,10 @@ func (fs *flights) add(f *flight) (added bool) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	if held := fs.byID[f.ID]; held != nil {
-		held.Lease, held.Due = f.Lease, f.Due
+		held.lease = f.Lease
 		return false
 	}
+	f.lease = f.Lease
 	fs.byID[f.ID] = f
 	return true
 }
@@ -257,33 +257,13 @@ func (fs *flights) remove(f *flight) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	delete(fs.byID, f.ID)
-	if len(fs.byID) == 0 && fs.empty != nil {
-		close(fs.empty)
-		fs.empty = nil
-	}
 }
 
 // lease returns what f's outcome must name now.
 func (fs *flights) lease(f *flight) int64 {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	return f.Lease
-}
-
-// drained returns a channel that is closed once no flight is left.
-func (fs *flights) drained() <-chan struct{} {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	done := make(chan struct{})
-	if len(fs.byID) == 0 {
-		close(done)
-		return done
-	}
-	if fs.empty != nil { // a second Shutdown waits with the first
-		return fs.empty
-	}
-	fs.empty = done
-	return done
+	return f.lease
 }
 
 // begin makes an attempt at a delivery that was leased for this process.

@@ -19,7 +19,8 @@ type lanes struct {
 	mu         sync.Mutex
 	fast, slow int // slots taken
 	closed     bool
-	starved    bool // the last claim found no end: any lane may have a backlog
+	drained    chan struct{} // closed once closed is set and no slot is taken
+	starved    bool          // the last claim found no end: any lane may have a backlog
 	known      map[string]*lane
 	freed      func() // called when a slot came free that a backlog waits for
 }
@@ -50,7 +51,7 @@ func newLanes(concurrency, perWebhook int, freed func()) *lanes {
 	return &lanes{
 		maxFast: concurrency, maxSlow: slowFactor * concurrency,
 		start: min(startLimit, perWebhook), max: perWebhook,
-		known: map[string]*lane{}, freed: freed,
+		known: map[string]*lane{}, freed: freed, drained: make(chan struct{}),
 	}
 }
 
@@ -133,6 +134,7 @@ func (l *lanes) end(r room, claimed []string) []*slot {
 		count[id]++
 	}
 	l.fast += len(claimed) - r.n
+	l.drain()
 	l.starved = len(claimed) >= r.n
 	if l.starved {
 		return slots
@@ -160,6 +162,19 @@ func (l *lanes) abort(r room) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.fast -= r.n
+	l.drain()
+}
+
+// drain tells whoever closed the lanes that the last slot was given back. The
+// caller holds mu.
+func (l *lanes) drain() {
+	if l.closed && l.fast+l.slow == 0 {
+		select {
+		case <-l.drained:
+		default:
+			close(l.drained)
+		}
+	}
 }
 
 // began starts the second after which an attempt counts as slow.
@@ -207,6 +222,7 @@ func (s *slot) release() {
 	} else {
 		l.fast--
 	}
+	l.drain()
 	l.wake(s.lane)
 	l.forget(s.webhook, s.lane)
 }
@@ -232,4 +248,5 @@ func (l *lanes) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
+	l.drain()
 }
