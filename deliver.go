@@ -222,6 +222,7 @@ type flight struct {
 	change   Change // the outcome
 	after    func() // what follows once it is stored; nil: nothing
 	unsure   bool   // whether an earlier call stored the outcome
+	overtook int64  // under flights.mu: the lease of a later flight of this process; 0: there is none
 	refusals int    // of the outcome, while others' were stored
 }
 
@@ -241,22 +242,38 @@ type flights struct {
 // add notes f, unless the delivery is held already: its lease had run out and
 // this process claimed it again. Then the older flight goes on under the new
 // lease, so that nothing is sent twice and its outcome is not lost.
+//
+// When attempts have been used up meanwhile, an outcome was stored: the older
+// flight's, without this process knowing it yet, or another process's. Then f
+// is the next attempt, and the older flight has nothing to store any more.
 func (fs *flights) add(f *flight) (added bool) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	if held := fs.byID[f.ID]; held != nil {
-		held.lease = f.Lease
-		return false
+		if f.Attempts <= held.Attempts {
+			held.lease = f.Lease
+			return false
+		}
+		held.overtook = f.Lease
 	}
 	f.lease = f.Lease
 	fs.byID[f.ID] = f
 	return true
 }
 
+// overtaken returns the lease of the flight that came after f; 0: none did.
+func (fs *flights) overtaken(f *flight) int64 {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return f.overtook
+}
+
 func (fs *flights) remove(f *flight) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	delete(fs.byID, f.ID)
+	if fs.byID[f.ID] == f {
+		delete(fs.byID, f.ID)
+	}
 }
 
 // lease returns what f's outcome must name now.

@@ -217,32 +217,75 @@ func TestWhileTheStoreIsDownNothingMoreIsSentAndNothingIsSentTwice(t *testing.T)
 	})
 }
 
-func TestAnOutcomeWhoseAcknowledgementWasLostIsStoredOnce(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		var lost, changed int
-		r, store := newFaultyRig(t, &webhook.Options{Hooks: webhook.Hooks{
-			Lost:    func(webhook.Delivery) { lost++ },
-			Changed: func(webhook.Delivery) { changed++ },
-		}})
-		r.start()
-		r.put(nil)
-		tries := 0
-		store.fault(func(s *faultyStore) {
-			s.applied = func([]webhook.Change) error {
-				if tries++; tries == 1 {
-					return errDown
+func TestOutcomesWhoseAcknowledgementWasLostAreStoredOnce(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		events int
+		answer int           // to first attempts
+		away   time.Duration // of the acknowledgements
+	}{
+		{"of a delivery", 1, 200, 0},
+		{"of several, stored together", 3, 200, 0},
+		{"of a failure whose retry is not due yet", 1, 500, 0},
+		{"of a failure whose retry comes due meanwhile", 1, 500, 20 * time.Second},
+		{"of several such failures", 3, 500, 20 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				var lost, changed int
+				r, store := newFaultyRig(t, &webhook.Options{
+					Backoff: webhook.Schedule(10 * time.Second),
+					Hooks: webhook.Hooks{
+						Lost:    func(webhook.Delivery) { lost++ },
+						Changed: func(webhook.Delivery) { changed++ },
+					},
+				})
+				r.start()
+				r.put(nil)
+				release := make(chan struct{})
+				r.receiver.set(func(req *http.Request) (*http.Response, error) {
+					<-release // so that all outcomes come together
+					if req.Header.Get(webhook.HeaderAttempt) == "1" {
+						return status(c.answer)(req)
+					}
+					return status(200)(req)
+				})
+				for i := range c.events {
+					r.emit(open(fmt.Sprint(i)))
 				}
-				return nil
-			}
+				synctest.Wait()
+				lose, back := true, time.Now().Add(c.away)
+				store.fault(func(s *faultyStore) {
+					s.apply = func([]webhook.Change) error {
+						time.Sleep(time.Millisecond) // the others gather meanwhile
+						return nil
+					}
+					s.applied = func(cs []webhook.Change) error {
+						together := len(cs) >= min(c.events, 2)
+						if lose && together || time.Now().Before(back) {
+							lose = lose && !together
+							return errDown
+						}
+						return nil
+					}
+				})
+				close(release)
+				time.Sleep(2 * time.Minute)
+				attempts := 1
+				if c.answer != 200 {
+					attempts = 2
+				}
+				for _, d := range r.log() {
+					assert.Equal(t, webhook.StateDelivered, d.State)
+					assert.Equal(t, attempts, d.Attempts)
+					assert.Len(t, d.Log, attempts)
+				}
+				assert.Len(t, r.receiver.requests(), c.events*attempts)
+				assert.Equal(t, 0, lost, "what this process stored itself was not lost")
+				assert.Equal(t, c.events*attempts, changed)
+			})
 		})
-		r.emit(open("e1"))
-		time.Sleep(time.Minute)
-		d := r.log()[0]
-		assert.Equal(t, webhook.StateDelivered, d.State)
-		assert.Len(t, d.Log, 1)
-		assert.Equal(t, 0, lost, "what this process stored itself was not lost")
-		assert.Equal(t, 1, changed)
-	})
+	}
 }
 
 func TestAnOutcomeThatTheStoreRefusesDoesNotHoldUpOthers(t *testing.T) {

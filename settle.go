@@ -23,6 +23,7 @@ const (
 // next group, so that it goes on until all are: the slots that they hold keep
 // new attempts from beginning while the store is down.
 func (d *Dispatcher) settle(group []*flight) {
+	group = slices.DeleteFunc(group, d.overtaken)
 	errs := halve(group, d.settlePart)
 	if errs == nil {
 		d.settlePause = 0
@@ -31,7 +32,6 @@ func (d *Dispatcher) settle(group []*flight) {
 	var refused []*flight
 	for i, f := range group {
 		if errs[i] != nil {
-			f.unsure = true
 			refused = append(refused, f)
 			d.complain("storing outcomes", errs[i])
 		}
@@ -66,6 +66,23 @@ func (d *Dispatcher) dropRefused(refused []*flight) []*flight {
 	})
 }
 
+// overtaken lets go of a flight if this process has begun with the delivery's
+// next attempt, and reports whether it has.
+func (d *Dispatcher) overtaken(f *flight) bool {
+	lease := d.flights.overtaken(f)
+	switch {
+	case lease == 0:
+		return false
+	case f.unsure && lease == f.change.Lease+2: // one for the outcome, one for the claim
+		d.tellChanged(f.changed())
+		d.conclude(f)
+	default:
+		d.end(f)
+		d.tellLost(f.Delivery)
+	}
+	return true
+}
+
 // settlePart stores outcomes in one call.
 func (d *Dispatcher) settlePart(part []*flight) error {
 	ctx, cancel := bounded(d.settling)
@@ -77,6 +94,9 @@ func (d *Dispatcher) settlePart(part []*flight) error {
 	}
 	lost, err := d.store.Apply(ctx, changes)
 	if err != nil {
+		for _, f := range part {
+			f.unsure = true // it may have been carried out: the next call may be one of a part of these
+		}
 		return err
 	}
 	for _, f := range part {
@@ -84,6 +104,7 @@ func (d *Dispatcher) settlePart(part []*flight) error {
 		case len(lost) == 0 || !slices.Contains(lost, f.ID):
 			d.tellChanged(f.changed())
 			d.conclude(f)
+		case d.overtaken(f):
 		case d.flights.lease(f) != f.change.Lease:
 			d.outcomes.add(f) // claimed again meanwhile, by this process
 		case f.unsure && d.isStored(ctx, f):
