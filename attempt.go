@@ -169,6 +169,10 @@ func (a *answer) delivered() bool { return a.Status >= 200 && a.Status < 300 }
 func (d *Dispatcher) post(ctx context.Context, t *target, del Delivery, leaseEnd time.Time) (a answer) {
 	began := time.Now()
 	a.Start = clock(began)
+	if t.broken != nil { // above all, nothing is sent unsigned that is to be signed
+		a.Reason, a.Detail = "The webhook's settings cannot be used: edit and save it.", clean(t.broken.Error())
+		return a
+	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	timeout := time.AfterFunc(d.opts.Timeout, func() { stop(errTimeout) })

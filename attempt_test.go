@@ -121,3 +121,29 @@ func TestAnAttemptThatAHookCancelsSaysSo(t *testing.T) {
 		assert.Equal(t, "The sender cut the attempt short, which is no fault of the receiver's.", d.Log[0].Reason)
 	})
 }
+
+func TestAStoredWebhookThatCannotBeUsedIsNotAttempted(t *testing.T) {
+	for name, spoil := range map[string]func(*webhook.Webhook){
+		"Secrets": func(w *webhook.Webhook) { w.Secrets = []webhook.Secret{{Key: "whsec_s3cret"}} },
+		"URL":     func(w *webhook.Webhook) { w.URL = "https://receiver.test/%zz?key=s3cret" },
+	} {
+		bubble(t, func(t *testing.T) {
+			r := newRig(t, nil)
+			w := everything()
+			w.ID, w.Created, w.Revision = "1", time.Now(), 1
+			spoil(&w)
+			_, err := r.store.PutWebhook(r.ctx, w)
+			require.NoError(t, err)
+			r.start()
+			r.emit(open("e1"))
+			synctest.Wait()
+			assert.Empty(t, r.receiver.requests())
+			d := r.log()[0]
+			assert.Equal(t, webhook.StatePending, d.State, "it is tried again, should the owner mend it")
+			require.Len(t, d.Log, 1)
+			assert.Equal(t, "The webhook's settings cannot be used: edit and save it.", d.Log[0].Reason)
+			assert.Contains(t, d.Log[0].Detail, name)
+			assert.NotContains(t, d.Log[0].Detail, "s3cret")
+		})
+	}
+}

@@ -42,6 +42,7 @@ type target struct {
 	url    *url.URL
 	header http.Header
 	signer signer
+	broken error // why it cannot be attempted; nil: it can
 }
 
 const (
@@ -61,8 +62,11 @@ func newRegistry(store Store, interval time.Duration, learned func(*Webhook)) *r
 // invalid all the same, its attempts fail and say so.
 func newTarget(w Webhook) *target {
 	t := &target{Webhook: w, header: http.Header{}}
-	t.url, _ = url.Parse(w.URL)
-	t.signer, _ = newSigner(w.Secrets)
+	if t.url, t.broken = url.Parse(w.URL); t.broken != nil {
+		t.broken = invalid("URL", "is not a URL") // the other text would hold it
+	} else {
+		t.signer, t.broken = newSigner(w.Secrets)
+	}
 	for name, value := range w.Headers {
 		t.header.Set(name, value)
 	}
