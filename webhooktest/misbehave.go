@@ -64,6 +64,11 @@ func (a Answer) Truncate() Answer {
 	a.manner = func(x *exchange, a Answer) {
 		length := len(a.body)
 		a.body = a.body[:length/2]
+		if x.req.ProtoMajor > 1 { // the stream is reset
+			a.head(x, length)
+			x.write(a.body)
+			panic(http.ErrAbortHandler)
+		}
 		c := x.hijack()
 		_, _ = c.Write(a.raw(length))
 		x.pause(20 * time.Millisecond) // some systems drop what is unread when a reset arrives
@@ -189,8 +194,8 @@ func (x *exchange) write(part []byte) bool {
 }
 
 // hijack takes over the connection, which ends with the exchange. One of
-// HTTP/2 belongs to several requests: there the one request is reset, whatever
-// else was asked for.
+// HTTP/2 belongs to several requests: there the request's stream is reset
+// instead.
 func (x *exchange) hijack() net.Conn {
 	c, _, err := http.NewResponseController(x.w).Hijack()
 	if err != nil {
