@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help test race lint fuzz bench tidy ci
+.PHONY: help test race lint fuzz long bench tidy ci
 
 help: ## print this
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 8
@@ -16,8 +16,12 @@ lint: ## gofmt, vet, fix, staticcheck, errcheck
 fuzz: ## each fuzz target for FUZZTIME, 30s unless told
 	FUZZTIME=$${FUZZTIME:-30s} .ci/run fuzz
 
-bench: ## the benchmarks of every module
-	go test -run '^$$' -bench . -benchmem work
+long: ## hundreds of kills on each store, and minutes of faults
+	LISTHOOK_ROUNDS=$${LISTHOOK_ROUNDS:-300} LISTHOOK_SOAK=$${LISTHOOK_SOAK:-10m} \
+		go test -count=1 -timeout=3h -v ./internal/dbtest/crash
+
+bench: ## the library beside a plain HTTP loop, some minutes; docs/performance.md has more
+	go run ./bench -quick
 
 tidy: ## go.mod and go.sum of every module, siblings' versions untagged as yet included
 	.ci/run retidy

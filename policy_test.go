@@ -201,6 +201,17 @@ func TestFilePolicies(t *testing.T) {
 	}
 }
 
+func TestTheReadmesTestCommandIsTheOneThatIsChecked(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	script, err := os.ReadFile(".ci/run")
+	require.NoError(t, err)
+	command := regexp.MustCompile(`(?m)^go test .*$`).FindString(string(readme))
+	require.NotEmpty(t, command, "README.md says how to run the tests")
+	assert.True(t, strings.Contains(string(script), "set -x; "+command+")"),
+		"a command that a newcomer is told to run, and that nobody runs, will fail for them")
+}
+
 // documentedValues reports those exported names of a const or var declaration
 // that neither the declaration, nor the line itself explains.
 func documentedValues(v *doc.Value, undocumented func(name string)) {

@@ -1,5 +1,5 @@
--- The users and the database that the tests use. Running it again is harmless.
-CREATE DATABASE IF NOT EXISTS listhook;
+-- The user that the tests use, who may make databases listhook_... Running it
+-- again is harmless.
 CREATE USER IF NOT EXISTS 'listhook'@'localhost' IDENTIFIED BY 'listhook';
 CREATE USER IF NOT EXISTS 'listhook'@'127.0.0.1' IDENTIFIED BY 'listhook';
 GRANT ALL ON `listhook%`.* TO 'listhook'@'localhost';
