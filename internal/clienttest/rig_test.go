@@ -1,0 +1,156 @@
+package clienttest
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/manage"
+	"github.com/listhook/webhook/memstore"
+)
+
+// need skips a test whose tool is missing, or fails it where the environment
+// says that the tool must be there.
+func need(t *testing.T, word, command string) {
+	t.Helper()
+	if _, err := exec.LookPath(command); err != nil {
+		if slices.Contains(strings.Split(os.Getenv("LISTHOOK_REQUIRE"), ","), word) {
+			t.Fatalf("%s is required: %v", word, err)
+		}
+		t.Skipf("%s is not installed", command)
+	}
+}
+
+// installed is the folder that the npm packages are installed in, once for
+// each state of the lock file, outside of the repository.
+var installed = sync.OnceValues(func() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	lock, err := os.ReadFile("package-lock.json")
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, "listhook-clienttest", fingerprint(lock))
+	modules := filepath.Join(dir, "node_modules")
+	if _, err := os.Stat(modules); err == nil {
+		return modules, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return "", err
+	}
+	fresh, err := os.MkdirTemp(filepath.Dir(dir), "new-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(fresh)
+	for _, name := range []string{"package.json", "package-lock.json"} {
+		content, err := os.ReadFile(name)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(fresh, name), content, 0o644)
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	install := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	install.Dir = fresh
+	if out, err := install.CombinedOutput(); err != nil {
+		return "", &installError{err, out}
+	}
+	if err := os.Rename(fresh, dir); err != nil {
+		if _, there := os.Stat(modules); there != nil { // another test was faster
+			return "", err
+		}
+	}
+	return modules, nil
+})
+
+type installError struct {
+	err error
+	out []byte
+}
+
+func (e *installError) Error() string { return "npm ci: " + e.err.Error() + "\n" + string(e.out) }
+
+// node runs a script of testdata with the packages at hand.
+func node(t *testing.T, script string, args ...string) string {
+	t.Helper()
+	need(t, "npm", "node")
+	need(t, "npm", "npm")
+	modules, err := installed()
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "node", append([]string{filepath.Join("testdata", script)}, args...)...)
+	cmd.Env = append(os.Environ(), "NODE_PATH="+modules, "NODE_NO_WARNINGS=1")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return string(out)
+}
+
+// A rig is an app with an account: a started dispatcher, a receiver of the
+// account's, and the handler below a prefix.
+type rig struct {
+	*webhook.Dispatcher
+	base     string // the account's URL
+	receiver string
+	failing  atomic.Bool // what the receiver answers at /flaky
+}
+
+// key is the account's.
+const key = "4f3c6d12f0ca2737"
+
+func newRig(t *testing.T) *rig {
+	r := &rig{}
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		_, _ = io.Copy(io.Discard, req.Body)
+		if req.URL.Path == "/flaky" && r.failing.Load() {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+		_, _ = io.WriteString(w, "<b>Thank you</b> for "+req.Header.Get(webhook.HeaderEvent))
+	}))
+	t.Cleanup(receiver.Close)
+	r.receiver = receiver.URL
+	client := webhook.NewClient(&webhook.ClientOptions{AllowHosts: []string{strings.TrimPrefix(receiver.URL, "http://")}})
+	d, err := webhook.New(&memstore.Store{}, client, nil)
+	require.NoError(t, err)
+	require.NoError(t, d.Start())
+	t.Cleanup(func() { _ = d.Shutdown(context.Background()) })
+	r.Dispatcher = d
+
+	h, err := manage.Handler(d, &manage.Options{
+		Session: func(req *http.Request) (manage.Access, error) {
+			account := cmp.Or(req.Header.Get("X-Account"), "acme")
+			return manage.Access{Account: account, Manage: true, Operator: true}, nil
+		},
+		Key: func(_ context.Context, k string) (manage.Access, error) {
+			return manage.Access{Account: "acme", Manage: k == key, User: "ann@example.com"}, nil
+		},
+		Lists: func(context.Context, string) ([]manage.List, error) {
+			return []manage.List{{ID: "12", Name: "Newsletter"}, {ID: "13", Name: "Weekly offers"}}, nil
+		},
+	})
+	require.NoError(t, err)
+	mux := http.NewServeMux()
+	mux.Handle("/integration/webhooks/", h)
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	r.base = server.URL + "/integration/webhooks"
+	return r
+}
