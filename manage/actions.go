@@ -72,6 +72,9 @@ func (v *visit) showWebhook(test *testResult) error {
 	out := webhookView{
 		webhookRow: v.row(w, lists, last.All, newest), Day: last, Waiting: pending, Recent: recent, Test: test,
 	}
+	if out.Status.Reason, err = v.failure(out.Status, newest); err != nil {
+		return err
+	}
 	var tested webhook.EventType
 	if test != nil {
 		tested = test.Type
@@ -87,6 +90,25 @@ func (v *visit) showWebhook(test *testResult) error {
 		}
 	}
 	return v.render(http.StatusOK, "webhook", w.Name, out)
+}
+
+// failure adds to a status why the newest delivery failed.
+func (v *visit) failure(s status, newest webhook.Delivery) (string, error) {
+	if s.Class != "bad" || !fails(newest) {
+		return s.Reason, nil
+	}
+	d, err := v.delivery(v.r.Context(), newest.ID)
+	if errors.Is(err, webhook.ErrNotFound) || err == nil && len(d.Log) == 0 {
+		return s.Reason, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	reason := d.Log[len(d.Log)-1].Reason
+	if strings.Contains(s.Reason, reason) {
+		return s.Reason, nil
+	}
+	return s.Reason + " " + reason, nil
 }
 
 // sendTest answers with the page itself: the answer is not kept, and a link to

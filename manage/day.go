@@ -22,6 +22,7 @@ type day struct {
 type tally struct {
 	From                                 time.Time // of an hour
 	Delivered, Failed, Pending, Canceled int
+	Retried                              int              // of Pending: an attempt failed
 	Last                                 webhook.Delivery // the newest; zero: none
 }
 
@@ -36,6 +37,7 @@ func (t *tally) add(d webhook.Delivery) {
 		t.Failed++
 	case webhook.StatePending:
 		t.Pending++
+		t.Retried += min(d.Attempts, 1)
 	case webhook.StateCanceled:
 		t.Canceled++
 	}
@@ -47,18 +49,20 @@ func (t *tally) add(d webhook.Delivery) {
 // Total is how many there are in all.
 func (t tally) Total() int { return t.Delivered + t.Failed + t.Pending + t.Canceled }
 
-// Success is the percentage of what ended well; "" when nothing ended.
+// Success is the percentage that was delivered of what was tried; "" when
+// nothing was.
 func (t tally) Success() string {
-	ended := t.Delivered + t.Failed
+	bad := t.Failed + t.Retried
+	tried := t.Delivered + bad
 	switch {
-	case ended == 0:
+	case tried == 0:
 		return ""
-	case t.Failed > 0 && t.Failed*1000 < ended:
-		return "99.9%" // never a round 100 with failures
-	case t.Failed == 0:
+	case bad == 0:
 		return "100%"
+	case bad*1000 < tried:
+		return "99.9%" // never a round 100 with failures
 	}
-	percent := float64(t.Delivered) * 100 / float64(ended)
+	percent := float64(t.Delivered) * 100 / float64(tried)
 	if percent > 99 {
 		return fmt.Sprintf("%.1f%%", percent)
 	}

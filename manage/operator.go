@@ -151,6 +151,10 @@ func (v *visit) operatorWebhook() error {
 		}
 		lines = append(lines, l)
 	}
+	newest, err := theirs.newest(v.r.Context(), w.ID)
+	if err != nil {
+		return err
+	}
 	pending, err := v.waitingOf(webhook.DeliveryQuery{Account: theirs.Account, Webhook: w.ID})
 	if err != nil {
 		return err
@@ -161,7 +165,7 @@ func (v *visit) operatorWebhook() error {
 		Host    string
 		Waiting waiting
 		Lines   []line
-	}{w, v.statusOf(w, webhook.Delivery{}), hostOf(w.URL), pending, lines})
+	}{w, v.statusOf(w, newest), hostOf(w.URL), pending, lines})
 }
 
 // hostOf is as much of a customer's URL as the operator needs: the rest may be

@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -18,7 +19,7 @@ type status struct {
 
 // statusOf says how a webhook does, by what it is and by its newest delivery.
 func (v *visit) statusOf(w webhook.Webhook, newest webhook.Delivery) status {
-	switch failing := newest.State == webhook.StateFailed || newest.State == webhook.StatePending && newest.Attempts > 0; {
+	switch failing := fails(newest); {
 	case w.Off != "" && w.Keep:
 		return status{"wait", "Off, keeps events", w.Off}
 	case w.Off != "":
@@ -30,9 +31,18 @@ func (v *visit) statusOf(w webhook.Webhook, newest webhook.Delivery) status {
 	case w.Hold.After(v.now):
 		return status{"wait", "Held", "Its deliveries wait until " + w.Hold.In(v.location()).Format("2 Jan, 15:04 MST") + ", as its receiver asked."}
 	case failing:
-		return status{"bad", "Failing", "The last delivery failed."}
+		reason := "The last delivery failed."
+		if newest.State == webhook.StatePending {
+			reason = "The last delivery failed, and will be tried again."
+		}
+		return status{"bad", "Failing", reason}
 	}
 	return status{"good", "On", ""}
+}
+
+// fails reports whether a delivery failed, for now or for good.
+func fails(d webhook.Delivery) bool {
+	return d.State == webhook.StateFailed || d.State == webhook.StatePending && d.Attempts > 0
 }
 
 // listName returns the name of a webhook's list.
@@ -107,7 +117,7 @@ func (v *visit) overview() error {
 	for i, w := range ws {
 		tally := last.of(w.ID)
 		if tally.Last.ID == "" {
-			if tally.Last, err = v.newest(w.ID); err != nil {
+			if tally.Last, err = v.newest(ctx, w.ID); err != nil {
 				return err
 			}
 		}
@@ -127,9 +137,9 @@ func (v *visit) overview() error {
 }
 
 // newest returns the newest delivery of a webhook, or none.
-func (v *visit) newest(webhookID string) (webhook.Delivery, error) {
-	ds, err := v.d.Deliveries(v.r.Context(), webhook.DeliveryQuery{
-		Account: v.Account, Webhook: webhookID, Limit: 1, Brief: true,
+func (a *account) newest(ctx context.Context, webhookID string) (webhook.Delivery, error) {
+	ds, err := a.d.Deliveries(ctx, webhook.DeliveryQuery{
+		Account: a.Account, Webhook: webhookID, Limit: 1, Brief: true,
 	})
 	if err != nil || len(ds) == 0 {
 		return webhook.Delivery{}, err
