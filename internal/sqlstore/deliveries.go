@@ -46,24 +46,11 @@ func (s *Store) Count(ctx context.Context, q webhook.DeliveryQuery) (n int, err 
 
 // selectDeliveries begins a query for what q selects, but for its order and limit.
 func (s *Store) selectDeliveries(what string, q webhook.DeliveryQuery) *selection {
-	b := s.selects(`select ` + what + ` from {}deliveries`)
-	if !q.All {
-		b.where(`account = @v`, q.Account)
-	}
-	if q.Webhook != "" {
-		b.where(`webhook = @v`, q.Webhook)
-	}
-	if len(q.IDs) > 0 {
-		whereIn(b, `id`, q.IDs)
-	} else if slices.Equal(q.States, []webhook.State{webhook.StatePending}) && q.After == (webhook.Cursor{}) {
-		// A few that wait are found in the queue, not in a log of millions.
-		// The next page of many is found along the log, where the queue would
-		// have to be sorted again.
-		b.where(`id in (select id from ` + s.d.queues[0])
-		b.ofWebhook(q.Webhook)
-		b.add(` union all select id from ` + s.d.queues[1])
-		b.ofWebhook(q.Webhook)
-		b.add(`)`)
+	b := s.selects(`select ` + what + ` from `)
+	if inQueue(q) {
+		b.fromQueue(q)
+	} else {
+		b.fromLog(q)
 	}
 	if len(q.States) > 0 {
 		whereIn(b, `state`, q.States)
@@ -81,6 +68,7 @@ func (s *Store) selectDeliveries(what string, q webhook.DeliveryQuery) *selectio
 		b.where(`due <= @v`, milli(q.DueBy))
 	}
 	if after := milli(q.After.Created); q.After != (webhook.Cursor{}) {
+		b.check("After.ID", q.After.ID)
 		// The first comparison is for the index, the others for rows of the
 		// same millisecond.
 		if q.Oldest {
@@ -92,10 +80,43 @@ func (s *Store) selectDeliveries(what string, q webhook.DeliveryQuery) *selectio
 	return b
 }
 
-// ofWebhook appends to a condition that of a webhook, if there is one.
-func (b *selection) ofWebhook(id string) {
-	if id != "" {
-		b.add(` and webhook = @v`, id)
+// inQueue reports whether the queue is the best way to what q selects.
+func inQueue(q webhook.DeliveryQuery) bool {
+	return q.After == (webhook.Cursor{}) && len(q.IDs) == 0 &&
+		slices.Equal(q.States, []webhook.State{webhook.StatePending}) &&
+		checkText("Account", q.Account) == nil && checkText("Webhook", q.Webhook) == nil
+}
+
+// fromLog has the database go along the log, or from id to id.
+func (b *selection) fromLog(q webhook.DeliveryQuery) {
+	b.add(`{}deliveries`)
+	if !q.All {
+		b.whereIs(`account`, q.Account)
+	}
+	if q.Webhook != "" {
+		b.whereIs(`webhook`, q.Webhook)
+	}
+	if len(q.IDs) > 0 {
+		whereIn(b, `id`, q.IDs)
+	}
+}
+
+// fromQueue has the database go over the queue: the few that wait are found so
+// in a log of millions. That is for the first page only; the next ones of many
+// are found along the log, where the queue would be sorted anew for each.
+func (b *selection) fromQueue(q webhook.DeliveryQuery) {
+	for i, queue := range b.s.d.queues {
+		b.add([]string{`(`, ` union all `}[i] + `select id as qid, due as qdue from ` + queue)
+		if q.Webhook != "" {
+			b.add(` and webhook = @v`, q.Webhook)
+		}
+	}
+	// Where the queue is a table of its own, an entry with another due is none.
+	b.add(`) q cross join {}deliveries`)
+	b.where(`id = qid and due = qdue`)
+	if !q.All {
+		// Such a condition is for no index: the way is by id.
+		b.where(`(account = @v) is true`, q.Account)
 	}
 }
 

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -34,7 +35,8 @@ func (b *selection) add(text string, values ...any) {
 
 // arg adds an argument and returns its name.
 func (b *selection) arg(v any) string {
-	name := fmt.Sprintf("v%c", 'a'+len(b.args))
+	n := len(b.args)
+	name := fmt.Sprintf("v%c%c", 'a'+n/26, 'a'+n%26)
 	b.args[name] = v
 	return name
 }
@@ -48,13 +50,41 @@ func (b *selection) where(text string, values ...any) {
 	b.add(word+text, values...)
 }
 
-// whereIn appends the condition that a column has one of the texts.
+// fewTexts is how many texts are given as arguments of their own: planners
+// know best what to make of those.
+const fewTexts = 10
+
+// whereIs appends the condition that a column has a text.
+func (b *selection) whereIs(column, text string) { whereIn(b, column, []string{text}) }
+
+// whereIn appends the condition that a column has one of the texts. Those that
+// cannot be stored are in no column, and no database is asked for them: it
+// would answer with an error.
 func whereIn[T ~string](b *selection, column string, list []T) {
-	data, err := texts(list)
-	if err != nil {
+	list = slices.DeleteFunc(slices.Clone(list), func(text T) bool { return checkText(column, string(text)) != nil })
+	switch {
+	case len(list) == 0:
+		b.where(`1 = 0`)
+	case len(list) <= fewTexts:
+		values := make([]any, len(list))
+		for i, text := range list {
+			values[i] = string(text)
+		}
+		b.where(column+` in (@v`+strings.Repeat(`, @v`, len(list)-1)+`)`, values...)
+	default:
+		data, err := texts(list)
+		if err != nil {
+			b.err = err
+		}
+		b.where(column+` in (`+strings.ReplaceAll(b.s.d.list, "@list", "@v")+`)`, data)
+	}
+}
+
+// check makes the query fail if a text is none that is stored.
+func (b *selection) check(field, text string) {
+	if err := checkText(field, text); err != nil {
 		b.err = err
 	}
-	b.where(column+` in (`+strings.ReplaceAll(b.s.d.list, "@list", "@v")+`)`, data)
 }
 
 // limit appends a limit; 0 is none.

@@ -60,7 +60,7 @@ func (s *Store) Webhooks(ctx context.Context, q webhook.WebhookQuery) (ws []webh
 func (s *Store) webhooks(ctx context.Context, db Querier, q webhook.WebhookQuery) (ws []webhook.Webhook, err error) {
 	b := s.selects(`select doc from {}webhooks`)
 	if !q.All {
-		b.where(`account = @v`, q.Account)
+		b.whereIs(`account`, q.Account)
 	}
 	if len(q.IDs) > 0 {
 		whereIn(b, `id`, q.IDs)
@@ -74,6 +74,7 @@ func (s *Store) webhooks(ctx context.Context, db Querier, q webhook.WebhookQuery
 		b.where(`changed >= @v`, milli(q.Changed))
 	}
 	if q.After != "" {
+		b.check("After", q.After)
 		b.where(`id > @v`, q.After)
 	}
 	b.add(` order by id`)
