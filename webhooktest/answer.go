@@ -2,6 +2,7 @@ package webhooktest
 
 import (
 	"bytes"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -134,9 +135,7 @@ func (a Answer) code() int {
 func (a Answer) head(x *exchange, length int) {
 	h := x.w.Header()
 	h.Set("Content-Type", "text/plain; charset=utf-8")
-	for name, values := range a.header {
-		h[name] = values
-	}
+	maps.Copy(h, a.header)
 	if length >= 0 && bodyAllowed(a.code()) {
 		h.Set("Content-Length", strconv.Itoa(length))
 	}
