@@ -7,7 +7,8 @@ replace github.com/listhook/webhook => ..
 require (
 	github.com/hibiken/asynq v0.26.0
 	github.com/jackc/pgx/v5 v5.12.0
-	github.com/listhook/webhook v0.0.0-00010101000000-000000000000
+	github.com/listhook/webhook v0.1.0
+	github.com/listhook/webhook/pgxstore v0.0.0-00010101000000-000000000000
 	github.com/redis/go-redis/v9 v9.23.0
 	github.com/riverqueue/river v0.51.1
 	github.com/riverqueue/river/riverdriver/riverpgxv5 v0.51.1
@@ -45,3 +46,5 @@ require (
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect
 )
+
+replace github.com/listhook/webhook/pgxstore => ../pgxstore

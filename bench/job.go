@@ -84,6 +84,7 @@ var subjects = []subjectKind{
 	{name: "memory", open: openMemory},
 	{name: "sqlite", open: openSQLite, prepare: prepareDirectory},
 	{name: "postgres", open: openPostgres, prepare: preparePostgres},
+	{name: "pgx", open: openPgx, prepare: preparePostgres},
 	{name: "river", open: openRiver, prepare: preparePostgres, peer: true},
 	{name: "asynq", open: openAsynq, prepare: prepareRedis, peer: true},
 	{name: "outbox", open: openOutbox, prepare: preparePostgres, peer: true},

@@ -10,6 +10,7 @@ import (
 	_ "modernc.org/sqlite"             // the driver "sqlite"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/pgxstore"
 	"github.com/listhook/webhook/postgresstore"
 	"github.com/listhook/webhook/sqlitestore"
 )
@@ -82,6 +83,15 @@ func openPostgres(ctx context.Context, j *job) (subject, error) {
 		_ = db.Close()
 		p.Close()
 	})
+	return &oursPostgres{o, p}, err
+}
+
+func openPgx(ctx context.Context, j *job) (subject, error) {
+	p, err := openPool(ctx, j)
+	if err != nil {
+		return nil, err
+	}
+	o, err := openMigrated(ctx, j, pgxstore.New(p.Pool), p.Close)
 	return &oursPostgres{o, p}, err
 }
 
