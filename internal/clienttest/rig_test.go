@@ -108,6 +108,7 @@ func node(t *testing.T, script string, args ...string) string {
 // account's, and the handler below a prefix.
 type rig struct {
 	*webhook.Dispatcher
+	store    *memstore.Store
 	base     string // the account's URL
 	receiver string
 	failing  atomic.Bool // what the receiver answers at /flaky
@@ -117,7 +118,7 @@ type rig struct {
 const key = "4f3c6d12f0ca2737"
 
 func newRig(t *testing.T) *rig {
-	r := &rig{}
+	r := &rig{store: &memstore.Store{}}
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		_, _ = io.Copy(io.Discard, req.Body)
 		if req.URL.Path == "/flaky" && r.failing.Load() {
@@ -128,7 +129,7 @@ func newRig(t *testing.T) *rig {
 	t.Cleanup(receiver.Close)
 	r.receiver = receiver.URL
 	client := webhook.NewClient(&webhook.ClientOptions{AllowHosts: []string{strings.TrimPrefix(receiver.URL, "http://")}})
-	d, err := webhook.New(&memstore.Store{}, client, nil)
+	d, err := webhook.New(r.store, client, nil)
 	require.NoError(t, err)
 	require.NoError(t, d.Start())
 	t.Cleanup(func() { _ = d.Shutdown(context.Background()) })
