@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -51,7 +52,7 @@ func (h *handler) serveV1(w http.ResponseWriter, r *http.Request) {
 	}
 	status, code := http.StatusOK, 1
 	if err != nil {
-		status, message = h.explain1(w, err)
+		status, message = h.failure1(w, err)
 		out, code = nil, 0
 	}
 	out.set("result_code", code)
@@ -69,9 +70,9 @@ func (a *account) run1(ctx context.Context, action string, ps params) (reply, st
 	run, ok := actions1[action]
 	switch {
 	case action == "":
-		return nil, "", errors1("api_action is missing")
+		return nil, "", mistake1("api_action is missing")
 	case !ok:
-		return nil, "", errors1("api_action is none that webhooks have: user_me, webhook_add, webhook_edit, " +
+		return nil, "", mistake1("api_action is none that webhooks have: user_me, webhook_add, webhook_edit, " +
 			"webhook_view, webhook_list, webhook_delete, webhook_delete_list, webhook_events")
 	case !a.allows(run.need):
 		return nil, "", errForbidden
@@ -79,14 +80,14 @@ func (a *account) run1(ctx context.Context, action string, ps params) (reply, st
 	return run.run(a, ctx, ps)
 }
 
-// errors1 is an error that says by itself what the client did wrong.
-type errors1 string
+// mistake1 is an error that says by itself what the client did wrong.
+type mistake1 string
 
-func (e errors1) Error() string { return string(e) }
+func (e mistake1) Error() string { return string(e) }
 
-// explain1 says an error in a sentence for the client.
-func (h *handler) explain1(w http.ResponseWriter, err error) (status int, message string) {
-	var mistake errors1
+// failure1 says an error in a sentence for the client.
+func (h *handler) failure1(w http.ResponseWriter, err error) (status int, message string) {
+	var mistake mistake1
 	var invalid *webhook.InvalidError
 	var limit errLimit
 	var busy errBusy
@@ -170,10 +171,8 @@ func typed[T ~string](texts []string) []T {
 // every list, and of none, there is one.
 func lists1(ps params) (lists []string, sent bool) {
 	lists, sent = ps.values("lists")
-	for _, list := range lists {
-		if list == "0" {
-			return []string{""}, true
-		}
+	if slices.Contains(lists, "0") {
+		return []string{""}, true
 	}
 	if len(lists) == 0 {
 		lists = []string{""}
@@ -231,7 +230,7 @@ func (a *account) edit1(ctx context.Context, ps params) (reply, string, error) {
 func id1(ps params) (string, error) {
 	id := ps.first("id")
 	if id == "" {
-		return "", errors1("id is missing")
+		return "", mistake1("id is missing")
 	}
 	return id, nil
 }
@@ -315,7 +314,7 @@ func (a *account) delete1(ctx context.Context, ps params) (reply, string, error)
 func (a *account) deleteList1(ctx context.Context, ps params) (reply, string, error) {
 	ids, some := ids1(ps)
 	if _, sent := ps.values("ids"); !sent || some && len(ids) == 0 {
-		return nil, "", errors1("ids is missing")
+		return nil, "", mistake1("ids is missing")
 	}
 	ws, err := a.webhooks(ctx)
 	if err != nil {
@@ -332,7 +331,7 @@ func (a *account) deleteList1(ctx context.Context, ps params) (reply, string, er
 		deleted++
 	}
 	if some && deleted < len(ids) {
-		return nil, "", errors1(fmt.Sprintf("of %d ids, %d name no webhook of the account; the others were deleted",
+		return nil, "", mistake1(fmt.Sprintf("of %d ids, %d name no webhook of the account; the others were deleted",
 			len(ids), len(ids)-deleted))
 	}
 	return nil, fmt.Sprintf("%d webhooks deleted", deleted), nil

@@ -179,7 +179,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 	inner := innerPath(r)
 	if inner == "" { // the prefix without its slash
-		redirect(w, path.Base(requestPath(r))+"/", http.StatusMovedPermanently)
+		redirect(w, "./"+path.Base(requestPath(r))+"/", http.StatusMovedPermanently)
 		return
 	}
 	// ServeMux would redirect to the clean path, past the prefix.

@@ -101,5 +101,5 @@ func TestAPrefixWithoutItsSlashIsSentToTheSlash(t *testing.T) {
 	r.Handler = on("/app/hooks", http.StripPrefix("/app/hooks", r.Handler))
 	got := r.as("ann", "/app/hooks", nil)
 	assert.Equal(t, 301, got.Code)
-	assert.Equal(t, "hooks/", got.Header().Get("Location"))
+	assert.Equal(t, "./hooks/", got.Header().Get("Location"))
 }

@@ -116,7 +116,7 @@ func (r reply) xml(b *bytes.Buffer, name string) {
 			v.xml(b, child)
 		default:
 			b.WriteString("<" + child + ">")
-			_ = xml.EscapeText(b, []byte(fmt.Sprint(v))) // a Buffer takes all
+			_ = xml.EscapeText(b, fmt.Append(nil, v)) // a Buffer takes all
 			b.WriteString("</" + child + ">")
 		}
 	}

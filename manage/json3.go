@@ -1,0 +1,128 @@
+package manage
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// errJSON says what is wrong with a body as a whole.
+type errJSON string
+
+func (e errJSON) Error() string { return string(e) }
+
+// body3 reads a request's body, a JSON object; an empty one is an empty object.
+func body3(r *http.Request) (object3, error) {
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	object := object3{}
+	if len(strings.TrimSpace(string(text))) == 0 {
+		return object, nil
+	}
+	if err := json.Unmarshal(text, &object); err != nil || object == nil {
+		return nil, errJSON("The body is no JSON object.")
+	}
+	return object, nil
+}
+
+// object3 is a JSON object, each value of which is read by itself, so that the
+// error names its field.
+type object3 map[string]json.RawMessage
+
+func (o object3) has(key string) bool {
+	value, ok := o[key]
+	return ok && string(value) != "null"
+}
+
+// read reads a value into the variable that into points at, if there is one.
+func (o object3) read(key string, into any, what string) error {
+	if !o.has(key) {
+		return nil
+	}
+	if err := json.Unmarshal(o[key], into); err != nil {
+		return fault(codeInvalid, key, "is not "+what)
+	}
+	return nil
+}
+
+// object returns an object in o; an error if it is missing.
+func (o object3) object(key string) (object3, error) {
+	var inner object3
+	if err := o.read(key, &inner, "an object"); err != nil {
+		return nil, err
+	}
+	if inner == nil {
+		return nil, fault(codeMissing, key, "is missing: the body is "+`{"`+key+`":{…}}`)
+	}
+	return inner, nil
+}
+
+// texts reads strings, or one string.
+func (o object3) texts(key string) ([]string, error) {
+	var one string
+	if json.Unmarshal(o[key], &one) == nil && o.has(key) {
+		return []string{one}, nil
+	}
+	var several []string
+	err := o.read(key, &several, "an array of strings")
+	return several, err
+}
+
+// time reads a time of ISO 8601 with its offset.
+func (o object3) time(key string) (time.Time, error) {
+	var text string
+	if err := o.read(key, &text, "a string"); err != nil || text == "" {
+		return time.Time{}, err
+	}
+	return time3(key, text)
+}
+
+func time3(field, text string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, fault(codeInvalid, field, "is no time such as 2013-01-02T09:28:42-06:00")
+	}
+	return t, nil
+}
+
+// page3 reads limit and offset: 20 unless told, and at most 100.
+func page3(r *http.Request) (limit, offset int, err error) {
+	limit = 20
+	q := r.URL.Query()
+	for _, p := range []struct {
+		key  string
+		into *int
+	}{{"limit", &limit}, {"offset", &offset}} {
+		text := q.Get(p.key)
+		if text == "" {
+			continue
+		}
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 {
+			return 0, 0, fault(codeInvalid, p.key, "is no number from 0")
+		}
+		*p.into = n
+	}
+	if limit == 0 {
+		limit = 20
+	}
+	return min(limit, 100), offset, nil
+}
+
+// slice3 returns the part of items that a page shows.
+func slice3[T any](items []T, limit, offset int) []T {
+	from := min(offset, len(items))
+	return items[from:min(from+limit, len(items))]
+}
+
+// total3 is a count as the newer API shows it: a string.
+type total3 struct {
+	Total string `json:"total"`
+}
+
+func totalOf[T any](items []T) total3 { return total3{strconv.Itoa(len(items))} }
