@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	policy "github.com/cenkalti/backoff/v4"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -182,6 +183,19 @@ func TestATransportThatPanicsIsAFailedAttempt(t *testing.T) {
 		d := r.log()[0]
 		assert.Equal(t, webhook.StateDelivered, d.State)
 		assert.Equal(t, 2, d.Attempts)
+	})
+}
+
+func TestAPolicyThatPanicsLosesNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, &webhook.Options{Backoff: func() policy.BackOff { panic("a policy of the app's") }}).start()
+		r.put(nil)
+		r.receiver.set(status(500))
+		r.emit(open("e1"))
+		synctest.Wait()
+		r.receiver.set(nil)
+		time.Sleep(2 * time.Hour)
+		assert.Equal(t, webhook.StateDelivered, r.log()[0].State)
 	})
 }
 

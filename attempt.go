@@ -121,7 +121,8 @@ func (d *Dispatcher) failed(f *flight, t *target, a answer) {
 	if !a.ours {
 		f.after = d.see(t, a.seen(t, f.probe))
 	}
-	delay, again := retryDelay(d.opts.Backoff, f.Attempts+1)
+	delay, again := time.Hour, true // should the policy panic
+	d.guard("Options.Backoff", func() { delay, again = retryDelay(d.opts.Backoff, f.Attempts+1) })
 	if t.NoRetry || !again {
 		f.fail(&a.Attempt)
 		return
