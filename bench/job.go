@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"runtime/pprof"
 	"slices"
@@ -207,17 +207,22 @@ func (s *span) end(ctx context.Context, events int, took time.Duration) (measure
 	if l, ok := s.bench.subject.(library); ok {
 		l.library().store.note(m, s.calls)
 	}
+	return m, s.writeProfiles()
+}
+
+// writeProfiles ends the profile of the CPU, and writes one of all allocations
+// since the process began.
+func (s *span) writeProfiles() error {
 	if s.profile == nil {
-		return m, nil
+		return nil
 	}
 	pprof.StopCPUProfile()
 	if err := s.profile.Close(); err != nil {
-		return nil, err
+		return err
 	}
-	allocs, err := os.Create(filepath.Clean(s.bench.Profile + "-allocs.pprof"))
+	allocs, err := os.Create(s.bench.Profile + "-allocs.pprof")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer allocs.Close()
-	return m, pprof.Lookup("allocs").WriteTo(allocs, 0)
+	return errors.Join(pprof.Lookup("allocs").WriteTo(allocs, 0), allocs.Close())
 }

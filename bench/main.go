@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -46,27 +45,31 @@ func main() {
 // A config is what the command line says.
 type config struct {
 	subjects, phases []string
-	events, backlog  int
+	quick            bool
+	events, warmup   int
+	backlog          int
+	webhooks         int
 	span             time.Duration
 	rounds           int
 	asJSON           bool
 	profile          string
 	postgres, redis  string
 	directory        string
-	webhooks, hosts  int
-	many, manyHosts  int
-	healthy, hanging int
-	warmup           int
 }
+
+// Targets of the phases that have their own numbers of them.
+const (
+	manyWebhooks, manyHosts = 10_000, 1_000
+	hangHealthy, hangHangs  = 1_000, 100
+)
 
 func parseFlags(args []string) (*config, error) {
 	c := &config{}
 	var only, phase string
-	var quick bool
 	f := flag.NewFlagSet("bench", flag.ExitOnError)
 	f.StringVar(&only, "subject", "", "`names` of subjects with commas between: "+strings.Join(subjectNames(), ", "))
 	f.StringVar(&phase, "phase", "", "`names` of phases with commas between: "+strings.Join(phaseNames(), ", "))
-	f.BoolVar(&quick, "quick", false, "smaller numbers, and only the loop and this library: at most five minutes")
+	f.BoolVar(&c.quick, "quick", false, "smaller numbers, and only the loop and this library: at most five minutes")
 	f.BoolVar(&c.asJSON, "json", false, "print one JSON object a line instead of a table")
 	f.IntVar(&c.events, "events", 100_000, "`number` of events of a rate phase")
 	f.IntVar(&c.warmup, "warmup", 5_000, "`number` of events before what is measured")
@@ -81,8 +84,7 @@ func parseFlags(args []string) (*config, error) {
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
-	c.many, c.manyHosts, c.healthy, c.hanging = 10_000, 1_000, 1_000, 100
-	if quick {
+	if c.quick {
 		set := map[string]bool{}
 		f.Visit(func(f *flag.Flag) { set[f.Name] = true })
 		small := func(name string, change func()) {
@@ -106,7 +108,7 @@ func parseFlags(args []string) (*config, error) {
 	if c.phases, err = choose(phase, phaseNames()); err != nil {
 		return nil, err
 	}
-	if quick {
+	if c.quick {
 		c.subjects = slices.DeleteFunc(c.subjects, func(name string) bool { return findSubject(name).peer })
 	}
 	return c, nil
@@ -129,7 +131,6 @@ func choose(list string, all []string) ([]string, error) {
 
 // run measures everything and prints it. It returns whether something failed.
 func (c *config) run(ctx context.Context) (failed bool) {
-	debug.SetGCPercent(400) // this process only waits
 	began := time.Now()
 	results := &report{}
 	for _, stage := range stages {
@@ -137,7 +138,8 @@ func (c *config) run(ctx context.Context) (failed bool) {
 			continue
 		}
 		for round := range c.rounds {
-			for _, name := range c.subjects {
+			for turn := range c.subjects {
+				name := c.subjects[(turn+round)%len(c.subjects)] // none always follows the same one
 				s := findSubject(name)
 				if !stage.applies(s) {
 					continue

@@ -25,7 +25,7 @@ func preparePostgres(ctx context.Context, c *config, j *job) (remove func(), err
 	}
 	name := fmt.Sprintf("listhook_bench_%d_%d", os.Getpid(), databases.Add(1))
 	if err := execPostgres(ctx, c.postgres, "create database "+name); err != nil {
-		return nil, fmt.Errorf("PostgreSQL: %w", err)
+		return nil, fmt.Errorf("no PostgreSQL to use: %w", err)
 	}
 	u.Path = "/" + name
 	j.Postgres = u.String()
@@ -43,7 +43,7 @@ func execPostgres(ctx context.Context, dsn, statement string) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close(context.WithoutCancel(ctx))
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	_, err = conn.Exec(ctx, statement)
 	return err
 }

@@ -102,12 +102,12 @@ var columns = []string{"events_per_s", "ratio_to_loop", "p50_ms", "p99_ms", "cpu
 
 func printTable(w io.Writer, lines []line) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	defer t.Flush()
+	defer func() { _ = t.Flush() }()
 	fmt.Fprintln(t, "phase\tsubject\tevents/s\t(from … to)\t/ loop\tp50 ms\tp99 ms\tCPU ms/event\tpeak MB\t")
 	for _, l := range lines {
 		fmt.Fprintf(t, "%s\t%s\t", l.title(), l.subject)
 		if l.Error != "" {
-			fmt.Fprintf(t, "failed: %s\t\n", l.Error)
+			fmt.Fprintf(t, "failed: %s\t\n", strings.Join(strings.Fields(l.Error), " "))
 			continue
 		}
 		spread := ""

@@ -76,10 +76,14 @@ func (c *config) job(s stage, subject subjectKind, round int) *job {
 		Webhooks: c.webhooks, Redis: c.redis,
 	}
 	switch s.phase {
+	case "emit1":
+		if c.quick {
+			j.Events = max(c.events/5, 1) // one commit after the other
+		}
 	case "many":
-		j.Webhooks, j.Hosts = c.many, c.manyHosts
+		j.Webhooks, j.Hosts = manyWebhooks, manyHosts
 	case "hang":
-		j.Webhooks, j.Hanging = c.healthy, c.hanging
+		j.Webhooks, j.Hanging = hangHealthy, hangHangs
 	case "backlog", "idle", "latency":
 		j.Webhooks = 1
 	}

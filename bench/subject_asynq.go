@@ -34,10 +34,10 @@ func prepareRedis(ctx context.Context, c *config, j *job) (remove func(), err er
 	}
 	if err != nil {
 		_ = r.Close()
-		return nil, fmt.Errorf("Redis: %w", err)
+		return nil, fmt.Errorf("no Redis to use: %w", err)
 	}
 	return func() {
-		defer r.Close()
+		defer func() { _ = r.Close() }()
 		if err := r.FlushDB(context.WithoutCancel(ctx)).Err(); err != nil {
 			fmt.Fprintln(os.Stderr, "bench: Redis's database", redisDB, "is left:", err)
 		}
