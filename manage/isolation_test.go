@@ -2,6 +2,7 @@ package manage
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -44,6 +45,23 @@ func TestNothingLeaksAcrossAccounts(t *testing.T) {
 		assert.Equal(t, deliveries, ds, what)
 		assert.Zero(t, sent, what)
 	}
+	own := r.put(func(w *webhook.Webhook) { w.Account = "evil" })
+	t.Run("what is listed and counted", func(t *testing.T) {
+		for _, got := range []*httptest.ResponseRecorder{
+			r.as("eve", "/", nil), r.as("eve", "/deliveries", nil), r.as("eve", "/explain?event=open&source=public", nil),
+			r.as("eve", "/webhooks/"+own.ID, nil), r.as("eve", "/webhooks/"+own.ID+"/edit", nil),
+			r.call("eve", "GET", "/api/3/webhooks", ""), r.call("eve", "GET", "/api/3/listhook/webhooks", ""),
+			r.call("eve", "GET", "/api/3/listhook/deliveries", ""), r.call("eve", "GET", "/api/3/lists", ""),
+			r.raw1("eve", "GET", "&api_action=webhook_list", "", ""),
+		} {
+			assert.Equal(t, 200, got.Code)
+			assert.NotContains(t, got.Body.String(), d.ID)
+			assert.NotContains(t, got.Body.String(), w.ID)
+			assert.NotContains(t, got.Body.String(), "1 pending")
+			check(t, "a list", got.Body.String())
+		}
+		assert.Contains(t, r.as("eve", "/", nil).Body.String(), "0 pending")
+	})
 	form := url.Values{
 		"name": {"x"}, "url": {"https://evil.example.com"}, "event": {"open"}, "source": {"api"}, "format": {"2013"},
 		"revision": {"1"}, "overlap": {"0"}, "since": {"2000-01-01T00:00:00"}, "account": {"acme"}, "id": {w.ID}, "reason": {"mine"},
@@ -89,6 +107,27 @@ func TestNothingLeaksAcrossAccounts(t *testing.T) {
 				check(t, action+query, got.Body.String())
 			}
 		}
+	}
+}
+
+// TestWhatChangesNeedsTheRight says by itself, beside the routes, what only
+// those may do who manage.
+func TestWhatChangesNeedsTheRight(t *testing.T) {
+	for _, route := range pageRoutes {
+		if route.method != "GET" {
+			assert.Contains(t, []right{rightManage, rightOperator}, route.need, route.path)
+		}
+		if strings.HasPrefix(route.path, "operator") {
+			assert.Equal(t, rightOperator, route.need, route.path)
+		}
+	}
+	for _, route := range routes3 {
+		if route.method != "GET" && route.path != "listhook/explain" {
+			assert.Equal(t, rightManage, route.need, route.path)
+		}
+	}
+	for _, action := range []string{"webhook_add", "webhook_edit", "webhook_delete", "webhook_delete_list"} {
+		assert.Equal(t, rightManage, actions1[action].need, action)
 	}
 }
 

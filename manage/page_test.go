@@ -297,6 +297,7 @@ func TestADeliveryShowsWhatWasSentAndAnswered(t *testing.T) {
 	for _, want := range []string{
 		"Campaign Opened", "The receiver failed.", "250 ms", "&lt;b&gt;bold\ufffd&lt;/b&gt;", "subscriber[email]", "test@test.com",
 		"POST /hook HTTP/1.1", "Host: crm.example.com", "Authorization: •••", "Webhook-Id: " + d.ID, "Resend",
+		"type=open&amp;date_time=2013-01-02&#43;09%3A28%3A42&amp;",
 	} {
 		assert.Contains(t, body, want)
 	}
