@@ -137,13 +137,31 @@ func (a *account) edit(ctx context.Context, id string, change func(*webhook.Webh
 	}
 }
 
-// turn switches a webhook off for a reason, or on with an empty one. keep says
-// what becomes of its events while it is off.
-func (a *account) turn(ctx context.Context, id, reason string, keep bool) (webhook.Webhook, error) {
+// switchOff switches a webhook off for a reason. keep says what becomes of its
+// events meanwhile.
+func (a *account) switchOff(ctx context.Context, id, reason string, keep bool) (webhook.Webhook, error) {
 	return a.edit(ctx, id, func(w *webhook.Webhook) error {
-		if w.Off = reason; reason != "" {
-			w.Keep = keep
+		w.Off, w.Keep = reason, keep
+		return nil
+	})
+}
+
+// switchOn switches a webhook on. One that is on but held, because its receiver
+// failed or asked for it, is switched off and on, keeping all: being switched
+// on is what ends a hold.
+func (a *account) switchOn(ctx context.Context, id string) (webhook.Webhook, error) {
+	w, err := a.webhook(ctx, id)
+	if err != nil {
+		return webhook.Webhook{}, err
+	}
+	keep := w.Keep
+	if w.Off == "" && w.Hold.After(time.Now()) {
+		if _, err := a.switchOff(ctx, id, "About to be tried again.", true); err != nil {
+			return webhook.Webhook{}, err
 		}
+	}
+	return a.edit(ctx, id, func(w *webhook.Webhook) error {
+		w.Off, w.Keep = "", keep
 		return nil
 	})
 }

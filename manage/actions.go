@@ -174,22 +174,24 @@ func (v *visit) deleteWebhook() error {
 	return v.goTo("?done=deleted")
 }
 
-func (v *visit) switchOff() error {
+func (v *visit) turnOff() error {
 	reason := strings.TrimSpace(v.r.PostForm.Get("reason"))
 	if reason == "" {
 		reason = "Switched off on the page."
 	}
-	return v.turnTo(reason, "off")
-}
-
-func (v *visit) switchOn() error { return v.turnTo("", "on") }
-
-func (v *visit) turnTo(reason, done string) error {
 	id := v.r.PathValue("id")
-	if _, err := v.turn(v.r.Context(), id, reason, v.r.PostForm.Get("keep") != ""); err != nil {
+	if _, err := v.switchOff(v.r.Context(), id, reason, v.r.PostForm.Get("keep") != ""); err != nil {
 		return err
 	}
-	return v.goTo("webhooks/" + url.PathEscape(id) + "?done=" + done)
+	return v.goTo("webhooks/" + url.PathEscape(id) + "?done=off")
+}
+
+func (v *visit) turnOn() error {
+	id := v.r.PathValue("id")
+	if _, err := v.switchOn(v.r.Context(), id); err != nil {
+		return err
+	}
+	return v.goTo("webhooks/" + url.PathEscape(id) + "?done=on")
 }
 
 // resendForm asks since when; by default since the webhook began to fail, or a

@@ -126,7 +126,7 @@ func (a *account) settingsEdit3(ctx context.Context, r *http.Request) (int, any,
 }
 
 func (a *account) enable3(ctx context.Context, r *http.Request) (int, any, error) {
-	w, err := a.turn(ctx, r.PathValue("id"), "", false)
+	w, err := a.switchOn(ctx, r.PathValue("id"))
 	return a.answerSettings(w, found(err, "Webhook", r))
 }
 
@@ -145,7 +145,7 @@ func (a *account) disable3(ctx context.Context, r *http.Request) (int, any, erro
 	if reason == "" {
 		reason = "Switched off by the API."
 	}
-	w, err := a.turn(ctx, r.PathValue("id"), reason, keep)
+	w, err := a.switchOff(ctx, r.PathValue("id"), reason, keep)
 	return a.answerSettings(w, found(err, "Webhook", r))
 }
 

@@ -225,5 +225,13 @@ func (v *visit) resend() error {
 	if err := v.d.Redeliver(v.r.Context(), v.Account, id); err != nil {
 		return err
 	}
-	return v.goTo("deliveries/" + url.PathEscape(id) + "?done=resent")
+	done := "resent"
+	d, err := v.delivery(v.r.Context(), id)
+	if err != nil {
+		return err
+	}
+	if w, err := v.webhook(v.r.Context(), d.WebhookID); err == nil && w.Hold.After(v.now) {
+		done = "held"
+	}
+	return v.goTo("deliveries/" + url.PathEscape(id) + "?done=" + done)
 }

@@ -184,13 +184,13 @@ func (v *visit) operatorSwitch() error {
 	if err != nil {
 		return err
 	}
-	reason := ""
-	if form.Get("on") == "" {
-		if reason = strings.TrimSpace(form.Get("reason")); reason == "" {
-			reason = "Switched off by the operator."
-		}
+	if form.Get("on") != "" {
+		_, err = theirs.switchOn(v.r.Context(), w.ID)
+	} else {
+		reason := cmp.Or(strings.TrimSpace(form.Get("reason")), "Switched off by the operator.")
+		_, err = theirs.switchOff(v.r.Context(), w.ID, reason, form.Get("keep") != "")
 	}
-	if _, err = theirs.turn(v.r.Context(), w.ID, reason, form.Get("keep") != ""); err != nil {
+	if err != nil {
 		return err
 	}
 	return v.goTo("operator/webhook?" + url.Values{"account": {w.Account}, "id": {w.ID}}.Encode())

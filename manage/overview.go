@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/listhook/webhook"
@@ -25,11 +24,13 @@ func (v *visit) statusOf(w webhook.Webhook, newest webhook.Delivery) status {
 	case w.Off != "":
 		return status{"none", "Off", w.Off}
 	case w.Health.Failures > 0:
-		reason := fmt.Sprintf("%s in a row since %s. %s", count(w.Health.Failures, "failure"),
-			w.Health.Since.In(v.location()).Format("2 Jan, 15:04"), w.Health.Reason)
-		return status{"bad", "Failing", strings.TrimSpace(reason)}
+		reason := fmt.Sprintf("%s in a row since %s. %s", count(w.Health.Failures, "failure"), v.short(w.Health.Since), w.Health.Reason)
+		if w.Hold.After(v.now) {
+			reason += " All wait until " + v.short(w.Hold) + ", when one is tried."
+		}
+		return status{"bad", "Failing", reason}
 	case w.Hold.After(v.now):
-		return status{"wait", "Held", "Its deliveries wait until " + w.Hold.In(v.location()).Format("2 Jan, 15:04 MST") + ", as its receiver asked."}
+		return status{"wait", "Held", "Its receiver asked to wait until " + v.short(w.Hold) + "."}
 	case failing:
 		reason := "The last delivery failed."
 		if newest.State == webhook.StatePending {
@@ -39,6 +40,12 @@ func (v *visit) statusOf(w webhook.Webhook, newest webhook.Delivery) status {
 	}
 	return status{"good", "On", ""}
 }
+
+// short is a time of these days.
+func (v *visit) short(t time.Time) string { return t.In(v.location()).Format("2 Jan, 15:04 MST") }
+
+// Held reports whether the webhook's deliveries wait although it is on.
+func (r webhookRow) Held() bool { return r.Off == "" && r.Hold.After(time.Now()) }
 
 // fails reports whether a delivery failed, for now or for good.
 func fails(d webhook.Delivery) bool {

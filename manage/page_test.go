@@ -166,6 +166,33 @@ func TestSwitchingOffAsksWhatBecomesOfTheEvents(t *testing.T) {
 	assert.Len(t, ds, 2, "without keeping them they are canceled")
 }
 
+func TestAWebhookThatIsHeldCanBeTriedNow(t *testing.T) {
+	r := newRig(t)
+	w := r.put(func(w *webhook.Webhook) { w.Keep = true })
+	d := r.emit("e1")
+	w.Hold = time.Now().Add(time.Hour).UTC().Truncate(time.Millisecond)
+	w.Health = webhook.Health{Failures: 12, Since: w.Created, Reason: "The receiver failed."}
+	_, err := r.store.PutWebhook(t.Context(), w) // as the dispatcher does
+	require.NoError(t, err)
+
+	page := r.as("ann", "/webhooks/"+w.ID, nil).Body.String()
+	assert.Contains(t, page, "12 failures in a row")
+	assert.Contains(t, page, "All wait until")
+	assert.Contains(t, page, "Try now")
+	assert.Contains(t, r.as("ann", "/deliveries/"+d.ID+"/resend", url.Values{}).Header().Get("Location"), "done=held")
+
+	require.Equal(t, 303, r.as("ann", "/webhooks/"+w.ID+"/on", url.Values{}).Code)
+	stored := r.all()[0]
+	assert.True(t, stored.Hold.IsZero())
+	assert.Empty(t, stored.Off)
+	assert.True(t, stored.Keep, "what becomes of events while it is off stays as it was")
+	assert.Zero(t, stored.Health.Failures)
+	ds, err := r.Deliveries(t.Context(), webhook.DeliveryQuery{Account: "acme"})
+	require.NoError(t, err)
+	assert.Equal(t, webhook.StatePending, ds[0].State, "nothing was canceled")
+	assert.NotContains(t, r.as("ann", "/webhooks/"+w.ID, nil).Body.String(), "Try now")
+}
+
 func TestDeletingSaysWhatIsPending(t *testing.T) {
 	r := newRig(t)
 	w := r.put(nil)

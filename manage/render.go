@@ -107,6 +107,7 @@ var notices = map[string]string{
 	"on":      "The webhook is on.",
 	"unsign":  "Its requests are not signed any more.",
 	"resent":  "The delivery is under way again.",
+	"held":    "The delivery will be sent when its webhook is tried again: its page says when, and can do so now.",
 }
 
 // render answers with a template.
