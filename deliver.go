@@ -175,25 +175,31 @@ const (
 	pruneRows     = 500
 )
 
-// pruneLoop removes what finished longer ago than the retention, in batches
-// small enough to hold up nobody.
+// pruneLoop removes what finished or was kept longer ago than the retention.
 func (d *Dispatcher) pruneLoop() {
 	if d.opts.Retention < 0 {
 		return
 	}
 	d.every(pruneInterval, func() {
-		for !d.stopped() {
-			ctx, cancel := bounded(d.settling)
-			n, err := d.store.Prune(ctx, now().Add(-d.opts.Retention), pruneRows)
-			cancel()
-			if err != nil {
-				d.complain("pruning the log", err)
-			}
-			if err != nil || n < pruneRows {
-				return
-			}
-		}
+		d.prune()
+		d.expireKept()
 	})
+}
+
+// prune removes what finished longer ago than the retention, in batches small
+// enough to hold up nobody.
+func (d *Dispatcher) prune() {
+	for !d.stopped() {
+		ctx, cancel := bounded(d.settling)
+		n, err := d.store.Prune(ctx, now().Add(-d.opts.Retention), pruneRows)
+		cancel()
+		if err != nil {
+			d.complain("pruning the log", err)
+		}
+		if err != nil || n < pruneRows {
+			return
+		}
+	}
 }
 
 // every calls f at intervals, give or take a tenth so that processes started

@@ -74,45 +74,58 @@ const cancelRows = 500
 // The webhook is stored as it should be, so an error here is only logged: what
 // is left is canceled when it comes due.
 func (d *Dispatcher) cancelPending(ctx context.Context, w Webhook, reason string) {
+	if _, err := d.cancelWaiting(ctx, w, reason); err != nil {
+		d.complain("canceling deliveries", err)
+	}
+}
+
+// cancelWaiting cancels what waits for a webhook and returns how much it was.
+func (d *Dispatcher) cancelWaiting(ctx context.Context, w Webhook, reason string) (n int, err error) {
 	q := DeliveryQuery{
 		Account: w.Account, Webhook: w.ID, States: []State{StatePending}, Limit: cancelRows, Brief: true,
 	}
 	for {
 		ds, err := d.store.Deliveries(ctx, q)
-		if err == nil && len(ds) > 0 {
-			err = d.cancelAll(ctx, ds, reason)
+		if err != nil || len(ds) == 0 {
+			return n, err
 		}
-		if err != nil {
-			d.complain("canceling deliveries", err)
-		}
+		done, err := d.cancelAll(ctx, ds, reason, false)
+		n += done
 		if err != nil || len(ds) < cancelRows {
-			return
+			return n, err
 		}
 		last := ds[len(ds)-1]
 		q.After = Cursor{Created: last.Created, ID: last.ID}
 	}
 }
 
-func (d *Dispatcher) cancelAll(ctx context.Context, ds []Delivery, reason string) error {
+// cancelAll cancels deliveries, and erases them if they are not to be kept in
+// the log. It returns how many: not those that somebody else changed since
+// they were read.
+func (d *Dispatcher) cancelAll(ctx context.Context, ds []Delivery, reason string, erase bool) (int, error) {
+	if len(ds) == 0 {
+		return 0, nil
+	}
 	changes := make([]Change, len(ds))
 	for i, del := range ds {
 		changes[i] = cancellation(del, reason)
+		changes[i].Erase = erase
 	}
 	lost, err := d.store.Apply(ctx, changes)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	stored := map[string]bool{}
+	isLost := make(map[string]bool, len(lost))
 	for _, id := range lost {
-		stored[id] = false
+		isLost[id] = true
 	}
 	for i, del := range ds {
-		if _, isLost := stored[del.ID]; !isLost {
+		if !isLost[del.ID] {
 			del.State, del.Due, del.Lease = StateCanceled, changes[i].Due, del.Lease+1
 			d.tellChanged(del)
 		}
 	}
-	return nil
+	return len(ds) - len(isLost), nil
 }
 
 // SendTest delivers the sample of an event type to a webhook at once, whether

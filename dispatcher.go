@@ -26,6 +26,7 @@ type Dispatcher struct {
 	outcomes    batcher[*flight]
 	flights     flights
 	sightings   sightings
+	keeping     keeping
 	settlePause time.Duration // after the last group of outcomes could not be stored
 	idle        chan *flight  // to goroutines that wait for an attempt to make
 	woken       chan struct{} // asks for a claim
@@ -65,6 +66,7 @@ func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {
 	}
 	d.registry = newRegistry(store, o.PollInterval, d.learned)
 	d.sightings.byID = map[string]*watch{}
+	d.keeping.byID = map[string]*kept{}
 	d.lanes = newLanes(o.Concurrency, o.PerWebhook, d.Wake)
 	d.flights.byID = map[string]*flight{}
 	d.emits = batcher[*emission]{run: d.enqueue, size: (*emission).size, maxRows: groupRows, maxBytes: groupBytes}

@@ -65,4 +65,14 @@
 // different hours. Hooks.Warned is called at 50 and 90 percent of the way, and
 // Hooks.SwitchedOff when it happens. It begins anew when the owner edits where
 // or how requests are sent, or switches the webhook on.
+//
+// # Webhooks that are off
+//
+// What waits for a webhook is canceled when it goes off, and what happens
+// meanwhile is not delivered to it; Replay can send again what was canceled.
+// One that has Webhook.Keep set keeps both, up to Options.KeepLimit deliveries
+// and for Options.Retention, and counts in Webhook.NotKept what it could not
+// keep. When it is switched on, they are delivered in the order in which they
+// happened, at the pace that the receiver earns; DropPending before that drops
+// them.
 package webhook

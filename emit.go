@@ -139,7 +139,7 @@ func (d *Dispatcher) plan(ctx context.Context, tx Outbox, events []Event) ([]*em
 		if err != nil {
 			return nil, err
 		}
-		if len(targets) == 0 {
+		if targets = d.keepable(ctx, targets, tx == nil); len(targets) == 0 {
 			continue
 		}
 		if d.opts.Hooks.Carrier != nil && carrier == nil {
@@ -192,6 +192,9 @@ func newEmission(e Event, m Meta, targets []*target, carrier map[string]string) 
 			ID: deliveryID(t.ID, e.Type(), m.ID), Account: m.Account, WebhookID: t.ID,
 			EventID: m.ID, Type: e.Type(), Body: body, Carrier: carrier,
 			Created: created, State: StatePending, Due: due,
+		}
+		if t.Off != "" { // what is kept goes in the order in which it happened
+			em.rows[i].Due = created
 		}
 	}
 	return em, nil

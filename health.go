@@ -166,10 +166,13 @@ func (d *Dispatcher) noteHealth(w Webhook, s sighting) (Webhook, error) {
 	noted, err := d.update(ctx, w.Account, w.ID, func(stored *Webhook) error {
 		tell = 0
 		w = *stored
-		if w.Off != "" || w.Revision != s.revision || !stored.heed(s) {
+		stored.NotKept += s.unkept
+		switch {
+		case w.Off == "" && w.Revision == s.revision && stored.heed(s):
+			tell = stored.judge(d.opts.SwitchOffAfter, d.opts.Hooks.Warned != nil)
+		case s.unkept == 0:
 			return errUnchanged
 		}
-		tell = stored.judge(d.opts.SwitchOffAfter, d.opts.Hooks.Warned != nil)
 		return nil
 	})
 	switch {

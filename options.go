@@ -40,8 +40,14 @@ type Options struct {
 	PollInterval time.Duration
 
 	// Retention is how long finished deliveries are kept, with their bodies,
-	// which are personal data: 30 days by default. Negative: for ever.
+	// which are personal data, and how long a webhook that is off keeps
+	// events: 30 days by default. Negative: for ever.
 	Retention time.Duration
+
+	// KeepLimit is how many deliveries wait at most for a webhook that is off
+	// and keeps its events: 100,000 by default. What comes beyond it, or is
+	// older than Retention, is not kept, and counted in Webhook.NotKept.
+	KeepLimit int
 
 	// SwitchOffAfter is for how long all attempts of a webhook must fail before
 	// it is switched off: five days by default. There must also have been
@@ -129,6 +135,7 @@ func (o *Options) withDefaults() (Options, error) {
 		{"Timeout", opts.Timeout < 0},
 		{"PollInterval", opts.PollInterval < 0},
 		{"BodyLimit", opts.BodyLimit < 0},
+		{"KeepLimit", opts.KeepLimit < 0},
 	} {
 		if f.negative {
 			return Options{}, invalid("Options."+f.name, "is negative")
@@ -139,6 +146,7 @@ func (o *Options) withDefaults() (Options, error) {
 	setDefault(&opts.Timeout, 15*time.Second)
 	setDefault(&opts.PollInterval, time.Second)
 	setDefault(&opts.Retention, 30*24*time.Hour)
+	setDefault(&opts.KeepLimit, 100_000)
 	setDefault(&opts.SwitchOffAfter, 5*24*time.Hour)
 	setDefault(&opts.BodyLimit, 256<<10)
 	setDefault(&opts.UserAgent, "listhook/1 (webhooks)")

@@ -15,26 +15,31 @@ type sighting struct {
 	hold        time.Time // the receiver wants to be left alone until then
 	probed      bool      // one of these attempts was the probe
 	revision    int64     // of the webhook that was attempted
+	unkept      int       // events that it did not keep while it was off
 }
 
-func (s *sighting) empty() bool { return s.success.IsZero() && s.failures == 0 }
+func (s *sighting) empty() bool { return s.success.IsZero() && s.failures == 0 && s.unkept == 0 }
 
 // add takes over what was seen after s.
 func (s *sighting) add(later sighting) {
-	hold := latest(s.hold, later.hold)
-	switch {
-	case later.empty():
-	case !later.success.IsZero() || later.revision != s.revision:
+	later.unkept += s.unkept
+	if later.revision != s.revision {
 		*s = later
-	case s.failures == 0:
-		later.success = s.success
-		*s = later
-	default:
-		s.failures += later.failures
-		s.last, s.reason = later.last, later.reason
-		s.probed = s.probed || later.probed
+		return
 	}
-	s.hold = hold
+	later.hold = latest(s.hold, later.hold)
+	later.probed = later.probed || s.probed
+	if later.success.IsZero() {
+		later.success = s.success
+		if s.failures > 0 {
+			later.first = s.first
+		}
+		if later.failures == 0 {
+			later.last, later.reason = s.last, s.reason
+		}
+		later.failures += s.failures
+	}
+	*s = later
 }
 
 // seen returns what one attempt has shown.
@@ -79,11 +84,11 @@ type watch struct {
 	held    time.Time // when these last became enough to hold it
 }
 
-// see notes what an attempt has shown. It returns a function if that is to be
+// see notes what an attempt has shown, or that an event was not kept. It returns a function if that is to be
 // stored before the webhook's next attempt.
 func (d *Dispatcher) see(t *target, s sighting) (store func()) {
-	if latest := d.registry.latest(t); latest.Revision == t.Revision {
-		t = latest
+	if current := d.registry.latest(t); current.Revision == t.Revision {
+		t = current
 	}
 	ss := &d.sightings
 	ss.mu.Lock()
@@ -92,7 +97,7 @@ func (d *Dispatcher) see(t *target, s sighting) (store func()) {
 	switch {
 	case ss.closed:
 		return nil
-	case w == nil && s.failures == 0 && t.Health.Failures == 0 && s.success.Sub(t.Health.Success) < successEvery:
+	case w == nil && s.failures+s.unkept == 0 && t.Health.Failures == 0 && s.success.Sub(t.Health.Success) < successEvery:
 		return nil // as always
 	case w == nil:
 		w = &watch{webhook: t.Webhook, run: t.Health.Failures}
@@ -100,8 +105,9 @@ func (d *Dispatcher) see(t *target, s sighting) (store func()) {
 		ss.writing.Go(func() { d.watchOn(w) })
 	}
 	w.seen.add(s)
-	urgent := s.probed || s.failures == 0 && t.Health.failing() || s.hold.Sub(t.Hold) >= time.Second
-	if w.run += s.failures; s.failures == 0 {
+	well := !s.success.IsZero()
+	urgent := s.probed || well && t.Health.failing() || s.hold.Sub(t.Hold) >= time.Second
+	if w.run += s.failures; well {
 		w.run = 0
 	}
 	if w.run >= holdAfter && !t.Health.failing() && time.Since(w.held) >= sightingInterval {

@@ -50,12 +50,13 @@ type Webhook struct {
 	Headers map[string]string // sent with each request
 	NoRetry bool              // a delivery that fails once has failed
 	Off     string            // why it is off; "": on
-	Keep    bool              // while off, keep its events
+	Keep    bool              // while off, keep its events: see Options.KeepLimit and Retention
 
 	// What the Dispatcher notes.
 	OffSince time.Time // when it went off; zero: it is on
 	Created  time.Time
 	Revision int64 // of what its owner edits, raised by Dispatcher.PutWebhook
+	NotKept  int   // events that it did not keep, though Keep says so, since it last went off
 	Health   Health
 }
 

@@ -93,7 +93,8 @@ func newID() string {
 // edit takes over what the owner of a webhook edits.
 func (w *Webhook) edit(from Webhook) {
 	fresh := w.Off != "" && from.Off == "" || w.URL != from.URL || w.Format != from.Format ||
-		!maps.Equal(w.Headers, from.Headers) || !slices.Equal(w.Secrets, from.Secrets)
+		!maps.Equal(w.Headers, from.Headers) ||
+		!slices.EqualFunc(w.Secrets, from.Secrets, func(a, b Secret) bool { return a.Key == b.Key })
 	w.List, w.Name, w.URL = from.List, from.Name, from.URL
 	w.Events, w.Sources = slices.Clone(from.Events), slices.Clone(from.Sources)
 	w.Format, w.Secrets, w.Headers = from.Format, slices.Clone(from.Secrets), maps.Clone(from.Headers)
@@ -112,7 +113,7 @@ func (w *Webhook) setOff(reason string) {
 	case reason == "":
 		w.OffSince = time.Time{}
 	case w.Off == "":
-		w.OffSince = now()
+		w.OffSince, w.NotKept = now(), 0
 	}
 	w.Off = reason
 	if reason != "" && w.Keep {
@@ -131,6 +132,7 @@ var forever = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 func (d *Dispatcher) DeleteWebhook(ctx context.Context, account, id string) error {
 	_, err := d.update(ctx, account, id, func(w *Webhook) error {
 		w.Deleted = true
+		w.Hold = time.Time{}
 		w.Secrets, w.Headers = nil, nil
 		return nil
 	})

@@ -1,0 +1,173 @@
+package webhook_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/listhook/webhook"
+)
+
+// paused is a webhook that is off and keeps its events.
+func paused(w *webhook.Webhook) { w.Off, w.Keep = "Moving house.", true }
+
+// resume switches a webhook on.
+func (r *rig) resume(id string) {
+	w := r.webhook(id)
+	w.Off = ""
+	_, err := r.PutWebhook(r.ctx, w)
+	require.NoError(r.t, err)
+}
+
+func TestWhatWasKeptIsDeliveredInTheOrderInWhichItHappened(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, &webhook.Options{PerWebhook: 1}).start()
+		id := r.put(paused).ID
+		var want []string
+		for i := range 30 {
+			var e webhook.Event = webhook.Sample(webhook.EventTypes()[i%9])
+			if i%9 == 3 { // no subscriber
+				continue
+			}
+			r.emit(e)
+			want = append(want, string(e.Type()))
+			time.Sleep(time.Minute)
+		}
+		require.Empty(t, r.receiver.requests())
+		r.resume(id)
+		synctest.Wait()
+		var got []string
+		for _, g := range r.receiver.requests() {
+			got = append(got, g.Form.Get("type"))
+		}
+		assert.Equal(t, want, got)
+		assert.Zero(t, r.webhook(id).NotKept)
+	})
+}
+
+func TestNoMoreIsKeptThanTheLimitAndTheRestIsCounted(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		emit func(*rig, webhook.Event) error
+	}{
+		{"Emit", func(r *rig, e webhook.Event) error { return r.Emit(r.ctx, e) }},
+		{"EmitTx", func(r *rig, e webhook.Event) error { return r.EmitTx(r.ctx, r.store, e) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r, store := newCountingRig(t, &webhook.Options{KeepLimit: 100})
+				r.start()
+				id := r.put(paused).ID
+				before := store.count()
+				for i := range 2100 {
+					require.NoError(t, c.emit(r, open(fmt.Sprint(i))))
+					time.Sleep(100 * time.Millisecond)
+				}
+				time.Sleep(time.Minute)
+				assert.InDelta(t, 100, len(r.log()), 2)
+				assert.Equal(t, 2100-len(r.log()), r.webhook(id).NotKept)
+				assert.LessOrEqual(t, store.count()-before, 22, "it is not written for each event")
+
+				// Another process counts for itself.
+				other := r.another(&webhook.Options{KeepLimit: 100})
+				require.NoError(t, other.Emit(r.ctx, open("elsewhere")))
+				time.Sleep(time.Minute)
+				assert.Equal(t, 2101-len(r.log()), r.webhook(id).NotKept)
+
+				r.resume(id)
+				time.Sleep(time.Minute)
+				assert.Len(t, r.receiver.requests(), len(r.log()))
+				assert.Equal(t, 2101-len(r.log()), r.webhook(id).NotKept, "so that the owner learns of it")
+				w := r.webhook(id)
+				w.Off = "Again."
+				w, err := r.PutWebhook(r.ctx, w)
+				require.NoError(t, err)
+				assert.Zero(t, w.NotKept)
+				r.emit(open("room again"))
+				time.Sleep(time.Minute)
+				assert.Zero(t, r.webhook(id).NotKept)
+			})
+		})
+	}
+}
+
+func TestNothingIsKeptForLongerThanTheRetention(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		opts := &webhook.Options{Retention: 2 * day, PollInterval: time.Minute}
+		r := newRig(t, opts)
+		id := r.put(paused).ID
+		on := r.put(func(w *webhook.Webhook) { w.Account = "other" }).ID
+		for i := range 10 {
+			r.emit(open(fmt.Sprint(i)))
+			time.Sleep(6 * time.Hour)
+		}
+		waiting := open("waits for its webhook's process")
+		waiting.Account = "other"
+		r.emit(waiting)
+
+		// A process that has never heard of the account cleans up all the same.
+		r.Dispatcher = r.another(opts)
+		r.start()
+		time.Sleep(15 * time.Minute)
+		for i, d := range r.log() {
+			old := i < 3
+			assert.Equal(t, old, d.State == webhook.StateCanceled, "event %d", i)
+			assert.Equal(t, old, len(d.Body) == 0, "event %d", i)
+		}
+		assert.Equal(t, 3, r.webhook(id).NotKept)
+		assert.Len(t, r.receiver.requests(), 1)
+		_, err := r.Webhook(r.ctx, "other", on)
+		require.NoError(t, err)
+	})
+}
+
+func TestWhatWaitsCanBeDropped(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, &webhook.Options{KeepLimit: 1200}).start()
+		id := r.put(paused).ID
+		for i := range 1201 {
+			r.emit(open(fmt.Sprint(i)))
+		}
+		_, err := r.DropPending(r.ctx, "another", id)
+		require.ErrorIs(t, err, webhook.ErrNotFound)
+		n, err := r.DropPending(r.ctx, "", id)
+		require.NoError(t, err)
+		assert.Equal(t, 1200, n)
+		n, err = r.DropPending(r.ctx, "", id)
+		require.NoError(t, err)
+		assert.Zero(t, n)
+		assert.Equal(t, map[webhook.State]int{webhook.StateCanceled: 1200}, r.states())
+		assert.Contains(t, r.log()[0].Log[0].Reason, "dropped")
+
+		r.emit(open("there is room again"))
+		r.resume(id)
+		time.Sleep(time.Minute)
+		require.Len(t, r.receiver.requests(), 1)
+		n, err = r.Replay(r.ctx, "", id, time.Time{}, time.Time{}, webhook.StateCanceled)
+		require.NoError(t, err)
+		assert.Equal(t, 1200, n, "until it leaves the log it can be had after all")
+		time.Sleep(time.Minute)
+		assert.Len(t, r.receiver.requests(), 1201)
+
+		require.NoError(t, r.DeleteWebhook(r.ctx, "", id))
+		_, err = r.DropPending(r.ctx, "", id)
+		require.ErrorIs(t, err, webhook.ErrNotFound)
+	})
+}
+
+func TestDeletingAPausedWebhookLeavesNothingWaiting(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, nil).start()
+		id := r.put(paused).ID
+		emitter := r.another(nil)
+		require.NoError(t, emitter.Emit(r.ctx, open("before")))
+		require.NoError(t, r.DeleteWebhook(r.ctx, "", id))
+		require.NoError(t, emitter.Emit(r.ctx, open("by a process that has not heard")))
+		time.Sleep(time.Minute)
+		assert.Equal(t, map[webhook.State]int{webhook.StateCanceled: 2}, r.states())
+	})
+}
