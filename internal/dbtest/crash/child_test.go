@@ -100,6 +100,12 @@ func (c *child) run() error {
 			return err
 		}
 	}
+	ctx, unlisten := context.WithCancel(context.Background())
+	defer unlisten()
+	var listening sync.WaitGroup
+	if c.db.listen != nil {
+		listening.Go(func() { _ = c.db.listen(ctx, c.dispatcher.Wake) })
+	}
 	c.say(sayReady, "")
 	c.emitAll()
 	if c.obey() != askStop {
@@ -108,6 +114,8 @@ func (c *child) run() error {
 	if err := c.dispatcher.Shutdown(context.Background()); err != nil {
 		return err
 	}
+	unlisten()
+	listening.Wait()
 	client.CloseIdleConnections()
 	c.db.close()
 	for end := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before+1 && time.Now().Before(end); {

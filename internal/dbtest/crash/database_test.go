@@ -3,16 +3,27 @@
 package crash
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"fmt"
+	"net/url"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
-	"github.com/listhook/webhook"
-	"github.com/listhook/webhook/sqlitestore"
-
+	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5/pgxpool"
+	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/mysqlstore"
+	"github.com/listhook/webhook/pgxstore"
+	"github.com/listhook/webhook/postgresstore"
+	"github.com/listhook/webhook/sqlitestore"
 )
 
 // A database is where a store's tables are, as a child process is told.
@@ -26,6 +37,7 @@ type opened struct {
 	webhook.Store
 	migrate func(context.Context) error
 	close   func()
+	listen  func(ctx context.Context, wake func()) error // nil: it only polls
 
 	// inTx calls f with a transaction's Outbox, and commits or rolls back.
 	inTx func(ctx context.Context, commit bool, f func(webhook.Outbox) error) error
@@ -33,7 +45,10 @@ type opened struct {
 
 // openers open databases, by kind.
 var openers = map[string]func(source string) (*opened, error){
-	"sqlite": openSQLite,
+	"sqlite":   openSQLite,
+	"postgres": openPostgres,
+	"pgx":      openPgx,
+	"mysql":    openMySQL,
 }
 
 func (db database) open() (*opened, error) {
@@ -64,6 +79,59 @@ func openSQLite(source string) (*opened, error) {
 	return openedSQL(store, db, store.Migrate, func(tx *sql.Tx) webhook.Outbox { return store.Tx(tx) }), nil
 }
 
+func openPostgres(source string) (*opened, error) {
+	db, err := sql.Open("pgx", source)
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(connections)
+	store := postgresstore.New(db)
+	return openedSQL(store, db, store.Migrate, func(tx *sql.Tx) webhook.Outbox { return store.Tx(tx) }), nil
+}
+
+func openPgx(source string) (*opened, error) {
+	config, err := pgxpool.ParseConfig(source)
+	if err != nil {
+		return nil, err
+	}
+	config.MaxConns = connections
+	pool, err := pgxpool.NewWithConfig(context.Background(), config)
+	if err != nil {
+		return nil, err
+	}
+	store := pgxstore.New(pool)
+	return &opened{
+		Store:   store,
+		migrate: store.Migrate,
+		close:   pool.Close,
+		listen:  store.Listen,
+		inTx: func(ctx context.Context, commit bool, f func(webhook.Outbox) error) error {
+			tx, err := pool.Begin(ctx)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+			if err := f(store.Tx(tx)); err != nil || !commit {
+				return err
+			}
+			return tx.Commit(ctx)
+		},
+	}, nil
+}
+
+func openMySQL(source string) (*opened, error) {
+	db, err := sql.Open("mysql", source)
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(connections)
+	store := mysqlstore.New(db)
+	return openedSQL(store, db, store.Migrate, func(tx *sql.Tx) webhook.Outbox { return store.Tx(tx) }), nil
+}
+
+// connections is how many a process has to a server at the most.
+const connections = 8
+
 func openedSQL(store webhook.Store, db *sql.DB, migrate func(context.Context) error, outbox func(*sql.Tx) webhook.Outbox) *opened {
 	return &opened{
 		Store:   store,
@@ -93,6 +161,9 @@ type store struct {
 func stores() []store {
 	return []store{
 		{"sqlitestore", freshSQLite},
+		{"postgresstore", func(t *testing.T) database { return freshPostgres(t, "postgres") }},
+		{"pgxstore", func(t *testing.T) database { return freshPostgres(t, "pgx") }},
+		{"mysqlstore", freshMariaDB},
 	}
 }
 
@@ -103,14 +174,73 @@ func onEachStore(t *testing.T, f func(t *testing.T, db database)) {
 	}
 }
 
-// sqliteSource names a file whose transactions begin with the write lock, as
-// sqlitestore's Tx advises.
-func sqliteSource(file, more string) string { return "file:" + file + "?_txlock=immediate" + more }
+// sqliteSource names a file. Transactions of the app's begin with the write
+// lock, as sqlitestore's Tx advises, and wait for it as the store's do.
+func sqliteSource(file string) string {
+	return "file:" + file + "?_txlock=immediate&_pragma=busy_timeout(10000)"
+}
 
 func freshSQLite(t *testing.T) database {
 	t.Helper()
-	return migrated(t, database{"sqlite", sqliteSource(filepath.Join(t.TempDir(), "app.db"), "")})
+	return migrated(t, database{"sqlite", sqliteSource(filepath.Join(t.TempDir(), "app.db"))})
 }
+
+// freshPostgres makes a schema on the server that CONTRIBUTING.md names.
+func freshPostgres(t *testing.T, kind string) database {
+	t.Helper()
+	source := cmp.Or(os.Getenv("LISTHOOK_POSTGRES"), "postgres://listhook:listhook@127.0.0.1:5432/listhook?sslmode=disable")
+	admin := reached(t, "postgres", "pgx", source)
+	name := newName()
+	run(t, admin, "create schema "+name)
+	t.Cleanup(func() { run(t, admin, "drop schema "+name+" cascade") })
+	u, err := url.Parse(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set("search_path", name)
+	u.RawQuery = q.Encode()
+	return migrated(t, database{kind, u.String()})
+}
+
+// freshMariaDB makes a database on the server that CONTRIBUTING.md names.
+func freshMariaDB(t *testing.T) database {
+	t.Helper()
+	source := cmp.Or(os.Getenv("LISTHOOK_MARIADB"), "listhook:listhook@tcp(127.0.0.1:3306)/listhook")
+	admin := reached(t, "mariadb", "mysql", source)
+	config, err := mysql.ParseDSN(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.DBName = newName()
+	run(t, admin, "create database "+config.DBName)
+	t.Cleanup(func() { run(t, admin, "drop database "+config.DBName) })
+	return migrated(t, database{"mysql", config.FormatDSN()})
+}
+
+// reached connects to a server, without which the test is skipped.
+func reached(t *testing.T, need, driver, source string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open(driver, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	if err := db.PingContext(t.Context()); err != nil {
+		lacking(t, need, err.Error())
+	}
+	return db
+}
+
+func run(t *testing.T, db *sql.DB, statement string) {
+	t.Helper()
+	if _, err := db.ExecContext(context.WithoutCancel(t.Context()), statement); err != nil {
+		t.Errorf("%s: %v", statement, err)
+	}
+}
+
+// newName returns a name that no other test has.
+func newName() string { return "listhook_" + strings.ToLower(rand.Text()[:12]) }
 
 // migrated creates the store's tables.
 func migrated(t *testing.T, db database) database {

@@ -19,7 +19,9 @@ func TestMain(m *testing.M) {
 	if text := os.Getenv(childVariable); text != "" {
 		os.Exit(runChild(text))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	removeServers()
+	os.Exit(code)
 }
 
 // rounds returns how often processes are killed on each store.
