@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -87,6 +88,10 @@ func runChild(text string) int {
 
 func (c *child) run() error {
 	before := runtime.NumGoroutine()
+	if l, err := net.Listen("tcp", "127.0.0.1:0"); err == nil {
+		_ = l.Close() // what the runtime opens with the first socket stays
+	}
+	c.sayUsage()
 	var err error
 	if c.db, err = c.Database.open(); err != nil {
 		return err
