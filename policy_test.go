@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -178,8 +177,10 @@ func TestFilePolicies(t *testing.T) {
 	unfinished := regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME|X` + `XX)\b`)
 	machine := regexp.MustCompile(`(?m)(?:^|[\s"'=(` + "`" + `])(/(?:ho` + `me|Us` + `ers|ro` + `ot|wo` + `rk)/[\w.]+)`)
 
+	link := regexp.MustCompile(`\]\(([^)#: ]+)[)#]`)
+
 	walk(t, func(file string) {
-		switch filepath.Ext(file) {
+		switch path.Ext(file) {
 		case ".db", ".sum", ".png", ".json":
 			return
 		}
@@ -190,6 +191,14 @@ func TestFilePolicies(t *testing.T) {
 		}
 		if found := machine.FindSubmatch(content); found != nil {
 			t.Errorf("%s names %s: a path of one machine says nothing to the reader on another", file, found[1])
+		}
+		if path.Ext(file) != ".md" {
+			return
+		}
+		for _, found := range link.FindAllSubmatch(content, -1) {
+			if _, err := os.Stat(path.Join(path.Dir(file), string(found[1]))); err != nil {
+				t.Errorf("%s links to %s, which is not there: readers follow links", file, found[1])
+			}
 		}
 	})
 
