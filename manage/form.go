@@ -85,9 +85,16 @@ func (v *visit) showForm(status int, f form) error {
 	return v.render(status, "form", title, f)
 }
 
+// addForm shows the form for a new webhook. An app's own pages may link to it
+// with a name and a URL to suggest: "add?name=…&url=…".
 func (v *visit) addForm() error {
+	suggested := v.r.URL.Query()
 	return v.showForm(http.StatusOK, form{
-		Webhook: webhook.Webhook{Events: webhook.EventTypes(), Sources: webhook.Sources()}, Sign: true,
+		Webhook: webhook.Webhook{
+			Name: suggested.Get("name"), URL: suggested.Get("url"),
+			Events: webhook.EventTypes(), Sources: webhook.Sources(),
+		},
+		Sign: true,
 	})
 }
 

@@ -45,6 +45,15 @@ func TestAWebhookIsAddedAndItsSecretShownOnce(t *testing.T) {
 	}
 }
 
+func TestAnAppsLinkMaySuggestANameAndAURL(t *testing.T) {
+	r := newRig(t)
+	suggested := url.Values{"name": {`My "CRM"`}, "url": {"https://crm.example.com/?a=b"}}
+	body := r.as("ann", "/add?"+suggested.Encode(), nil).Body.String()
+	assert.Contains(t, body, `value="My &#34;CRM&#34;"`)
+	assert.Contains(t, body, `value="https://crm.example.com/?a=b"`)
+	assert.Empty(t, r.all(), "nothing is added before the form is sent")
+}
+
 // htmlText is how html/template writes a text.
 func htmlText(s string) string {
 	return strings.NewReplacer("+", "&#43;", "'", "&#39;", "&", "&amp;").Replace(s)
