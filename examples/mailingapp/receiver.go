@@ -1,0 +1,165 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/listhook/webhook"
+)
+
+// A receiver stands for a customer's server. It has a port of its own, since
+// webhooks may reach everything on the port that they may reach, and keeps what
+// came for the inbox page.
+type receiver struct {
+	mu     sync.Mutex
+	came   []received // the latest first
+	count  int        // of all that came
+	answer int        // the status to answer with
+	secret string     // of the webhook, as the visitor pasted it; "": not known
+}
+
+// A received is a request that came.
+type received struct {
+	N         int // the first is 1
+	At        time.Time
+	Event     string // its type
+	ID        string // of the delivery
+	Attempt   string
+	Again     bool // a request with this ID came before
+	Answered  int
+	Signature string // what is to be said of it
+	Trusted   bool   // the signature is valid
+	Headers   []pair
+	Fields    []pair // of the form, in their order
+}
+
+type pair struct{ Name, Value string }
+
+// kept is how many requests the inbox shows.
+const kept = 100
+
+// ServeHTTP implements http.Handler.
+func (rc *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		http.Error(w, "Events are POSTed here.", http.StatusMethodNotAllowed)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+	if err != nil {
+		http.Error(w, "The body is cut off or too large.", http.StatusBadRequest)
+		return
+	}
+	got := received{
+		At: time.Now(), ID: r.Header.Get(webhook.HeaderID), Attempt: r.Header.Get(webhook.HeaderAttempt),
+		Headers: headerPairs(r.Header), Fields: formPairs(string(body)),
+	}
+	if i := slices.IndexFunc(got.Fields, func(p pair) bool { return p.Name == "type" }); i >= 0 {
+		got.Event = got.Fields[i].Value
+	}
+
+	rc.mu.Lock()
+	defer rc.mu.Unlock()
+	got.Signature, got.Trusted = checkSignature(r.Header, body, rc.secret)
+	got.Again = slices.ContainsFunc(rc.came, func(before received) bool { return before.ID == got.ID })
+	got.Answered = cmp.Or(rc.answer, http.StatusOK)
+	rc.count++
+	got.N = rc.count
+	rc.came = slices.Insert(rc.came, 0, got)
+	rc.came = rc.came[:min(len(rc.came), kept)]
+	w.WriteHeader(got.Answered)
+	_, _ = io.WriteString(w, http.StatusText(got.Answered))
+}
+
+// checkSignature says what can be said of a request's signature.
+func checkSignature(h http.Header, body []byte, secret string) (verdict string, trusted bool) {
+	switch {
+	case h.Get(webhook.HeaderSignature) == "":
+		return "not signed", false
+	case secret == "":
+		return "signed; paste the secret to check it", false
+	}
+	err := webhook.Verify(h, body, &webhook.ReceiveOptions{Secrets: []webhook.Secret{{Key: secret}}})
+	switch {
+	case errors.Is(err, webhook.ErrSignature):
+		return "signed with another secret", false
+	case err != nil:
+		return strings.TrimPrefix(err.Error(), "webhook: "), false
+	}
+	return "signature valid", true
+}
+
+// formPairs returns a form's fields as PHP names them, in their order.
+func formPairs(body string) []pair {
+	var pairs []pair
+	for field := range strings.SplitSeq(body, "&") {
+		name, value, _ := strings.Cut(field, "=")
+		if name == "" {
+			continue
+		}
+		pairs = append(pairs, pair{unescape(name), unescape(value)})
+	}
+	return pairs
+}
+
+func unescape(text string) string {
+	if plain, err := url.QueryUnescape(text); err == nil {
+		return plain
+	}
+	return text
+}
+
+func headerPairs(h http.Header) []pair {
+	var pairs []pair
+	for name, values := range h {
+		pairs = append(pairs, pair{name, strings.Join(values, ", ")})
+	}
+	slices.SortFunc(pairs, func(a, b pair) int { return strings.Compare(a.Name, b.Name) })
+	return pairs
+}
+
+// An inbox is what the page shows of a receiver.
+type inbox struct {
+	URL    string
+	Came   []received
+	Count  int
+	Answer int
+	Secret string
+}
+
+func (rc *receiver) inbox() inbox {
+	rc.mu.Lock()
+	defer rc.mu.Unlock()
+	return inbox{Came: slices.Clone(rc.came), Count: rc.count, Answer: cmp.Or(rc.answer, http.StatusOK), Secret: rc.secret}
+}
+
+// configure says what the receiver answers from now on, and which secret it
+// checks signatures with.
+func (rc *receiver) configure(answer int, secret string) error {
+	if secret != "" {
+		err := webhook.Verify(nil, nil, &webhook.ReceiveOptions{Secrets: []webhook.Secret{{Key: secret}}})
+		var invalid *webhook.InvalidError
+		if errors.As(err, &invalid) {
+			return errInput("That is no secret: it begins with whsec_ and is shown once, when a webhook is added.")
+		}
+	}
+	if !slices.Contains([]int{http.StatusOK, http.StatusInternalServerError, http.StatusGone}, answer) {
+		return errInput("Choose what to answer.")
+	}
+	rc.mu.Lock()
+	defer rc.mu.Unlock()
+	rc.answer, rc.secret = answer, secret
+	return nil
+}
+
+func (rc *receiver) clear() {
+	rc.mu.Lock()
+	defer rc.mu.Unlock()
+	rc.came = nil
+}
