@@ -52,6 +52,7 @@ func firsts(cs []webhook.Change) (first, others []webhook.Change) {
 
 // applyBatch applies changes of different deliveries.
 func (s *Store) applyBatch(ctx context.Context, b *batch) (lost []string, err error) {
+	s.front.put(b.rows)
 	erase := slices.ContainsFunc(b.rows, func(r row) bool { return r.Erase })
 	err = s.write(ctx, erase || len(s.sql.apply) > 1, func(q Querier) error {
 		if erase {
@@ -69,6 +70,11 @@ func (s *Store) applyBatch(ctx context.Context, b *batch) (lost []string, err er
 // changeBatches returns cs as batches.
 func changeBatches(cs []webhook.Change, clock *clock) (bs batches, err error) {
 	for i := range cs {
+		if a := cs[i].Log; a != nil {
+			clock.see(a.Start.Add(a.Duration))
+		}
+	}
+	for i := range cs {
 		c := &cs[i]
 		if err := checkText("ID", c.ID); err != nil {
 			return nil, err
@@ -81,13 +87,12 @@ func changeBatches(cs []webhook.Change, clock *clock) (bs batches, err error) {
 			if log, err = marshalLog([]webhook.Attempt{*c.Log}); err != nil {
 				return nil, err
 			}
-			clock.see(c.Log.Start.Add(c.Log.Duration))
 		}
+		b := bs.next(clock.now())
 		r := row{
 			ID: c.ID, State: string(c.State), Due: milli(c.Due), Lease: c.Lease,
-			Attempts: c.Attempts, Ready: clock.queue(c.State, c.Due), Erase: c.Erase,
+			Attempts: c.Attempts, Ready: b.queue(c.State, c.Due), Erase: c.Erase,
 		}
-		b := bs.next()
 		r.Log, r.LogLen = b.put(log)
 		b.rows = append(b.rows, r)
 	}

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -39,6 +40,7 @@ type row struct {
 type batch struct {
 	rows  []row
 	bytes []byte
+	clock int64 // what is due later waits
 }
 
 // So many rows, or bytes, make a batch, so that no message passes what a
@@ -52,14 +54,14 @@ const (
 type batches []batch
 
 // next returns the batch to add to.
-func (bs *batches) next() *batch {
+func (bs *batches) next(clock int64) *batch {
 	if n := len(*bs); n > 0 {
 		if b := &(*bs)[n-1]; len(b.rows) < batchRows && len(b.bytes) < batchBytes {
 			return b
 		}
 	}
 	// The first byte is nobody's: some drivers make NULL of no bytes.
-	*bs = append(*bs, batch{bytes: []byte{0}})
+	*bs = append(*bs, batch{bytes: []byte{0}, clock: clock})
 	return &(*bs)[len(*bs)-1]
 }
 
@@ -74,7 +76,7 @@ func (b *batch) put(data []byte) (offset, length int) {
 func (b *batch) args(inline bool) (args, error) {
 	if !inline {
 		rows, err := json.Marshal(b.rows)
-		return args{"rows": string(rows), "bytes": b.bytes}, err
+		return args{"rows": string(rows), "bytes": b.bytes, "clock": b.clock}, err
 	}
 	type whole struct { // []byte is base64 in JSON
 		row
@@ -211,12 +213,20 @@ type clock struct{ ms atomic.Int64 }
 
 func (c *clock) see(t time.Time) { c.ms.Store(milli(t)) }
 
-// queue returns the queue for a delivery that is due at the given time.
-func (c *clock) queue(state webhook.State, due time.Time) *int {
-	if state != webhook.StatePending {
-		return nil
+// now returns that time; before any was mentioned, one that nothing is after.
+func (c *clock) now() int64 {
+	if now := c.ms.Load(); now != 0 {
+		return now
 	}
-	if now := c.ms.Load(); now != 0 && milli(due) > now {
+	return math.MaxInt64
+}
+
+// queue returns the queue for a delivery that is due at the given time.
+func (b *batch) queue(state webhook.State, due time.Time) *int {
+	switch {
+	case state != webhook.StatePending:
+		return nil
+	case milli(due) > b.clock:
 		return &waits
 	}
 	return &ready

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/listhook/webhook"
 )
@@ -39,19 +40,35 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) (ds []webhook.Delive
 		return nil, err
 	}
 	s.clock.see(c.Now)
-	idle := true
+	since, whole := s.front.since()
+	w := walk{s: s, c: c, args: args{"now": milli(c.Now), "until": milli(c.Until), "since": since}}
+	start, idle := time.Now(), true
 	err = s.read(ctx, func(q Querier) error {
-		return s.query(ctx, q, s.sql.idle, args{"now": milli(c.Now)}, func(scan Scan) error { return scan(&idle) })
+		return s.query(ctx, q, s.sql.idle, w.args, func(scan Scan) error { return scan(&idle) })
 	})
-	if err != nil || idle || c.Limit <= 0 {
+	if err != nil || c.Limit <= 0 {
 		return nil, err
 	}
-	w := walk{s: s, c: c, args: args{"now": milli(c.Now), "until": milli(c.Until)}}
+	if idle {
+		s.front.looked(milli(c.Now), whole, time.Since(start))
+		return nil, nil
+	}
 	err = s.write(ctx, s.sql.pick.text != "", func(q Querier) error {
 		w.ds = nil
+		n, err := w.promote(ctx, q)
+		if err != nil {
+			return err
+		}
+		if n < promotes {
+			s.front.looked(milli(c.Now), whole, time.Since(start))
+		}
 		return w.claim(ctx, q)
 	})
-	return w.ds, err
+	if err != nil {
+		s.front.forget() // what was made ready may not have been committed
+		return nil, err
+	}
+	return w.ds, nil
 }
 
 // A walk is one claim on its way.
@@ -69,11 +86,14 @@ type lane struct {
 	held    bool
 }
 
-func (w *walk) claim(ctx context.Context, q Querier) error {
+// promote makes ready what has come due, and returns how many.
+func (w *walk) promote(ctx context.Context, q Querier) (int64, error) {
 	w.args["n"] = max(promotes, w.c.Limit)
-	if _, err := w.s.exec(ctx, q, w.s.sql.promote, w.args); err != nil {
-		return err
-	}
+	return w.s.exec(ctx, q, w.s.sql.promote, w.args)
+}
+
+// claim gives the webhooks their turns.
+func (w *walk) claim(ctx context.Context, q Querier) error {
 	after := w.c.After
 	if err := w.turns(ctx, q, after, func(id string) bool { return after == "" || id > after }); err != nil {
 		return err

@@ -23,6 +23,7 @@ func (s *Store) enqueue(ctx context.Context, q Querier, ds []webhook.Delivery) (
 		return nil, err
 	}
 	for i := range bs {
+		s.front.put(bs[i].rows)
 		added, err := s.runBatch(ctx, q, s.sql.enqueue, &bs[i])
 		if err != nil {
 			return nil, err
@@ -34,6 +35,9 @@ func (s *Store) enqueue(ctx context.Context, q Querier, ds []webhook.Delivery) (
 
 // deliveryBatches returns ds as batches, of two with one id the first.
 func (s *Store) deliveryBatches(ds []webhook.Delivery) (bs batches, err error) {
+	if len(ds) > 0 {
+		s.clock.see(ds[len(ds)-1].Created)
+	}
 	seen := make(map[string]bool, len(ds))
 	for i := range ds {
 		d := &ds[i]
@@ -52,13 +56,12 @@ func (s *Store) deliveryBatches(ds []webhook.Delivery) (bs batches, err error) {
 		if err != nil {
 			return nil, err
 		}
-		s.clock.see(d.Created)
+		b := bs.next(s.clock.now())
 		r := row{
 			ID: d.ID, Account: d.Account, Webhook: d.WebhookID, Event: d.EventID, Type: string(d.Type),
 			Created: milli(d.Created), State: string(d.State), Due: milli(d.Due),
-			Lease: d.Lease, Attempts: d.Attempts, Ready: s.clock.queue(d.State, d.Due),
+			Lease: d.Lease, Attempts: d.Attempts, Ready: b.queue(d.State, d.Due),
 		}
-		b := bs.next()
 		r.Body, r.BodyLen = b.put(d.Body)
 		r.Carrier, r.CarrierLen = b.put(carrier)
 		r.Log, r.LogLen = b.put(log)

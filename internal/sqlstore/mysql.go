@@ -111,10 +111,10 @@ where lease = l`}},
 
 	idle: `
 select not exists (select 1 from {}deliveries where lane is not null)
-  and not exists (select 1 from {}deliveries where wake <= @now)`,
+  and not exists (select 1 from {}deliveries where wake >= @since and wake <= @now)`,
 
 	promote: `
-update {}deliveries set lane = webhook, wake = null where wake <= @now order by wake limit @n`,
+update {}deliveries set lane = webhook, wake = null where wake >= @since and wake <= @now order by wake limit @n`,
 
 	// A loose scan of the index, one seek a webhook. A recursion would be read
 	// whole each time, and with a scan of the index for each step.

@@ -17,7 +17,7 @@ package sqlstore
 // counts, for both are always written in one transaction.
 //
 // Claiming and promoting skip what is locked, so they wait for nobody; the
-// others lock deliveries in order of id. So none wait in a circle.
+// others lock deliveries in order of id. So hardly any wait in a circle.
 var postgres = dialect{
 	numbered:   "$",
 	keepsPlans: true,
@@ -49,7 +49,7 @@ create table {}deliveries (
   body     bytea not null,
   carrier  bytea not null,
   log      bytea not null
-) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
+) with (fillfactor = 40, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 create index {}deliveries_log on {}deliveries (account, created, webhook);
 create index {}deliveries_created on {}deliveries (created);
 create table {}ready (
@@ -79,25 +79,24 @@ on conflict (id) do nothing`,
 	// in the hands of the process that enqueued it. (pg_notify returns nothing,
 	// as a text.)
 	enqueue: result(`
-with j as (
-  select * from json_to_recordset(cast(@rows as json)) as j (
-    i text, a text, w text, e text, t text, c bigint, s text, d bigint, l bigint, n integer, r integer,
-    b integer, bn integer, h integer, hn integer, g integer, gn integer)
-), added as (
+with added as (
   insert into {}deliveries (
     id, account, webhook, event, type, created, state, due, lease, attempts, body, carrier, log)
   select i, a, w, e, t, c, s, d, l, n,
     substr(cast(@bytes as bytea), b, bn), substr(cast(@bytes as bytea), h, hn), substr(cast(@bytes as bytea), g, gn)
-  from j order by i collate "C"
+  from json_to_recordset(cast(@rows as json)) as j (
+    i text, a text, w text, e text, t text, c bigint, s text, d bigint, l bigint, n integer,
+    b integer, bn integer, h integer, hn integer, g integer, gn integer)
+  order by i collate "C"
   on conflict (id) do nothing
-  returning id
+  returning id, webhook, state, due
 ), waits as (
   insert into {}waiting (due, id, webhook)
-  select d, i, w from j join added on i = id where r = 0
+  select due, id, webhook from added where state = 'pending' and due > @clock
   on conflict do nothing
 ), due as (
   insert into {}ready (webhook, due, id)
-  select w, d, i from j join added on i = id where r = 1
+  select webhook, due, id from added where state = 'pending' and due <= @clock
   on conflict do nothing
   returning 1
 )
@@ -108,44 +107,42 @@ update {}deliveries set body = '', carrier = '', log = ''
 from json_to_recordset(cast(@rows as json)) as j (i text, l bigint, x boolean)
 where id = i and lease = l and x`}},
 
+	// What a delivery was is read beside it: had it changed since, its lease
+	// would have too, and it would not be updated.
 	apply: result(`
-with j as (
-  select * from json_to_recordset(cast(@rows as json)) as j (
-    i text, l bigint, s text, d bigint, n integer, r integer, g integer, gn integer)
-), old as (
-  select id, webhook, state, due, j.*
-  from j join {}deliveries on id = i
-  where lease = l
-  order by id
-  for update of {}deliveries
-), changed as (
+with changed as (
   update {}deliveries t
-  set state = s, due = d, lease = t.lease + 1, attempts = n, log = log || substr(cast(@bytes as bytea), g, gn)
-  from old where t.id = old.id
-  returning t.id
+  set state = s, due = d, lease = t.lease + 1, attempts = n, log = t.log || substr(cast(@bytes as bytea), g, gn)
+  from json_to_recordset(cast(@rows as json)) as j (
+    i text, l bigint, s text, d bigint, n integer, g integer, gn integer), {}deliveries old
+  where old.id = i and t.id = i and t.lease = l
+  returning t.id, t.webhook, t.state, t.due, old.state as was, old.due as wasdue
 ), unwaits as (
-  delete from {}waiting t using old
-  where t.due = old.due and t.id = old.id and old.state = 'pending' and not (r is not distinct from 0 and d = old.due)
+  delete from {}waiting t using changed c
+  where t.due = wasdue and t.id = c.id and was = 'pending'
+    and not (c.state = 'pending' and c.due = wasdue and c.due > @clock)
 ), undue as (
-  delete from {}ready t using old
-  where t.webhook = old.webhook and t.due = old.due and t.id = old.id and old.state = 'pending'
-    and not (r is not distinct from 1 and d = old.due)
+  delete from {}ready t using changed c
+  where t.webhook = c.webhook and t.due = wasdue and t.id = c.id and was = 'pending'
+    and not (c.state = 'pending' and c.due = wasdue and c.due <= @clock)
 ), waits as (
-  insert into {}waiting (due, id, webhook) select d, id, webhook from old where r = 0
+  insert into {}waiting (due, id, webhook)
+  select due, id, webhook from changed where state = 'pending' and due > @clock
   on conflict do nothing
 ), due as (
-  insert into {}ready (webhook, due, id) select webhook, d, id from old where r = 1
+  insert into {}ready (webhook, due, id)
+  select webhook, due, id from changed where state = 'pending' and due <= @clock
   on conflict do nothing
 )
 select id from changed`),
 
 	idle: `
 select not exists (select 1 from {}ready)
-  and not exists (select 1 from {}waiting where due <= @now)`,
+  and not exists (select 1 from {}waiting where due >= @since and due <= @now)`,
 
 	promote: `
 with come as (
-  select due, id from {}waiting where due <= @now order by due, id limit @n for update skip locked
+  select due, id from {}waiting where due >= @since and due <= @now order by due, id limit @n for update skip locked
 ), gone as (
   delete from {}waiting t using come where t.due = come.due and t.id = come.id returning t.webhook, t.due, t.id
 )

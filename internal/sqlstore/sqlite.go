@@ -81,11 +81,11 @@ returning id`),
 
 	idle: `
 select not exists (select 1 from {}deliveries where ready = 1)
-  and not exists (select 1 from {}deliveries where ready = 0 and due <= @now)`,
+  and not exists (select 1 from {}deliveries where ready = 0 and due >= @since and due <= @now)`,
 
 	promote: `
 update {}deliveries set ready = 1 where seq in (
-  select seq from {}deliveries where ready = 0 and due <= @now order by due limit @n)`,
+  select seq from {}deliveries where ready = 0 and due >= @since and due <= @now order by due limit @n)`,
 
 	lanes: `
 with recursive walk (webhook, n) as (

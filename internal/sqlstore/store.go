@@ -41,6 +41,7 @@ type Store struct {
 
 	calls atomic.Uint64
 	clock clock
+	front horizon
 	known atomic.Bool // the schema is there, and of a version that this code knows
 
 }

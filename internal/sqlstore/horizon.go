@@ -1,0 +1,65 @@
+package sqlstore
+
+import (
+	"math"
+	"sync"
+	"time"
+)
+
+// A horizon spares a claim what others have long removed.
+//
+// The waiting are read from the earliest on. Where a database keeps what was
+// removed until nobody's snapshot can see it, as PostgreSQL does, a dump that
+// runs for an hour leaves every lease of that hour in front, to be stepped
+// over by each claim. So when a look at the whole front has taken long, the
+// next ones begin where that one ended, and only now and then, for a small
+// part of the time, is the whole front looked at again: for what was committed
+// late, or by a process whose clock goes after.
+type horizon struct {
+	mu    sync.Mutex
+	past  int64     // what was due until here has been made ready
+	again time.Time // when the whole front is next looked at
+}
+
+const (
+	looksLong = 25 * time.Millisecond
+	looksPart = 40 // one in so much of the time
+)
+
+// since returns from which due on to look, and whether that is the whole front.
+func (h *horizon) since() (since int64, whole bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if time.Now().Before(h.again) {
+		return h.past, false
+	}
+	return math.MinInt64, true
+}
+
+// looked notes that what is due until then was made ready.
+func (h *horizon) looked(until int64, whole bool, took time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.past = until
+	if whole && took > looksLong {
+		h.again = time.Now().Add(looksPart * took)
+	}
+}
+
+// forget notes that nothing is known of what was made ready.
+func (h *horizon) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.again = time.Time{}
+}
+
+// put notes that this process lets something wait until due.
+func (h *horizon) put(rows []row) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i := range rows {
+		if rows[i].Ready == &waits {
+			h.past = min(h.past, rows[i].Due)
+		}
+	}
+}

@@ -1,0 +1,54 @@
+package sqlstore
+
+import (
+	"math"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestHorizon(t *testing.T) {
+	look := func(h *horizon, until int64, took time.Duration) (since int64) {
+		since, whole := h.since()
+		h.looked(until, whole, took)
+		return since
+	}
+
+	t.Run("the whole front is looked at each time while that is quick", func(t *testing.T) {
+		var h horizon
+		for now := range int64(5) {
+			require.EqualValues(t, math.MinInt64, look(&h, now, looksLong))
+		}
+	})
+
+	t.Run("after a long look the next ones begin where it ended, for forty times as long", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var h horizon
+			look(&h, 1000, time.Second)
+			require.EqualValues(t, 1000, look(&h, 2000, time.Millisecond))
+			require.EqualValues(t, 2000, look(&h, 3000, time.Millisecond))
+			time.Sleep(40 * time.Second)
+			require.EqualValues(t, math.MinInt64, look(&h, 4000, time.Millisecond))
+		})
+	})
+
+	t.Run("after a failure the whole front is looked at", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var h horizon
+			look(&h, 1000, time.Second)
+			h.forget()
+			require.EqualValues(t, math.MinInt64, look(&h, 2000, 0))
+		})
+	})
+
+	t.Run("what this process lets wait is looked at, whenever it is due", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var h horizon
+			look(&h, 1000, time.Second)
+			h.put([]row{{Due: 5000, Ready: &waits}, {Due: 500, Ready: &ready}, {Due: 700, Ready: &waits}, {Due: 1}})
+			require.EqualValues(t, 700, look(&h, 2000, 0))
+		})
+	})
+}
