@@ -61,7 +61,7 @@ func NewClient(opts *ClientOptions) *http.Client {
 		// Many webhooks may live on one host, a no-code tool's say, and what is
 		// not kept is connected anew. Receivers close idle connections after
 		// 5 to 75 seconds themselves.
-		MaxIdleConns:        1024,
+		MaxIdleConns:        4096,
 		MaxIdleConnsPerHost: 256,
 		IdleConnTimeout:     30 * time.Second,
 

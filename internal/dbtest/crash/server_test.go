@@ -78,11 +78,12 @@ var mariadbServer = &serverKind{
 	name: "MariaDB", need: "mariadb", user: "mysql",
 	install: "mariadb-install-db", program: "mariadbd", places: []string{"/usr/bin", "/usr/sbin", "/usr/local/bin", "/opt/homebrew/bin"},
 	installArgs: func(s *server) []string {
-		return []string{"--no-defaults", "--datadir=" + s.data(), "--auth-root-authentication-method=normal", "--skip-test-db"}
+		return []string{"--no-defaults", "--datadir=" + s.data(), "--tmpdir=" + s.dir, "--auth-root-authentication-method=normal", "--skip-test-db"}
 	},
 	args: func(s *server) []string {
 		return []string{
-			"--no-defaults", "--datadir=" + s.data(), "--port=" + strconv.Itoa(s.port), "--bind-address=127.0.0.1",
+			// Where it starts, it removes what others keep there, too.
+			"--no-defaults", "--datadir=" + s.data(), "--tmpdir=" + s.dir, "--port=" + strconv.Itoa(s.port), "--bind-address=127.0.0.1",
 			"--socket=" + filepath.Join(s.dir, "socket"), "--pid-file=" + filepath.Join(s.dir, "pid"),
 			"--innodb-buffer-pool-size=64M",
 		}
