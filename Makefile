@@ -17,7 +17,7 @@ fuzz: ## each fuzz target for FUZZTIME, 30s unless told
 	FUZZTIME=$${FUZZTIME:-30s} .ci/run fuzz
 
 long: ## hundreds of kills on each store, and minutes of faults
-	LISTHOOK_ROUNDS=$${LISTHOOK_ROUNDS:-300} LISTHOOK_SOAK=$${LISTHOOK_SOAK:-10m} \
+	LISTHOOK_ROUNDS=$${LISTHOOK_ROUNDS:-300} LISTHOOK_SOAK=$${LISTHOOK_SOAK:-2m} \
 		go test -count=1 -timeout=3h -v ./internal/dbtest/crash
 
 bench: ## the library beside a plain HTTP loop, some minutes; docs/performance.md has more

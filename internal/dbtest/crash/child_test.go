@@ -172,6 +172,7 @@ func (c *child) say(what, text string) {
 	_, _ = os.Stdout.WriteString(line)
 }
 
+// A logWriter says what is logged.
 type logWriter struct{ *child }
 
 func (w logWriter) Write(p []byte) (int, error) {

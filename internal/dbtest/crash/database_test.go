@@ -167,11 +167,19 @@ func stores() []store {
 	}
 }
 
-// onEachStore runs a test for every store.
+// onEachStore runs a test for every store, one after the other.
 func onEachStore(t *testing.T, f func(t *testing.T, db database)) {
 	for _, s := range stores() {
 		t.Run(s.name, func(t *testing.T) { f(t, s.fresh(t)) })
 	}
+}
+
+// onAllStores runs a test that mostly waits for every store at once.
+func onAllStores(t *testing.T, f func(t *testing.T, db database)) {
+	onEachStore(t, func(t *testing.T, db database) {
+		t.Parallel()
+		f(t, db)
+	})
 }
 
 // sqliteSource names a file. Transactions of the app's begin with the write

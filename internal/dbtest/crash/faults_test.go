@@ -64,7 +64,7 @@ func TestConnectionsThatAreCutLoseNothing(t *testing.T) {
 		rng := newRand(t)
 		crew := r.load(r.via, 2)
 		r.goesOn(20)
-		for range 10 {
+		for range 6 {
 			pause(time.Duration(rng.Int64N(int64(longLife))))
 			r.proxy.cutAll()
 		}

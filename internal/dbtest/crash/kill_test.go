@@ -8,12 +8,11 @@ import (
 	"time"
 )
 
-// Children that die in a round, and how long one may run before.
 const (
-	crowd     = 2
-	longLife  = 500 * time.Millisecond
-	slots     = 32 // a child's Options.Concurrency
-	everyRate = 150
+	crowd    = 2                      // children at a time
+	longLife = 500 * time.Millisecond // how long one lives at most once it is ready
+	slots    = 32                     // a child's Options.Concurrency
+	rate     = 150                    // events that it emits in a second
 )
 
 func TestNothingPromisedIsLostToKill9(t *testing.T) {
@@ -25,7 +24,7 @@ func TestNothingPromisedIsLostToKill9(t *testing.T) {
 			return start(t, s.record, childConfig{
 				Name: fmt.Sprintf("c%d", born), Database: db,
 				Deliver: true, Timeout: time.Second, Concurrency: slots,
-				Emit: everyRate, Transactions: true,
+				Emit: rate, Transactions: true,
 			})
 		}
 		children := make([]*process, crowd)
@@ -51,10 +50,11 @@ func TestNothingPromisedIsLostToKill9(t *testing.T) {
 		for _, c := range children {
 			c.ready().silence()
 		}
-		f := s.audit(false)
+		drained(t, s.store)
 		for _, c := range children {
 			c.stop()
 		}
+		f := s.audit(false)
 		lost := s.record.lostOutcomes()
 		t.Logf("%d kills", kills)
 		if f.events == 0 {

@@ -41,7 +41,7 @@ func rounds(t *testing.T) int {
 func soakTime(t *testing.T) time.Duration {
 	text := os.Getenv("LISTHOOK_SOAK")
 	if text == "" {
-		return 15 * time.Second
+		return 6 * time.Second
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d <= 0 {

@@ -117,12 +117,13 @@ func (s *scene) ends(crew []*process) {
 	for _, c := range crew {
 		c.silence()
 	}
+	drained(s.t, s.store)
+	for _, c := range crew {
+		c.stop() // which tells what was lost
+	}
 	f := s.audit(false)
 	if lost := s.record.lostOutcomes(); f.duplicates > lost {
 		s.t.Errorf("%d duplicates, and %d lost outcomes: while no process dies, each duplicate is a lost outcome", f.duplicates, lost)
-	}
-	for _, c := range crew {
-		c.stop()
 	}
 }
 
@@ -147,6 +148,7 @@ func (s *scene) says(what *regexp.Regexp) {
 	}
 }
 
+// without returns the texts that do not contain part.
 func without(list []string, part string) (rest []string) {
 	for _, text := range list {
 		if !strings.Contains(text, part) {
@@ -156,6 +158,8 @@ func without(list []string, part string) (rest []string) {
 	return rest
 }
 
+// tries notes that an event is about to be emitted by the test itself, acks
+// that it was promised to be delivered.
 func (s *scene) tries(id string) { s.record.note("app", sayTry, id) }
 func (s *scene) acks(id string)  { s.record.note("app", sayAck, id) }
 
@@ -183,6 +187,7 @@ func (s *scene) newApp(store webhook.Store) *webhook.Dispatcher {
 	return d
 }
 
+// A recordWriter notes what is logged.
 type recordWriter struct{ *record }
 
 func (w recordWriter) Write(p []byte) (int, error) {

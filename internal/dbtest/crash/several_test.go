@@ -44,7 +44,7 @@ func TestProcessesShareTheWorkAndNoneSendsWhatAnotherHolds(t *testing.T) {
 }
 
 func TestAProcessThatDiesIsTakenOverWhenItsLeaseEnds(t *testing.T) {
-	onEachStore(t, func(t *testing.T, db database) {
+	onAllStores(t, func(t *testing.T, db database) {
 		s := newScene(t, db, steady)
 		dying := s.worker("dying", 2*time.Second)
 		came := make(chan *request, 10)
@@ -84,7 +84,7 @@ func TestAProcessFrozenBeforeItSentSendsNothingThatIsNoLongerItsOwn(t *testing.T
 		{"on a connection that is open", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			onEachStore(t, func(t *testing.T, db database) { testFrozenBeforeItSent(t, db, c.first) })
+			onAllStores(t, func(t *testing.T, db database) { testFrozenBeforeItSent(t, db, c.first) })
 		})
 	}
 }
@@ -122,7 +122,7 @@ func testFrozenBeforeItSent(t *testing.T, db database, first int) {
 }
 
 func TestAProcessFrozenAfterItSentOverwritesNothing(t *testing.T) {
-	onEachStore(t, func(t *testing.T, db database) {
+	onAllStores(t, func(t *testing.T, db database) {
 		s := newScene(t, db, steady)
 		frozen := s.worker("frozen", time.Second)
 		s.receiver.meets(func(r *request) {
@@ -150,7 +150,7 @@ func TestAProcessFrozenAfterItSentOverwritesNothing(t *testing.T) {
 }
 
 func TestProcessesThatAreFrozenUnderLoadLoseNothing(t *testing.T) {
-	onEachStore(t, func(t *testing.T, db database) {
+	onAllStores(t, func(t *testing.T, db database) {
 		rng, s := newRand(t), newScene(t, db, steady)
 		var crew []*process
 		for i := range 2 {
@@ -177,7 +177,7 @@ func TestProcessesThatAreFrozenUnderLoadLoseNothing(t *testing.T) {
 }
 
 func TestAnOutcomeThatAWrongClockMadeLateIsTold(t *testing.T) {
-	onEachStore(t, func(t *testing.T, db database) {
+	onAllStores(t, func(t *testing.T, db database) {
 		s := newScene(t, db, steady)
 		// The slow process's leases end in the others' past. It gets its
 		// answers when another process has sent the same.
@@ -214,7 +214,7 @@ func TestAnOutcomeThatAWrongClockMadeLateIsTold(t *testing.T) {
 }
 
 func TestWrongClocksCostDuplicatesAtMost(t *testing.T) {
-	onEachStore(t, func(t *testing.T, db database) {
+	onAllStores(t, func(t *testing.T, db database) {
 		s := newScene(t, db, steady)
 		var crew []*process
 		for _, skew := range []time.Duration{-5 * time.Second, 0, 5 * time.Second} {
