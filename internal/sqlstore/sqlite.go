@@ -11,8 +11,6 @@ package sqlstore
 // those about to change lie side by side, however large the log is. Only the
 // index of ids is hit at random, because ids are hashes.
 var sqlite = dialect{
-	numbered: "?",
-
 	schema: []string{`
 create table {}webhooks (
   id      text not null primary key,
