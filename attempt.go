@@ -171,6 +171,7 @@ func (d *Dispatcher) post(ctx context.Context, t *target, del Delivery, leaseEnd
 	began := time.Now()
 	a.Start = clock(began)
 	if t.broken != nil { // above all, nothing is sent unsigned that is to be signed
+		a.ours = true
 		a.Reason, a.Detail = "The webhook's settings cannot be used: edit and save it.", clean(t.broken.Error())
 		return a
 	}

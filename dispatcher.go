@@ -55,6 +55,9 @@ func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(o.EncryptionKeys) > 0 {
+		store = &vault{store, o.EncryptionKeys}
+	}
 	d := &Dispatcher{
 		store:   store,
 		client:  prepareClient(client),

@@ -49,7 +49,7 @@ func (d *Dispatcher) EmitTx(ctx context.Context, tx Outbox, events ...Event) err
 	if tx == nil {
 		return invalid("tx", "is nil")
 	}
-	emissions, err := d.plan(ctx, tx, events)
+	emissions, err := d.plan(ctx, d.outbox(tx), events)
 	if err != nil {
 		return wrap("EmitTx", err)
 	}

@@ -58,6 +58,14 @@ type Options struct {
 	// BodyLimit is the most bytes that a body may have: 256 KiB by default.
 	BodyLimit int
 
+	// EncryptionKeys encrypt the URL, the secrets and the headers of webhooks,
+	// so that the Store never has them in plain text. Each has 32 bytes. The
+	// first one encrypts, all decrypt: to change keys, add the new one at the
+	// end in every process, then move it to the front, call SealWebhooks, and
+	// take the old one away. None: they are stored as they are. What was stored
+	// so before stays until it is written anew, by SealWebhooks at the latest.
+	EncryptionKeys []EncryptionKey
+
 	// UserAgent is sent with every request: "listhook/1 (webhooks)" by default.
 	UserAgent string
 
@@ -139,6 +147,11 @@ func (o *Options) withDefaults() (Options, error) {
 	} {
 		if f.negative {
 			return Options{}, invalid("Options."+f.name, "is negative")
+		}
+	}
+	for _, key := range opts.EncryptionKeys {
+		if len(key) != sealKey {
+			return Options{}, invalid("Options.EncryptionKeys", fmt.Sprintf("holds one that has not %d bytes", sealKey))
 		}
 	}
 	setDefault(&opts.Concurrency, 256)

@@ -62,7 +62,9 @@ func newRegistry(store Store, interval time.Duration, learned func(*Webhook)) *r
 // invalid all the same, its attempts fail and say so.
 func newTarget(w Webhook) *target {
 	t := &target{Webhook: w, header: http.Header{}}
-	if t.url, t.broken = url.Parse(w.URL); t.broken != nil {
+	if len(w.Sealed) > 0 {
+		t.broken = errSealed(&w)
+	} else if t.url, t.broken = url.Parse(w.URL); t.broken != nil {
 		t.broken = invalid("URL", "is not a URL") // the other text would hold it
 	} else {
 		t.signer, t.broken = newSigner(w.Secrets)

@@ -58,6 +58,7 @@ type Webhook struct {
 	Revision int64 // of what its owner edits, raised by Dispatcher.PutWebhook
 	NotKept  int   // events that it did not keep, though Keep says so, since it last went off
 	Health   Health
+	Sealed   []byte // URL, Secrets and Headers, encrypted: see Options.EncryptionKeys; else nil
 }
 
 // A Secret signs a webhook's bodies: "whsec_" and the base64 of 24 to 64

@@ -11,16 +11,29 @@ import (
 )
 
 // Webhooks returns the webhooks that q selects, in order of ID, from the
-// store.
+// store. One that none of Options.EncryptionKeys opens is an error, which names
+// it.
 func (d *Dispatcher) Webhooks(ctx context.Context, q WebhookQuery) ([]Webhook, error) {
 	ws, err := d.store.Webhooks(ctx, q)
-	return ws, wrap("Webhooks", err)
+	if err == nil {
+		err = firstSealed(ws)
+	}
+	if err != nil {
+		return nil, wrap("Webhooks", err)
+	}
+	return ws, nil
 }
 
 // Webhook returns one webhook of an account, or ErrNotFound.
 func (d *Dispatcher) Webhook(ctx context.Context, account, id string) (Webhook, error) {
 	w, err := d.find(ctx, account, id)
-	return w, wrap("Webhook", err)
+	if err == nil {
+		err = firstSealed([]Webhook{w})
+	}
+	if err != nil {
+		return Webhook{}, wrap("Webhook", err)
+	}
+	return w, nil
 }
 
 func (d *Dispatcher) find(ctx context.Context, account, id string) (Webhook, error) {
@@ -99,6 +112,7 @@ func (w *Webhook) edit(from Webhook) {
 	w.Events, w.Sources = slices.Clone(from.Events), slices.Clone(from.Sources)
 	w.Format, w.Secrets, w.Headers = from.Format, slices.Clone(from.Secrets), maps.Clone(from.Headers)
 	w.NoRetry, w.Keep = from.NoRetry, from.Keep
+	w.Sealed = nil
 	w.Revision++
 	if fresh { // what was learnt of the receiver is of the past
 		w.Hold = time.Time{}
@@ -133,7 +147,7 @@ func (d *Dispatcher) DeleteWebhook(ctx context.Context, account, id string) erro
 	_, err := d.update(ctx, account, id, func(w *Webhook) error {
 		w.Deleted = true
 		w.Hold = time.Time{}
-		w.Secrets, w.Headers = nil, nil
+		w.Secrets, w.Headers, w.Sealed = nil, nil, nil
 		return nil
 	})
 	return wrap("DeleteWebhook", err)
