@@ -37,8 +37,8 @@ func (d *Dispatcher) try(f *flight) bool {
 		f.fail(&Attempt{Start: now(), Reason: "Given up: it was begun many times, and no outcome could be stored."})
 	case now().Add(d.opts.Timeout).After(due):
 		return false
-	case t.Health.failing() && !d.mayAttempt(f, t):
-		f.giveBack(now().Add(d.opts.PollInterval))
+	case t.Health.failing():
+		return d.tryProbe(f, t, due)
 	default:
 		d.attemptOnce(f, t, due)
 	}
@@ -171,6 +171,7 @@ func (d *Dispatcher) post(ctx context.Context, t *target, del Delivery, leaseEnd
 	began := time.Now()
 	a.Start = clock(began)
 	if t.broken != nil { // above all, nothing is sent unsigned that is to be signed
+		d.complain("using a webhook", t.broken)
 		a.ours = true
 		a.Reason, a.Detail = "The webhook's settings cannot be used: edit and save it.", clean(t.broken.Error())
 		return a

@@ -54,11 +54,11 @@ func (d *Dispatcher) Shutdown(ctx context.Context) error {
 		case <-ctx.Done():
 			d.cut(errShutdown)
 			d.giveUp(loops, d.lanes.drained)
+			d.sightings.close()
 			return ctx.Err()
 		}
 	}
-	d.storeAllSeen()
-	return nil
+	return d.endSightings(ctx)
 }
 
 // giveUp waits a little longer for what was cut short to be given back.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -502,5 +503,48 @@ func TestWhatIsSeenLastIsStoredByShutdown(t *testing.T) {
 		synctest.Wait()
 		require.NoError(t, r.Shutdown(r.ctx))
 		assert.Equal(t, 5, r.webhook(id).Health.Failures)
+	})
+}
+
+// A store that cannot write webhooks, and hangs when it is asked to.
+type stuckStore struct {
+	webhook.Store
+	stuck atomic.Bool
+}
+
+func (s *stuckStore) PutWebhook(ctx context.Context, w webhook.Webhook) (int64, error) {
+	if s.stuck.Load() {
+		<-ctx.Done()
+		return 0, ctx.Err()
+	}
+	return s.Store.PutWebhook(ctx, w)
+}
+
+func TestHealthThatCannotBeStoredHoldsUpNothingElse(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := &stuckStore{Store: &memstore.Store{}}
+		r := &rig{t: t, ctx: t.Context(), store: store, receiver: &receiver{}}
+		r.Dispatcher = r.another(nil)
+		require.NoError(t, r.Start())
+		id := r.put(nil).ID
+		store.stuck.Store(true)
+		began := time.Now()
+		r.emit(open("1"), open("2"))
+		synctest.Wait()
+		assert.Equal(t, map[webhook.State]int{webhook.StateDelivered: 2}, r.states())
+		time.Sleep(5 * time.Minute)
+		store.stuck.Store(false)
+		time.Sleep(time.Minute)
+		assert.Equal(t, began.UTC(), r.webhook(id).Health.Success, "it is stored once it can be")
+
+		store.stuck.Store(true)
+		r.receiver.set(status(500))
+		r.emit(open("3"))
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(r.ctx, 5*time.Second)
+		defer cancel()
+		began = time.Now()
+		require.ErrorIs(t, r.Shutdown(ctx), context.DeadlineExceeded)
+		assert.Equal(t, 5*time.Second, time.Since(began), "Shutdown keeps to its time")
 	})
 }

@@ -94,3 +94,40 @@ func TestAFailedProbeMayHaveBeenAskedToWaitLonger(t *testing.T) {
 	w.heed(sighting{success: at.Add(time.Minute)})
 	assert.Zero(t, w.Hold)
 }
+
+func TestWhatIsSeenAddsUp(t *testing.T) {
+	at := func(n int) time.Time { return time.Unix(int64(n), 0) }
+	failure := func(n int) sighting {
+		return sighting{failures: 1, first: at(n), last: at(n), reason: "no", revision: 1}
+	}
+	well := sighting{success: at(5), revision: 1}
+	three := failure(1)
+	three.failures, three.last = 3, at(3)
+	wellThenTwo := sighting{success: at(5), failures: 2, first: at(6), last: at(7), reason: "no", revision: 1}
+	asked := failure(8)
+	asked.hold, asked.probed = at(99), true
+	askedThenWell := sighting{success: at(5), hold: at(99), probed: true, revision: 1}
+	edited := sighting{success: at(5), revision: 2}
+	for _, c := range []struct {
+		name string
+		all  []sighting
+		want sighting
+	}{
+		{"nothing", []sighting{{}}, sighting{}},
+		{"failures", []sighting{failure(1), failure(2), failure(3)}, three},
+		{"a success ends them", []sighting{failure(1), well}, well},
+		{"and others begin", []sighting{failure(1), well, failure(6), failure(7)}, wellThenTwo},
+		{"a success does not end the wish to be left alone", []sighting{asked, well}, askedThenWell},
+		{"nothing more", []sighting{failure(1), failure(2), failure(3), {}}, three},
+		{"an edit ends all", []sighting{asked, edited}, edited},
+		{"not what was not kept", []sighting{{unkept: 2, revision: 1}, {unkept: 1, revision: 2}}, sighting{unkept: 3, revision: 2}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var s sighting
+			for _, one := range c.all {
+				s.add(one)
+			}
+			assert.Equal(t, c.want, s)
+		})
+	}
+}

@@ -1,15 +1,16 @@
 package webhook
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
-// mayAttempt reports whether a flight of a webhook that is failing may be
-// attempted: it may if it is the probe, of which there is one at a time among
-// all processes. The webhook's document decides which: whoever can put its
-// Hold off to the end of a lease makes the probe, and should its process die,
-// another does after that.
-func (d *Dispatcher) mayAttempt(f *flight, t *target) bool {
+// tryProbe is try for a webhook that is failing. Its deliveries wait, but for
+// one at a time among all processes, the probe. The webhook's document decides
+// which: whoever can put its Hold off to the end of a lease makes the probe,
+// and should its process die, another does after that.
+func (d *Dispatcher) tryProbe(f *flight, t *target, due time.Time) bool {
 	ctx, cancel := bounded(d.settling)
-	defer cancel()
 	_, err := d.update(ctx, t.Account, t.ID, func(w *Webhook) error {
 		switch {
 		case w.Off != "" || w.Hold.After(now()):
@@ -20,16 +21,23 @@ func (d *Dispatcher) mayAttempt(f *flight, t *target) bool {
 		w.Hold = d.leaseEnd()
 		return nil
 	})
+	cancel()
 	switch {
 	case err == nil:
 		f.probe = true
+	case errors.Is(err, errUnchanged): // it does well again
+	case errors.Is(err, errHeld) || errors.Is(err, ErrNotFound):
+		f.giveBack(now().Add(d.opts.PollInterval))
 		return true
-	case err == errUnchanged: // it does well again
-		return true
-	case err != errHeld && !errors.Is(err, ErrNotFound):
+	default:
 		d.complain("holding a webhook", err)
+		return false
 	}
-	return false
+	if now().Add(d.opts.Timeout).After(due) {
+		return false
+	}
+	d.attemptOnce(f, t, due)
+	return true
 }
 
 var errHeld = errors.New("the webhook is held")

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"context"
 	"sync"
 	"time"
 )
@@ -22,6 +23,9 @@ func (s *sighting) empty() bool { return s.success.IsZero() && s.failures == 0 &
 
 // add takes over what was seen after s.
 func (s *sighting) add(later sighting) {
+	if later.empty() {
+		return
+	}
 	later.unkept += s.unkept
 	if later.revision != s.revision {
 		*s = later
@@ -171,19 +175,35 @@ func (d *Dispatcher) storeSeen(w *watch) {
 	}
 }
 
-// storeAllSeen stores what was seen of all webhooks, at the end.
-func (d *Dispatcher) storeAllSeen() {
-	ss := &d.sightings
+// close ends the noting.
+func (ss *sightings) close() {
 	ss.mu.Lock()
+	defer ss.mu.Unlock()
 	ss.closed = true
 	for _, w := range ss.byID {
 		if w.timer != nil {
 			w.timer.Stop()
 		}
 	}
-	ss.mu.Unlock()
-	ss.writing.Wait()
-	for _, w := range ss.byID {
-		d.storeSeen(w)
+}
+
+// endSightings stores what was seen of all webhooks, at the end.
+func (d *Dispatcher) endSightings(ctx context.Context) error {
+	d.sightings.close()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		d.sightings.writing.Wait()
+		for _, w := range d.sightings.byID {
+			if d.settling.Err() == nil {
+				d.storeSeen(w)
+			}
+		}
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
