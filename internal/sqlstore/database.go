@@ -135,7 +135,7 @@ func (f *file) InTx(ctx context.Context, _ bool, do func(Querier) error) error {
 			// SQLite ends some transactions by itself, a full disk's for
 			// one, and then there is nothing to roll back. Whichever it is,
 			// the pool must not hand on a connection inside a transaction.
-			c.Raw(func(any) error { return driver.ErrBadConn })
+			_ = c.Raw(func(any) error { return driver.ErrBadConn })
 		}
 		return err
 	})
@@ -150,7 +150,7 @@ func (f *file) on(ctx context.Context, setup string, do func(*sql.Conn) error) e
 	defer c.Close()
 	if _, err := c.ExecContext(ctx, setup); err != nil {
 		// Interrupted between two statements of setup, it may have begun.
-		c.Raw(func(any) error { return driver.ErrBadConn })
+		_ = c.Raw(func(any) error { return driver.ErrBadConn })
 		return err
 	}
 	return do(c)

@@ -25,7 +25,8 @@ func (s *Store) Migrate(ctx context.Context) error {
 					return err
 				}
 				if s.d.unlock != "" {
-					defer s.lock(context.WithoutCancel(ctx), q, s.d.unlock)
+					// It fails only with the connection, whose end releases it.
+					defer func() { _ = s.lock(context.WithoutCancel(ctx), q, s.d.unlock) }()
 				}
 			}
 			return s.migrate(ctx, q)
