@@ -30,6 +30,7 @@ type received struct {
 	N         int // the first is 1
 	At        time.Time
 	Event     string // its type
+	Who       string // the subscriber's address; "": the event has none
 	ID        string // of the delivery
 	Attempt   string
 	Again     bool // a request with this ID came before
@@ -60,8 +61,13 @@ func (rc *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		At: time.Now(), ID: r.Header.Get(webhook.HeaderID), Attempt: r.Header.Get(webhook.HeaderAttempt),
 		Headers: headerPairs(r.Header), Fields: formPairs(string(body)),
 	}
-	if i := slices.IndexFunc(got.Fields, func(p pair) bool { return p.Name == "type" }); i >= 0 {
-		got.Event = got.Fields[i].Value
+	for _, field := range got.Fields {
+		switch field.Name {
+		case "type":
+			got.Event = field.Value
+		case "subscriber[email]", "contact[email]": // by the webhook's format
+			got.Who = field.Value
+		}
 	}
 
 	rc.mu.Lock()
