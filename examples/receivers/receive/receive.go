@@ -1,0 +1,120 @@
+// Package receive is what the receivers have in common: each event is believed
+// only if it is signed, and does what it does once, however often it is sent.
+package receive
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"flag"
+	"log"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver
+
+	"github.com/listhook/webhook"
+)
+
+// A Receiver keeps what it learns from events in a database.
+type Receiver struct {
+	Schema string                                                       // of its tables
+	Apply  func(ctx context.Context, tx *sql.Tx, e webhook.Event) error // what an event changes
+	Page   func(w http.ResponseWriter, r *http.Request, db *sql.DB)     // what it shows to GET
+}
+
+// Main serves a receiver until it is killed. The flag -addr says where;
+// WEBHOOK_SECRET in the environment is the webhook's secret, and RECEIVER_DATA
+// the database's file.
+func Main(rc Receiver) {
+	addr := flag.String("addr", "127.0.0.1:9000", "`host:port` to listen at")
+	flag.Parse()
+	handler, err := rc.Handler(os.Getenv("WEBHOOK_SECRET"), os.Getenv("RECEIVER_DATA"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Fatal((&http.Server{Addr: *addr, Handler: handler, ReadHeaderTimeout: 10 * time.Second}).ListenAndServe())
+}
+
+// Handler returns the receiver. An empty file is receiver.db.
+func (rc Receiver) Handler(secret, file string) (http.Handler, error) {
+	if file == "" {
+		file = "receiver.db"
+	}
+	if secret == "" {
+		return nil, errors.New("WEBHOOK_SECRET is empty: it was shown when the webhook was added")
+	}
+	db, err := sql.Open("sqlite", file+"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := db.Exec(`CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY, at INTEGER NOT NULL);` + rc.Schema); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	opts := &webhook.ReceiveOptions{Secrets: []webhook.Secret{{Key: secret}}}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost {
+			rc.Page(w, r, db)
+			return
+		}
+		event, err := webhook.ParseRequest(r, opts)
+		if err == nil {
+			err = rc.once(r.Context(), db, r.Header.Get(webhook.HeaderID), event)
+		}
+		if err != nil {
+			log.Print(err)
+			http.Error(w, http.StatusText(statusOf(err)), statusOf(err))
+		}
+	}), nil
+}
+
+// remember is how long a delivery is known again: longer than its sender keeps
+// it to send it again.
+const remember = 90 * 24 * time.Hour
+
+// once applies an event unless the delivery was seen before. That it was seen
+// and what it changed are committed together or not at all.
+func (rc Receiver) once(ctx context.Context, db *sql.DB, id string, e webhook.Event) error {
+	if strings.HasPrefix(id, "test_") {
+		return nil // somebody pressed the button on the webhook's page
+	}
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	now := time.Now()
+	result, err := tx.ExecContext(ctx, `INSERT INTO seen (id, at) VALUES (?, ?) ON CONFLICT DO NOTHING`, id, now.Unix())
+	if err != nil {
+		return err
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `DELETE FROM seen WHERE at < ?`, now.Add(-remember).Unix()); err != nil {
+		return err
+	}
+	if err := rc.Apply(ctx, tx, e); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// statusOf says how to answer an error. Whatever is not a success is sent
+// again later, which mends what was this receiver's own fault.
+func statusOf(err error) int {
+	var invalid *webhook.InvalidError
+	switch {
+	case errors.Is(err, webhook.ErrSignature), errors.Is(err, webhook.ErrTimestamp):
+		return http.StatusUnauthorized
+	case errors.Is(err, webhook.ErrTooLarge):
+		return http.StatusRequestEntityTooLarge
+	case errors.Is(err, webhook.ErrContentType):
+		return http.StatusUnsupportedMediaType
+	case errors.As(err, &invalid):
+		return http.StatusBadRequest
+	}
+	return http.StatusInternalServerError
+}

@@ -1,0 +1,83 @@
+<?php
+/*
+ * What the receivers have in common: each event is believed only if it is
+ * signed, and does what it does once, however often it is sent. It runs on any
+ * PHP from 8.1 with PDO's SQLite, Debian's php-sqlite3; another database needs
+ * another DSN.
+ *
+ *   WEBHOOK_SECRET  the webhook's secret, whsec_...
+ *   RECEIVER_DATA   the database's file; default receiver.db
+ */
+
+declare(strict_types=1);
+ini_set('display_errors', '0'); // else PHP answers 200 to its own faults
+
+const TOLERANCE = 300;          // seconds that the sender's clock may differ
+const REMEMBER = 90 * 86400;    // seconds: longer than anything is sent again
+
+/** Calls $apply with the event that came, in a transaction, or $page if none did. */
+function receive(string $schema, callable $apply, callable $page): never
+{
+    $db = new PDO('sqlite:' . (getenv('RECEIVER_DATA') ?: 'receiver.db'));
+    $db->exec('PRAGMA busy_timeout = 10000');
+    $db->exec('CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY, at INTEGER NOT NULL);' . $schema);
+    if ($_SERVER['REQUEST_METHOD'] !== 'POST') {
+        $page($db);
+        exit;
+    }
+    $id = $_SERVER['HTTP_WEBHOOK_ID'] ?? '';
+    if (!signed($id, (string) file_get_contents('php://input'))) {
+        answer(401, 'not signed, with another secret, or too long ago');
+    }
+    if (!is_string($_POST['type'] ?? null)) {
+        answer(400, 'no event');
+    }
+    if (str_starts_with($id, 'test_')) {
+        answer(200, 'it works'); // somebody pressed the button on the webhook's page
+    }
+
+    // That it was seen and what it changed are committed together or not at
+    // all. What fails answers 500, and is sent again later.
+    $db->exec('BEGIN IMMEDIATE');
+    if (run($db, 'INSERT INTO seen (id, at) VALUES (?, ?) ON CONFLICT DO NOTHING', [$id, time()]) === 0) {
+        answer(200, 'had it');
+    }
+    run($db, 'DELETE FROM seen WHERE at < CAST(? AS INTEGER)', [time() - REMEMBER]);
+    $person = $_POST['subscriber'] ?? $_POST['contact'] ?? []; // by the webhook's format
+    $apply($db, $_POST, $person);
+    $db->exec('COMMIT');
+    answer(200, 'thank you');
+}
+
+/** Executes a statement and returns how many rows it changed. */
+function run(PDO $db, string $sql, array $values): int
+{
+    $statement = $db->prepare($sql);
+    $statement->execute($values);
+    return $statement->rowCount();
+}
+
+/** Says whether a body was signed with the secret, not long ago. */
+function signed(string $id, string $body): bool
+{
+    $secret = (string) getenv('WEBHOOK_SECRET');
+    $key = base64_decode(substr($secret, strlen('whsec_')), true);
+    $timestamp = $_SERVER['HTTP_WEBHOOK_TIMESTAMP'] ?? '';
+    if (!str_starts_with($secret, 'whsec_') || $key === false || strlen($key) < 24 // with an empty key anybody could sign
+        || $id === '' || !preg_match('/^[0-9]{1,12}$/D', $timestamp)) {
+        return false;
+    }
+    $expected = 'v1,' . base64_encode(hash_hmac('sha256', "$id.$timestamp.$body", $key, true));
+    $signed = false;
+    foreach (explode(' ', $_SERVER['HTTP_WEBHOOK_SIGNATURE'] ?? '') as $signature) { // several while a secret is rotated
+        $signed = hash_equals($expected, $signature) || $signed;
+    }
+    return $signed && abs(time() - (int) $timestamp) <= TOLERANCE;
+}
+
+function answer(int $status, string $text): never
+{
+    http_response_code($status);
+    header('Content-Type: text/plain; charset=utf-8');
+    exit("$text\n");
+}

@@ -1,0 +1,79 @@
+// Command suppress keeps a list of the addresses that must not be written to,
+// for whatever else sends mail: who has unsubscribed and whose mail bounced.
+package main
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/http"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/examples/receivers/receive"
+)
+
+// Somebody may come back. Only the latest time of each counts, so that the
+// order in which events arrive makes no difference.
+const schema = `
+CREATE TABLE IF NOT EXISTS people (
+  email TEXT NOT NULL COLLATE NOCASE, list TEXT NOT NULL,
+  joined INTEGER NOT NULL DEFAULT 0, gone INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (email, list)
+);
+CREATE TABLE IF NOT EXISTS bounced (
+  email TEXT PRIMARY KEY COLLATE NOCASE, code TEXT NOT NULL, description TEXT NOT NULL
+);
+CREATE VIEW IF NOT EXISTS suppressed AS
+  SELECT email, 'list ' || list AS scope, 'unsubscribed' AS why FROM people WHERE gone > 0 AND gone >= joined
+  UNION ALL SELECT email, 'every list', code || ' ' || description FROM bounced;`
+
+func main() { receive.Main(receive.Receiver{Schema: schema, Apply: apply, Page: page}) }
+
+func apply(ctx context.Context, tx *sql.Tx, e webhook.Event) error {
+	switch e := e.(type) {
+	case webhook.Subscribe:
+		return note(ctx, tx, "joined", e.Meta, e.Subscriber)
+	case webhook.Unsubscribe:
+		return note(ctx, tx, "gone", e.Meta, e.Subscriber)
+	case webhook.Bounce:
+		if e.Details.Type != webhook.BounceHard {
+			return nil // a full mailbox, say: the address is still good
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO bounced (email, code, description) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
+			e.Subscriber.Email, e.Details.Code, e.Details.Description)
+		return err
+	}
+	return nil
+}
+
+// note notes when somebody joined the event's list or was gone from it: the
+// column.
+func note(ctx context.Context, tx *sql.Tx, column string, m webhook.Meta, s webhook.Subscriber) error {
+	for _, list := range m.Lists {
+		_, err := tx.ExecContext(ctx, `INSERT INTO people (email, list, `+column+`) VALUES (?, ?, ?)
+			ON CONFLICT DO UPDATE SET `+column+` = max(`+column+`, excluded.`+column+`)`, s.Email, list, m.Time.Unix())
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// page is the list, a line for each address, for other programs to read.
+func page(w http.ResponseWriter, r *http.Request, db *sql.DB) {
+	rows, err := db.QueryContext(r.Context(), `SELECT email, scope, why FROM suppressed ORDER BY email, scope`)
+	if err != nil {
+		http.Error(w, "the database does not answer", http.StatusInternalServerError)
+		return
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var email, scope, why string
+		if rows.Scan(&email, &scope, &why) == nil {
+			fmt.Fprintf(w, "%s\t%s\t%s\n", email, scope, why)
+		}
+	}
+	if rows.Err() != nil {
+		panic(http.ErrAbortHandler) // half a list must not look like a whole one
+	}
+}
