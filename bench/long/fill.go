@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/listhook/webhook"
+)
+
+// The webhooks whose deliveries are claimed, and the one for which those that
+// wait are. They are of one account.
+const (
+	lanes   = 50
+	busy    = "busy"
+	account = "acme"
+)
+
+func lane(n int) string { return fmt.Sprintf("lane-%02d", n%lanes) }
+
+// What waits is due a day after the beginning, in the course of an hour.
+// Claims with a later present find all of it due: that is how one filling
+// serves both for a million that wait and for a million that are due.
+const (
+	untilDue = 24 * time.Hour
+	dueSpan  = time.Hour
+)
+
+// body is of the usual size: that of an open with three custom fields.
+var body = []byte("type=open&date_time=2026-11-23+09%3A28%3A42&initiated_from=public&initiated_by=public&list=1" +
+	"&subscriber%5Bid%5D=4711&subscriber%5Bemail%5D=jane.doe%40example.com&subscriber%5Bfirst_name%5D=Jane" +
+	"&subscriber%5Blast_name%5D=Doe&subscriber%5Bip%5D=203.0.113.7&subscriber%5Bfields%5D%5B1%5D=Berlin" +
+	"&subscriber%5Bfields%5D%5B2%5D=premium&subscriber%5Bfields%5D%5B3%5D=1001&campaign%5Bid%5D=42&campaign%5Bname%5D=News")
+
+func attempt(start time.Time) *webhook.Attempt {
+	return &webhook.Attempt{Start: start, Duration: 12 * time.Millisecond, Status: 200, Response: []byte("ok")}
+}
+
+// delivery returns a new one. IDs are hashes, as the dispatcher's are.
+func (t *tables) delivery(id string, at time.Time) webhook.Delivery {
+	sum := sha256.Sum256([]byte(id))
+	return webhook.Delivery{
+		ID: "msg_" + hex.EncodeToString(sum[:16]), Account: account, WebhookID: busy, EventID: id,
+		Type: webhook.TypeOpen, Body: body, Created: at, State: webhook.StatePending, Due: at,
+	}
+}
+
+// Half of what is finished is older than keeps, and can be pruned.
+const keeps = 30 * 24 * time.Hour
+
+// finished is the nth of the log, from the oldest on.
+func (m *meter) finished(t *tables, n int) webhook.Delivery {
+	age := time.Duration(float64(2*keeps) * (1 - float64(n)/float64(m.rows)))
+	at := m.start.Add(-age - time.Hour).Truncate(time.Millisecond)
+	d := t.delivery("finished "+strconv.Itoa(n), at)
+	d.WebhookID, d.State, d.Due, d.Lease, d.Attempts = lane(n), webhook.StateDelivered, at.Add(time.Second), 2, 1
+	d.Log = []webhook.Attempt{*attempt(at)}
+	return d
+}
+
+// waiting is the nth of those that wait for a retry.
+func (m *meter) waiting(t *tables, n int) webhook.Delivery {
+	d := t.delivery("waiting "+strconv.Itoa(n), m.start.Add(-time.Minute))
+	d.Due = m.start.Add(untilDue + time.Duration(float64(dueSpan)*float64(n)/float64(m.rows))).Truncate(time.Millisecond)
+	d.Lease, d.Attempts = 4, 2
+	d.Log = []webhook.Attempt{*attempt(d.Created)}
+	return d
+}
+
+// fill fills the tables through the store's own Enqueue, which adds deliveries
+// in whatever state they are: every row is as the library writes it.
+func (m *meter) fill(ctx context.Context) error {
+	m.start = time.Now().UTC().Truncate(time.Millisecond)
+	t := m.site.full
+	if err := prepare(ctx, t); err != nil {
+		return err
+	}
+	const chunk = 5000
+	type job struct {
+		make  func(*tables, int) webhook.Delivery
+		first int
+	}
+	workers := 1 // SQLite has one writer
+	if m.site.postgres {
+		workers = 3
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	jobs, errs := make(chan job), make([]error, workers)
+	var wg sync.WaitGroup
+	for i := range workers {
+		wg.Go(func() {
+			for j := range jobs {
+				ds := make([]webhook.Delivery, min(chunk, m.rows-j.first))
+				for k := range ds {
+					ds[k] = j.make(t, j.first+k)
+				}
+				if _, err := t.Enqueue(ctx, ds); err != nil {
+					errs[i] = err
+					cancel()
+					return
+				}
+			}
+		})
+	}
+feed:
+	for _, kind := range []func(*tables, int) webhook.Delivery{m.finished, m.waiting} {
+		for first := 0; first < m.rows; first += chunk {
+			select {
+			case jobs <- job{kind, first}:
+			case <-ctx.Done():
+				break feed
+			}
+		}
+	}
+	close(jobs)
+	wg.Wait()
+	if err := errors.Join(append(errs, ctx.Err())...); err != nil {
+		return err
+	}
+	return m.settle(ctx)
+}
+
+// prepare puts the webhooks.
+func prepare(ctx context.Context, t *tables) error {
+	ids := []string{busy}
+	for n := range lanes {
+		ids = append(ids, lane(n))
+	}
+	for _, id := range ids {
+		if _, err := t.PutWebhook(ctx, webhook.Webhook{ID: id, Account: account, Name: id}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle does what a database does by itself after a while, so that it does
+// not do so while something is measured.
+func (m *meter) settle(ctx context.Context) error {
+	statements := []string{"pragma wal_checkpoint(truncate)"}
+	if m.site.postgres {
+		statements = []string{"vacuum (analyze)", "checkpoint"}
+	}
+	for _, st := range statements {
+		if _, err := m.site.full.db.ExecContext(ctx, st); err != nil {
+			return err
+		}
+	}
+	return nil
+}
