@@ -109,5 +109,6 @@ func cloneWebhook(w webhook.Webhook) webhook.Webhook {
 	w.Sources = slices.Clone(w.Sources)
 	w.Secrets = slices.Clone(w.Secrets)
 	w.Headers = maps.Clone(w.Headers)
+	w.Sealed = slices.Clone(w.Sealed)
 	return w
 }
