@@ -224,12 +224,13 @@ type flight struct {
 	Delivery
 	lease    int64 // follows what is claimed again, under flights.mu
 	slot     *slot
-	probe    bool   // of a webhook that is failing
-	change   Change // the outcome
-	after    func() // what follows once it is stored; nil: nothing
-	unsure   bool   // whether an earlier call stored the outcome
-	overtook int64  // under flights.mu: the lease of a later flight of this process; 0: there is none
-	refusals int    // of the outcome, while others' were stored
+	probe    bool    // of a webhook that is failing
+	change   Change  // the outcome
+	after    func()  // what follows once it is stored; nil: nothing
+	unsure   bool    // whether an earlier call stored the outcome
+	overtook int64   // under flights.mu: the lease of a later flight of this process; 0: there is none
+	again    *flight // under flights.mu: the same delivery, claimed once more by this process; nil: it was not
+	refusals int     // of the outcome, while others' were stored
 }
 
 func (f *flight) size() (rows, bytes int) {
@@ -252,12 +253,18 @@ type flights struct {
 // When attempts have been used up meanwhile, an outcome was stored: the older
 // flight's, without this process knowing it yet, or another process's. Then f
 // is the next attempt, and the older flight has nothing to store any more.
+//
+// f is kept all the same: what was stored before it was claimed, and is only
+// not let go of yet, leaves it to be attempted. See end.
 func (fs *flights) add(f *flight) (added bool) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	if held := fs.byID[f.ID]; held != nil {
 		if f.Attempts <= held.Attempts {
-			held.lease = f.Lease
+			if held.again != nil {
+				held.again.slot.release()
+			}
+			held.lease, held.again = f.Lease, f
 			return false
 		}
 		held.overtook = f.Lease
@@ -274,12 +281,14 @@ func (fs *flights) overtaken(f *flight) int64 {
 	return f.overtook
 }
 
-func (fs *flights) remove(f *flight) {
+// remove forgets f and returns the flight that waits for its end, or nil.
+func (fs *flights) remove(f *flight) (again *flight) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	if fs.byID[f.ID] == f {
 		delete(fs.byID, f.ID)
 	}
+	return f.again
 }
 
 // lease returns what f's outcome must name now.
@@ -292,7 +301,6 @@ func (fs *flights) lease(f *flight) int64 {
 // begin makes an attempt at a delivery that was leased for this process.
 func (d *Dispatcher) begin(f *flight) {
 	if !d.flights.add(f) {
-		f.slot.release()
 		return
 	}
 	select {
@@ -320,8 +328,16 @@ func (d *Dispatcher) fly(f *flight) {
 	}
 }
 
-// end lets go of a flight.
+// end lets go of a flight. If the delivery was claimed once more after what was
+// stored of it, as when somebody asked for it again, it is attempted once more.
 func (d *Dispatcher) end(f *flight) {
-	d.flights.remove(f)
+	again := d.flights.remove(f)
 	f.slot.release()
+	switch {
+	case again == nil:
+	case again.Lease == f.change.Lease: // the outcome was stored under its lease
+		again.slot.release()
+	default:
+		d.begin(again)
+	}
 }
