@@ -42,7 +42,7 @@ func (r *rig) aDay() time.Time {
 
 func TestReplaySendsAgainWhatHappenedInATime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, &webhook.Options{PerWebhook: 1}).start()
+		r := newRig(t, &webhook.Options{PerWebhook: 1, PollInterval: time.Minute}).start()
 		w := r.put(nil)
 		other := r.put(func(w *webhook.Webhook) { w.URL = "https://other.test/" })
 		began := r.aDay()
