@@ -81,12 +81,15 @@ func (a *app) addCampaign(ctx context.Context, c campaign) (id int64, err error)
 // send puts a mail to everybody on the campaign's list into the outbox.
 func (a *app) send(ctx context.Context, campaignID int64) error {
 	return a.change(ctx, func(tx *sql.Tx) error {
-		first, err := execOne(ctx, tx, `UPDATE campaigns SET sent_at = unixepoch() WHERE id = ? AND sent_at IS NULL`, campaignID)
+		c, err := loadCampaign(ctx, tx, campaignID)
 		switch {
 		case err != nil:
 			return err
-		case !first:
+		case !c.IsDraft():
 			return errInput("The campaign was sent already.")
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE campaigns SET sent_at = unixepoch() WHERE id = ?`, campaignID); err != nil {
+			return err
 		}
 		some, err := execOne(ctx, tx, `INSERT INTO recipients (token, campaign_id, subscriber_id)
 			SELECT lower(hex(randomblob(16))), c.id, s.id
@@ -98,8 +101,7 @@ func (a *app) send(ctx context.Context, campaignID int64) error {
 		case !some:
 			return errInput("Nobody is on the campaign's list: subscribe somebody first.")
 		}
-		c, err := loadCampaign(ctx, tx, campaignID)
-		if err != nil {
+		if c, err = loadCampaign(ctx, tx, campaignID); err != nil { // now with its recipients
 			return err
 		}
 		return a.emit(ctx, tx, webhook.Sent{
@@ -111,13 +113,16 @@ func (a *app) send(ctx context.Context, campaignID int64) error {
 
 // links returns the IDs of a campaign's links by their URLs.
 func (a *app) links(ctx context.Context, campaignID int64) (map[string]int64, error) {
-	ids := map[string]int64{}
-	_, err := query(ctx, a.db, func(rows *sql.Rows) (_ struct{}, err error) {
-		var id int64
-		var url string
-		err = rows.Scan(&id, &url)
-		ids[url] = id
-		return struct{}{}, err
+	type link struct {
+		id  int64
+		url string
+	}
+	links, err := query(ctx, a.db, func(rows *sql.Rows) (l link, err error) {
+		return l, rows.Scan(&l.id, &l.url)
 	}, `SELECT id, url FROM links WHERE campaign_id = ?`, campaignID)
+	ids := map[string]int64{}
+	for _, l := range links {
+		ids[l.url] = l.id
+	}
 	return ids, err
 }

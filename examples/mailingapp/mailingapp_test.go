@@ -249,6 +249,7 @@ func TestMistakesAreToldWhereTheyWereMade(t *testing.T) {
 		"a list without name":  {"/lists", url.Values{"name": {" "}}, 422, "Give the list a name."},
 		"half a campaign":      {"/campaigns", url.Values{"list": {"12"}, "name": {"kept as typed"}}, 422, "kept as typed"},
 		"no such list":         {"/lists/99/subscribers", url.Values{"email": {"a@example.com"}}, 404, "There is nothing here"},
+		"no such campaign":     {"/campaigns/0/send", nil, 404, "There is nothing here"},
 		"no such mail":         {"/unsubscribe/0", nil, 404, "There is nothing here"},
 		"no such subscriber":   {"/subscribers/0", nil, 404, "There is nothing here"},
 		"a receiver's teapot":  {"/inbox", url.Values{"answer": {"418"}}, 422, "Choose what to answer."},

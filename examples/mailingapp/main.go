@@ -43,6 +43,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second one ends it at once
 	if err := run(ctx, s, os.Stdout); err != nil {
 		log.Fatal("mailingapp: ", err)
 	}
@@ -119,9 +120,13 @@ func run(ctx context.Context, s settings, out io.Writer) (err error) {
 	} else {
 		fmt.Fprintf(out, "Data     %s, removed at the end (-data keeps it in a folder of yours)\n", s.data)
 	}
-	return errors.Join(serve(ctx, map[net.Listener]http.Handler{
-		appListener: pages, receiverListener: a.receiver,
-	}), hooks.Shutdown(context.WithoutCancel(ctx)))
+	err = serve(ctx, map[net.Listener]http.Handler{appListener: pages, receiverListener: a.receiver})
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if cut := hooks.Shutdown(drain); !errors.Is(cut, context.DeadlineExceeded) { // what was cut short is sent at the next start
+		err = errors.Join(err, cut)
+	}
+	return err
 }
 
 // hostOf returns the host and port by which this machine reaches a listener.
