@@ -2,6 +2,7 @@ package dbtest
 
 import (
 	"testing"
+	"time"
 
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/storetest"
@@ -19,8 +20,11 @@ func TestStore(t *testing.T) {
 				return h
 			}
 			storetest.Suite{
-				Open:   func(t *testing.T) webhook.Store { return another(t, s.create(t)) },
-				Second: func(t *testing.T, first webhook.Store) webhook.Store { return another(t, opens[first]) },
+				// The race detector makes a SQLite that is Go code twenty times
+				// as slow, and thousands of rows are a case.
+				Timeout: 5 * time.Minute,
+				Open:    func(t *testing.T) webhook.Store { return another(t, s.create(t)) },
+				Second:  func(t *testing.T, first webhook.Store) webhook.Store { return another(t, opens[first]) },
 				Reopen: func(t *testing.T, ended webhook.Store) webhook.Store {
 					ended.(*handle).close()
 					return another(t, opens[ended])

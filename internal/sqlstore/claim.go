@@ -62,6 +62,8 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) (ds []webhook.Delive
 		if n < promotes {
 			s.front.looked(milli(c.Now), whole, time.Since(start))
 		}
+		// What is claimed waits for its lease's end, which may be past already.
+		s.front.put(milli(c.Until))
 		return w.claim(ctx, q)
 	})
 	if err != nil {

@@ -23,7 +23,7 @@ func (s *Store) enqueue(ctx context.Context, q Querier, ds []webhook.Delivery) (
 		return nil, err
 	}
 	for i := range bs {
-		s.front.put(bs[i].rows)
+		s.front.putRows(bs[i].rows)
 		added, err := s.runBatch(ctx, q, s.sql.enqueue, &bs[i])
 		if err != nil {
 			return nil, err

@@ -21,9 +21,14 @@ type horizon struct {
 	again time.Time // when the whole front is next looked at
 }
 
+// LooksLong is how long a look at the whole front may take without consequence.
+// A busy machine makes looks long, too; that does no harm but what looksBound
+// says.
+const LooksLong = 50 * time.Millisecond
+
 const (
-	looksLong = 25 * time.Millisecond
-	looksPart = 40 // one in so much of the time
+	looksPart  = 40              // one in so much of the time,
+	looksBound = 5 * time.Second // but this often: so late at most is found what was committed late
 )
 
 // since returns from which due on to look, and whether that is the whole front.
@@ -41,8 +46,8 @@ func (h *horizon) looked(until int64, whole bool, took time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.past = until
-	if whole && took > looksLong {
-		h.again = time.Now().Add(looksPart * took)
+	if whole && took > LooksLong {
+		h.again = time.Now().Add(min(looksPart*took, looksBound))
 	}
 }
 
@@ -54,12 +59,17 @@ func (h *horizon) forget() {
 }
 
 // put notes that this process lets something wait until due.
-func (h *horizon) put(rows []row) {
+func (h *horizon) put(due int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.past = min(h.past, due)
+}
+
+// putRows notes that this process lets those wait that are to.
+func (h *horizon) putRows(rows []row) {
 	for i := range rows {
 		if rows[i].Ready == &waits {
-			h.past = min(h.past, rows[i].Due)
+			h.put(rows[i].Due)
 		}
 	}
 }

@@ -19,18 +19,25 @@ func TestHorizon(t *testing.T) {
 	t.Run("the whole front is looked at each time while that is quick", func(t *testing.T) {
 		var h horizon
 		for now := range int64(5) {
-			require.EqualValues(t, math.MinInt64, look(&h, now, looksLong))
+			require.EqualValues(t, math.MinInt64, look(&h, now, LooksLong))
 		}
 	})
 
-	t.Run("after a long look the next ones begin where it ended, for forty times as long", func(t *testing.T) {
+	t.Run("after a long look the next ones begin where it ended, for forty times as long, or five seconds", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var h horizon
-			look(&h, 1000, time.Second)
-			require.EqualValues(t, 1000, look(&h, 2000, time.Millisecond))
-			require.EqualValues(t, 2000, look(&h, 3000, time.Millisecond))
-			time.Sleep(40 * time.Second)
-			require.EqualValues(t, math.MinInt64, look(&h, 4000, time.Millisecond))
+			for took, pause := range map[time.Duration]time.Duration{
+				100 * time.Millisecond: 4 * time.Second,
+				time.Minute:            5 * time.Second,
+			} {
+				h = horizon{}
+				look(&h, 1000, took)
+				require.EqualValues(t, 1000, look(&h, 2000, time.Millisecond))
+				time.Sleep(pause - 1)
+				require.EqualValues(t, 2000, look(&h, 3000, time.Millisecond))
+				time.Sleep(1)
+				require.EqualValues(t, math.MinInt64, look(&h, 4000, time.Millisecond))
+			}
 		})
 	})
 
@@ -47,7 +54,7 @@ func TestHorizon(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var h horizon
 			look(&h, 1000, time.Second)
-			h.put([]row{{Due: 5000, Ready: &waits}, {Due: 500, Ready: &ready}, {Due: 700, Ready: &waits}, {Due: 1}})
+			h.putRows([]row{{Due: 5000, Ready: &waits}, {Due: 500, Ready: &ready}, {Due: 700, Ready: &waits}, {Due: 1}})
 			require.EqualValues(t, 700, look(&h, 2000, 0))
 		})
 	})

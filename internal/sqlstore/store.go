@@ -69,6 +69,12 @@ func NewSQLite(db *sql.DB, prefix, synchronous string) *Store {
 	return s
 }
 
+// NewSQLiteOn returns a Store on a SQLite file behind what wrap makes of it, for
+// tests of what a slow or failing database does.
+func NewSQLiteOn(db *sql.DB, prefix string, wrap func(Database) Database) *Store {
+	return newStore(wrap(newFile(db, "FULL")), &sqlite, prefix)
+}
+
 // NewPostgres returns a Store on PostgreSQL by database/sql.
 func NewPostgres(db *sql.DB, prefix string) *Store { return newPool(db, &postgres, prefix) }
 
