@@ -81,16 +81,17 @@ func parseFlags(args []string) (*config, error) {
 
 // run measures everything and prints it.
 func (c *config) run(ctx context.Context) error {
-	var r report
 	for _, name := range c.stores {
+		var r report
 		if err := c.measure(ctx, name, &r); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
+		if !c.asJSON {
+			r.print(os.Stdout)
+		} else if err := r.printJSON(os.Stdout); err != nil {
+			return err
+		}
 	}
-	if c.asJSON {
-		return r.printJSON(os.Stdout)
-	}
-	r.print(os.Stdout)
 	return nil
 }
 
