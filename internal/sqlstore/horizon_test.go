@@ -33,9 +33,9 @@ func TestHorizon(t *testing.T) {
 				h = horizon{}
 				look(&h, 1000, took)
 				require.EqualValues(t, 1000, look(&h, 2000, time.Millisecond))
-				time.Sleep(pause - 1)
+				time.Sleep(pause - time.Nanosecond)
 				require.EqualValues(t, 2000, look(&h, 3000, time.Millisecond))
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				require.EqualValues(t, math.MinInt64, look(&h, 4000, time.Millisecond))
 			}
 		})
