@@ -107,9 +107,8 @@ func (d *Dispatcher) settlePart(part []*flight) error {
 		case d.overtaken(f):
 		case d.flights.lease(f) != f.change.Lease:
 			d.outcomes.add(f) // claimed again meanwhile, by this process
-		case f.unsure && d.isStored(ctx, f):
-			d.tellChanged(f.changed())
-			d.conclude(f)
+		case f.unsure:
+			d.settleUnsure(ctx, f)
 		default:
 			d.end(f)
 			d.tellLost(f.Delivery)
@@ -118,12 +117,22 @@ func (d *Dispatcher) settlePart(part []*flight) error {
 	return nil
 }
 
-// isStored reports whether an outcome that now counts as lost is the one that
-// is stored: an earlier call made it, and its acknowledgement was lost.
-func (d *Dispatcher) isStored(ctx context.Context, f *flight) bool {
+// settleUnsure finds out whether an outcome that now counts as lost is the one
+// that is stored: an earlier call made it, and its acknowledgement was lost.
+func (d *Dispatcher) settleUnsure(ctx context.Context, f *flight) {
 	ds, err := d.store.Deliveries(ctx, DeliveryQuery{Account: f.Account, IDs: []string{f.ID}, Brief: true})
-	return err == nil && len(ds) == 1 &&
-		ds[0].Lease == f.change.Lease+1 && ds[0].State == f.change.State && ds[0].Attempts == f.change.Attempts
+	switch {
+	case err != nil:
+		d.complain("reading a delivery", err)
+		time.AfterFunc(settleWait, func() { d.outcomes.add(f) }) // and then ask again
+	case len(ds) == 1 && ds[0].Lease == f.change.Lease+1 &&
+		ds[0].State == f.change.State && ds[0].Attempts == f.change.Attempts:
+		d.tellChanged(f.changed())
+		d.conclude(f)
+	default:
+		d.end(f)
+		d.tellLost(f.Delivery)
+	}
 }
 
 // conclude lets go of a flight whose outcome is stored, after what follows
