@@ -28,7 +28,8 @@ type dialect struct {
 	pick    string // keys of up to @n ready rows of @webhook; "": take picks by itself
 	take    script // claims what was picked, or up to @limit rows of the lanes in @rows
 
-	prune string
+	prune  string
+	prunes int // so many in one transaction; 0: all that are asked for
 
 	isNoTable   func(error) bool
 	isBrokenOff func(error) bool // a deadlock and the like: worth another try

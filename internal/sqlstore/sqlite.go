@@ -112,6 +112,10 @@ delete from {}deliveries where seq in (
   select seq from {}deliveries
   where created < @before and state <> 'pending' and due < @before order by created limit @n)`,
 
+	// SQLite has one writer at a time: whoever has an event to enqueue waits
+	// for the transaction, so it is short.
+	prunes: 50,
+
 	isNoTable: func(err error) bool { return mentions(err, "no such table") },
 	isBrokenOff: func(err error) bool {
 		return mentions(err, "database is locked", "database table is locked", "SQLITE_BUSY")
