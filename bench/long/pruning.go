@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/listhook/webhook"
@@ -13,7 +14,7 @@ import (
 const pruneRows = 500
 
 // whilePruning measures the calls while another goroutine prunes the log, and
-// while none does, in turns of a second.
+// while none does, in turns of a second, until nothing is left to prune.
 func (m *meter) whilePruning(ctx context.Context) error {
 	if err := m.settle(ctx); err != nil {
 		return err
@@ -24,7 +25,8 @@ func (m *meter) whilePruning(ctx context.Context) error {
 	before := m.start.Add(-keeps)
 	removed, turns := 0, max(2, int(2*m.pruning/time.Second))
 	turn := 2 * m.pruning / time.Duration(turns)
-	for n := range turns {
+	var finished atomic.Bool
+	for n := 0; n < turns && !finished.Load(); n++ {
 		ts := &without
 		on, off := context.WithCancel(ctx)
 		var wg sync.WaitGroup
@@ -32,22 +34,26 @@ func (m *meter) whilePruning(ctx context.Context) error {
 		if n%2 == 1 {
 			ts = &with
 			wg.Go(func() {
-				for on.Err() == nil {
+				for on.Err() == nil && !finished.Load() {
 					began := time.Now()
 					// A batch that has begun is finished.
 					k, err := m.site.full.Prune(ctx, before, pruneRows)
-					if err != nil || k == 0 {
+					if err != nil {
 						pruning = err
 						return
 					}
 					removed += k
 					prunes = append(prunes, time.Since(began))
+					finished.Store(k < pruneRows)
 				}
 			})
 		}
 		var err error
-		for end := time.Now().Add(turn); err == nil && time.Now().Before(end); {
+		for end := time.Now().Add(turn); ; {
 			err = m.cycle(ctx, m.site.full, later, ts)
+			if err != nil || finished.Load() || time.Now().After(end) {
+				break
+			}
 		}
 		off()
 		wg.Wait()
