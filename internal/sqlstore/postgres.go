@@ -16,11 +16,6 @@ package sqlstore
 // the change still sees it waiting.) Every pending delivery has an entry that
 // counts, for both are always written in one transaction.
 //
-// Entries are removed by their place (ctid), which never changes, since they
-// are never updated. A join with the queue would be left to the planner, which
-// reads all of a queue that it believes to be short: dear when it holds what no
-// vacuum has cleared away.
-//
 // Claiming and promoting skip what is locked, so they wait for nobody; the
 // others lock deliveries in order of id. So hardly any wait in a circle.
 var postgres = dialect{
@@ -123,15 +118,13 @@ with changed as (
   where old.id = i and t.id = i and t.lease = l
   returning t.id, t.webhook, t.state, t.due, old.state as was, old.due as wasdue
 ), unwaits as (
-  delete from {}waiting where ctid = any (array (
-    select t.at from changed c, lateral (
-      select ctid as at from {}waiting w where w.due = wasdue and w.id = c.id limit 1) t
-    where was = 'pending' and not (c.state = 'pending' and c.due = wasdue and c.due > @clock)))
+  delete from {}waiting t using changed c
+  where t.due = wasdue and t.id = c.id and was = 'pending'
+    and not (c.state = 'pending' and c.due = wasdue and c.due > @clock)
 ), undue as (
-  delete from {}ready where ctid = any (array (
-    select t.at from changed c, lateral (
-      select ctid as at from {}ready w where w.webhook = c.webhook and w.due = wasdue and w.id = c.id limit 1) t
-    where was = 'pending' and not (c.state = 'pending' and c.due = wasdue and c.due <= @clock)))
+  delete from {}ready t using changed c
+  where t.webhook = c.webhook and t.due = wasdue and t.id = c.id and was = 'pending'
+    and not (c.state = 'pending' and c.due = wasdue and c.due <= @clock)
 ), waits as (
   insert into {}waiting (due, id, webhook)
   select due, id, webhook from changed where state = 'pending' and due > @clock
@@ -149,9 +142,9 @@ select not exists (select 1 from {}ready)
 
 	promote: `
 with come as (
-  select ctid as at from {}waiting where due >= @since and due <= @now order by due, id limit @n for update skip locked
+  select due, id from {}waiting where due >= @since and due <= @now order by due, id limit @n for update skip locked
 ), gone as (
-  delete from {}waiting where ctid = any (array (select at from come)) returning webhook, due, id
+  delete from {}waiting t using come where t.due = come.due and t.id = come.id returning t.webhook, t.due, t.id
 )
 insert into {}ready (webhook, due, id) select webhook, due, id from gone
 on conflict do nothing`,
@@ -170,14 +163,14 @@ from walk where webhook is not null order by n`,
 	take: result(`
 with picked as materialized (
   select r.* from json_to_recordset(cast(@rows as json)) as j (w text, n integer), lateral (
-    select r.ctid as at, r.webhook, r.id, d.state = 'pending' and d.due = r.due as counts
+    select r.webhook, r.due, r.id, d.state = 'pending' and d.due = r.due as counts
     from {}ready r join {}deliveries d on d.id = r.id
     where r.webhook = w and r.due <= @now
     order by r.due, r.id limit n
     for update of r, d skip locked
   ) r limit @limit
 ), gone as (
-  delete from {}ready where ctid = any (array (select at from picked))
+  delete from {}ready t using picked p where t.webhook = p.webhook and t.due = p.due and t.id = p.id
 ), waits as (
   insert into {}waiting (due, id, webhook) select @until, id, webhook from picked where counts
   on conflict do nothing
