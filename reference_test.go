@@ -28,7 +28,7 @@ func pathOf(names ...string) string {
 	return b.String()
 }
 
-// reference says what the body of e holds, in order. It is PROTOCOL.md's table
+// reference says what the body of e holds, in order. It is the protocol's table
 // written a second time, by hand, and shares nothing with encode.
 func reference(e Event, m Meta, list string, f Format) []variable {
 	var vars []variable
