@@ -88,8 +88,8 @@ type watch struct {
 	held    time.Time // when these last became enough to hold it
 }
 
-// see notes what an attempt has shown, or that an event was not kept. It returns a function if that is to be
-// stored before the webhook's next attempt.
+// see notes what an attempt has shown, or that an event was not kept. It
+// returns a function if that is to be stored before the webhook's next attempt.
 func (d *Dispatcher) see(t *target, s sighting) (store func()) {
 	if current := d.registry.latest(t); current.Revision == t.Revision {
 		t = current
