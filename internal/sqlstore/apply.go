@@ -69,9 +69,11 @@ func (s *Store) applyBatch(ctx context.Context, b *batch) (lost []string, err er
 
 // changeBatches returns cs as batches.
 func changeBatches(cs []webhook.Change, clock *clock) (bs batches, err error) {
+	room := 0
 	for i := range cs {
 		if a := cs[i].Log; a != nil {
 			clock.see(a.Start.Add(a.Duration))
+			room += logSize(a)
 		}
 	}
 	for i := range cs {
@@ -88,7 +90,7 @@ func changeBatches(cs []webhook.Change, clock *clock) (bs batches, err error) {
 				return nil, err
 			}
 		}
-		b := bs.next(clock.now())
+		b := bs.next(clock.now(), room)
 		r := row{
 			ID: c.ID, State: string(c.State), Due: milli(c.Due), Lease: c.Lease,
 			Attempts: c.Attempts, Ready: b.queue(c.State, c.Due), Erase: c.Erase,

@@ -53,15 +53,15 @@ const (
 // batches splits what is added to it into batches.
 type batches []batch
 
-// next returns the batch to add to.
-func (bs *batches) next(clock int64) *batch {
+// next returns the batch to add to, for about so many bytes in all.
+func (bs *batches) next(clock int64, room int) *batch {
 	if n := len(*bs); n > 0 {
 		if b := &(*bs)[n-1]; len(b.rows) < batchRows && len(b.bytes) < batchBytes {
 			return b
 		}
 	}
 	// The first byte is nobody's: some drivers make NULL of no bytes.
-	*bs = append(*bs, batch{bytes: []byte{0}, clock: clock})
+	*bs = append(*bs, batch{bytes: make([]byte, 1, 1+min(room, batchBytes)), clock: clock})
 	return &(*bs)[len(*bs)-1]
 }
 

@@ -38,7 +38,7 @@ func (s *Store) deliveryBatches(ds []webhook.Delivery) (bs batches, err error) {
 	if len(ds) > 0 {
 		s.clock.see(ds[len(ds)-1].Created)
 	}
-	seen := make(map[string]bool, len(ds))
+	seen, room := make(map[string]bool, len(ds)), size(ds)
 	for i := range ds {
 		d := &ds[i]
 		if seen[d.ID] {
@@ -56,7 +56,7 @@ func (s *Store) deliveryBatches(ds []webhook.Delivery) (bs batches, err error) {
 		if err != nil {
 			return nil, err
 		}
-		b := bs.next(s.clock.now())
+		b := bs.next(s.clock.now(), room)
 		r := row{
 			ID: d.ID, Account: d.Account, Webhook: d.WebhookID, Event: d.EventID, Type: string(d.Type),
 			Created: milli(d.Created), State: string(d.State), Due: milli(d.Due),
@@ -89,12 +89,15 @@ func size(ds []webhook.Delivery) (n int) {
 		for k, v := range ds[i].Carrier {
 			n += len(k) + len(v) + 6
 		}
-		for _, a := range ds[i].Log {
-			n += 200 + len(a.Detail) + 2*len(a.Response)
+		for j := range ds[i].Log {
+			n += logSize(&ds[i].Log[j])
 		}
 	}
 	return n
 }
+
+// logSize is the same of an entry of the log.
+func logSize(a *webhook.Attempt) int { return 200 + len(a.Reason) + len(a.Detail) + 2*len(a.Response) }
 
 // missing returns the ids of the rows that are not in ids.
 func missing(rows []row, ids map[string]bool) (list []string) {
