@@ -9,9 +9,10 @@
 // programs with either may share them. Besides, Listen tells a program at once
 // of what another commits.
 //
-// It works behind a pooler in transaction mode whatever the pool's settings:
-// its statements are prepared without a name. Only Listen needs a connection to
-// the server itself.
+// Its statements are prepared as the pool's DefaultQueryExecMode says. Behind a
+// pooler in transaction mode that does not know prepared statements (PgBouncer
+// does since 1.21) that has to be pgx.QueryExecModeCacheDescribe or another
+// that leaves none; Listen needs a connection to the server itself.
 package pgxstore
 
 import (
@@ -82,18 +83,16 @@ type conn interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// querier is the statements' way to a conn. Their results are described once,
-// but they are prepared without a name, so that they are planned for the tables
-// as they are, and no pooler is in their way.
+// querier is the statements' way to a conn.
 type querier struct{ conn conn }
 
 func (q querier) Exec(ctx context.Context, query string, args []any) (int64, error) {
-	tag, err := q.conn.Exec(ctx, query, unnamed(args)...)
+	tag, err := q.conn.Exec(ctx, query, args...)
 	return tag.RowsAffected(), err
 }
 
 func (q querier) Query(ctx context.Context, query string, args []any, row func(sqlstore.Scan) error) error {
-	rows, err := q.conn.Query(ctx, query, unnamed(args)...)
+	rows, err := q.conn.Query(ctx, query, args...)
 	if err != nil {
 		return err
 	}
@@ -104,13 +103,6 @@ func (q querier) Query(ctx context.Context, query string, args []any, row func(s
 		}
 	}
 	return rows.Err()
-}
-
-func unnamed(args []any) []any {
-	if len(args) == 0 {
-		return nil // several statements may come without arguments
-	}
-	return append([]any{pgx.QueryExecModeCacheDescribe}, args...)
 }
 
 // database is the store's Database.
