@@ -2,10 +2,6 @@ package webhook
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
@@ -168,7 +164,7 @@ const urgency = 365 * 24 * time.Hour
 func newEmission(e Event, m Meta, targets []*target, carrier map[string]string) (*emission, error) {
 	created := now()
 	if m.ID == "" {
-		m.ID = rand.Text()
+		m.ID = newEventID(created)
 	}
 	if m.Time.IsZero() {
 		m.Time = time.Now()
@@ -222,20 +218,6 @@ func (ds *dialects) body(f Format, list string) ([]byte, error) {
 	body, err := encode(ds.event, ds.meta, list, f)
 	ds.known = append(ds.known, dialect{f, list, body})
 	return body, err
-}
-
-// deliveryID makes emitting twice harmless, per webhook, and keeps a click
-// from colliding with an open of the same ID. It holds no dot, which separates
-// the parts of what is signed.
-func deliveryID(webhook string, t EventType, event string) string {
-	var scratch [512]byte
-	text := scratch[:0]
-	for _, part := range [...]string{webhook, string(t), event} {
-		text = binary.AppendUvarint(text, uint64(len(part)))
-		text = append(text, part...)
-	}
-	sum := sha256.Sum256(text)
-	return "msg_" + hex.EncodeToString(sum[:16])
 }
 
 // reserve lets deliveries be born leased to this process where it is running,

@@ -60,8 +60,10 @@ type Event interface {
 // Meta is what every event says of itself.
 type Meta struct {
 	// ID makes emitting twice harmless: one event type with one ID is
-	// delivered once to each webhook. At most 255 bytes. Empty: generated. ID,
-	// Account and Lists are UTF-8 without NUL, as every store can keep it.
+	// delivered once to each webhook. At most 255 bytes. Empty: a UUID of
+	// version 7 is generated. Those of the app's own do best to be such UUIDs
+	// too, which keep a large log's index fast. ID, Account and Lists are UTF-8
+	// without NUL, as every store can keep it.
 	ID string
 
 	// Account is the tenant whose webhooks are asked. "" is a real account,

@@ -53,7 +53,6 @@ var opened = time.Date(2026, 11, 23, 9, 28, 42, 0, time.UTC)
 func (e event) open() webhook.Open {
 	return webhook.Open{
 		Meta: webhook.Meta{
-			ID:      strconv.Itoa(e.number),
 			Account: account(e.target),
 			Lists:   []string{list(e.target)},
 			Source:  webhook.SourcePublic,

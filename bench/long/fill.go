@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
@@ -41,11 +40,12 @@ func attempt(start time.Time) *webhook.Attempt {
 	return &webhook.Attempt{Start: start, Duration: 12 * time.Millisecond, Status: 200, Response: []byte("ok")}
 }
 
-// delivery returns a new one. IDs are hashes, as the dispatcher's are.
+// delivery returns a new one. Its ID is the event's time and a hash, as the
+// dispatcher's are for events whose IDs it makes.
 func (t *tables) delivery(id string, at time.Time) webhook.Delivery {
 	sum := sha256.Sum256([]byte(id))
 	return webhook.Delivery{
-		ID: "msg_" + hex.EncodeToString(sum[:16]), Account: account, WebhookID: busy, EventID: id,
+		ID: fmt.Sprintf("msg_%012x%x", at.UnixMilli(), sum[:12]), Account: account, WebhookID: busy, EventID: id,
 		Type: webhook.TypeOpen, Body: body, Created: at, State: webhook.StatePending, Due: at,
 	}
 }

@@ -1,0 +1,41 @@
+package webhook
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestANewEventIDIsAUUIDOfVersion7(t *testing.T) {
+	at := time.UnixMilli(0x017F22E279B0) // of the example in RFC 9562, appendix A.6
+	id := newEventID(at)
+	assert.Regexp(t, `^017f22e2-79b0-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, id)
+	assert.NotEqual(t, id, newEventID(at))
+	assert.Equal(t, "017f22e279b0", timeOf(id))
+}
+
+func TestADeliveryIDBeginsWithTheTimeOfTheEventsID(t *testing.T) {
+	const event = "017F22E2-79B0-7CC3-98C4-DC0C0C07398F"
+	id := deliveryID("1", TypeOpen, event)
+	assert.Regexp(t, `^msg_017f22e279b0[0-9a-f]{24}$`, id)
+	assert.Equal(t, id, deliveryID("1", TypeOpen, event))
+	for _, other := range []string{
+		deliveryID("2", TypeOpen, event), deliveryID("1", TypeClick, event),
+		deliveryID("1", TypeOpen, strings.ToLower(event)),
+	} {
+		assert.Equal(t, id[:16], other[:16])
+		assert.NotEqual(t, id, other)
+	}
+	for _, event := range []string{
+		"", "1", "open 42",
+		"017F22E2-79B0-4CC3-98C4-DC0C0C07398F", // version 4
+		"017F22E2-79BX-7CC3-98C4-DC0C0C07398F",
+		"017F22E2.79B0-7CC3-98C4-DC0C0C07398F",
+	} {
+		id := deliveryID("1", TypeOpen, event)
+		assert.Regexp(t, `^msg_[0-9a-f]{32}$`, id)
+		assert.False(t, strings.HasPrefix(id, "msg_017f"), event)
+	}
+}
