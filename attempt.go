@@ -15,17 +15,16 @@ import (
 )
 
 // try decides what becomes of a flight, making an attempt if its webhook still
-// wants one, and notes the outcome in f. It returns false when the delivery is
-// to be let go of without a word to the store, until its lease ends.
-func (d *Dispatcher) try(f *flight) bool {
-	due := f.Due // the lease's end
+// wants one, and notes the outcome in f.
+func (d *Dispatcher) try(f *flight) fate {
+	leaseEnd := f.Due
 	t, err := d.target(f.Account, f.WebhookID)
 	switch {
 	case err != nil:
 		d.complain("reading webhooks", err)
-		return false // given back, it would be claimed again at once
+		return dropped // given back, it would be claimed again at once
 	case d.stopped():
-		f.giveBack(now())
+		f.giveBack(due(f.Type, now()))
 	case t == nil || t.Deleted:
 		f.cancel("Canceled: the webhook was deleted.")
 	case t.Hold.After(now()):
@@ -35,15 +34,26 @@ func (d *Dispatcher) try(f *flight) bool {
 		f.cancel("Canceled: the webhook is off: " + t.Off)
 	case f.Lease > 2*int64(f.Attempts)+poisonLimit && d.deadly(f):
 		f.fail(&Attempt{Start: now(), Reason: "Given up: it was begun many times, and no outcome could be stored."})
-	case now().Add(d.opts.Timeout).After(due):
-		return false
+	case now().Add(d.opts.Timeout).After(leaseEnd):
+		return dropped
+	case !d.lanes.join(f, t.host):
+		return waits
 	case t.Health.failing():
-		return d.tryProbe(f, t, due)
+		return d.tryProbe(f, t, leaseEnd)
 	default:
-		d.attemptOnce(f, t, due)
+		d.attemptOnce(f, t, leaseEnd)
 	}
-	return true
+	return decided
 }
+
+// A fate is what becomes of a flight that was tried.
+type fate int
+
+const (
+	decided fate = iota // its outcome is to be stored
+	dropped             // it is let go of without a word to the store, until its lease ends
+	waits               // for an attempt at its host
+)
 
 // deadly reports whether a delivery was begun so much more often than outcomes
 // of it were stored that it must be what its processes die of. Being begun
@@ -83,7 +93,7 @@ func (t *target) open() bool {
 }
 
 // attemptOnce makes an attempt and decides what its answer means.
-func (d *Dispatcher) attemptOnce(f *flight, t *target, due time.Time) {
+func (d *Dispatcher) attemptOnce(f *flight, t *target, leaseEnd time.Time) {
 	ctx, ended := d.attempts, func(Attempt) {}
 	if h := d.opts.Hooks.Attempt; h != nil {
 		d.guard("Hooks.Attempt", func() {
@@ -97,7 +107,7 @@ func (d *Dispatcher) attemptOnce(f *flight, t *target, due time.Time) {
 		})
 	}
 	f.slot.began()
-	a := d.post(ctx, t, f.Delivery, due)
+	a := d.post(ctx, t, f.Delivery, leaseEnd)
 	f.slot.ended(a.delivered() || a.cut)
 	d.guard("Hooks.Attempt", func() { ended(a.Attempt) })
 
@@ -106,7 +116,7 @@ func (d *Dispatcher) attemptOnce(f *flight, t *target, due time.Time) {
 		f.finish(StateDelivered, &a.Attempt)
 		f.after = d.see(t, a.seen(t, f.probe))
 	case a.cut:
-		f.giveBack(now())
+		f.giveBack(due(f.Type, now()))
 	case a.Status == http.StatusGone:
 		f.fail(&a.Attempt)
 		f.after = func() { d.switchOff(t.Webhook, "The receiver answered 410 Gone.", a.seen(t, f.probe)) }

@@ -120,7 +120,7 @@ func (d *Dispatcher) claimLoop() {
 // claim leases what there is room for and begins with it. It returns the
 // webhook that had the last turn.
 func (d *Dispatcher) claim(after string) string {
-	r := d.lanes.begin(groupRows)
+	r := d.lanes.reserve(groupRows)
 	if r.n == 0 {
 		return after
 	}
@@ -140,7 +140,7 @@ func (d *Dispatcher) claim(after string) string {
 		ids[i] = ds[i].WebhookID
 	}
 	for i, s := range d.lanes.end(r, ids) {
-		d.begin(&flight{Delivery: ds[i], slot: s})
+		d.hold(&flight{Delivery: ds[i], slot: s})
 	}
 	return lastTurn(after, ids)
 }
@@ -298,11 +298,16 @@ func (fs *flights) lease(f *flight) int64 {
 	return f.lease
 }
 
-// begin makes an attempt at a delivery that was leased for this process.
-func (d *Dispatcher) begin(f *flight) {
-	if !d.flights.add(f) {
-		return
+// hold takes charge of a delivery that was leased for this process: it is
+// attempted as soon as there is room.
+func (d *Dispatcher) hold(f *flight) {
+	if d.flights.add(f) {
+		d.lanes.queue(f)
 	}
+}
+
+// begin makes an attempt.
+func (d *Dispatcher) begin(f *flight) {
 	select {
 	case d.idle <- f:
 	default:
@@ -310,15 +315,23 @@ func (d *Dispatcher) begin(f *flight) {
 	}
 }
 
+// giveBack makes a delivery due again for whoever claims it next.
+func (d *Dispatcher) giveBack(f *flight) {
+	f.giveBack(due(f.Type, now()))
+	d.outcomes.add(f)
+}
+
 // fly makes attempts, one after the other, until Shutdown. There are as many
 // goroutines doing so as there ever were attempts at once: the stack that one
 // has grown is worth keeping for the next.
 func (d *Dispatcher) fly(f *flight) {
 	for {
-		if d.try(f) {
+		switch d.try(f) {
+		case decided:
 			d.outcomes.add(f)
-		} else {
+		case dropped:
 			d.end(f)
+		case waits:
 		}
 		select {
 		case f = <-d.idle:
@@ -338,6 +351,6 @@ func (d *Dispatcher) end(f *flight) {
 	case again.Lease == f.change.Lease: // the outcome was stored under its lease
 		again.slot.release()
 	default:
-		d.begin(again)
+		d.hold(again)
 	}
 }

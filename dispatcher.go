@@ -70,7 +70,8 @@ func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {
 	d.registry = newRegistry(store, o.PollInterval, d.learned)
 	d.sightings.byID = map[string]*watch{}
 	d.keeping.byID = map[string]*kept{}
-	d.lanes = newLanes(o.Concurrency, o.PerWebhook, d.Wake)
+	d.lanes = newLanes(limits{o.Concurrency, o.PerWebhook, o.PerHost})
+	d.lanes.begin, d.lanes.giveBack, d.lanes.freed = d.begin, d.giveBack, d.Wake
 	d.flights.byID = map[string]*flight{}
 	d.emits = batcher[*emission]{run: d.enqueue, size: (*emission).size, maxRows: groupRows, maxBytes: groupBytes}
 	d.outcomes = batcher[*flight]{run: d.settle, size: (*flight).size, maxRows: groupRows, maxBytes: groupBytes}

@@ -17,6 +17,10 @@ import (
 // webhook wants it, and then none of the events is stored. After any other
 // error some of them may have been stored: emit again with the same Meta.ID,
 // which delivers each at most once to each webhook.
+//
+// While more is to be delivered than this process has room for, Emit takes a
+// millisecond longer for each event that is emitted at the same time, up to
+// 50 ms: callers who outran the deliveries would only make them later.
 func (d *Dispatcher) Emit(ctx context.Context, events ...Event) error {
 	emissions, err := d.plan(ctx, nil, events)
 	if err != nil || len(emissions) == 0 {
@@ -25,7 +29,6 @@ func (d *Dispatcher) Emit(ctx context.Context, events ...Event) error {
 	r := &receipt{waiting: len(emissions), done: make(chan struct{})}
 	for _, e := range emissions {
 		e.receipt = r
-		d.reserve(e)
 	}
 	d.emits.add(emissions...)
 	select {
@@ -81,9 +84,10 @@ type emission struct {
 
 // A note is what is known of a row beside what is stored.
 type note struct {
-	held bool  // its webhook is not to be attempted now
-	slot *slot // of one that is born leased; nil: it is claimed in its turn
-	dup  bool  // the store or the group had it already
+	held    bool  // its webhook is on hold
+	failing bool  // its webhook is: it is for whoever makes the next probe
+	slot    *slot // of one that is born leased; nil: it is claimed in its turn
+	dup     bool  // the store or the group had it already
 }
 
 func (e *emission) size() (rows, bytes int) {
@@ -159,6 +163,14 @@ func urgent(t EventType) bool {
 // without a further column in every store.
 const urgency = 365 * 24 * time.Hour
 
+// due is when a delivery is due that is to be attempted at once.
+func due(t EventType, at time.Time) time.Time {
+	if urgent(t) {
+		return at.Add(-urgency)
+	}
+	return at
+}
+
 // newEmission makes the delivery of an event to each of targets, encoding the
 // body once for each format and list.
 func newEmission(e Event, m Meta, targets []*target, carrier map[string]string) (*emission, error) {
@@ -172,10 +184,7 @@ func newEmission(e Event, m Meta, targets []*target, carrier map[string]string) 
 	if m.By == "" {
 		m.By = string(m.Source)
 	}
-	due := created
-	if urgent(e.Type()) {
-		due = due.Add(-urgency)
-	}
+	first := due(e.Type(), created)
 	bodies := dialects{event: e, meta: m}
 	em := &emission{rows: make([]Delivery, len(targets)), notes: make([]note, len(targets))}
 	for i, t := range targets {
@@ -183,11 +192,11 @@ func newEmission(e Event, m Meta, targets []*target, carrier map[string]string) 
 		if err != nil {
 			return nil, err
 		}
-		em.notes[i].held = t.Hold.After(created) || t.Health.failing()
+		em.notes[i].held, em.notes[i].failing = t.Hold.After(created), t.Health.failing()
 		em.rows[i] = Delivery{
 			ID: deliveryID(t.ID, e.Type(), m.ID), Account: m.Account, WebhookID: t.ID,
 			EventID: m.ID, Type: e.Type(), Body: body, Carrier: carrier,
-			Created: created, State: StatePending, Due: due,
+			Created: created, State: StatePending, Due: first,
 		}
 		if t.Off != "" { // what is kept goes in the order in which it happened
 			em.rows[i].Due = created
@@ -229,7 +238,7 @@ func (d *Dispatcher) reserve(e *emission) {
 	}
 	for i := range e.rows {
 		row, n := &e.rows[i], &e.notes[i]
-		if n.held {
+		if n.held || n.failing {
 			continue
 		}
 		if n.slot = d.lanes.tryTake(row.WebhookID); n.slot != nil {
@@ -243,8 +252,12 @@ func (d *Dispatcher) reserve(e *emission) {
 // enqueue stores a group of emissions, tells their callers, and begins with
 // those that were born leased.
 func (d *Dispatcher) enqueue(group []*emission) {
+	d.lanes.pace(len(group))
+	for _, e := range group {
+		d.reserve(e)
+	}
 	errs := halve(group, d.enqueuePart)
-	due := false
+	hungry := false
 	for i, e := range group {
 		var err error
 		if errs != nil {
@@ -253,11 +266,11 @@ func (d *Dispatcher) enqueue(group []*emission) {
 		for j, n := range e.notes {
 			switch {
 			case n.slot == nil:
-				due = due || err == nil
+				hungry = hungry || err == nil && !n.held && (n.failing || d.lanes.hungry(e.rows[j].WebhookID))
 			case err != nil || n.dup:
 				n.slot.release()
 			default:
-				d.begin(&flight{Delivery: e.rows[j], slot: n.slot})
+				d.hold(&flight{Delivery: e.rows[j], slot: n.slot})
 			}
 		}
 		if err == nil && d.opts.Hooks.Enqueued != nil {
@@ -265,7 +278,7 @@ func (d *Dispatcher) enqueue(group []*emission) {
 		}
 		e.receipt.report(err)
 	}
-	if due {
+	if hungry {
 		d.Wake()
 	}
 }

@@ -48,6 +48,45 @@ func TestAReceiverThatHangsSlowsNobodyElse(t *testing.T) {
 	})
 }
 
+// In the first moments nothing is known of any of them.
+func TestAThousandReceiversThatHangSlowNobodyElse(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, nil).start()
+		for i := range 1000 {
+			r.put(func(w *webhook.Webhook) {
+				w.Account, w.URL = fmt.Sprint(i), fmt.Sprintf("https://%d.test/", i)
+			})
+		}
+		r.put(func(w *webhook.Webhook) { w.Account, w.URL = "alive", "https://alive.test/" })
+		r.receiver.set(func(req *http.Request) (*http.Response, error) {
+			if req.URL.Host == "alive.test" {
+				return status(200)(req)
+			}
+			return hang(req)
+		})
+		for i := range 4000 { // 1,000 a second, and 100 to the one that answers
+			e := open(fmt.Sprint(i))
+			e.Account = fmt.Sprint(i % 1000)
+			r.emit(e)
+			if i%10 == 0 {
+				e.Account = "alive"
+				r.emit(e)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		count := 0
+		for _, d := range r.log() {
+			if d.Account == "alive" {
+				count++
+				require.NotEmpty(t, d.Log)
+				assert.LessOrEqual(t, d.Log[0].Start.Sub(d.Created), 250*time.Millisecond)
+			}
+		}
+		assert.Equal(t, 400, count)
+	})
+}
+
 func TestABacklogOfOneDoesNotDelayAnother(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, &webhook.Options{Concurrency: 16})
@@ -101,7 +140,7 @@ func TestWhatMustNotWaitGoesFirstWithinItsLane(t *testing.T) {
 
 func TestRetriesDoNotStarveBehindNewEvents(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, &webhook.Options{Concurrency: 4, Backoff: webhook.Schedule(5 * time.Second)}).start()
+		r := newRig(t, &webhook.Options{Concurrency: 4, PerHost: 4, Backoff: webhook.Schedule(5 * time.Second)}).start()
 		r.put(nil)
 		r.receiver.set(func(req *http.Request) (*http.Response, error) {
 			if time.Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)) < 100*time.Millisecond {
@@ -141,5 +180,33 @@ func TestTwoDispatchersShareTheWork(t *testing.T) {
 		}
 		assert.Len(t, seen, 500)
 		assert.Len(t, r.receiver.requests(), 500, "nothing is sent twice")
+	})
+}
+
+func TestWebhooksBehindOneHostShareItsLimit(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, &webhook.Options{PerHost: 3}).start()
+		for i := range 10 {
+			r.put(func(w *webhook.Webhook) { w.URL = fmt.Sprintf("https://Shared.test/%d", i) })
+		}
+		r.put(at("other.test"))
+		r.receiver.set(slowly(500 * time.Millisecond))
+		began := time.Now()
+		for i := range 3 {
+			r.emit(open(fmt.Sprint(i)))
+		}
+		time.Sleep(time.Minute)
+		underWay := map[time.Time]int{}
+		for _, got := range r.receiver.requests() {
+			if got.URL == "https://other.test/" {
+				assert.Equal(t, began, got.At, "another host's do not wait")
+				continue
+			}
+			underWay[got.At]++
+		}
+		assert.Len(t, underWay, 10)
+		for at, n := range underWay {
+			assert.Equal(t, 3, n, "at %s", at)
+		}
 	})
 }

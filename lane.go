@@ -6,61 +6,116 @@ import (
 	"time"
 )
 
-// lanes bounds the attempts under way: in all, and per webhook, each webhook
-// having a lane whose limit adapts to how its receiver answers.
+// lanes decides how many deliveries this process holds, and when each of them
+// is attempted. Each webhook has a lane, whose limit of attempts under way
+// adapts to how its receiver answers; other limits are of all lanes and of all
+// webhooks behind one host.
 //
-// An attempt takes a slot before it begins and gives it back when its outcome
-// is stored, which bounds memory and stops attempts while the store is down. A
-// slot older than a second counts as slow, against a limit of its own.
+// Whoever wants to lease deliveries asks for slots first, which bounds memory.
+// What is leased waits in its lane until there is room for one more attempt: a
+// few times what may be under way, so that slots which come free are filled
+// without asking the store, and many at once are claimed when it is asked. A
+// slot is given back when the outcome is stored, which stops attempts while
+// the store is down.
 type lanes struct {
-	maxFast, maxSlow int
-	start, max       int // limits of a lane: at first, and at the most
+	limits
+	begin    func(*flight) // makes an attempt; must not block
+	giveBack func(*flight) // gives a delivery back to the store; must not block
+	freed    func()        // asks for a claim
 
 	mu         sync.Mutex
-	fast, slow int // slots taken
+	fast, slow int // attempts under way
+	waiting    int // slots taken, of deliveries that wait
 	closed     bool
 	drained    chan struct{} // closed once closed is set and no slot is taken
 	starved    bool          // the last claim found no end: any lane may have a backlog
+	eased      chan struct{} // unless nil: closed once they are not crowded any more
 	known      map[string]*lane
-	freed      func() // called when a slot came free that a backlog waits for
+	hosts      map[string]*host
+	turns      fifo[*lane] // those with something that waits and room for it
+	young      fifo[*slot] // attempts by when they began, until they are slow
+	slowing    fifo[*slot] // the same of those that are, until they hang
+	clock      *time.Timer // for the first of both
 }
+
+// limits of what lanes let through.
+type limits struct {
+	concurrency int // attempts under way, but for the slow ones
+	perWebhook  int // of one webhook
+	perHost     int // of all webhooks behind one host, but for the slow ones
+}
+
+// slowest is how many slow attempts may be under way: what is slower stays
+// among the others.
+func (l limits) slowest() int { return slowFactor * l.concurrency }
+
+// ahead is how many deliveries may wait.
+func (l limits) ahead() int { return aheadFactor * l.concurrency }
+
+// held is how many deliveries may wait or be attempted, but for the slow ones.
+func (l limits) held() int { return l.concurrency + l.ahead() }
+
+// first is the limit with which a lane begins, as a rule.
+func (l limits) first() int { return min(startLimit, l.perWebhook) }
 
 // A lane is what is known of the attempts for one webhook.
 type lane struct {
-	limit   int
-	busy    int
+	limit   int // of busy
+	busy    int // attempts under way
+	waiting int // slots taken, of deliveries that wait
+	urgent  fifo[*flight]
+	others  fifo[*flight]
+	inTurn  bool // it is in turns
 	backlog bool // the store is known to hold due deliveries for it
 	marked  bool // so, since the last claim began
 }
 
-// A slot is the right to one attempt.
-type slot struct {
-	lanes   *lanes
-	lane    *lane
-	webhook string
-	slow    bool
-	given   bool // back
-	timer   *time.Timer
+// ahead is how many deliveries a lane may hold. One that is as narrow as can
+// be has nothing wait: it is slow or fails, and another process, or what is
+// urgent, may come first.
+func ahead(limit int) int {
+	if limit == 1 {
+		return 1
+	}
+	return (1 + laneFactor) * limit
+}
+
+// room is how many more deliveries the lane may hold.
+func (ln *lane) room() int { return max(ahead(ln.limit)-ln.busy-ln.waiting, 0) }
+
+// queued is how many of those that wait are here.
+func (ln *lane) queued() int { return ln.urgent.len() + ln.others.len() }
+
+// next takes the delivery out that is to be attempted next. There must be one.
+func (ln *lane) next() *flight {
+	if ln.urgent.len() > 0 {
+		return ln.urgent.pop()
+	}
+	return ln.others.pop()
+}
+
+// last takes the delivery out that would be attempted last. There must be one.
+func (ln *lane) last() *flight {
+	if ln.others.len() > 0 {
+		return ln.others.popLast()
+	}
+	return ln.urgent.popLast()
 }
 
 // maxKnown bounds how many idle lanes are remembered: those of receivers that
 // failed, since an idle lane that is as wide as a new one is forgotten at once.
 const maxKnown = 4096
 
-func newLanes(concurrency, perWebhook int, freed func()) *lanes {
-	return &lanes{
-		maxFast: concurrency, maxSlow: slowFactor * concurrency,
-		start: min(startLimit, perWebhook), max: perWebhook,
-		known: map[string]*lane{}, freed: freed, drained: make(chan struct{}),
-	}
+func newLanes(l limits) *lanes {
+	return &lanes{limits: l, known: map[string]*lane{}, hosts: map[string]*host{}, drained: make(chan struct{})}
 }
 
 func (l *lanes) lane(webhook string) *lane {
 	ln := l.known[webhook]
 	if ln == nil {
-		ln = &lane{limit: l.start}
+		ln = &lane{limit: l.start()}
 		if len(l.known) >= maxKnown {
-			maps.DeleteFunc(l.known, func(_ string, ln *lane) bool { return ln.busy == 0 })
+			maps.DeleteFunc(l.known, func(_ string, ln *lane) bool { return ln.busy+ln.waiting == 0 })
 		}
 		l.known[webhook] = ln
 	}
@@ -75,21 +130,36 @@ func (l *lanes) tryTake(webhook string) *slot {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	ln := l.lane(webhook)
-	if l.closed || ln.backlog || ln.busy >= ln.limit-1 || l.fast >= l.maxFast-(l.maxFast+7)/8 {
+	if l.closed || ln.backlog || ln.room() <= 1 || l.free() <= (l.held()+7)/8 {
 		return nil
 	}
-	l.fast++
-	return l.take(webhook)
+	return l.take(webhook, ln)
 }
 
-// take takes a slot. The caller holds mu and has counted it as fast.
-func (l *lanes) take(webhook string) *slot {
-	ln := l.lane(webhook)
-	ln.busy++
+// start is the limit of a lane that is not known yet, at present. The caller
+// holds mu.
+func (l *lanes) start() int {
+	if l.manySlow() {
+		return 1
+	}
+	return l.first()
+}
+
+// manySlow reports whether more than half of the slow places are taken. The
+// caller holds mu.
+func (l *lanes) manySlow() bool { return 2*l.slow > l.slowest() }
+
+// free is how many more deliveries may be held. The caller holds mu.
+func (l *lanes) free() int { return l.held() - l.fast - l.waiting }
+
+// take takes a slot. The caller holds mu.
+func (l *lanes) take(webhook string, ln *lane) *slot {
+	l.waiting++
+	ln.waiting++
 	return &slot{lanes: l, lane: ln, webhook: webhook}
 }
 
-// mark notes that the store holds due deliveries for a webhook.
+// mark notes that the store is about to hold due deliveries for a webhook.
 func (l *lanes) mark(webhook string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -97,25 +167,41 @@ func (l *lanes) mark(webhook string) {
 	ln.backlog, ln.marked = true, true
 }
 
-// A room is what a claim may bring: n slots, held until end.
+// hungry reports whether what the store holds for a webhook should be claimed
+// now: its lane will not ask for it by itself.
+func (l *lanes) hungry(webhook string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ln := l.known[webhook]
+	return ln != nil && l.wants(ln)
+}
+
+// wants reports whether a lane has a backlog and should be filled up: when half
+// of what may wait is gone, so that claims are of many. The caller holds mu.
+func (l *lanes) wants(ln *lane) bool {
+	return ln.backlog && ln.waiting <= ln.limit && ln.room() > 0
+}
+
+// A room is what a claim may bring: n deliveries, for which slots are held
+// until end.
 type room struct {
 	n, each int
 	lanes   map[string]int
 }
 
-// begin holds all free slots for a claim, one at a time. What it found must be
-// told to end.
-func (l *lanes) begin(most int) room {
+// reserve holds slots for a claim, one at a time. What it found must be told to
+// end.
+func (l *lanes) reserve(most int) room {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r := room{n: min(most, l.maxFast-l.fast), each: l.start, lanes: map[string]int{}}
+	r := room{n: min(most, l.free()), each: ahead(l.start()), lanes: map[string]int{}}
 	if l.closed || r.n <= 0 {
 		return room{}
 	}
-	l.fast += r.n
+	l.waiting += r.n
 	for id, ln := range l.known {
-		if ln.busy > 0 || ln.backlog || ln.limit < l.start {
-			r.lanes[id] = max(ln.limit-ln.busy, 0)
+		if ln.busy+ln.waiting > 0 || ln.backlog || ln.limit < l.first() {
+			r.lanes[id] = ln.room()
 		}
 		ln.marked = false
 	}
@@ -127,15 +213,16 @@ func (l *lanes) begin(most int) room {
 func (l *lanes) end(r room, claimed []string) []*slot {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.waiting -= r.n
 	slots := make([]*slot, len(claimed))
 	count := map[string]int{}
 	for i, id := range claimed {
-		slots[i] = l.take(id)
+		slots[i] = l.take(id, l.lane(id))
 		count[id]++
 	}
-	l.fast += len(claimed) - r.n
 	l.drain()
 	l.starved = len(claimed) >= r.n
+	l.ease()
 	if l.starved {
 		return slots
 	}
@@ -157,18 +244,89 @@ func (l *lanes) end(r room, claimed []string) []*slot {
 	return slots
 }
 
-// abort gives back what begin held, after a claim that failed.
+// abort gives back what reserve held, after a claim that failed.
 func (l *lanes) abort(r room) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.fast -= r.n
+	l.waiting -= r.n
 	l.drain()
+	l.ease()
+}
+
+// queue has a leased delivery wait for its attempt, at most until there is
+// room.
+func (l *lanes) queue(f *flight) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		l.giveBack(f)
+		return
+	}
+	ln := f.slot.lane
+	if urgent(f.Type) {
+		ln.urgent.push(f)
+	} else {
+		ln.others.push(f)
+	}
+	l.offer(ln)
+	l.advance()
+}
+
+// offer gives a lane a turn if it has use for one. The caller holds mu, and
+// calls advance.
+func (l *lanes) offer(ln *lane) {
+	if !ln.inTurn && ln.busy < ln.limit && ln.queued() > 0 {
+		ln.inTurn = true
+		l.turns.push(ln)
+	}
+}
+
+// advance begins attempts, a lane at a time, while there is room. The caller
+// holds mu.
+func (l *lanes) advance() {
+	for l.fast < l.concurrency && l.turns.len() > 0 && !l.closed {
+		ln := l.turns.pop()
+		ln.inTurn = false
+		if ln.busy >= ln.limit || ln.queued() == 0 {
+			continue
+		}
+		f := ln.next()
+		f.slot.begins()
+		l.offer(ln)
+		l.begin(f)
+	}
+}
+
+// trim gives back what waits in a lane that has become narrower. The caller
+// holds mu.
+func (l *lanes) trim(ln *lane) {
+	for ln.queued() > 0 && ln.busy+ln.queued() > ahead(ln.limit) {
+		f := ln.last()
+		ln.backlog, ln.marked = true, true
+		l.giveBack(f)
+	}
+}
+
+// forget drops a lane that is as good as one not known yet. The caller holds
+// mu.
+func (l *lanes) forget(webhook string, ln *lane) {
+	if ln.busy+ln.waiting == 0 && !ln.backlog && ln.limit >= l.first() {
+		delete(l.known, webhook)
+	}
+}
+
+// wake asks for a claim if somebody waits for what came free. The caller holds
+// mu.
+func (l *lanes) wake(ln *lane) {
+	if !l.closed && (l.wants(ln) || l.starved && l.free() >= l.held()/4) {
+		l.freed()
+	}
 }
 
 // drain tells whoever closed the lanes that the last slot was given back. The
 // caller holds mu.
 func (l *lanes) drain() {
-	if l.closed && l.fast+l.slow == 0 {
+	if l.closed && l.fast+l.slow+l.waiting == 0 {
 		select {
 		case <-l.drained:
 		default:
@@ -177,76 +335,24 @@ func (l *lanes) drain() {
 	}
 }
 
-// began starts the second after which an attempt counts as slow.
-func (s *slot) began() { s.timer = time.AfterFunc(slowAfter, s.slowed) }
-
-// slowed moves an attempt over to the slow ones, and narrows its lane: more
-// attempts at once would not help a receiver that does not answer.
-func (s *slot) slowed() {
-	l := s.lanes
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s.lane.limit = max(s.lane.limit/2, 1)
-	if l.slow < l.maxSlow && !s.given {
-		s.slow = true
-		l.slow++
-		l.fast--
-		l.wake(s.lane)
-	}
-}
-
-// ended stops the clock of an attempt and lets its lane learn: a good answer
-// within the second widens it while all of it is used, a failure halves it.
-func (s *slot) ended(good bool) {
-	fast := s.timer.Stop()
-	l := s.lanes
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch {
-	case !good:
-		s.lane.limit = max(s.lane.limit/2, 1)
-	case fast && s.lane.busy >= s.lane.limit-1:
-		s.lane.limit = min(s.lane.limit+1, l.max)
-	}
-}
-
-// release gives the slot back.
-func (s *slot) release() {
-	l := s.lanes
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s.given = true
-	s.lane.busy--
-	if s.slow {
-		l.slow--
-	} else {
-		l.fast--
-	}
-	l.drain()
-	l.wake(s.lane)
-	l.forget(s.webhook, s.lane)
-}
-
-// forget drops a lane that is as good as one not known yet. The caller holds
-// mu.
-func (l *lanes) forget(webhook string, ln *lane) {
-	if ln.busy == 0 && !ln.backlog && ln.limit >= l.start {
-		delete(l.known, webhook)
-	}
-}
-
-// wake tells of a slot that came free if somebody waits for it. The caller
-// holds mu.
-func (l *lanes) wake(ln *lane) {
-	if (l.starved || ln.backlog) && !l.closed {
-		l.freed()
-	}
-}
-
-// close ends the handing out of slots.
+// close ends the handing out of slots, and gives back what waits.
 func (l *lanes) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
 	l.closed = true
+	for _, ln := range l.known {
+		for ln.queued() > 0 {
+			l.giveBack(ln.next())
+		}
+	}
+	for _, h := range l.hosts {
+		for h.queue.len() > 0 {
+			l.giveBack(h.queue.pop())
+		}
+	}
 	l.drain()
+	l.ease()
 }

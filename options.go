@@ -13,15 +13,20 @@ import (
 // default.
 type Options struct {
 	// Concurrency is how many attempts may be under way at once in this
-	// process: 256 by default. An attempt older than a second counts against a
-	// second limit of eight times as many instead, so that receivers that hang
-	// do not take the places of those that answer.
+	// process: 256 by default. An attempt older than a tenth of a second counts
+	// against a second limit of eight times as many instead, so that receivers
+	// that hang do not take the places of those that answer.
 	Concurrency int
 
 	// PerWebhook is the most attempts under way at once for one webhook: 32 by
 	// default. The limit in force begins at 4 and adapts between 1 and this:
 	// more while answers come fast and well, fewer when they slow or fail.
 	PerWebhook int
+
+	// PerHost is the most attempts under way at once for all webhooks behind
+	// one host together, such as a no-code tool's: half of Concurrency by
+	// default. Attempts older than a second do not count.
+	PerHost int
 
 	// Timeout is how long one attempt may take, from looking up the name to
 	// the end of the answer's body: 15 s by default. A delivery whose process
@@ -121,7 +126,10 @@ type Hooks struct {
 const (
 	startLimit   = 4                // attempts under way for a webhook that is not known yet
 	slowFactor   = 8                // slow attempts allowed, in times of Concurrency
-	slowAfter    = time.Second      // from when on an attempt is slow
+	aheadFactor  = 4                // deliveries held beside those attempted, in times of Concurrency
+	laneFactor   = 2                // the same of one webhook, in times of its limit
+	slowAfter    = time.Second / 10 // from when on an attempt is slow
+	hangsAfter   = time.Second      // from when on it hangs
 	storeTimeout = 30 * time.Second // for one call of the store
 	poisonLimit  = 50               // leases beyond twice the attempts before a delivery is given up
 	keptResponse = 16 << 10         // bytes of an answer that are kept
@@ -140,6 +148,7 @@ func (o *Options) withDefaults() (Options, error) {
 	}{
 		{"Concurrency", opts.Concurrency < 0},
 		{"PerWebhook", opts.PerWebhook < 0},
+		{"PerHost", opts.PerHost < 0},
 		{"Timeout", opts.Timeout < 0},
 		{"PollInterval", opts.PollInterval < 0},
 		{"BodyLimit", opts.BodyLimit < 0},
@@ -156,6 +165,7 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	setDefault(&opts.Concurrency, 256)
 	setDefault(&opts.PerWebhook, 32)
+	setDefault(&opts.PerHost, (opts.Concurrency+1)/2)
 	setDefault(&opts.Timeout, 15*time.Second)
 	setDefault(&opts.PollInterval, time.Second)
 	setDefault(&opts.Retention, 30*24*time.Hour)

@@ -9,7 +9,7 @@ import (
 // one at a time among all processes, the probe. The webhook's document decides
 // which: whoever can put its Hold off to the end of a lease makes the probe,
 // and should its process die, another does after that.
-func (d *Dispatcher) tryProbe(f *flight, t *target, due time.Time) bool {
+func (d *Dispatcher) tryProbe(f *flight, t *target, leaseEnd time.Time) fate {
 	ctx, cancel := bounded(d.settling)
 	_, err := d.update(ctx, t.Account, t.ID, func(w *Webhook) error {
 		switch {
@@ -28,16 +28,16 @@ func (d *Dispatcher) tryProbe(f *flight, t *target, due time.Time) bool {
 	case errors.Is(err, errUnchanged): // it does well again
 	case errors.Is(err, errHeld) || errors.Is(err, ErrNotFound):
 		f.giveBack(now().Add(d.opts.PollInterval))
-		return true
+		return decided
 	default:
 		d.complain("holding a webhook", err)
-		return false
+		return dropped
 	}
-	if now().Add(d.opts.Timeout).After(due) {
-		return false
+	if now().Add(d.opts.Timeout).After(leaseEnd) {
+		return dropped
 	}
-	d.attemptOnce(f, t, due)
-	return true
+	d.attemptOnce(f, t, leaseEnd)
+	return decided
 }
 
 var errHeld = errors.New("the webhook is held")
@@ -47,7 +47,9 @@ var errHeld = errors.New("the webhook is held")
 func (l *lanes) narrow(webhook string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.lane(webhook).limit = 1
+	ln := l.lane(webhook)
+	ln.limit = 1
+	l.trim(ln)
 }
 
 // learned is called with each webhook that the registry takes note of.

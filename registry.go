@@ -40,6 +40,7 @@ type account struct {
 type target struct {
 	Webhook
 	url    *url.URL
+	host   string // which it shares with other webhooks
 	header http.Header
 	signer signer
 	broken error // why it cannot be attempted; nil: it can
@@ -68,6 +69,9 @@ func newTarget(w Webhook) *target {
 		t.broken = invalid("URL", "is not a URL") // the other text would hold it
 	} else {
 		t.signer, t.broken = newSigner(w.Secrets)
+	}
+	if t.url != nil {
+		t.host = normalHost(t.url.Hostname())
 	}
 	for name, value := range w.Headers {
 		t.header.Set(name, value)

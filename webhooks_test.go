@@ -184,14 +184,17 @@ func TestDeletingCancelsWhatWaits(t *testing.T) {
 			r.emit(open(fmt.Sprint(i)))
 		}
 		synctest.Wait()
+		sent := r.receiver.requests()
+		require.NotEmpty(t, sent) // once one has failed, the next waits
 		require.NoError(t, r.DeleteWebhook(r.ctx, "", w.ID))
+		synctest.Wait()
 		for _, d := range r.log() {
 			assert.Equal(t, webhook.StateCanceled, d.State)
 			last := d.Log[len(d.Log)-1]
 			assert.Contains(t, last.Reason, "deleted")
 		}
 		time.Sleep(time.Hour)
-		assert.Len(t, r.receiver.requests(), 3)
+		assert.Len(t, r.receiver.requests(), len(sent))
 	})
 }
 

@@ -1,0 +1,48 @@
+package webhook
+
+// A fifo is a queue whose zero value is empty.
+type fifo[T any] struct {
+	items []T
+	head  int
+}
+
+func (q *fifo[T]) len() int { return len(q.items) - q.head }
+
+func (q *fifo[T]) push(x T) { q.items = append(q.items, x) }
+
+// pushFirst has x come before all others.
+func (q *fifo[T]) pushFirst(x T) {
+	if q.head == 0 {
+		q.items = append(q.items, x)
+		copy(q.items[1:], q.items)
+	} else {
+		q.head--
+	}
+	q.items[q.head] = x
+}
+
+func (q *fifo[T]) first() T { return q.items[q.head] }
+
+// pop takes out what came first. The queue must not be empty.
+func (q *fifo[T]) pop() T {
+	var zero T
+	x := q.items[q.head]
+	q.items[q.head] = zero
+	q.head++
+	if 2*q.head >= len(q.items) { // at most half of it is dead
+		n := copy(q.items, q.items[q.head:])
+		clear(q.items[n:])
+		q.items, q.head = q.items[:n], 0
+	}
+	return x
+}
+
+// popLast takes out what came last. The queue must not be empty.
+func (q *fifo[T]) popLast() T {
+	var zero T
+	last := len(q.items) - 1
+	x := q.items[last]
+	q.items[last] = zero
+	q.items = q.items[:last]
+	return x
+}
