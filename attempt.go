@@ -326,10 +326,14 @@ func (p *progress) trace(leaseEnd time.Time, stop context.CancelCauseFunc) *http
 		DNSStart:          func(httptrace.DNSStartInfo) { p.enter(phaseLookup) },
 		ConnectStart:      func(string, string) { p.enter(phaseConnect) },
 		TLSHandshakeStart: func() { p.enter(phaseTLS) },
-		GotConn: func(httptrace.GotConnInfo) {
+		GotConn: func(got httptrace.GotConnInfo) {
 			p.enter(phaseSend)
-			if now().After(leaseEnd) {
-				stop(errLeaseEnded)
+			if !now().After(leaseEnd) {
+				return
+			}
+			stop(errLeaseEnded)
+			if got.Conn != nil { // the transport writes meanwhile
+				_ = got.Conn.SetWriteDeadline(time.Unix(1, 0))
 			}
 		},
 		WroteRequest: func(info httptrace.WroteRequestInfo) {

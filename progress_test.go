@@ -3,11 +3,14 @@ package webhook
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http/httptrace"
+	"os"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // Which phase an attempt is in decides what a customer reads. The order of
@@ -41,7 +44,11 @@ func TestNothingIsSentAfterTheLeasesEnd(t *testing.T) {
 	ctx, stop := context.WithCancelCause(t.Context())
 	var p progress
 	trace := p.trace(time.Now().Add(-time.Second), stop)
-	trace.GotConn(httptrace.GotConnInfo{})
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	trace.GotConn(httptrace.GotConnInfo{Conn: ours})
+	_, err := ours.Write([]byte("POST"))
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 	assert.Equal(t, errLeaseEnded, context.Cause(ctx))
 	assert.True(t, cutShort(ctx), "it uses up no attempt")
 }
