@@ -98,6 +98,14 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, storeTimeout)
 }
 
+// unanswered says what the end of bounded's context means.
+func unanswered(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("the store has not answered for %s: %w", storeTimeout, err)
+	}
+	return err
+}
+
 // wrap says which operation an error of the store belongs to, once.
 func wrap(operation string, err error) error {
 	if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) || errors.As(err, new(*InvalidError)) {
@@ -116,7 +124,7 @@ func (d *Dispatcher) complain(operation string, err error) {
 	}
 	d.mu.Unlock()
 	if !quiet {
-		d.opts.Logger.Error("webhook: "+operation+" failed and will be tried again", "error", err)
+		d.opts.Logger.Error("webhook: "+operation+" failed and will be tried again", "error", unanswered(err))
 	}
 }
 

@@ -35,7 +35,7 @@ func (d *Dispatcher) Emit(ctx context.Context, events ...Event) error {
 	case <-r.done:
 		return wrap("Emit", r.err)
 	case <-ctx.Done():
-		return fmt.Errorf("webhook: Emit: it is not known whether the events were stored: emit again with the same ID: %w", ctx.Err())
+		return fmt.Errorf("webhook: Emit: the store has not answered, and may have stored the events: emit again with the same ID: %w", ctx.Err())
 	}
 }
 
@@ -300,7 +300,7 @@ func (d *Dispatcher) enqueuePart(part []*emission) error {
 	}
 	had, err := d.store.Enqueue(ctx, rows)
 	if err != nil {
-		return err
+		return unanswered(err)
 	}
 	for _, id := range had {
 		if n := at[id]; n != nil {
