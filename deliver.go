@@ -22,6 +22,7 @@ func (d *Dispatcher) Start() error {
 		return errors.New("webhook: Start: the dispatcher is running already")
 	}
 	d.started = true
+	d.vitals.turn()
 	d.loops.Go(d.claimLoop)
 	d.loops.Go(d.refreshLoop)
 	d.loops.Go(d.pruneLoop)
@@ -113,6 +114,7 @@ func (d *Dispatcher) claimLoop() {
 		case <-poll.C:
 			poll.Reset(d.opts.PollInterval)
 		}
+		d.vitals.turn()
 		after = d.claim(after)
 	}
 }
@@ -127,8 +129,12 @@ func (d *Dispatcher) claim(after string) string {
 	ctx, cancel := bounded(d.settling)
 	defer cancel()
 	until := d.leaseEnd()
-	ds, err := d.store.Claim(ctx, Claim{
-		Now: now(), Until: until, After: after, Limit: r.n, Each: r.each, Room: r.lanes,
+	var ds []Delivery
+	err := d.vitals.ask(func() (err error) {
+		ds, err = d.store.Claim(ctx, Claim{
+			Now: now(), Until: until, After: after, Limit: r.n, Each: r.each, Room: r.lanes,
+		})
+		return err
 	})
 	if err != nil {
 		d.lanes.abort(r)

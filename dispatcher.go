@@ -27,6 +27,7 @@ type Dispatcher struct {
 	flights     flights
 	sightings   sightings
 	keeping     keeping
+	vitals      vitals
 	settlePause time.Duration // after the last group of outcomes could not be stored
 	idle        chan *flight  // to goroutines that wait for an attempt to make
 	woken       chan struct{} // asks for a claim

@@ -92,7 +92,11 @@ func (d *Dispatcher) settlePart(part []*flight) error {
 		f.change.Lease = d.flights.lease(f)
 		changes[i] = f.change
 	}
-	lost, err := d.store.Apply(ctx, changes)
+	var lost []string
+	err := d.vitals.ask(func() (err error) {
+		lost, err = d.store.Apply(ctx, changes)
+		return err
+	})
 	if err != nil {
 		for _, f := range part {
 			f.unsure = true // it may have been carried out: the next call may be one of a part of these
