@@ -1,0 +1,159 @@
+package otelwebhook
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"strconv"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/listhook/webhook"
+)
+
+// Attributes. Those of HTTP are OpenTelemetry's semantic conventions'.
+const (
+	method      = attribute.Key("http.request.method")
+	statusCode  = attribute.Key("http.response.status_code")
+	resendCount = attribute.Key("http.request.resend_count")
+	errorType   = attribute.Key("error.type")
+
+	eventType  = attribute.Key("listhook.event.type")
+	deliveryID = attribute.Key("listhook.delivery.id")
+	webhookID  = attribute.Key("listhook.webhook.id")
+	state      = attribute.Key("listhook.delivery.state")
+	percentage = attribute.Key("listhook.warning.percent")
+	limit      = attribute.Key("listhook.lane.limit")
+	speed      = attribute.Key("listhook.attempt.speed")
+)
+
+// Hooks returns hooks that report, and that call own's as well: for
+// webhook.Options.
+func (t *Telemetry) Hooks(own webhook.Hooks) webhook.Hooks {
+	h := own
+	h.Carrier = func(ctx context.Context) map[string]string {
+		return t.carrier(ctx, own.Carrier)
+	}
+	h.Attempt = func(ctx context.Context, d webhook.Delivery) (context.Context, func(webhook.Attempt)) {
+		ctx, ended := t.attempt(ctx, d)
+		if own.Attempt == nil {
+			return ctx, ended
+		}
+		ownCtx, ownEnded := own.Attempt(ctx, d)
+		if ownCtx != nil {
+			ctx = ownCtx
+		}
+		return ctx, func(a webhook.Attempt) {
+			defer ended(a)
+			if ownEnded != nil {
+				ownEnded(a)
+			}
+		}
+	}
+	h.Enqueued = func(ds []webhook.Delivery) {
+		for _, d := range ds {
+			t.enqueued.Add(context.Background(), 1, metric.WithAttributes(eventType.String(string(d.Type))))
+		}
+		if own.Enqueued != nil {
+			own.Enqueued(ds)
+		}
+	}
+	h.Changed = func(d webhook.Delivery) {
+		t.outcomes.Add(context.Background(), 1, metric.WithAttributes(
+			eventType.String(string(d.Type)), state.String(string(d.State))))
+		if own.Changed != nil {
+			own.Changed(d)
+		}
+	}
+	h.Lost = func(d webhook.Delivery) {
+		t.lost.Add(context.Background(), 1)
+		if own.Lost != nil {
+			own.Lost(d)
+		}
+	}
+	// A process that has no Warned may switch off without a warning: what an
+	// app without one gets must stay so.
+	if own.Warned != nil {
+		h.Warned = func(w webhook.Webhook, percent int) {
+			t.warnings.Add(context.Background(), 1, metric.WithAttributes(percentage.Int(percent)))
+			own.Warned(w, percent)
+		}
+	}
+	h.SwitchedOff = func(w webhook.Webhook) {
+		t.switchedOff.Add(context.Background(), 1)
+		if own.SwitchedOff != nil {
+			own.SwitchedOff(w)
+		}
+	}
+	return h
+}
+
+// carrier returns what is kept with a delivery: the app's own, and the caller's
+// trace context.
+func (t *Telemetry) carrier(ctx context.Context, own func(context.Context) map[string]string) map[string]string {
+	kept := map[string]string{}
+	if own != nil {
+		maps.Copy(kept, own(ctx))
+	}
+	if trace.SpanContextFromContext(ctx).IsValid() {
+		t.propagator.Inject(ctx, propagation.MapCarrier(kept))
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	return kept
+}
+
+// attempt begins the span of an attempt, a trace of its own: hours may lie
+// between it and the emit that it is linked to, and a campaign has a million.
+func (t *Telemetry) attempt(ctx context.Context, d webhook.Delivery) (context.Context, func(webhook.Attempt)) {
+	attributes := []attribute.KeyValue{
+		method.String(http.MethodPost), eventType.String(string(d.Type)),
+		deliveryID.String(d.ID), webhookID.String(d.WebhookID),
+	}
+	if d.Attempts > 0 {
+		attributes = append(attributes, resendCount.Int(d.Attempts))
+	}
+	options := []trace.SpanStartOption{
+		trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attributes...),
+	}
+	emitted := trace.SpanContextFromContext(t.propagator.Extract(context.Background(), propagation.MapCarrier(d.Carrier)))
+	if emitted.IsValid() {
+		options = append(options, trace.WithLinks(trace.Link{SpanContext: emitted}))
+	}
+	ctx, span := t.tracer.Start(ctx, http.MethodPost, options...)
+	return ctx, func(a webhook.Attempt) {
+		about := []attribute.KeyValue{method.String(http.MethodPost), eventType.String(string(d.Type))}
+		if a.Status != 0 {
+			about = append(about, statusCode.Int(a.Status))
+			span.SetAttributes(statusCode.Int(a.Status))
+		}
+		if failure := a.Failure(); failure != "" {
+			about = append(about, errorType.String(failure))
+			span.SetAttributes(errorType.String(failure))
+			span.SetStatus(codes.Error, "")
+		}
+		t.duration.Record(ctx, a.Duration.Seconds(), metric.WithAttributes(known(about)...))
+		span.End()
+	}
+}
+
+// known replaces a status that no standard names: receivers may answer any of
+// nine hundred.
+func known(attributes []attribute.KeyValue) []attribute.KeyValue {
+	for i, a := range attributes {
+		switch {
+		case a.Key == statusCode && http.StatusText(int(a.Value.AsInt64())) == "":
+			attributes[i] = statusCode.Int(int(a.Value.AsInt64()) / 100 * 100)
+		case a.Key == errorType:
+			if code, err := strconv.Atoi(a.Value.AsString()); err == nil && http.StatusText(code) == "" {
+				attributes[i] = errorType.String(strconv.Itoa(code / 100 * 100))
+			}
+		}
+	}
+	return attributes
+}

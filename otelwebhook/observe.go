@@ -1,0 +1,147 @@
+package otelwebhook
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/listhook/webhook"
+)
+
+// Limits of what the store is asked.
+const (
+	queueTimeout = 10 * time.Second
+	countLimit   = 1_000_000 // more than that is counted as that
+	oldest       = 100       // deliveries that the age of the queue is taken from
+)
+
+// Observe reports what d has under way at each collection, and how much the
+// store holds, as of the last QueueInterval: collecting waits for no database.
+// Where several processes share a store, each reports the same queue.
+//
+// Call stop before d is shut down, or with it. An error is the meter's.
+func (t *Telemetry) Observe(d *webhook.Dispatcher) (stop func() error, err error) {
+	var errs []error
+	gauge := func(name, unit, description string) metric.Int64ObservableGauge {
+		g, err := t.meter.Int64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(description))
+		errs = append(errs, err)
+		return g
+	}
+	active := gauge("listhook.attempts.active", "{attempt}", "Attempts under way in this process.")
+	held := gauge("listhook.deliveries.held", "{delivery}", "Deliveries that this process holds until there is room for an attempt.")
+	lanes := gauge("listhook.lanes", "{webhook}", "Webhooks that this process knows, by the limit of their attempts; 1: slow or failing.")
+	ready := gauge("listhook.ready", "{dispatcher}", "1 while this process delivers, else 0.")
+	pending := gauge("listhook.queue.pending", "{delivery}", "Deliveries in the store that are not finished.")
+	due := gauge("listhook.queue.due", "{delivery}", "Those of them that are due and that no process has claimed.")
+	age, err := t.meter.Float64ObservableGauge("listhook.queue.age", metric.WithUnit("s"),
+		metric.WithDescription("How long the first of the due deliveries has been due."))
+	errs = append(errs, err)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+
+	q := &queue{d: d}
+	registration, err := t.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		s := d.Status()
+		o.ObserveInt64(active, int64(s.Attempts), metric.WithAttributes(speed.String("fast")))
+		o.ObserveInt64(active, int64(s.Slow), metric.WithAttributes(speed.String("slow")))
+		o.ObserveInt64(held, int64(s.Waiting))
+		byLimit := map[int]int64{1: 0}
+		for _, l := range s.Lanes {
+			byLimit[l.Limit]++
+		}
+		for n, count := range byLimit {
+			o.ObserveInt64(lanes, count, metric.WithAttributes(limit.Int(n)))
+		}
+		isReady := int64(1)
+		if d.Ready() != nil {
+			isReady = 0
+		}
+		o.ObserveInt64(ready, isReady)
+		if sample, ok := q.last(); ok {
+			o.ObserveInt64(pending, int64(sample.pending))
+			o.ObserveInt64(due, int64(sample.due))
+			o.ObserveFloat64(age, sample.age.Seconds())
+		}
+		return nil
+	}, active, held, lanes, ready, pending, due, age)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var sampling sync.WaitGroup
+	if t.interval > 0 {
+		sampling.Go(func() { q.sample(ctx, t.interval) })
+	}
+	return func() error {
+		cancel()
+		sampling.Wait()
+		return registration.Unregister()
+	}, nil
+}
+
+// A queue is what the store holds.
+type queue struct {
+	d *webhook.Dispatcher
+
+	mu      sync.Mutex
+	current sample
+	known   bool
+}
+
+type sample struct {
+	pending, due int
+	age          time.Duration
+}
+
+// last returns the last sample, unless the store could not be asked.
+func (q *queue) last() (sample, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.current, q.known
+}
+
+// sample asks the store at intervals.
+func (q *queue) sample(ctx context.Context, interval time.Duration) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		s, err := q.ask(ctx)
+		q.mu.Lock()
+		q.current, q.known = s, err == nil // a gap says more than an old number
+		q.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (q *queue) ask(ctx context.Context) (s sample, err error) {
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+	defer cancel()
+	now := time.Now()
+	all := webhook.DeliveryQuery{All: true, States: []webhook.State{webhook.StatePending}, Limit: countLimit}
+	due := all
+	due.DueBy = now
+	if s.pending, err = q.d.Count(ctx, all); err != nil {
+		return s, err
+	}
+	if s.due, err = q.d.Count(ctx, due); err != nil || s.due == 0 {
+		return s, err
+	}
+	due.Limit, due.Oldest, due.Brief = oldest, true, true
+	ds, err := q.d.Deliveries(ctx, due)
+	for _, d := range ds {
+		since := d.Due
+		if since.Before(d.Created) { // what is urgent is due before it happened
+			since = d.Created
+		}
+		s.age = max(s.age, now.Sub(since))
+	}
+	return s, err
+}

@@ -1,0 +1,312 @@
+package otelwebhook_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/memstore"
+	"github.com/listhook/webhook/otelwebhook"
+	"github.com/listhook/webhook/webhooktest"
+)
+
+// A rig is a Telemetry with what it reported.
+type rig struct {
+	*otelwebhook.Telemetry
+	t      *testing.T
+	spans  *tracetest.SpanRecorder
+	tracer trace.Tracer
+	reader *metric.ManualReader
+	store  webhook.Store
+}
+
+func newRig(t *testing.T) *rig {
+	r := &rig{t: t, spans: tracetest.NewSpanRecorder(), reader: metric.NewManualReader(), store: &memstore.Store{}}
+	traces := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(r.spans))
+	r.tracer = traces.Tracer("test")
+	telemetry, err := otelwebhook.New(&otelwebhook.Options{
+		TracerProvider: traces,
+		MeterProvider:  metric.NewMeterProvider(metric.WithReader(r.reader)),
+		QueueInterval:  5 * time.Millisecond,
+	})
+	require.NoError(t, err)
+	r.Telemetry = telemetry
+	return r
+}
+
+func (r *rig) dispatcher(receiver *webhooktest.Receiver, own webhook.Hooks) *webhook.Dispatcher {
+	d, err := webhook.New(r.store, receiver.Client(), &webhook.Options{
+		Hooks: r.Hooks(own), Backoff: webhook.Schedule(time.Millisecond), PollInterval: 5 * time.Millisecond,
+	})
+	require.NoError(r.t, err)
+	r.t.Cleanup(func() { assert.NoError(r.t, d.Shutdown(context.Background())) })
+	return d
+}
+
+// value returns what a metric has for attributes, or 0.
+func (r *rig) value(name string, attributes ...attribute.KeyValue) float64 {
+	r.t.Helper()
+	var all metricdata.ResourceMetrics
+	require.NoError(r.t, r.reader.Collect(r.t.Context(), &all))
+	want := attribute.NewSet(attributes...)
+	for _, scope := range all.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			if m.Name != name {
+				continue
+			}
+			switch data := m.Data.(type) {
+			case metricdata.Sum[int64]:
+				for _, p := range data.DataPoints {
+					if p.Attributes.Equals(&want) {
+						return float64(p.Value)
+					}
+				}
+			case metricdata.Gauge[int64]:
+				for _, p := range data.DataPoints {
+					if p.Attributes.Equals(&want) {
+						return float64(p.Value)
+					}
+				}
+			case metricdata.Gauge[float64]:
+				for _, p := range data.DataPoints {
+					if p.Attributes.Equals(&want) {
+						return p.Value
+					}
+				}
+			case metricdata.Histogram[float64]:
+				for _, p := range data.DataPoints {
+					if p.Attributes.Equals(&want) {
+						return float64(p.Count)
+					}
+				}
+			}
+		}
+	}
+	return 0
+}
+
+func put(t *testing.T, d *webhook.Dispatcher, receiver *webhooktest.Receiver) webhook.Webhook {
+	w, err := d.PutWebhook(t.Context(), webhook.Webhook{
+		URL: receiver.URL(), Events: webhook.EventTypes(), Sources: webhook.Sources(),
+	})
+	require.NoError(t, err)
+	return w
+}
+
+func open(id string) webhook.Open {
+	return webhook.Open{
+		Meta:       webhook.Meta{ID: id, Source: webhook.SourcePublic},
+		Subscriber: webhook.Subscriber{ID: "1", Email: "a@example.com"},
+		Campaign:   webhook.Campaign{ID: "3", Name: "News"},
+	}
+}
+
+var typeOpen = attribute.String("listhook.event.type", "open")
+
+func TestAttemptsAreLinkedToTheEmitOfAnotherProcess(t *testing.T) {
+	r := newRig(t)
+	receiver := webhooktest.NewReceiver(t, &webhooktest.Options{
+		Answer: webhooktest.Sequence(webhooktest.Status(503), webhooktest.Status(200)),
+	})
+	emitter := r.dispatcher(receiver, webhook.Hooks{})
+	w := put(t, emitter, receiver)
+	ctx, span := r.tracer.Start(t.Context(), "a subscriber opens")
+	require.NoError(t, emitter.Emit(ctx, open("1")))
+	span.End()
+
+	other := r.dispatcher(receiver, webhook.Hooks{})
+	require.NoError(t, other.Start())
+	receiver.Wait(t, 2)
+	require.EventuallyWithT(t, func(t *assert.CollectT) { assert.Len(t, r.spans.Ended(), 3) }, 10*time.Second, time.Millisecond)
+
+	for i, attempt := range r.spans.Ended()[1:] {
+		assert.Equal(t, "POST", attempt.Name())
+		assert.Equal(t, trace.SpanKindClient, attempt.SpanKind())
+		assert.False(t, attempt.Parent().IsValid())
+		require.Len(t, attempt.Links(), 1)
+		assert.Equal(t, span.SpanContext().TraceID(), attempt.Links()[0].SpanContext.TraceID())
+		assert.Equal(t, span.SpanContext().SpanID(), attempt.Links()[0].SpanContext.SpanID())
+		is := attempt.Attributes()
+		assert.Contains(t, is, attribute.String("http.request.method", "POST"))
+		assert.Contains(t, is, attribute.String("listhook.webhook.id", w.ID))
+		assert.Contains(t, is, typeOpen)
+		for _, a := range is {
+			assert.NotContains(t, a.Value.Emit(), receiver.URL(), "URLs are secrets")
+		}
+		if i == 0 {
+			assert.Equal(t, codes.Error, attempt.Status().Code)
+			assert.Contains(t, is, attribute.Int("http.response.status_code", 503))
+			assert.Contains(t, is, attribute.String("error.type", "503"))
+		} else {
+			assert.Equal(t, codes.Unset, attempt.Status().Code)
+			assert.Contains(t, is, attribute.Int("http.request.resend_count", 1))
+		}
+	}
+}
+
+func TestWithoutATraceOfTheCallersNothingIsKept(t *testing.T) {
+	r := newRig(t)
+	h := r.Hooks(webhook.Hooks{})
+	assert.Nil(t, h.Carrier(t.Context()))
+	h = r.Hooks(webhook.Hooks{Carrier: func(context.Context) map[string]string { return map[string]string{"a": "b"} }})
+	ctx, span := r.tracer.Start(t.Context(), "x")
+	defer span.End()
+	kept := h.Carrier(ctx)
+	assert.Equal(t, "b", kept["a"])
+	assert.Contains(t, kept["traceparent"], span.SpanContext().TraceID().String())
+}
+
+func TestMetricsOfAttemptsAndOutcomes(t *testing.T) {
+	r := newRig(t)
+	receiver := webhooktest.NewReceiver(t, &webhooktest.Options{
+		Answer: webhooktest.Sequence(webhooktest.Reset(), webhooktest.Status(599), webhooktest.Status(200)),
+	})
+	d := r.dispatcher(receiver, webhook.Hooks{})
+	put(t, d, receiver)
+	require.NoError(t, d.Start())
+	for _, id := range []string{"1", "2"} {
+		require.NoError(t, d.Emit(t.Context(), open(id)))
+		require.Eventually(t, func() bool {
+			n, err := d.Count(t.Context(), webhook.DeliveryQuery{All: true, States: []webhook.State{webhook.StatePending}})
+			return err == nil && n == 0
+		}, 10*time.Second, time.Millisecond)
+	}
+
+	post := attribute.String("http.request.method", "POST")
+	assert.EqualValues(t, 2, r.value("listhook.deliveries.enqueued", typeOpen))
+	assert.EqualValues(t, 1, r.value("http.client.request.duration", post, typeOpen,
+		attribute.Int("http.response.status_code", 500), attribute.String("error.type", "500")), "any of nine hundred would be a series")
+	assert.EqualValues(t, 1, r.value("http.client.request.duration", post, typeOpen, attribute.String("error.type", "reset")))
+	assert.EqualValues(t, 1, r.value("http.client.request.duration", post, typeOpen, attribute.Int("http.response.status_code", 200)))
+	assert.EqualValues(t, 1, r.value("listhook.deliveries.changed", typeOpen, attribute.String("listhook.delivery.state", "failed")))
+	assert.EqualValues(t, 1, r.value("listhook.deliveries.changed", typeOpen, attribute.String("listhook.delivery.state", "delivered")))
+	assert.EqualValues(t, 1, r.value("listhook.deliveries.changed", typeOpen, attribute.String("listhook.delivery.state", "pending")))
+}
+
+func TestTheAppsOwnHooksAreCalledAsWell(t *testing.T) {
+	r := newRig(t)
+	var called []string
+	note := func(name string) { called = append(called, name) }
+	type key struct{}
+	h := r.Hooks(webhook.Hooks{
+		Enqueued: func([]webhook.Delivery) { note("Enqueued") },
+		Attempt: func(ctx context.Context, _ webhook.Delivery) (context.Context, func(webhook.Attempt)) {
+			note("Attempt")
+			return context.WithValue(ctx, key{}, 1), func(webhook.Attempt) { note("ended") }
+		},
+		Changed:     func(webhook.Delivery) { note("Changed") },
+		Lost:        func(webhook.Delivery) { note("Lost") },
+		Warned:      func(webhook.Webhook, int) { note("Warned") },
+		SwitchedOff: func(webhook.Webhook) { note("SwitchedOff") },
+	})
+	h.Enqueued([]webhook.Delivery{{}})
+	ctx, ended := h.Attempt(t.Context(), webhook.Delivery{})
+	assert.Equal(t, 1, ctx.Value(key{}))
+	assert.True(t, trace.SpanContextFromContext(ctx).IsValid())
+	ended(webhook.Attempt{Status: 200})
+	h.Changed(webhook.Delivery{State: webhook.StateFailed})
+	h.Lost(webhook.Delivery{})
+	h.Warned(webhook.Webhook{}, 50)
+	h.SwitchedOff(webhook.Webhook{})
+	assert.Equal(t, []string{"Enqueued", "Attempt", "ended", "Changed", "Lost", "Warned", "SwitchedOff"}, called)
+	assert.EqualValues(t, 1, r.value("listhook.leases.lost"))
+	assert.EqualValues(t, 1, r.value("listhook.webhooks.warned", attribute.Int("listhook.warning.percent", 50)))
+	assert.EqualValues(t, 1, r.value("listhook.webhooks.switched_off"))
+
+	assert.Nil(t, r.Hooks(webhook.Hooks{}).Warned, "a Dispatcher with this hook switches off only who was warned")
+	h = r.Hooks(webhook.Hooks{Attempt: func(context.Context, webhook.Delivery) (context.Context, func(webhook.Attempt)) { return nil, nil }})
+	ctx, ended = h.Attempt(t.Context(), webhook.Delivery{})
+	assert.NotNil(t, ctx)
+	ended(webhook.Attempt{Status: 200})
+}
+
+// failing is a store of which one call fails.
+type failing struct {
+	webhook.Store
+	err error
+}
+
+func (f *failing) Count(ctx context.Context, q webhook.DeliveryQuery) (int, error) {
+	if f.err != nil {
+		return 0, f.err
+	}
+	return f.Store.Count(ctx, q)
+}
+
+func TestObserve(t *testing.T) {
+	r := newRig(t)
+	receiver := webhooktest.NewReceiver(t, &webhooktest.Options{Answer: webhooktest.Hang()})
+	emitter := r.dispatcher(receiver, webhook.Hooks{})
+	put(t, emitter, receiver)
+	for _, id := range []string{"1", "2", "3", "4", "5", "6"} {
+		require.NoError(t, emitter.Emit(t.Context(), open(id)))
+	}
+	// An urgent one is due a year before it happened.
+	require.NoError(t, emitter.Emit(t.Context(), webhook.Unsubscribe{
+		Meta: webhook.Meta{Source: webhook.SourcePublic}, Subscriber: webhook.Subscriber{ID: "1", Email: "a@example.com"},
+	}))
+
+	idle := newRig(t)
+	stopIdle, err := idle.Observe(emitter)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return idle.value("listhook.queue.due") == 7 }, 10*time.Second, time.Millisecond)
+	assert.EqualValues(t, 7, idle.value("listhook.queue.pending"))
+	time.Sleep(20 * time.Millisecond)
+	age := idle.value("listhook.queue.age")
+	assert.Greater(t, age, 0.0)
+	assert.Less(t, age, 3600.0)
+	assert.EqualValues(t, 0, idle.value("listhook.ready"), "it only emits")
+	require.NoError(t, stopIdle())
+
+	d, err := webhook.New(r.store, receiver.Client(), &webhook.Options{Timeout: time.Minute})
+	require.NoError(t, err)
+	require.NoError(t, d.Start())
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = d.Shutdown(ctx)
+	})
+	stop, err := r.Observe(d)
+	require.NoError(t, err)
+	fast, slow := attribute.String("listhook.attempt.speed", "fast"), attribute.String("listhook.attempt.speed", "slow")
+	require.Eventually(t, func() bool { return r.value("listhook.attempts.active", slow) == 4 }, 10*time.Second, time.Millisecond)
+	assert.EqualValues(t, 0, r.value("listhook.attempts.active", fast))
+	assert.EqualValues(t, 1, r.value("listhook.ready"))
+	require.Eventually(t, func() bool {
+		return r.value("listhook.lanes", attribute.Int("listhook.lane.limit", 1)) == 1
+	}, 10*time.Second, time.Millisecond, "the lane of a receiver that hangs is narrow")
+	assert.EqualValues(t, 7, r.value("listhook.queue.pending"))
+	require.NoError(t, stop())
+	assert.EqualValues(t, 0, r.value("listhook.queue.pending"), "nothing is reported any more")
+}
+
+func TestWhileTheStoreIsDownTheQueueIsAGap(t *testing.T) {
+	r := newRig(t)
+	store := &failing{Store: r.store, err: errors.New("down")}
+	r.store = store
+	receiver := webhooktest.NewReceiver(t, nil)
+	d := r.dispatcher(receiver, webhook.Hooks{})
+	stop, err := r.Observe(d)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, stop()) }()
+	time.Sleep(20 * time.Millisecond)
+	var all metricdata.ResourceMetrics
+	require.NoError(t, r.reader.Collect(t.Context(), &all))
+	for _, scope := range all.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			assert.NotContains(t, m.Name, "queue")
+		}
+	}
+}
