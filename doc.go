@@ -58,7 +58,7 @@
 // failures in a row, of whichever deliveries, hold the webhook: its deliveries
 // wait, without using up their schedules, while one at a time is attempted,
 // after a minute, then two, and so on up to an hour. When one of these probes
-// succeeds, the others follow at once.
+// succeeds, the others follow at once. EndHold makes the next probe now.
 //
 // A webhook whose attempts have all failed for Options.SwitchOffAfter, five
 // days by default, is switched off, if there were at least twenty, in twelve

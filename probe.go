@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"context"
 	"errors"
 	"time"
 )
@@ -41,6 +42,25 @@ func (d *Dispatcher) tryProbe(f *flight, t *target, leaseEnd time.Time) fate {
 }
 
 var errHeld = errors.New("the webhook is held")
+
+// EndHold has a webhook attempted at once that is held because its receiver
+// failed or asked to wait, for an owner who has mended it. One that is failing
+// gets a probe, and the others follow when that succeeds; its Health stays as
+// it is. A webhook that is not held, or off, is left alone. EndHold returns the
+// webhook as it is then, or ErrNotFound if there is none in the account.
+func (d *Dispatcher) EndHold(ctx context.Context, account, webhook string) (Webhook, error) {
+	w, err := d.update(ctx, account, webhook, func(w *Webhook) error {
+		if w.Off != "" || !w.Hold.After(now()) {
+			return errUnchanged
+		}
+		w.Hold = time.Time{}
+		return nil
+	})
+	if errors.Is(err, errUnchanged) {
+		w, err = d.find(ctx, account, webhook)
+	}
+	return w, wrap("EndHold", err)
+}
 
 // narrow lets a lane have no more than one attempt under way, as is enough for
 // probes, until it does well.

@@ -146,24 +146,22 @@ func (a *account) switchOff(ctx context.Context, id, reason string, keep bool) (
 	})
 }
 
-// switchOn switches a webhook on. One that is on but held, because its receiver
-// failed or asked for it, is switched off and on, keeping all: being switched
-// on is what ends a hold.
-func (a *account) switchOn(ctx context.Context, id string) (webhook.Webhook, error) {
-	w, err := a.webhook(ctx, id)
-	if err != nil {
-		return webhook.Webhook{}, err
+// switchOn switches a webhook on. What it kept while it was off is delivered
+// then, or with drop dropped first, which it returns the number of.
+func (a *account) switchOn(ctx context.Context, id string, drop bool) (w webhook.Webhook, dropped int, err error) {
+	if w, err = a.webhook(ctx, id); err != nil {
+		return webhook.Webhook{}, 0, err
 	}
-	keep := w.Keep
-	if w.Off == "" && w.Hold.After(time.Now()) {
-		if _, err := a.switchOff(ctx, id, "About to be tried again.", true); err != nil {
-			return webhook.Webhook{}, err
+	if drop && w.Off != "" {
+		if dropped, err = a.d.DropPending(ctx, a.Account, id); err != nil {
+			return webhook.Webhook{}, dropped, err
 		}
 	}
-	return a.edit(ctx, id, func(w *webhook.Webhook) error {
-		w.Off, w.Keep = "", keep
+	w, err = a.edit(ctx, id, func(w *webhook.Webhook) error {
+		w.Off = ""
 		return nil
 	})
+	return w, dropped, err
 }
 
 // rotate gives a webhook a new secret and lets the others sign for the overlap

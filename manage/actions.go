@@ -146,7 +146,7 @@ func (v *visit) rotateSecret() error {
 type confirmation struct {
 	Webhook webhook.Webhook
 	Waiting waiting
-	Action  string // the last part of the address: delete, off, resend
+	Action  string // the last part of the address: delete, off, on, resend
 	Failed  waiting
 	Since   string // of the failed, as typed
 	Error   string
@@ -166,6 +166,7 @@ func (v *visit) confirm(action, title string) error {
 
 func (v *visit) deleteForm() error { return v.confirm("delete", "Delete the webhook?") }
 func (v *visit) offForm() error    { return v.confirm("off", "Switch the webhook off?") }
+func (v *visit) onForm() error     { return v.confirm("on", "Switch the webhook on?") }
 
 func (v *visit) deleteWebhook() error {
 	if err := v.d.DeleteWebhook(v.r.Context(), v.Account, v.r.PathValue("id")); err != nil {
@@ -188,10 +189,26 @@ func (v *visit) turnOff() error {
 
 func (v *visit) turnOn() error {
 	id := v.r.PathValue("id")
-	if _, err := v.switchOn(v.r.Context(), id); err != nil {
+	_, dropped, err := v.switchOn(v.r.Context(), id, v.r.PostForm.Get("kept") == dropKept)
+	if err != nil {
 		return err
 	}
-	return v.goTo("webhooks/" + url.PathEscape(id) + "?done=on")
+	done := "on"
+	if dropped > 0 {
+		done = "dropped"
+	}
+	return v.goTo("webhooks/" + url.PathEscape(id) + "?done=" + done)
+}
+
+// dropKept is a form's word for dropping what a webhook kept while it was off.
+const dropKept = "drop"
+
+func (v *visit) tryNow() error {
+	id := v.r.PathValue("id")
+	if _, err := v.d.EndHold(v.r.Context(), v.Account, id); err != nil {
+		return err
+	}
+	return v.goTo("webhooks/" + url.PathEscape(id) + "?done=tried")
 }
 
 // resendForm asks since when; by default since the webhook began to fail, or a

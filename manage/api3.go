@@ -41,6 +41,7 @@ var routes3 = []route3{
 	{"PUT", "listhook/webhooks/{id}", rightManage, (*account).settingsEdit3},
 	{"POST", "listhook/webhooks/{id}/enable", rightManage, (*account).enable3},
 	{"POST", "listhook/webhooks/{id}/disable", rightManage, (*account).disable3},
+	{"POST", "listhook/webhooks/{id}/try", rightManage, (*account).try3},
 	{"POST", "listhook/webhooks/{id}/rotate", rightManage, (*account).rotate3},
 	{"POST", "listhook/webhooks/{id}/test", rightManage, (*account).test3},
 	{"POST", "listhook/webhooks/{id}/replay", rightManage, (*account).replay3},

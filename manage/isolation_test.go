@@ -65,7 +65,7 @@ func TestNothingLeaksAcrossAccounts(t *testing.T) {
 	})
 	form := url.Values{
 		"name": {"x"}, "url": {"https://evil.example.com"}, "event": {"open"}, "source": {"api"}, "format": {"2013"},
-		"revision": {"1"}, "overlap": {"0"}, "since": {"2000-01-01T00:00:00"}, "account": {"acme"}, "id": {w.ID}, "reason": {"mine"},
+		"revision": {"1"}, "overlap": {"0"}, "kept": {"drop"}, "since": {"2000-01-01T00:00:00"}, "account": {"acme"}, "id": {w.ID}, "reason": {"mine"},
 	}
 
 	for _, route := range pageRoutes {
@@ -92,7 +92,7 @@ func TestNothingLeaksAcrossAccounts(t *testing.T) {
 			target := "/api/3/" + strings.ReplaceAll(route.path, "{id}", url.PathEscape(id))
 			query := "?" + url.Values{"filters[webhook]": {w.ID}, "after": {cursorOf(d)}, "filters[listid]": {"12"}}.Encode()
 			body := `{"webhook":{"name":"x","url":"https://evil.example.com","events":["open"],"sources":["api"],"listid":12},
-				"type":"open","source":"public","lists":[12],"since":"2000-01-01T00:00:00Z","account":"acme"}`
+				"type":"open","source":"public","lists":[12],"since":"2000-01-01T00:00:00Z","account":"acme","drop_kept":true}`
 			got := r.call("eve", route.method, target+query, body)
 			if strings.Contains(route.path, "{id}") {
 				assert.Equal(t, 404, got.Code, "%s %s", route.method, target)

@@ -25,6 +25,7 @@ type settings3 struct {
 	Enabled  bool              `json:"enabled"`
 	Off      string            `json:"off_reason"`
 	OffSince *string           `json:"off_since"`
+	NotKept  int               `json:"not_kept"`
 	Hold     *string           `json:"held_until"`
 	Health   health3           `json:"health"`
 }
@@ -43,7 +44,7 @@ type health3 struct {
 func (a *account) settingsOf(w webhook.Webhook) settings3 {
 	s := settings3{
 		webhook3: a.webhook3(w), Format: w.Format, Headers: map[string]string{}, Secrets: []secret3{},
-		NoRetry: w.NoRetry, Keep: w.Keep, Enabled: w.Off == "", Off: w.Off, OffSince: a.time3(w.OffSince),
+		NoRetry: w.NoRetry, Keep: w.Keep, Enabled: w.Off == "", Off: w.Off, OffSince: a.time3(w.OffSince), NotKept: w.NotKept,
 		Health: health3{w.Health.Failures, a.time3(w.Health.Since), a.time3(w.Health.Success), w.Health.Reason},
 	}
 	if s.Format == "" {
@@ -58,7 +59,7 @@ func (a *account) settingsOf(w webhook.Webhook) settings3 {
 	for _, secret := range w.Secrets {
 		s.Secrets = append(s.Secrets, secret3{a.time3(secret.Until)})
 	}
-	if w.Off == "" && w.Hold.After(time.Now()) {
+	if held(w) {
 		s.Hold = a.time3(w.Hold)
 	}
 	return s
@@ -126,7 +127,23 @@ func (a *account) settingsEdit3(ctx context.Context, r *http.Request) (int, any,
 }
 
 func (a *account) enable3(ctx context.Context, r *http.Request) (int, any, error) {
-	w, err := a.switchOn(ctx, r.PathValue("id"))
+	object, err := body3(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	drop := false
+	if err := object.read("drop_kept", &drop, "true or false"); err != nil {
+		return 0, nil, err
+	}
+	w, dropped, err := a.switchOn(ctx, r.PathValue("id"), drop)
+	return http.StatusOK, struct {
+		Dropped int `json:"dropped"`
+		oneSettings3
+	}{dropped, oneSettings3{a.settingsOf(w)}}, found(err, "Webhook", r)
+}
+
+func (a *account) try3(ctx context.Context, r *http.Request) (int, any, error) {
+	w, err := a.d.EndHold(ctx, a.Account, r.PathValue("id"))
 	return a.answerSettings(w, found(err, "Webhook", r))
 }
 

@@ -93,6 +93,7 @@ func TestOpenAPIKeepsItsWord(t *testing.T) {
 		"listLists":      {"?limit=1", "", "?offset=-1", ""},
 		"listSettings":   {"", "", "?limit=-2", ""},
 		"editSettings":   {"", `{"webhook":{"format":"current","headers":{"X-Key":"k"},"no_retry":true}}`, "", `{"webhook":{"format":7}}`},
+		"enableWebhook":  {"", `{"drop_kept":true}`, "", `{"drop_kept":"perhaps"}`},
 		"disableWebhook": {"", `{"reason":"for a test","keep_events":true}`, "", `{"keep_events":"perhaps"}`},
 		"rotateSecret":   {"", ``, "", `{"overlap":-1}`},
 		"sendTest":       {"", `{"type":"open"}`, "", `{"type":"party"}`},

@@ -16,11 +16,12 @@ import (
 // A trouble is a webhook that fails, or that deliveries wait for.
 type trouble struct {
 	webhook.Webhook
-	Gone    bool // it was deleted
-	Status  status
-	Failed  int // deliveries of the last day
-	Pending int
-	Oldest  time.Time // of the pending
+	Gone     bool // it was deleted
+	Status   status
+	Failed   int // deliveries of the last day
+	Canceled int // the same
+	Pending  int
+	Oldest   time.Time // of the pending
 }
 
 // How much the operator's view looks at.
@@ -44,14 +45,24 @@ func (v *visit) operator() error {
 		}
 		return troubles[d.WebhookID]
 	}
+	yesterday := v.now.Add(-24 * time.Hour)
 	failed, err := v.d.Deliveries(v.r.Context(), webhook.DeliveryQuery{
-		All: true, States: []webhook.State{webhook.StateFailed}, Since: v.now.Add(-24 * time.Hour), Limit: operatorRows, Brief: true,
+		All: true, States: []webhook.State{webhook.StateFailed}, Since: yesterday, Limit: operatorRows, Brief: true,
 	})
 	if err != nil {
 		return err
 	}
 	for _, d := range failed {
 		note(d).Failed++
+	}
+	canceled, err := v.d.Deliveries(v.r.Context(), webhook.DeliveryQuery{
+		All: true, States: []webhook.State{webhook.StateCanceled}, Since: yesterday, Limit: operatorRows, Brief: true,
+	})
+	if err != nil {
+		return err
+	}
+	for _, d := range canceled {
+		note(d).Canceled++
 	}
 	oldest, err := v.d.Deliveries(v.r.Context(), webhook.DeliveryQuery{
 		All: true, States: []webhook.State{webhook.StatePending}, Oldest: true, Limit: operatorRows, Brief: true,
@@ -76,8 +87,15 @@ func (v *visit) operator() error {
 		Hidden   int
 	}{
 		pending, waiting{Count: len(failed), More: len(failed) == operatorRows},
-		rows, len(troubles) - len(rows),
+		rows, max(len(troubles)-operatorShow, 0),
 	})
+}
+
+// harmless reports whether nothing is wrong but that deliveries were canceled,
+// as when the webhook was deleted or what waited was dropped; those of a webhook
+// that is off tell of it.
+func (t trouble) harmless() bool {
+	return t.Pending == 0 && t.Failed == 0 && (t.Gone || t.Off == "")
 }
 
 // worst returns the webhooks that are the worst off, with what is known of
@@ -110,13 +128,17 @@ func (v *visit) worst(troubles map[string]*trouble) ([]trouble, error) {
 			if rows[i].ID == w.ID {
 				rows[i].Webhook, rows[i].Gone = w, false
 				rows[i].Status = v.statusOf(w, webhook.Delivery{})
-				if rows[i].Status.Class == "good" {
+				switch {
+				case rows[i].Status.Class != "good":
+				case rows[i].Failed > 0:
 					rows[i].Status = status{"bad", "Failing", ""}
+				case rows[i].Pending > 0:
+					rows[i].Status = status{"wait", "Waiting", ""}
 				}
 			}
 		}
 	}
-	return rows, nil
+	return slices.DeleteFunc(rows, trouble.harmless), nil
 }
 
 // anyWebhook returns the webhook that the operator asks for, of any account.
@@ -163,9 +185,10 @@ func (v *visit) operatorWebhook() error {
 		webhook.Webhook
 		Status  status
 		Host    string
+		Held    bool
 		Waiting waiting
 		Lines   []line
-	}{w, v.statusOf(w, newest), hostOf(w.URL), pending, lines})
+	}{w, v.statusOf(w, newest), hostOf(w.URL), held(w), pending, lines})
 }
 
 // hostOf is as much of a customer's URL as the operator needs: the rest may be
@@ -184,11 +207,16 @@ func (v *visit) operatorSwitch() error {
 	if err != nil {
 		return err
 	}
-	if form.Get("on") != "" {
-		_, err = theirs.switchOn(v.r.Context(), w.ID)
-	} else {
+	switch form.Get("do") {
+	case "on":
+		_, _, err = theirs.switchOn(v.r.Context(), w.ID, form.Get("kept") == dropKept)
+	case "try":
+		_, err = v.d.EndHold(v.r.Context(), w.Account, w.ID)
+	case "off":
 		reason := cmp.Or(strings.TrimSpace(form.Get("reason")), "Switched off by the operator.")
 		_, err = theirs.switchOff(v.r.Context(), w.ID, reason, form.Get("keep") != "")
+	default:
+		err = &webhook.InvalidError{Field: "The action", Reason: "is none of those offered"}
 	}
 	if err != nil {
 		return err

@@ -45,7 +45,9 @@ func (v *visit) statusOf(w webhook.Webhook, newest webhook.Delivery) status {
 func (v *visit) short(t time.Time) string { return t.In(v.location()).Format("2 Jan, 15:04 MST") }
 
 // Held reports whether the webhook's deliveries wait although it is on.
-func (r webhookRow) Held() bool { return r.Off == "" && r.Hold.After(time.Now()) }
+func (r webhookRow) Held() bool { return held(r.Webhook) }
+
+func held(w webhook.Webhook) bool { return w.Off == "" && w.Hold.After(time.Now()) }
 
 // fails reports whether a delivery failed, for now or for good.
 func fails(d webhook.Delivery) bool {

@@ -190,16 +190,58 @@ func TestAWebhookThatIsHeldCanBeTriedNow(t *testing.T) {
 	assert.Contains(t, page, "Try now")
 	assert.Contains(t, r.as("ann", "/deliveries/"+d.ID+"/resend", url.Values{}).Header().Get("Location"), "done=held")
 
-	require.Equal(t, 303, r.as("ann", "/webhooks/"+w.ID+"/on", url.Values{}).Code)
+	require.Equal(t, 303, r.as("ann", "/webhooks/"+w.ID+"/try", url.Values{}).Code)
 	stored := r.all()[0]
 	assert.True(t, stored.Hold.IsZero())
-	assert.Empty(t, stored.Off)
-	assert.True(t, stored.Keep, "what becomes of events while it is off stays as it was")
-	assert.Zero(t, stored.Health.Failures)
+	assert.Equal(t, 12, stored.Health.Failures, "a probe is made, not ten attempts more")
 	ds, err := r.Deliveries(t.Context(), webhook.DeliveryQuery{Account: "acme"})
 	require.NoError(t, err)
 	assert.Equal(t, webhook.StatePending, ds[0].State, "nothing was canceled")
 	assert.NotContains(t, r.as("ann", "/webhooks/"+w.ID, nil).Body.String(), "Try now")
+}
+
+func TestWhatWasKeptIsSentOrDropped(t *testing.T) {
+	for _, c := range []struct {
+		kept string
+		want webhook.State
+		says string
+	}{
+		{"", webhook.StatePending, "The webhook is on."},
+		{"drop", webhook.StateCanceled, "What it had kept was dropped"},
+	} {
+		t.Run(string(c.want), func(t *testing.T) {
+			r := newRig(t)
+			w := r.put(func(w *webhook.Webhook) { w.Off, w.Keep = "Moving house.", true })
+			r.emit("e1")
+			r.emit("e2")
+			w.NotKept = 7
+			_, err := r.store.PutWebhook(t.Context(), w) // as the dispatcher does
+			require.NoError(t, err)
+			assert.Contains(t, r.as("ann", "/webhooks/"+w.ID, nil).Body.String(), "<strong>7 could not be kept</strong>")
+			page := r.as("ann", "/webhooks/"+w.ID+"/on", nil).Body.String()
+			assert.Contains(t, page, "What was kept meanwhile: 2 events")
+			assert.Contains(t, page, "7 events more could not be kept")
+
+			got := r.as("ann", "/webhooks/"+w.ID+"/on", url.Values{"kept": {c.kept}})
+			require.Equal(t, 303, got.Code)
+			page = r.as("ann", "/webhooks/"+w.ID+got.Header().Get("Location")[strings.Index(got.Header().Get("Location"), "?"):], nil).Body.String()
+			assert.Contains(t, page, c.says)
+			assert.Contains(t, page, "events are kept, but for 7 the last time")
+			ds, err := r.Deliveries(t.Context(), webhook.DeliveryQuery{Account: "acme"})
+			require.NoError(t, err)
+			for _, d := range ds {
+				assert.Equal(t, c.want, d.State)
+			}
+
+			// Of a webhook that is on, nothing is dropped: that would not be
+			// what it kept.
+			d := r.emit("e3")
+			require.Equal(t, 303, r.as("ann", "/webhooks/"+w.ID+"/on", url.Values{"kept": {c.kept}}).Code)
+			ds, err = r.Deliveries(t.Context(), webhook.DeliveryQuery{Account: "acme", IDs: []string{d.ID}})
+			require.NoError(t, err)
+			assert.Equal(t, webhook.StatePending, ds[0].State)
+		})
+	}
 }
 
 func TestDeletingSaysWhatIsPending(t *testing.T) {
@@ -391,12 +433,46 @@ func TestTheOperatorSeesAllAccounts(t *testing.T) {
 	body = r.as("op", one, nil).Body.String()
 	assert.Contains(t, body, "crm.example.com")
 	assert.NotContains(t, body, "crm.example.com/hook", "the rest of a URL may be a key")
-	require.Equal(t, 303, r.as("op", "/operator/webhook", url.Values{"account": {"acme"}, "id": {w.ID}, "keep": {"1"}}).Code)
+	require.Equal(t, 303, r.as("op", "/operator/webhook", url.Values{"account": {"acme"}, "id": {w.ID}, "do": {"off"}, "keep": {"1"}}).Code)
 	assert.Equal(t, "Switched off by the operator.", r.all()[0].Off)
 	assert.Contains(t, r.as("ann", "/webhooks/"+w.ID, nil).Body.String(), "Switched off by the operator.")
-	require.Equal(t, 303, r.as("op", "/operator/webhook", url.Values{"account": {"acme"}, "id": {w.ID}, "on": {"1"}}).Code)
+	require.Equal(t, 303, r.as("op", "/operator/webhook", url.Values{"account": {"acme"}, "id": {w.ID}, "do": {"on"}}).Code)
 	assert.Empty(t, r.all()[0].Off)
+	assert.Equal(t, 422, r.as("op", "/operator/webhook", url.Values{"account": {"acme"}, "id": {w.ID}}).Code)
 	assert.Equal(t, 404, r.as("op", "/operator/webhook?account=acme&id="+theirs.ID, nil).Code)
+}
+
+func TestTheOperatorSeesWhatWasSwitchedOff(t *testing.T) {
+	r := newRig(t)
+	gone := r.put(func(w *webhook.Webhook) { w.Name = "Gone" })
+	dropped := r.put(func(w *webhook.Webhook) { w.Name = "Dropped" })
+	off := r.put(func(w *webhook.Webhook) { w.Name = "Answers 410" })
+	r.emit("e1")
+	assert.Contains(t, r.as("op", "/operator", nil).Body.String(), ">Waiting</span>", "it does not fail")
+	off.Off = "The receiver answered 410 Gone."
+	_, err := r.PutWebhook(t.Context(), off)
+	require.NoError(t, err)
+	require.NoError(t, r.DeleteWebhook(t.Context(), "acme", gone.ID))
+	_, err = r.DropPending(t.Context(), "acme", dropped.ID)
+	require.NoError(t, err)
+
+	body := r.as("op", "/operator", nil).Body.String()
+	assert.Contains(t, body, "Answers 410")
+	assert.Contains(t, body, "The receiver answered 410 Gone.")
+	assert.Contains(t, body, "1 canceled")
+	assert.NotContains(t, body, "Dropped", "nothing is wrong with it")
+	assert.NotContains(t, body, gone.ID, "nothing is wrong with it")
+}
+
+func TestTheOperatorTriesAWebhookThatIsHeld(t *testing.T) {
+	r := newRig(t)
+	w := r.put(nil)
+	w.Hold = time.Now().Add(time.Hour).UTC()
+	_, err := r.store.PutWebhook(t.Context(), w)
+	require.NoError(t, err)
+	assert.Contains(t, r.as("op", "/operator/webhook?account=acme&id="+w.ID, nil).Body.String(), "Try its receiver now")
+	require.Equal(t, 303, r.as("op", "/operator/webhook", url.Values{"account": {"acme"}, "id": {w.ID}, "do": {"try"}}).Code)
+	assert.Zero(t, r.all()[0].Hold)
 }
 
 func TestHostileTextsAreInert(t *testing.T) {

@@ -105,6 +105,8 @@ var notices = map[string]string{
 	"deleted": "The webhook was deleted.",
 	"off":     "The webhook is off.",
 	"on":      "The webhook is on.",
+	"dropped": "The webhook is on. What it had kept was dropped: its log still has it.",
+	"tried":   "Its receiver is tried now.",
 	"unsign":  "Its requests are not signed any more.",
 	"resent":  "The delivery is under way again.",
 	"held":    "The delivery will be sent when its webhook is tried again: its page says when, and can do so now.",

@@ -117,6 +117,22 @@ async function follow(page) {
   assert.equal(await text(page, ".notice"), "The delivery is under way again.");
 }
 
+// pause switches a webhook off and on, and drops what it kept meanwhile.
+async function pause(page) {
+  await page.goto(base + "/");
+  await page.getByRole("link", { name: "CRM", exact: true }).click();
+  await page.getByRole("link", { name: "Switch off" }).click();
+  await page.getByLabel(/Keep them/).check();
+  await page.getByRole("button", { name: "Switch it off" }).click();
+  await page.getByRole("link", { name: "Switch on" }).click();
+  assert.match(await text(page, "legend"), /kept meanwhile: 1 event$/);
+  await look(page, "on");
+  await page.getByLabel(/Drop them/).check();
+  await page.getByRole("button", { name: "Switch it on" }).click();
+  assert.match(await text(page, ".notice"), /dropped/);
+  assert.match(await text(page, "main"), /Canceled/i);
+}
+
 async function keyboard(page) {
   await page.goto(base + "/");
   await page.keyboard.press("Tab");
@@ -138,6 +154,7 @@ async function keyboard(page) {
   await visit(await open(browser, { ...fresh("plain"), javaScriptEnabled: false }), false);
   const page = await open(browser, {});
   await follow(page);
+  await pause(page);
   await keyboard(page);
 
   await page.goto(base + "/");
