@@ -73,6 +73,14 @@ var storages = slices.DeleteFunc([]storage{
 		dsn := postgres(t)
 		return func(prefix string) *handle { return pgxHandle(t, openPool(t, dsn), prefix) }
 	}},
+	{"postgres by pgx's database/sql behind PgBouncer", func(t testing.TB) func(string) *handle {
+		dsn := pooled(t)
+		return func(prefix string) *handle { return postgresHandle(t, open(t, "pgx", dsn, 8), prefix) }
+	}},
+	{"postgres by pgxpool behind PgBouncer", func(t testing.TB) func(string) *handle {
+		dsn := pooled(t)
+		return func(prefix string) *handle { return pgxHandle(t, openPool(t, dsn+"&pool_max_conns=8"), prefix) }
+	}},
 	{"mariadb", func(t testing.TB) func(string) *handle {
 		dsn := mariadb(t)
 		return func(prefix string) *handle {
@@ -84,6 +92,7 @@ var storages = slices.DeleteFunc([]storage{
 }, func(s storage) bool {
 	return raced && slices.Contains([]string{
 		"sqlite by modernc, one connection", "sqlite by ncruces, one connection", "sqlite by ncruces", "postgres by pq",
+		"postgres by pgx's database/sql behind PgBouncer", "postgres by pgxpool behind PgBouncer",
 	}, s.name)
 })
 
