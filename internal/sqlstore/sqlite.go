@@ -8,8 +8,8 @@ package sqlstore
 // its time: a retry, or the end of a lease.
 //
 // Rows are found by seq, SQLite's own key, which grows with time: new rows and
-// those about to change lie side by side, however large the log is. Only the
-// index of ids is hit at random, because ids are hashes.
+// those about to change lie side by side, however large the log is. So they do
+// in the index of ids, unless an app gives its events ids that are hashes.
 var sqlite = dialect{
 	schema: []string{`
 create table {}webhooks (
