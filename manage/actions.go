@@ -146,10 +146,7 @@ func (v *visit) rotateSecret() error {
 type confirmation struct {
 	Webhook webhook.Webhook
 	Waiting waiting
-	Action  string // the last part of the address: delete, off, on, resend
-	Failed  waiting
-	Since   string // of the failed, as typed
-	Error   string
+	Action  string // the last part of the address: delete, off, on
 }
 
 func (v *visit) confirm(action, title string) error {
@@ -209,58 +206,4 @@ func (v *visit) tryNow() error {
 		return err
 	}
 	return v.goTo("webhooks/" + url.PathEscape(id) + "?done=tried")
-}
-
-// resendForm asks since when; by default since the webhook began to fail, or a
-// day ago.
-func (v *visit) resendForm() error {
-	w, err := v.webhook(v.r.Context(), v.r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	since := v.now.Add(-24 * time.Hour)
-	if w.Health.Failures > 0 {
-		since = w.Health.Since
-	}
-	return v.askResend(http.StatusOK, w, since.In(v.location()).Format(localTime), "")
-}
-
-func (v *visit) askResend(status int, w webhook.Webhook, since, problem string) error {
-	failed, err := v.d.Count(v.r.Context(), webhook.DeliveryQuery{
-		Account: v.Account, Webhook: w.ID, States: []webhook.State{webhook.StateFailed}, Limit: countLimit + 1,
-	})
-	if err != nil {
-		return err
-	}
-	return v.render(status, "confirm", "Resend what failed?", confirmation{
-		Webhook: w, Action: "resend", Since: since, Error: problem,
-		Failed: waiting{Count: min(failed, countLimit), More: failed > countLimit},
-	})
-}
-
-func (v *visit) resendAll() error {
-	w, err := v.webhook(v.r.Context(), v.r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	typed := v.r.PostForm.Get("since")
-	since, err := readLocal(typed, v.location())
-	if err != nil || since.IsZero() {
-		return v.askResend(http.StatusUnprocessableEntity, w, typed, "This is no time.")
-	}
-	if since.After(v.now) {
-		return v.askResend(http.StatusUnprocessableEntity, w, typed, "This is still to come.")
-	}
-	n, err := v.d.Replay(v.r.Context(), v.Account, w.ID, since, time.Time{}, webhook.StateFailed)
-	var invalid *webhook.InvalidError
-	if errors.As(err, &invalid) {
-		return v.askResend(http.StatusUnprocessableEntity, w, typed, sentence(invalid))
-	}
-	if err != nil {
-		return err
-	}
-	return v.render(http.StatusOK, "resent", "Under way again", struct {
-		Webhook webhook.Webhook
-		Count   int
-	}{w, n})
 }

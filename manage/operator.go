@@ -45,19 +45,19 @@ func (v *visit) operator() error {
 		}
 		return troubles[d.WebhookID]
 	}
-	yesterday := v.now.Add(-24 * time.Hour)
-	failed, err := v.d.Deliveries(v.r.Context(), webhook.DeliveryQuery{
-		All: true, States: []webhook.State{webhook.StateFailed}, Since: yesterday, Limit: operatorRows, Brief: true,
-	})
+	yesterday := func(s webhook.State) ([]webhook.Delivery, error) {
+		return v.d.Deliveries(v.r.Context(), webhook.DeliveryQuery{
+			All: true, States: []webhook.State{s}, Since: v.now.Add(-24 * time.Hour), Limit: operatorRows, Brief: true,
+		})
+	}
+	failed, err := yesterday(webhook.StateFailed)
 	if err != nil {
 		return err
 	}
 	for _, d := range failed {
 		note(d).Failed++
 	}
-	canceled, err := v.d.Deliveries(v.r.Context(), webhook.DeliveryQuery{
-		All: true, States: []webhook.State{webhook.StateCanceled}, Since: yesterday, Limit: operatorRows, Brief: true,
-	})
+	canceled, err := yesterday(webhook.StateCanceled)
 	if err != nil {
 		return err
 	}

@@ -389,7 +389,7 @@ func TestADeliveryShowsWhatWasSentAndAnswered(t *testing.T) {
 	assert.Contains(t, r.as("ann", "/deliveries/"+d.ID, nil).Body.String(), "Try now")
 }
 
-func TestWhatFailedSinceATimeIsResent(t *testing.T) {
+func TestWhatWasSentInATimeIsResent(t *testing.T) {
 	r := newRig(t)
 	w := r.put(nil)
 	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -398,11 +398,25 @@ func TestWhatFailedSinceATimeIsResent(t *testing.T) {
 	page := r.as("ann", "/webhooks/"+w.ID+"/resend", nil).Body.String()
 	assert.Contains(t, page, "10 deliveries of it failed in all.")
 	assert.Equal(t, 422, r.as("ann", "/webhooks/"+w.ID+"/resend", url.Values{"since": {"x"}}).Code)
-	got := r.as("ann", "/webhooks/"+w.ID+"/resend", url.Values{"since": {"2026-03-01T12:06:00"}})
-	assert.Contains(t, got.Body.String(), "4 failed deliveries of")
-	n, err := r.Count(t.Context(), webhook.DeliveryQuery{Account: "acme", States: []webhook.State{webhook.StatePending}})
-	require.NoError(t, err)
-	assert.Equal(t, 4, n)
+	resend := func(since, until string, states ...string) string {
+		got := r.as("ann", "/webhooks/"+w.ID+"/resend", url.Values{"since": {since}, "until": {until}, "state": states})
+		return got.Body.String()
+	}
+	assert.Contains(t, resend("2026-03-01T12:06:00", ""), "Choose what to send again.")
+	assert.Contains(t, resend("2026-03-01T12:06:00", "soon", "failed"), "Until is no time.")
+	assert.Contains(t, resend("2026-03-01T12:06:00", "2026-03-01T12:05:00", "failed"), "is not after")
+	assert.Contains(t, resend("2026-03-01T12:06:00", "", "pending"), "sent anyway")
+	assert.Contains(t, resend("2026-03-01T12:06:00", "", "failed"), "4 deliveries of")
+	pending := func() int {
+		n, err := r.Count(t.Context(), webhook.DeliveryQuery{Account: "acme", States: []webhook.State{webhook.StatePending}})
+		require.NoError(t, err)
+		return n
+	}
+	assert.Equal(t, 4, pending())
+
+	// Who lost what came can have it again, for a time.
+	assert.Contains(t, resend("2026-03-01T12:02:00", "2026-03-01T12:05:00", "delivered", "failed"), "6 deliveries of")
+	assert.Equal(t, 10, pending())
 }
 
 func TestExplainSaysWhy(t *testing.T) {
