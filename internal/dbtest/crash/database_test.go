@@ -196,7 +196,7 @@ func freshSQLite(t *testing.T) database {
 // freshPostgres makes a schema on the server that CONTRIBUTING.md names.
 func freshPostgres(t *testing.T, kind string) database {
 	t.Helper()
-	source := cmp.Or(os.Getenv("LISTHOOK_POSTGRES"), "postgres://listhook:listhook@127.0.0.1:5432/listhook?sslmode=disable")
+	source := cmp.Or(os.Getenv("LISTHOOK_POSTGRES"), "postgres://postgres@127.0.0.1:5432/postgres?sslmode=disable")
 	admin := reached(t, "postgres", "pgx", source)
 	name := newName()
 	run(t, admin, "create schema "+name)
@@ -214,7 +214,7 @@ func freshPostgres(t *testing.T, kind string) database {
 // freshMariaDB makes a database on the server that CONTRIBUTING.md names.
 func freshMariaDB(t *testing.T) database {
 	t.Helper()
-	source := cmp.Or(os.Getenv("LISTHOOK_MARIADB"), "listhook:listhook@tcp(127.0.0.1:3306)/listhook")
+	source := cmp.Or(os.Getenv("LISTHOOK_MARIADB"), "root@tcp(127.0.0.1:3306)/")
 	admin := reached(t, "mariadb", "mysql", source)
 	config, err := mysql.ParseDSN(source)
 	if err != nil {
