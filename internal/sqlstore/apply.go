@@ -53,6 +53,7 @@ func firsts(cs []webhook.Change) (first, others []webhook.Change) {
 // applyBatch applies changes of different deliveries.
 func (s *Store) applyBatch(ctx context.Context, b *batch) (lost []string, err error) {
 	s.front.putRows(b.rows)
+	s.trail.putRows(b.rows)
 	erase := slices.ContainsFunc(b.rows, func(r row) bool { return r.Erase })
 	err = s.write(ctx, erase || len(s.sql.apply) > 1, func(q Querier) error {
 		if erase {

@@ -42,10 +42,16 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) (ds []webhook.Delive
 	s.clock.see(c.Now)
 	since, whole := s.front.since()
 	w := walk{s: s, c: c, args: args{"now": milli(c.Now), "until": milli(c.Until), "since": since}}
-	start, idle := time.Now(), true
-	err = s.read(ctx, func(q Querier) error {
-		return s.query(ctx, q, s.sql.idle, w.args, func(scan Scan) error { return scan(&idle) })
-	})
+	var past []end
+	if s.sql.onward.text != "" {
+		past = s.trail.list()
+	}
+	start, idle := time.Now(), past == nil
+	if idle { // else it would be looked for from the beginning
+		err = s.read(ctx, func(q Querier) error {
+			return s.query(ctx, q, s.sql.idle, w.args, func(scan Scan) error { return scan(&idle) })
+		})
+	}
 	if err != nil || c.Limit <= 0 {
 		return nil, err
 	}
@@ -54,10 +60,13 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) (ds []webhook.Delive
 		return nil, nil
 	}
 	err = s.write(ctx, s.sql.pick.text != "", func(q Querier) error {
-		w.ds = nil
+		w.ds, w.seen, w.looked, w.past = nil, nil, 0, past
 		n, err := w.promote(ctx, q)
 		if err != nil {
 			return err
+		}
+		if n > 0 {
+			w.past = nil // it may have been due before what was taken
 		}
 		if n < promotes {
 			s.front.looked(milli(c.Now), whole, time.Since(start))
@@ -70,6 +79,7 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) (ds []webhook.Delive
 		s.front.forget() // what was made ready may not have been committed
 		return nil, err
 	}
+	s.trail.looked(w.seen, w.past == nil, w.looked)
 	return w.ds, nil
 }
 
@@ -79,11 +89,16 @@ type walk struct {
 	c    webhook.Claim
 	args args
 	ds   []webhook.Delivery
+
+	past   []end         // unless nil, to look for lanes beyond these
+	seen   []lane        // that were found
+	looked time.Duration // for them
 }
 
 // lane is a webhook with something ready, and how many may be taken.
 type lane struct {
 	Webhook string `json:"w"`
+	Due     int64  `json:"d"` // none of it is due before
 	Room    int    `json:"n"`
 	held    bool
 }
@@ -118,7 +133,7 @@ func (w *walk) turns(ctx context.Context, q Querier, from string, belongs func(i
 		var open []lane
 		for _, l := range lanes {
 			if room := w.room(l); room > 0 && l.Webhook != last && belongs(l.Webhook) {
-				open = append(open, lane{Webhook: l.Webhook, Room: room})
+				open = append(open, lane{Webhook: l.Webhook, Due: l.Due, Room: room})
 			}
 		}
 		if err := w.take(ctx, q, open); err != nil {
@@ -138,14 +153,25 @@ func (w *walk) turns(ctx context.Context, q Querier, from string, belongs func(i
 // lanes returns the next webhooks with something ready.
 func (w *walk) lanes(ctx context.Context, q Querier, from string, n int) (lanes []lane, err error) {
 	w.args["from"], w.args["n"] = from, n
-	err = w.s.query(ctx, q, w.s.sql.lanes, w.args, func(scan Scan) error {
+	look := w.s.sql.lanes
+	if w.past != nil {
+		past, err := json.Marshal(w.past)
+		if err != nil {
+			return nil, err
+		}
+		look, w.args["past"] = w.s.sql.onward, string(past)
+	}
+	start := time.Now()
+	err = w.s.query(ctx, q, look, w.args, func(scan Scan) error {
 		var l lane
-		if err := scan(&l.Webhook, &l.held); err != nil {
+		if err := scan(&l.Webhook, &l.Due, &l.held); err != nil {
 			return err
 		}
 		lanes = append(lanes, l)
 		return nil
 	})
+	w.looked += time.Since(start)
+	w.seen = append(w.seen, lanes...)
 	return lanes, err
 }
 
@@ -193,7 +219,7 @@ func (w *walk) pick(ctx context.Context, q Querier, lanes []lane, limit int) (ke
 		if len(keys) == limit {
 			break
 		}
-		w.args["webhook"], w.args["n"] = l.Webhook, min(l.Room, limit-len(keys))
+		w.args["webhook"], w.args["first"], w.args["n"] = l.Webhook, l.Due, min(l.Room, limit-len(keys))
 		err := w.s.query(ctx, q, w.s.sql.pick, w.args, func(scan Scan) error {
 			var key int64
 			err := scan(&key)

@@ -24,7 +24,8 @@ type dialect struct {
 
 	idle    string // whether nothing is ready, nor has anything come due
 	promote string // makes up to @n ready that have come due, the longest due first
-	lanes   string // the next @n webhooks from @from on that have ready rows, and whether they are held
+	lanes   string // the next @n webhooks from @from on that have ready rows, since when, and whether they are held
+	onward  string // the same beyond the ends of a trail, @past; "": what was taken is in nobody's way
 	pick    string // keys of up to @n ready rows of @webhook; "": take picks by itself
 	take    script // claims what was picked, or up to @limit rows of the lanes in @rows
 
@@ -50,7 +51,8 @@ func result(text string) script { return script{{text, true}} }
 type statements struct {
 	insertWebhook, updateWebhook statement
 	enqueue, erase, apply        prepared
-	idle, promote, lanes, pick   statement
+	idle, promote, lanes, onward statement
+	pick                         statement
 	take                         prepared
 	prune, pruneWebhooks         statement
 }
@@ -74,7 +76,7 @@ func (d *dialect) statements(prefix string) statements {
 	return statements{
 		insertWebhook: one(d.insertWebhook), updateWebhook: one(updateWebhook),
 		enqueue: all(d.enqueue), erase: all(d.erase), apply: all(d.apply),
-		idle: one(d.idle), promote: one(d.promote), lanes: one(d.lanes), pick: one(d.pick),
+		idle: one(d.idle), promote: one(d.promote), lanes: one(d.lanes), onward: one(d.onward), pick: one(d.pick),
 		take:  all(d.take),
 		prune: one(d.prune), pruneWebhooks: one(pruneWebhooks),
 	}

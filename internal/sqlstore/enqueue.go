@@ -24,6 +24,7 @@ func (s *Store) enqueue(ctx context.Context, q Querier, ds []webhook.Delivery) (
 	}
 	for i := range bs {
 		s.front.putRows(bs[i].rows)
+		s.trail.putRows(bs[i].rows)
 		added, err := s.runBatch(ctx, q, s.sql.enqueue, &bs[i])
 		if err != nil {
 			return nil, err

@@ -119,13 +119,13 @@ update {}deliveries set lane = webhook, wake = null where wake >= @since and wak
 	// A loose scan of the index, one seek a webhook. A recursion would be read
 	// whole each time, and with a scan of the index for each step.
 	lanes: `
-select webhook, coalesce((select hold > @now from {}webhooks where id = walk.webhook), 0)
+select webhook, due, coalesce((select hold > @now from {}webhooks where id = walk.webhook), 0)
 from (
-  select lane as webhook from {}deliveries where lane >= @from group by lane order by lane limit @n) walk
+  select lane as webhook, min(due) as due from {}deliveries where lane >= @from group by lane order by lane limit @n) walk
 order by webhook`,
 
 	pick: `
-select seq from {}deliveries where lane = @webhook and due <= @now order by due limit @n for update skip locked`,
+select seq from {}deliveries where lane = @webhook and due >= @first and due <= @now order by due limit @n for update skip locked`,
 
 	take: script{{text: `
 update json_table(@rows, '$[*]' columns (k bigint path '$')) j straight_join {}deliveries on seq = k

@@ -150,22 +150,34 @@ insert into {}ready (webhook, due, id) select webhook, due, id from gone
 on conflict do nothing`,
 
 	lanes: `
-with recursive walk (webhook, n) as (
+with recursive walk (webhook, due, n) as (
   select * from (
-    select webhook, 1 from {}ready where webhook >= @from order by webhook limit 1) f
+    select webhook, due, 1 from {}ready where webhook >= @from order by webhook, due limit 1) f
   union all
-  select (
-    select r.webhook from {}ready r where r.webhook > walk.webhook order by r.webhook limit 1), n + 1
-  from walk where webhook is not null and n < @n)
-select webhook, coalesce((select hold > @now from {}webhooks where id = walk.webhook), false)
-from walk where webhook is not null order by n`,
+  select next.webhook, next.due, n + 1 from walk, lateral (
+    select r.webhook, r.due from {}ready r where r.webhook > walk.webhook order by r.webhook, r.due limit 1) next
+  where n < @n)
+select webhook, due, coalesce((select hold > @now from {}webhooks where id = walk.webhook), false)
+from walk order by n`,
+
+	onward: `
+with past as (
+  select w, d, b from json_to_recordset(cast(@past as json)) as j (w text, d bigint, b text)
+), found (webhook, due) as (
+  select w, r.due from past, lateral (
+    select due from {}ready where webhook = w and due >= d order by due limit 1) r
+  union all
+  select r.webhook, r.due from past, lateral (
+    select webhook, due from {}ready where webhook > w and webhook < b order by webhook, due limit 1) r)
+select webhook, due, coalesce((select hold > @now from {}webhooks where id = found.webhook), false)
+from found where webhook >= @from order by webhook collate "C" limit @n`,
 
 	take: result(`
 with picked as materialized (
-  select r.* from json_to_recordset(cast(@rows as json)) as j (w text, n integer), lateral (
+  select r.* from json_to_recordset(cast(@rows as json)) as j (w text, d bigint, n integer), lateral (
     select r.webhook, r.due, r.id, d.state = 'pending' and d.due = r.due as counts
     from {}ready r join {}deliveries d on d.id = r.id
-    where r.webhook = w and r.due <= @now
+    where r.webhook = w and r.due >= d and r.due <= @now
     order by r.due, r.id limit n
     for update of r, d skip locked
   ) r limit @limit

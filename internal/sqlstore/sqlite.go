@@ -95,7 +95,7 @@ with recursive walk (webhook, n) as (
     select d.webhook from {}deliveries d
     where d.ready = 1 and d.webhook > walk.webhook order by d.webhook limit 1), n + 1
   from walk where webhook is not null and n < @n)
-select webhook, coalesce((select hold > @now from {}webhooks where id = webhook), 0)
+select webhook, -9223372036854775808, coalesce((select hold > @now from {}webhooks where id = webhook), 0)
 from walk where webhook is not null order by n`,
 
 	pick: `

@@ -42,8 +42,8 @@ type Store struct {
 	calls atomic.Uint64
 	clock clock
 	front horizon
+	trail trail
 	known atomic.Bool // the schema is there, and of a version that this code knows
-
 }
 
 var _ webhook.Store = (*Store)(nil)
@@ -69,10 +69,10 @@ func NewSQLite(db *sql.DB, prefix, synchronous string) *Store {
 	return s
 }
 
-// NewSQLiteOn returns a Store on a SQLite file behind what wrap makes of it, for
-// tests of what a slow or failing database does.
-func NewSQLiteOn(db *sql.DB, prefix string, wrap func(Database) Database) *Store {
-	return newStore(wrap(newFile(db, "FULL")), &sqlite, prefix)
+// Behind returns the same Store behind what wrap makes of its database, for
+// tests of what a slow or failing one does.
+func (s *Store) Behind(wrap func(Database) Database) *Store {
+	return newStore(wrap(s.db), s.d, s.prefix)
 }
 
 // NewPostgres returns a Store on PostgreSQL by database/sql.
