@@ -62,3 +62,47 @@ func TestStoreThatStepsPastTheFront(t *testing.T) {
 		})
 	}
 }
+
+// What another process makes ready is claimed all the same: of webhooks that
+// had nothing at once, and what lies before the end of what was taken soon.
+func TestStepsPastTheFrontLeaveOutNoOthers(t *testing.T) {
+	ctx, dsn := t.Context(), postgres(t)
+	here := sqlstore.NewPostgres(open(t, "pgx", dsn, 8), sqlstore.DefaultPrefix).
+		Behind(func(d sqlstore.Database) sqlstore.Database { return slow{slowQuerier{d}, d} })
+	there := sqlstore.NewPostgres(open(t, "pgx", dsn, 8), sqlstore.DefaultPrefix)
+	if err := here.Migrate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	enqueue := func(webhookID, id string, due time.Time) {
+		t.Helper()
+		d := delivery(id)
+		d.WebhookID, d.Due = webhookID, due
+		if _, err := there.Enqueue(ctx, []webhook.Delivery{d}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	claimed := func() int {
+		t.Helper()
+		ds, err := here.Claim(ctx, webhook.Claim{Now: now, Until: now.Add(time.Hour), Limit: 99, Each: 99})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(ds)
+	}
+	enqueue("5", "first", now.Add(-time.Second))
+	if n := claimed(); n != 1 {
+		t.Fatalf("claimed %d, want 1", n)
+	}
+	for _, id := range []string{"1", "2", "6", "7", "8"} {
+		enqueue(id, "of "+id, now.Add(-time.Second))
+	}
+	if n := claimed(); n != 5 {
+		t.Errorf("claimed %d, want one of each of five webhooks", n)
+	}
+	enqueue("5", "urgent", now.AddDate(-1, 0, 0))
+	for deadline := time.Now().Add(10 * time.Second); claimed() == 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("what is urgent was not claimed")
+		}
+	}
+}

@@ -171,6 +171,10 @@ func (w *walk) lanes(ctx context.Context, q Querier, from string, n int) (lanes 
 		return nil
 	})
 	w.looked += time.Since(start)
+	if w.past != nil && strange(w.past, lanes) { // there may be more behind it
+		w.past = nil
+		return w.lanes(ctx, q, from, n)
+	}
 	w.seen = append(w.seen, lanes...)
 	return lanes, err
 }

@@ -20,8 +20,12 @@ type trail struct {
 	again time.Time        // when lanes are next looked for from their beginnings
 }
 
-// LanesLong is how long looking for lanes may take without consequence.
-const LanesLong = 5 * time.Millisecond
+// LanesLong is how long looking for lanes may take without consequence: so long,
+// or laneLong for each that is found.
+const (
+	LanesLong = 5 * time.Millisecond
+	laneLong  = 50 * time.Microsecond
+)
 
 // trailMost is how many webhooks a trail knows; where more are ready, passing
 // over them is what takes long.
@@ -59,6 +63,17 @@ func (t *trail) list() []end {
 	return list
 }
 
+// strange reports whether there is a lane of a webhook that the trail does not
+// know.
+func strange(ends []end, lanes []lane) bool {
+	return slices.ContainsFunc(lanes, func(l lane) bool {
+		_, known := slices.BinarySearchFunc(ends, l.Webhook, func(e end, id string) int {
+			return strings.Compare(e.Webhook, id)
+		})
+		return !known
+	})
+}
+
 // looked notes the lanes that were found.
 func (t *trail) looked(lanes []lane, whole bool, took time.Duration) {
 	t.mu.Lock()
@@ -73,7 +88,7 @@ func (t *trail) looked(lanes []lane, whole bool, took time.Duration) {
 	if len(t.ends) > trailMost {
 		clear(t.ends)
 		t.again = time.Time{}
-	} else if whole && took > LanesLong {
+	} else if whole && took > max(LanesLong, time.Duration(len(lanes))*laneLong) {
 		t.again = time.Now().Add(min(looksPart*took, looksBound))
 	}
 }

@@ -55,6 +55,20 @@ func TestTrail(t *testing.T) {
 		require.Nil(t, trail.list(), "it may be any webhook's")
 	})
 
+	inBubble("a lane that is not known is strange", func(t *testing.T, trail *trail) {
+		trail.looked(lanes(5, 7), true, time.Second)
+		require.False(t, strange(trail.list(), lanes(6, 9)))
+		require.True(t, strange(trail.list(), lanes(6, 9, 1)))
+	})
+
+	inBubble("many lanes may take long", func(t *testing.T, trail *trail) {
+		many := lanes(make([]int64, 200)...)
+		trail.looked(many, true, 200*laneLong)
+		require.Nil(t, trail.list())
+		trail.looked(many, true, 200*laneLong+1)
+		require.NotNil(t, trail.list())
+	})
+
 	inBubble("where very many webhooks have something ready, nothing is left out", func(t *testing.T, trail *trail) {
 		trail.looked(lanes(make([]int64, trailMost+1)...), true, time.Second)
 		require.Nil(t, trail.list())
