@@ -60,14 +60,14 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) (ds []webhook.Delive
 		return nil, nil
 	}
 	err = s.write(ctx, s.sql.pick.text != "", func(q Querier) error {
-		w.ds, w.seen, w.looked, w.past = nil, nil, 0, past
 		n, err := w.promote(ctx, q)
 		if err != nil {
 			return err
 		}
 		if n > 0 {
-			w.past = nil // it may have been due before what was taken
+			past = nil // it may have been due before what was taken
 		}
+		w.ds, w.seen, w.looked, w.past = nil, nil, 0, past
 		if n < promotes {
 			s.front.looked(milli(c.Now), whole, time.Since(start))
 		}
@@ -76,7 +76,9 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) (ds []webhook.Delive
 		return w.claim(ctx, q)
 	})
 	if err != nil {
-		s.front.forget() // what was made ready may not have been committed
+		// What was made ready may have been committed, or not.
+		s.front.forget()
+		s.trail.forget()
 		return nil, err
 	}
 	s.trail.looked(w.seen, w.past == nil, w.looked)

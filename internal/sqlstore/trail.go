@@ -93,6 +93,13 @@ func (t *trail) looked(lanes []lane, whole bool, took time.Duration) {
 	}
 }
 
+// forget notes that nothing is known of what was made ready.
+func (t *trail) forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.again = time.Time{}
+}
+
 // putRows notes what this process makes ready. Of changes it is not known whose
 // they are.
 func (t *trail) putRows(rows []row) {

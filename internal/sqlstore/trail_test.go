@@ -55,6 +55,12 @@ func TestTrail(t *testing.T) {
 		require.Nil(t, trail.list(), "it may be any webhook's")
 	})
 
+	inBubble("after a failure lanes are looked for from their beginnings", func(t *testing.T, trail *trail) {
+		trail.looked(lanes(5, 7), true, time.Second)
+		trail.forget()
+		require.Nil(t, trail.list())
+	})
+
 	inBubble("a lane that is not known is strange", func(t *testing.T, trail *trail) {
 		trail.looked(lanes(5, 7), true, time.Second)
 		require.False(t, strange(trail.list(), lanes(6, 9)))
