@@ -8,7 +8,7 @@ replace (
 )
 
 require (
-	github.com/listhook/webhook v0.0.0
+	github.com/listhook/webhook v0.1.0
 	github.com/listhook/webhook/otelwebhook v0.0.0
 	github.com/prometheus/client_golang v1.25.0
 	github.com/stretchr/testify v1.12.1
