@@ -133,6 +133,18 @@ async function pause(page) {
   assert.match(await text(page, "main"), /Canceled/i);
 }
 
+// operate switches a webhook off and on as the operator of all accounts.
+async function operate(page) {
+  await page.goto(base + "/operator");
+  await page.getByRole("link", { name: "Flaky", exact: true }).click();
+  await page.getByLabel(/^Why/).fill("Too slow");
+  await page.getByLabel(/^Why/).press("Enter");
+  assert.match(await text(page, ".notice"), /Too slow/);
+  await page.getByLabel(/Send them/).check();
+  await page.getByRole("button", { name: "Switch it on" }).click();
+  await page.getByRole("button", { name: "Switch it off" }).waitFor();
+}
+
 async function keyboard(page) {
   await page.goto(base + "/");
   await page.keyboard.press("Tab");
@@ -155,6 +167,7 @@ async function keyboard(page) {
   const page = await open(browser, {});
   await follow(page);
   await pause(page);
+  await operate(page);
   await keyboard(page);
 
   await page.goto(base + "/");
