@@ -6,9 +6,8 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
-
-	"github.com/go-playground/form/v4"
 )
 
 // How date_time is written. In 2013 it was the account's local time; every
@@ -27,22 +26,15 @@ type envelope struct {
 	List   string    `form:"list" empty:"0"`
 }
 
-// formEncoder is set up once: its setters may not be called while it is in use.
-var formEncoder = func() *form.Encoder {
-	enc := form.NewEncoder()
-	enc.SetNamespacePrefix("[")
-	enc.SetNamespaceSuffix("]")
-	return enc
-}()
-
 // encode returns e's body for a webhook of format f: the form that PHP reads
 // into $_POST. It takes the source, initiator and time from m, whose defaults
 // have been filled in, and writes list as it is. The event must be valid.
 //
 // Which keys there are, and whether one is left out when empty, is said by the
-// struct tags and done by form; the order is that of the structs. Brackets are
-// percent-encoded, as PHP's http_build_query and url.Values do: some parsers
-// between here and there take nothing else, and all receivers take it.
+// struct tags, by which form reads bodies back; the order is that of the
+// structs. Brackets are percent-encoded, as PHP's http_build_query and url.Values
+// do: some parsers between here and there take nothing else, and all receivers
+// take it.
 func encode(e Event, m Meta, list string, f Format) ([]byte, error) {
 	l, err := layoutOf(e)
 	if err != nil {
@@ -59,67 +51,59 @@ func encode(e Event, m Meta, list string, f Format) ([]byte, error) {
 
 	// Most bodies fit, so that of the body only the result is allocated.
 	var scratch [1024]byte
-	body, err := appendStruct(scratch[:0], envelopeKeys, dialect, &envelope{
+	body := appendStruct(scratch[:0], envelopeKeys, dialect, reflect.ValueOf(&envelope{
 		Type: l.event, Time: m.Time.Format(clock), Source: m.Source, By: m.By, List: list,
-	})
+	}).Elem())
 	v := reflect.Indirect(reflect.ValueOf(e))
-	for i := 0; i < len(l.blocks) && err == nil; i++ {
-		block := v.Field(l.blocks[i].index)
-		if block.Kind() != reflect.Pointer || !block.IsNil() {
-			body, err = appendStruct(body, l.blocks[i].keys, dialect, block.Interface())
+	for i := range l.blocks {
+		if block := reflect.Indirect(v.Field(l.blocks[i].index)); block.IsValid() {
+			body = appendStruct(body, l.blocks[i].keys, dialect, block)
 		}
-	}
-	if err != nil {
-		return nil, err
 	}
 	return bytes.Clone(body[:len(body)-1]), nil
 }
 
-// appendStruct appends the values of one struct, each followed by "&". form
-// yields a map; a few small ones cost half of one for the whole event.
-func appendStruct(body []byte, keys []wireKey, dialect int, block any) ([]byte, error) {
-	values, err := formEncoder.Encode(block)
-	if err != nil {
-		return nil, err
-	}
+// appendStruct appends the values of one struct, each followed by "&".
+func appendStruct(body []byte, keys []wireKey, dialect int, block reflect.Value) []byte {
 	for i := range keys {
 		k := &keys[i]
-		if k.kind == kindFields {
-			body = appendFields(body, k, dialect, values)
+		v := block.FieldByIndex(k.index)
+		if k.omitempty && v.IsZero() {
 			continue
 		}
-		texts, ok := values[k.inner]
-		if !ok {
-			continue
-		}
-		// form gives the texts of a slice one by one, and of a key that comes
-		// twice PHP would keep the last.
-		text := strings.Join(texts, ", ")
-		if text == "" {
-			if k.kind == kindTexts {
-				continue
+		switch k.kind {
+		case kindFields:
+			body = appendFields(body, k, dialect, v.Interface().(map[string]string))
+		case kindTexts:
+			// One value: of a key that comes twice PHP would keep the last.
+			if text := strings.Join(v.Interface().([]string), ", "); text != "" {
+				body = appendPair(body, k, dialect, text)
 			}
-			text = k.empty
+		case kindInt:
+			body = appendPair(body, k, dialect, strconv.FormatInt(v.Int(), 10))
+		default:
+			body = appendPair(body, k, dialect, cmp.Or(v.String(), k.empty))
 		}
-		body = append(body, k.escaped[dialect]...)
-		body = append(body, '=')
-		body = appendEscaped(body, text)
-		body = append(body, '&')
 	}
-	return body, nil
+	return body
 }
 
-// appendFields appends the custom fields in values that are not empty: those
-// with numeric ids in numeric order, then the others by name. form writes them
-// as k's name with the id in brackets, and escapes nothing.
-func appendFields(body []byte, k *wireKey, dialect int, values map[string][]string) []byte {
+func appendPair(body []byte, k *wireKey, dialect int, text string) []byte {
+	body = append(body, k.escaped[dialect]...)
+	body = append(body, '=')
+	body = appendEscaped(body, text)
+	return append(body, '&')
+}
+
+// appendFields appends the custom fields that are not empty: those with numeric
+// ids in numeric order, then the others by name.
+func appendFields(body []byte, k *wireKey, dialect int, values map[string]string) []byte {
 	type field struct{ id, text string }
 	var few [16]field
 	fields := few[:0]
-	for name, texts := range values {
-		id, ok := strings.CutPrefix(name, k.inner+"[")
-		if ok && texts[0] != "" {
-			fields = append(fields, field{strings.TrimSuffix(id, "]"), texts[0]})
+	for id, text := range values {
+		if text != "" {
+			fields = append(fields, field{id, text})
 		}
 	}
 	slices.SortFunc(fields, func(a, b field) int { return compareIDs(a.id, b.id) })
@@ -193,19 +177,21 @@ type block struct {
 
 // A wireKey is a key of the body.
 type wireKey struct {
-	inner   string    // as form writes it, which is given a block alone: "message[id]"
-	name    string    // in the 2013 format: "campaign[message][id]"
-	field   string    // as in Go: "Campaign.Message.ID"
-	escaped [2]string // name as it is sent, in the 2013 and in the current format
-	kind    keyKind
-	empty   string // what is sent for an empty text, by the struct tag "empty"
+	index     []int     // where it is in its block, as reflect finds it
+	name      string    // in the 2013 format: "campaign[message][id]"
+	field     string    // as in Go: "Campaign.Message.ID"
+	escaped   [2]string // name as it is sent, in the 2013 and in the current format
+	kind      keyKind
+	omitempty bool   // it is not sent when empty, by the struct tag "form"
+	empty     string // what is sent for an empty text, by the struct tag "empty"
 }
 
 // A keyKind says how a key's value is made.
 type keyKind int
 
 const (
-	kindOne    keyKind = iota // a string or an int
+	kindText   keyKind = iota // a string
+	kindInt                   // an int
 	kindTexts                 // a []string, sent as "a, b"
 	kindFields                // a map[string]string; each entry has a key of its own
 )
@@ -248,17 +234,20 @@ func appendKeys(keys []wireKey, t reflect.Type, in wireKey) []wireKey {
 	}
 	for i := range t.NumField() {
 		f := t.Field(i)
-		name, _, _ := strings.Cut(f.Tag.Get("form"), ",")
+		name, option, _ := strings.Cut(f.Tag.Get("form"), ",")
 		k := wireKey{
-			inner: nest(in.inner, name),
-			name:  nest(in.name, name),
-			field: strings.TrimPrefix(in.field+"."+f.Name, "."),
-			empty: f.Tag.Get("empty"),
+			index:     append(slices.Clone(in.index), i),
+			name:      nest(in.name, name),
+			field:     strings.TrimPrefix(in.field+"."+f.Name, "."),
+			omitempty: option == "omitempty",
+			empty:     f.Tag.Get("empty"),
 		}
 		switch ft := indirect(f.Type); ft.Kind() {
 		case reflect.Struct:
 			keys = appendKeys(keys, ft, k)
 			continue
+		case reflect.Int:
+			k.kind = kindInt
 		case reflect.Slice:
 			k.kind = kindTexts
 		case reflect.Map:
