@@ -91,7 +91,8 @@ func changeBatches(cs []webhook.Change, clock *clock) (bs batches, err error) {
 				return nil, err
 			}
 		}
-		b := bs.next(clock.now(), room)
+		b := bs.next(clock.now(), len(cs), room)
+		b.changes = true
 		r := row{
 			ID: c.ID, State: string(c.State), Due: milli(c.Due), Lease: c.Lease,
 			Attempts: c.Attempts, Ready: b.queue(c.State, c.Due), Erase: c.Erase,

@@ -12,35 +12,38 @@ import (
 	"github.com/listhook/webhook"
 )
 
-// row is a delivery, or a change of one, in @rows.
+// row is a delivery, or a change of one, in @rows. The comments are the names of
+// its columns.
 type row struct {
-	ID       string `json:"i"`
-	Account  string `json:"a"`
-	Webhook  string `json:"w"`
-	Event    string `json:"e"`
-	Type     string `json:"t"`
-	Created  int64  `json:"c"`
-	State    string `json:"s"`
-	Due      int64  `json:"d"`
-	Lease    int64  `json:"l"`
-	Attempts int    `json:"n"`
-	Ready    *int   `json:"r"` // 1: due, 0: waits, null: finished
-	Erase    bool   `json:"x"`
+	ID       string // i
+	Account  string // a, only of a delivery, as are the next four
+	Webhook  string // w
+	Event    string // e
+	Type     string // t
+	Created  int64  // c
+	State    string // s
+	Due      int64  // d
+	Lease    int64  // l
+	Attempts int    // n
+	Ready    *int   // r; 1: due, 0: waits, null: finished
+	Erase    bool   // x, only of a change
 
-	// Where in @bytes they begin, counted from one, and how long they are.
-	Body       int `json:"b"`
-	BodyLen    int `json:"bn"`
-	Carrier    int `json:"h"`
-	CarrierLen int `json:"hn"`
-	Log        int `json:"g"`
-	LogLen     int `json:"gn"`
+	// Where in @bytes they begin, counted from one, and how long they are: b and
+	// bn, h and hn, g and gn. The first two are only of a delivery.
+	Body       int
+	BodyLen    int
+	Carrier    int
+	CarrierLen int
+	Log        int
+	LogLen     int
 }
 
 // A batch is what one statement is given.
 type batch struct {
-	rows  []row
-	bytes []byte
-	clock int64 // what is due later waits
+	rows    []row
+	changes bool // rows are changes
+	bytes   []byte
+	clock   int64 // what is due later waits
 }
 
 // So many rows, or bytes, make a batch, so that no message passes what a
@@ -53,15 +56,17 @@ const (
 // batches splits what is added to it into batches.
 type batches []batch
 
-// next returns the batch to add to, for about so many bytes in all.
-func (bs *batches) next(clock int64, room int) *batch {
+// next returns the batch to add to, for about so many rows and bytes in all.
+func (bs *batches) next(clock int64, rows, room int) *batch {
 	if n := len(*bs); n > 0 {
 		if b := &(*bs)[n-1]; len(b.rows) < batchRows && len(b.bytes) < batchBytes {
 			return b
 		}
 	}
 	// The first byte is nobody's: some drivers make NULL of no bytes.
-	*bs = append(*bs, batch{bytes: make([]byte, 1, 1+min(room, batchBytes)), clock: clock})
+	*bs = append(*bs, batch{
+		rows: make([]row, 0, min(rows, batchRows)), bytes: make([]byte, 1, 1+min(room, batchBytes)), clock: clock,
+	})
 	return &(*bs)[len(*bs)-1]
 }
 
@@ -70,26 +75,6 @@ func (b *batch) put(data []byte) (offset, length int) {
 	offset = len(b.bytes) + 1
 	b.bytes = append(b.bytes, data...)
 	return offset, len(data)
-}
-
-// args returns the batch as arguments.
-func (b *batch) args(inline bool) (args, error) {
-	if !inline {
-		rows, err := json.Marshal(b.rows)
-		return args{"rows": string(rows), "bytes": b.bytes, "clock": b.clock}, err
-	}
-	type whole struct { // []byte is base64 in JSON
-		row
-		Body    []byte `json:"body"`
-		Carrier []byte `json:"carrier"`
-		Log     []byte `json:"log"`
-	}
-	list := make([]whole, len(b.rows))
-	for i, r := range b.rows {
-		list[i] = whole{r, b.slice(r.Body, r.BodyLen), b.slice(r.Carrier, r.CarrierLen), b.slice(r.Log, r.LogLen)}
-	}
-	rows, err := json.Marshal(list)
-	return args{"rows": string(rows)}, err
 }
 
 // value returns a row's column, by its name in @rows.

@@ -57,7 +57,7 @@ func (s *Store) deliveryBatches(ds []webhook.Delivery) (bs batches, err error) {
 		if err != nil {
 			return nil, err
 		}
-		b := bs.next(s.clock.now(), room)
+		b := bs.next(s.clock.now(), len(ds), room)
 		r := row{
 			ID: d.ID, Account: d.Account, Webhook: d.WebhookID, Event: d.EventID, Type: string(d.Type),
 			Created: milli(d.Created), State: string(d.State), Due: milli(d.Due),

@@ -78,8 +78,8 @@ from json_table(convert(@rows using utf8mb4), '$[*]' columns (
   w varchar(255) character set utf8mb4 path '$.w', e varchar(255) character set utf8mb4 path '$.e',
   t varchar(255) character set utf8mb4 path '$.t', c bigint path '$.c',
   s varchar(255) character set utf8mb4 path '$.s', d bigint path '$.d', l bigint path '$.l',
-  n int path '$.n', r int path '$.r', b longtext path '$.body', h longtext path '$.carrier',
-  g longtext path '$.log')) j
+  n int path '$.n', r int path '$.r', b longtext path '$.b', h longtext path '$.h',
+  g longtext path '$.g')) j
 order by i`}, {rows: true, text: `
 select id
 from json_table(convert(@rows using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$.i')) j
@@ -103,7 +103,7 @@ for update`}, {text: `
 update json_table(convert(@rows using utf8mb4), '$[*]' columns (
   i varchar(255) character set utf8mb4 path '$.i', l bigint path '$.l',
   s varchar(255) character set utf8mb4 path '$.s', d bigint path '$.d',
-  n int path '$.n', r int path '$.r', g longtext path '$.log')) j
+  n int path '$.n', r int path '$.r', g longtext path '$.g')) j
 straight_join {}deliveries on id = cast(i as binary)
 set state = s, due = d, lease = lease + 1, attempts = n, lane = if(r = 1, webhook, null), wake = if(r = 0, d, null),
   log = concat(log, from_base64(g))

@@ -107,9 +107,10 @@ func (s *Store) run(ctx context.Context, q Querier, script prepared, a args, row
 // runBatch runs a script on a batch and returns the ids in its result.
 func (s *Store) runBatch(ctx context.Context, q Querier, script prepared, b *batch) (map[string]bool, error) {
 	ids := make(map[string]bool, len(b.rows))
+	var id string
+	column := []any{&id}
 	collect := func(scan Scan) error {
-		var id string
-		err := scan(&id)
+		err := scan(column...)
 		ids[id] = true
 		return err
 	}
@@ -122,10 +123,7 @@ func (s *Store) runBatch(ctx context.Context, q Querier, script prepared, b *bat
 		}
 		return ids, nil
 	}
-	a, err := b.args(s.d.base64)
-	if err != nil {
-		return nil, err
-	}
+	a := b.args(s.d.base64)
 	a["token"], a["wake"] = rand.Int64(), Channel(s.prefix)
 	return ids, s.run(ctx, q, script, a, collect)
 }

@@ -1,0 +1,109 @@
+package sqlstore
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strconv"
+	"strings"
+)
+
+// args returns the batch as arguments: @rows, @bytes and @clock, or, inline,
+// @rows alone, with base64 of the bytes in it.
+func (b *batch) args(inline bool) args {
+	if inline {
+		return args{"rows": b.json(true)}
+	}
+	return args{"rows": b.json(false), "bytes": b.bytes, "clock": b.clock}
+}
+
+// json returns the rows as a JSON array. The database reads it for each batch,
+// and by the letter, so it has what the statement asks for and nothing else.
+func (b *batch) json(inline bool) string {
+	const each = 250 // bytes, about
+	var j jsonWriter
+	j.Grow(each * len(b.rows))
+	if inline {
+		j.Grow(len(b.bytes) * 4 / 3)
+	}
+	for i := range b.rows {
+		r := &b.rows[i]
+		before := "[{"
+		if i > 0 {
+			before = ",{"
+		}
+		j.text(before, "i", r.ID)
+		if !b.changes {
+			j.text(",", "a", r.Account)
+			j.text(",", "w", r.Webhook)
+			j.text(",", "e", r.Event)
+			j.text(",", "t", r.Type)
+			j.number("c", r.Created)
+		}
+		j.text(",", "s", r.State)
+		j.number("d", r.Due)
+		j.number("l", r.Lease)
+		j.number("n", int64(r.Attempts))
+		if r.Ready != nil {
+			j.number("r", int64(*r.Ready))
+		}
+		if r.Erase {
+			j.WriteString(`,"x":true`)
+		}
+		if !b.changes {
+			j.bytes(b, inline, "b", r.Body, r.BodyLen)
+			j.bytes(b, inline, "h", r.Carrier, r.CarrierLen)
+		}
+		j.bytes(b, inline, "g", r.Log, r.LogLen)
+		j.WriteByte('}')
+	}
+	j.WriteByte(']')
+	return j.String()
+}
+
+// A jsonWriter writes the members of objects.
+type jsonWriter struct{ strings.Builder }
+
+func (j *jsonWriter) name(before, name string) {
+	j.WriteString(before)
+	j.WriteByte('"')
+	j.WriteString(name)
+	j.WriteString(`":`)
+}
+
+func (j *jsonWriter) text(before, name, value string) {
+	j.name(before, name)
+	if !plain(value) {
+		data, _ := json.Marshal(value) // of a string it cannot fail
+		j.Write(data)
+		return
+	}
+	j.WriteByte('"')
+	j.WriteString(value)
+	j.WriteByte('"')
+}
+
+// plain reports whether a text stands in JSON as it is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+func (j *jsonWriter) number(name string, n int64) {
+	var digits [20]byte
+	j.name(",", name)
+	j.Write(strconv.AppendInt(digits[:0], n, 10))
+}
+
+// bytes writes where some of b's bytes are, or the bytes themselves.
+func (j *jsonWriter) bytes(b *batch, inline bool, name string, offset, length int) {
+	if !inline {
+		j.number(name, int64(offset))
+		j.number(name+"n", int64(length))
+		return
+	}
+	j.text(",", name, base64.StdEncoding.EncodeToString(b.slice(offset, length)))
+}
