@@ -287,8 +287,12 @@ func (d *Dispatcher) enqueue(group []*emission) {
 func (d *Dispatcher) enqueuePart(part []*emission) error {
 	ctx, cancel := bounded(context.Background())
 	defer cancel()
-	var rows []Delivery
-	at := map[string]*note{}
+	n := 0
+	for _, e := range part {
+		n += len(e.rows)
+	}
+	rows := make([]Delivery, 0, n)
+	at := make(map[string]*note, n)
 	for _, e := range part {
 		for i, row := range e.rows {
 			n := &e.notes[i]
