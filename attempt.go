@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -204,7 +205,10 @@ func (d *Dispatcher) post(ctx context.Context, t *target, del Delivery, leaseEnd
 		a.Duration = time.Since(began).Truncate(time.Microsecond)
 	}()
 
-	resp, err := d.client.Do(d.request(ctx, t, del, began))
+	resp, err := d.transport.RoundTrip(d.request(ctx, t, del, began))
+	if err == nil && resp.Body == nil { // some transports of tests leave it out
+		resp.Body = http.NoBody
+	}
 	if err != nil {
 		a.cut = cutShort(ctx)
 		a.Reason, a.Detail = explainError(ctx, err, at.phase(), d.opts.Timeout)
@@ -271,10 +275,17 @@ var contentType = []string{"application/x-www-form-urlencoded"}
 // that the connection can be used again, but never without end.
 func readAnswer(resp *http.Response) ([]byte, error) {
 	r := resp.Body
-	if resp.StatusCode == http.StatusSwitchingProtocols {
+	switch {
+	case resp.StatusCode == http.StatusSwitchingProtocols:
 		return nil, nil // its body is the connection, which no context closes
+	case r == http.NoBody:
+		return nil, nil
 	}
-	kept, err := io.ReadAll(io.LimitReader(r, keptResponse))
+	buf := answers.Get().(*bytes.Buffer)
+	defer answers.Put(buf)
+	buf.Reset()
+	_, err := buf.ReadFrom(io.LimitReader(r, keptResponse))
+	kept := bytes.Clone(buf.Bytes())
 	if err != nil || len(kept) < keptResponse {
 		return kept, err
 	}
@@ -284,6 +295,10 @@ func readAnswer(resp *http.Response) ([]byte, error) {
 	}
 	return kept, err
 }
+
+// answers are buffers that answers are read into: most are far shorter than what
+// is kept at most.
+var answers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // progress is how far an attempt has come, written by the transport's
 // goroutines.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -13,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/webhooktest"
 )
 
 func TestSwitchingOnInAnotherProcessLosesNothing(t *testing.T) {
@@ -146,4 +149,63 @@ func TestAStoredWebhookThatCannotBeUsedIsNotAttempted(t *testing.T) {
 			assert.NotContains(t, d.Log[0].Detail, "s3cret")
 		})
 	}
+}
+
+func TestOfTheUsersClientTheTransportAndTheTimeoutAreUsed(t *testing.T) {
+	var asked atomic.Int32
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		assert.Empty(t, r.Cookies())
+		http.SetCookie(w, &http.Cookie{Name: "seen", Value: "yes"})
+		http.Redirect(w, r, "/elsewhere", http.StatusFound)
+	}))
+	defer s.Close()
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	client := s.Client()
+	client.Jar = jar
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return nil }
+	for range 2 {
+		assert.Equal(t, http.StatusFound, firstAttempt(t, s.URL, client, 1).Status)
+	}
+	assert.EqualValues(t, 2, asked.Load(), "nothing was redirected")
+	assert.Same(t, jar, client.Jar, "the user's is left alone")
+
+	client.Timeout = 20 * time.Millisecond
+	hangs := webhooktest.NewReceiver(t, &webhooktest.Options{Answer: webhooktest.Hang()})
+	a := firstAttempt(t, hangs.URL(), client, 1)
+	assert.Equal(t, "The receiver did not answer within 20ms: let it answer first and do its work afterwards.", a.Reason)
+}
+
+func TestATransportThatLeavesOutTheBodyOfAnAnswerIsUnderstood(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := firstAttempt(t, "https://receiver.test/hook", &http.Client{Transport: transport(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: http.StatusOK}, nil
+		})}, 1)
+		assert.Equal(t, http.StatusOK, a.Status)
+		assert.Empty(t, a.Detail)
+	})
+}
+
+// transport is a http.RoundTripper by a function.
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestAURLsUserAndPasswordAreSentAsHTTPHasThem(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.put(func(w *webhook.Webhook) { w.URL = "https://ann:s3cret%21@receiver.test/hook" })
+		r.put(func(w *webhook.Webhook) {
+			w.URL, w.Headers = "https://ann:s3cret%21@receiver.test/hook", map[string]string{"authorization": "Bearer x"}
+		})
+		r.start()
+		r.emit(open("a"))
+		synctest.Wait()
+		var sent []string
+		for _, q := range r.receiver.requests() {
+			sent = append(sent, q.Header.Get("Authorization"))
+		}
+		assert.ElementsMatch(t, []string{"Basic YW5uOnMzY3JldCE=", "Bearer x"}, sent)
+	})
 }

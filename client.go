@@ -84,24 +84,27 @@ func NewClient(opts *ClientOptions) *http.Client {
 		t.Proxy = http.ProxyURL(opts.Proxy)
 		t.DialContext = g.free.DialContext // to the proxy, always
 	}
-	return prepareClient(&http.Client{Transport: &guardedTransport{guard: g, transport: t}})
+	return &http.Client{
+		Transport:     &guardedTransport{guard: g, transport: t},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // connectTimeout bounds a lookup with the connecting that follows it, and then
 // the TLS handshake: long enough for a few lost packets.
 const connectTimeout = 10 * time.Second
 
-// prepareClient returns a copy of c that follows no redirects and keeps no
-// cookies: a redirected POST would become a GET without a body, and look like a
-// success. Nil: NewClient(nil).
-func prepareClient(c *http.Client) *http.Client {
+// sending returns what of c an attempt goes through. It is the transport alone:
+// a client would follow redirects, so that a POST became a GET without a body
+// and looked like a success, and keep cookies. Nil: NewClient(nil).
+func sending(c *http.Client) http.RoundTripper {
 	if c == nil {
-		return NewClient(nil)
+		c = NewClient(nil)
 	}
-	prepared := *c
-	prepared.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	prepared.Jar = nil
-	return &prepared
+	if c.Transport == nil {
+		return http.DefaultTransport
+	}
+	return c.Transport
 }
 
 // guardedTransport checks URLs before they are requested; its dialler checks

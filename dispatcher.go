@@ -18,7 +18,7 @@ import (
 // delivering to others.
 type Dispatcher struct {
 	store       Store
-	client      *http.Client
+	transport   http.RoundTripper
 	opts        Options
 	registry    *registry
 	lanes       *lanes
@@ -45,9 +45,10 @@ type Dispatcher struct {
 }
 
 // New returns a Dispatcher on store. The client sends the requests; nil means
-// NewClient(nil), which is safe to point at customers' URLs. A client of the
-// caller's is copied: redirects are never followed and cookies never kept.
-// Nil options are the defaults. An option out of range is an *InvalidError.
+// NewClient(nil), which is safe to point at customers' URLs. Of a client of the
+// caller's the Transport is used, and a Timeout that is shorter than that of
+// opts: redirects are never followed and cookies never kept. Nil options are
+// the defaults. An option out of range is an *InvalidError.
 func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {
 	if store == nil {
 		return nil, invalid("store", "is nil")
@@ -56,17 +57,20 @@ func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {
 	if err != nil {
 		return nil, err
 	}
+	if client != nil && client.Timeout > 0 {
+		o.Timeout = min(o.Timeout, client.Timeout)
+	}
 	if len(o.EncryptionKeys) > 0 {
 		store = &vault{store, o.EncryptionKeys}
 	}
 	d := &Dispatcher{
-		store:   store,
-		client:  prepareClient(client),
-		opts:    o,
-		idle:    make(chan *flight),
-		woken:   make(chan struct{}, 1),
-		stop:    make(chan struct{}),
-		silence: map[string]time.Time{},
+		store:     store,
+		transport: sending(client),
+		opts:      o,
+		idle:      make(chan *flight),
+		woken:     make(chan struct{}, 1),
+		stop:      make(chan struct{}),
+		silence:   map[string]time.Time{},
 	}
 	d.registry = newRegistry(store, o.PollInterval, d.learned)
 	d.sightings.byID = map[string]*watch{}

@@ -45,10 +45,10 @@ const (
 // own; it is for apps that wrap that client's Transport. o may be nil.
 func (o *ClientOptions) CheckURL(rawURL string) error { return newGuard(o).checkRawURL(rawURL) }
 
-// checkURL checks a webhook's URL if c is a client of NewClient. What another
-// client may reach is its owner's business.
-func checkURL(c *http.Client, rawURL string) error {
-	if t, ok := c.Transport.(*guardedTransport); ok {
+// checkURL checks a webhook's URL if rt is that of a client of NewClient. What
+// another may reach is its owner's business.
+func checkURL(rt http.RoundTripper, rawURL string) error {
+	if t, ok := rt.(*guardedTransport); ok {
 		return t.guard.checkRawURL(rawURL)
 	}
 	return nil

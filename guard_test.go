@@ -272,7 +272,7 @@ func TestURLsOfInternalHostsAreRefusedWhenSaved(t *testing.T) {
 		"", "example.com", "//example.com/", "/hook", "ftp://example.com/", "file:///etc/passwd", "gopher://example.com/",
 		"http:///hook", "http:example.com", "http://[::1/", "http://exa mple.com/", "http://%31%32%37.0.0.1/", "http://:80/",
 	} {
-		err := checkURL(NewClient(nil), u)
+		err := checkURL(NewClient(nil).Transport, u)
 		var bad *InvalidError
 		if assert.ErrorAs(t, err, &bad, u) {
 			assert.Equal(t, "URL", bad.Field)
@@ -290,7 +290,7 @@ func TestURLsOfPublicHostsAreTaken(t *testing.T) {
 		"https://localhost.example.com/", "https://internal.example.com/", "https://bücher.example/", "https://xn--bcher-kva.example/",
 		"https://example.com/127.0.0.1", "https://hooks.3com.com/", "HTTPS://example.com/",
 	} {
-		assert.NoError(t, checkURL(NewClient(nil), u), u)
+		assert.NoError(t, checkURL(NewClient(nil).Transport, u), u)
 	}
 }
 
@@ -344,11 +344,11 @@ func TestWhatIsAllowedByName(t *testing.T) {
 	} {
 		err := opts.CheckURL(u)
 		assert.Equal(t, ok, err == nil, "%s: %v", u, err)
-		assert.Equal(t, err, checkURL(NewClient(opts), u), u)
+		assert.Equal(t, err, checkURL(NewClient(opts).Transport, u), u)
 	}
 }
 
 func TestAClientOfTheUsersOwnReachesWhatItsOwnerLikes(t *testing.T) {
-	assert.NoError(t, checkURL(prepareClient(&http.Client{}), "http://127.0.0.1:1/"))
-	assert.Error(t, checkURL(prepareClient(nil), "http://127.0.0.1:1/"))
+	assert.NoError(t, checkURL(sending(&http.Client{}), "http://127.0.0.1:1/"))
+	assert.Error(t, checkURL(sending(nil), "http://127.0.0.1:1/"))
 }

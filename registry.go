@@ -73,6 +73,10 @@ func newTarget(w Webhook) *target {
 	if t.url != nil {
 		t.host = normalHost(t.url.Hostname())
 	}
+	if t.url != nil && t.url.User != nil {
+		password, _ := t.url.User.Password()
+		(&http.Request{Header: t.header}).SetBasicAuth(t.url.User.Username(), password)
+	}
 	for name, value := range w.Headers {
 		t.header.Set(name, value)
 	}

@@ -64,7 +64,7 @@ func (d *Dispatcher) PutWebhook(ctx context.Context, w Webhook) (Webhook, error)
 	if err := w.Validate(); err != nil {
 		return Webhook{}, err
 	}
-	if err := checkURL(d.client, w.URL); err != nil {
+	if err := checkURL(d.transport, w.URL); err != nil {
 		return Webhook{}, err
 	}
 	var err error
