@@ -10,6 +10,7 @@ package memstore
 import (
 	"context"
 	"iter"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -43,6 +44,7 @@ var _ webhook.Store = (*Store)(nil)
 type lane struct {
 	webhook string
 	pending ordered[*webhook.Delivery] // by Due
+	in      *ordered[*lane]            // waiting, ready, or nil
 	next    time.Time                  // when the first can be claimed: it is due, and the webhook not held
 	total   int                        // deliveries, finished ones too
 }
@@ -96,15 +98,13 @@ func (s *Store) Enqueue(ctx context.Context, ds []webhook.Delivery) (had []strin
 		return nil, err
 	}
 	defer s.mu.Unlock()
-	added := make(map[string]bool, len(ds))
-	for _, d := range ds {
+	for i, d := range ds {
 		if s.deliveries[d.ID] != nil {
-			if !added[d.ID] {
+			if !slices.ContainsFunc(ds[:i], func(before webhook.Delivery) bool { return before.ID == d.ID }) {
 				had = append(had, d.ID)
 			}
 			continue
 		}
-		added[d.ID] = true
 		stored := cloneDelivery(d)
 		s.deliveries[d.ID] = &stored
 		s.log.insert(&stored)
@@ -245,17 +245,30 @@ func (s *Store) lane(webhookID string) *lane {
 // settle makes l wait for its next time, after a change of its deliveries or
 // of the webhook's Hold.
 func (s *Store) settle(l *lane) {
-	s.waiting.delete(l)
-	s.ready.delete(l)
-	first, ok := l.pending.first()
-	if !ok {
-		return
+	var next time.Time
+	first, pending := l.pending.first()
+	if pending {
+		next = first.Due
+		if w := s.webhooks[l.webhook]; w != nil && w.Hold.After(next) {
+			next = w.Hold
+		}
+		if l.in != nil && next.Equal(l.next) {
+			return
+		}
 	}
-	l.next = first.Due
-	if w := s.webhooks[l.webhook]; w != nil && w.Hold.After(l.next) {
-		l.next = w.Hold
+	if l.in != nil {
+		l.in.delete(l)
+		l.in = nil
 	}
-	s.waiting.insert(l)
+	if l.next = next; pending {
+		l.move(&s.waiting)
+	}
+}
+
+// move puts l, which is in neither, into a set of lanes.
+func (l *lane) move(to *ordered[*lane]) {
+	to.insert(l)
+	l.in = to
 }
 
 // promote makes ready the lanes whose time has come.
@@ -266,7 +279,7 @@ func (s *Store) promote(now time.Time) {
 			return
 		}
 		s.waiting.delete(l)
-		s.ready.insert(l)
+		l.move(&s.ready)
 	}
 }
 

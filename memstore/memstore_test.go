@@ -3,6 +3,7 @@ package memstore
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -70,37 +71,66 @@ func counting[T any](n *int, compare func(a, b T) int) func(a, b T) int {
 }
 
 func TestOrderedIsASortedSet(t *testing.T) {
-	set := ordered[int]{compare: func(a, b int) int { return a - b }}
-	var want []int
-	for i := range 1000 {
-		v := i * 7919 % 1000
-		set.insert(v)
-		want = append(want, v)
-		if i%3 == 0 {
-			gone := want[i%len(want)]
-			set.delete(gone)
-			set.delete(gone) // it is not there
-			want = slices.DeleteFunc(want, func(v int) bool { return v == gone })
-		}
+	for name, value := range map[string]func(i int) int{
+		"in order":  func(i int) int { return i },
+		"reversed":  func(i int) int { return 999 - i },
+		"scattered": func(i int) int { return i * 7919 % 1000 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			set := ordered[int]{compare: func(a, b int) int { return a - b }}
+			requireSet(t, &set, []int{})
+			want := []int{}
+			remove := func(v int) {
+				set.delete(v)
+				set.delete(v) // it is not there
+				want = slices.DeleteFunc(want, func(w int) bool { return w == v })
+			}
+			for i := range 1000 {
+				set.insert(value(i))
+				want = append(want, value(i))
+				if i%3 == 0 {
+					remove(want[i%len(want)])
+				}
+			}
+			slices.Sort(want)
+			requireSet(t, &set, want)
+			for i := 0; len(want) > 0; i++ {
+				remove(want[i*7919%len(want)])
+				if i%100 == 0 || len(want) < 3 {
+					requireSet(t, &set, want)
+				}
+			}
+		})
 	}
-	slices.Sort(want)
-	first, ok := set.first()
-	require.True(t, ok)
-	require.Equal(t, want[0], first)
+}
 
-	middle := slices.Index(want, want[len(want)/2])
-	require.Equal(t, want, slices.Collect(set.ascend(all)))
-	require.Equal(t, want[middle:], slices.Collect(set.ascend(func(v int) bool { return v >= want[middle] })))
-	slices.Reverse(want)
-	require.Equal(t, want, slices.Collect(set.descend(all)))
-	require.Equal(t, want[100:], slices.Collect(set.descend(func(v int) bool { return v <= want[100] })))
+// requireSet requires a set to hold what is in order in want, and to be walked
+// from and to each place.
+func requireSet(t *testing.T, set *ordered[int], want []int) {
+	t.Helper()
+	first, ok := set.first()
+	require.Equal(t, len(want) > 0, ok)
+	if ok {
+		require.Equal(t, want[0], first)
+	}
+	for i := 0; i <= len(want); i++ {
+		from := math.MaxInt
+		if i < len(want) {
+			from = want[i]
+		}
+		require.Equal(t, want[i:], slices.AppendSeq([]int{}, set.ascend(func(v int) bool { return v >= from })))
+		down := slices.AppendSeq([]int{}, set.descend(func(v int) bool { return v < from }))
+		slices.Reverse(down)
+		require.Equal(t, want[:i], down)
+	}
 	for v := range set.descend(all) { // leaving early ends the walk
+		require.Equal(t, want[len(want)-1], v)
+		break
+	}
+	for v := range set.ascend(all) {
 		require.Equal(t, want[0], v)
 		break
 	}
-
-	_, ok = new(ordered[int]).first()
-	require.False(t, ok)
 }
 
 func BenchmarkClaimPastAMillion(b *testing.B) {
