@@ -95,22 +95,23 @@ func (t *target) open() bool {
 
 // attemptOnce makes an attempt and decides what its answer means.
 func (d *Dispatcher) attemptOnce(f *flight, t *target, leaseEnd time.Time) {
-	ctx, ended := d.attempts, func(Attempt) {}
+	ctx, ended := d.attempts, (func(Attempt))(nil)
 	if h := d.opts.Hooks.Attempt; h != nil {
 		d.guard("Hooks.Attempt", func() {
 			hookCtx, hookEnded := h(ctx, f.Delivery)
 			if hookCtx != nil {
 				ctx = hookCtx
 			}
-			if hookEnded != nil {
-				ended = hookEnded
-			}
+			ended = hookEnded
 		})
 	}
 	f.slot.began()
-	a := d.post(ctx, t, f.Delivery, leaseEnd)
+	a := d.post(ctx, t, &f.Delivery, leaseEnd)
 	f.slot.ended(a.delivered() || a.cut)
-	d.guard("Hooks.Attempt", func() { ended(a.Attempt) })
+	if ended != nil {
+		told := a.Attempt
+		d.guard("Hooks.Attempt", func() { ended(told) })
+	}
 
 	switch {
 	case a.delivered():
@@ -178,7 +179,7 @@ func (a *answer) delivered() bool { return a.Status >= 200 && a.Status < 300 }
 
 // post makes one HTTP request, in the time that an attempt has. It never goes
 // on the wire after the lease's end.
-func (d *Dispatcher) post(ctx context.Context, t *target, del Delivery, leaseEnd time.Time) (a answer) {
+func (d *Dispatcher) post(ctx context.Context, t *target, del *Delivery, leaseEnd time.Time) (a answer) {
 	began := time.Now()
 	a.Start = clock(began)
 	if t.broken != nil { // above all, nothing is sent unsigned that is to be signed
@@ -239,7 +240,7 @@ func cutShort(ctx context.Context) bool {
 }
 
 // request builds what goes over the wire.
-func (d *Dispatcher) request(ctx context.Context, t *target, del Delivery, at time.Time) *http.Request {
+func (d *Dispatcher) request(ctx context.Context, t *target, del *Delivery, at time.Time) *http.Request {
 	h := make(http.Header, len(t.header)+8)
 	maps.Copy(h, t.header)
 	values := [...]string{
@@ -258,12 +259,13 @@ func (d *Dispatcher) request(ctx context.Context, t *target, del Delivery, at ti
 	// with this field, even empty, net/http tries again by itself, and being
 	// empty it is not sent.
 	h["Idempotency-Key"] = nil
+	body := del.Body
 	req := &http.Request{
 		Method: http.MethodPost, URL: t.url, Host: t.url.Host, Header: h,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		ContentLength: int64(len(del.Body)),
-		Body:          io.NopCloser(bytes.NewReader(del.Body)),
-		GetBody:       func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(del.Body)), nil },
+		ContentLength: int64(len(body)),
+		Body:          io.NopCloser(bytes.NewReader(body)),
+		GetBody:       func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil },
 	}
 	return req.WithContext(ctx)
 }

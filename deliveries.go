@@ -148,5 +148,5 @@ func (d *Dispatcher) SendTest(ctx context.Context, account, webhook string, t Ev
 		return Attempt{}, err
 	}
 	del := Delivery{ID: "test_" + rand.Text(), Account: account, WebhookID: webhook, Type: t, Body: body}
-	return d.post(ctx, newTarget(w), del, d.leaseEnd()).Attempt, nil
+	return d.post(ctx, newTarget(w), &del, d.leaseEnd()).Attempt, nil
 }

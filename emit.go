@@ -80,6 +80,9 @@ type emission struct {
 	rows    []Delivery
 	notes   []note // of each row
 	receipt *receipt
+
+	one     [1]Delivery // where rows are of an event for one webhook, as most are
+	oneNote [1]note
 }
 
 // A note is what is known of a row beside what is stored.
@@ -186,7 +189,10 @@ func newEmission(e Event, m Meta, targets []*target, carrier map[string]string) 
 	}
 	first := due(e.Type(), created)
 	bodies := dialects{event: e, meta: m}
-	em := &emission{rows: make([]Delivery, len(targets)), notes: make([]note, len(targets))}
+	em := new(emission)
+	if em.rows, em.notes = em.one[:], em.oneNote[:]; len(targets) > 1 {
+		em.rows, em.notes = make([]Delivery, len(targets)), make([]note, len(targets))
+	}
 	for i, t := range targets {
 		body, err := bodies.body(t.Format, t.wireList(&m))
 		if err != nil {

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"strings"
 	"time"
 )
 
@@ -18,19 +17,32 @@ func newEventID(at time.Time) string {
 	binary.BigEndian.PutUint32(id[2:], uint32(at.UnixMilli()))
 	id[6] = 7<<4 | id[6]&0x0f
 	id[8] = 2<<6 | id[8]&0x3f
-	text := hex.EncodeToString(id[:])
-	return text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:]
+	var text [36]byte
+	digits := text[:0]
+	for i, part := range [...][]byte{id[:4], id[4:6], id[6:8], id[8:10], id[10:]} {
+		if i > 0 {
+			digits = append(digits, '-')
+		}
+		digits = hex.AppendEncode(digits, part)
+	}
+	return string(digits)
 }
 
-// timeOf returns the time with which a UUID of version 7 begins, as its twelve
-// digits; "" if id is none.
-func timeOf(id string) string {
+// appendTime appends the time with which a UUID of version 7 begins, as its
+// twelve digits; nothing if id is none.
+func appendTime(text []byte, id string) []byte {
 	if len(id) != 36 || id[8] != '-' || id[13] != '-' || id[14] != '7' || id[18] != '-' || id[23] != '-' {
-		return ""
+		return text
 	}
-	digits := strings.ToLower(id[:8] + id[9:13])
-	if strings.Trim(digits, "0123456789abcdef") != "" {
-		return ""
+	digits := append(append(text, id[:8]...), id[9:13]...)
+	for i, c := range digits[len(text):] {
+		switch {
+		case '0' <= c && c <= '9' || 'a' <= c && c <= 'f':
+		case 'A' <= c && c <= 'F':
+			digits[len(text)+i] = c - 'A' + 'a'
+		default:
+			return text
+		}
 	}
 	return digits
 }
@@ -50,6 +62,7 @@ func deliveryID(webhook string, t EventType, event string) string {
 		text = append(text, part...)
 	}
 	sum := sha256.Sum256(text)
-	prefix := timeOf(event)
-	return "msg_" + prefix + hex.EncodeToString(sum[:16-len(prefix)/3])
+	const before = "msg_"
+	id := appendTime(append(text[:0], before...), event)
+	return string(hex.AppendEncode(id, sum[:16-(len(id)-len(before))/3]))
 }

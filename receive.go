@@ -76,7 +76,7 @@ func Verify(h http.Header, body []byte, opts *ReceiveOptions) error {
 		return fmt.Errorf("%w: the %s header is no number", ErrSignature, HeaderTimestamp)
 	}
 	at := time.Unix(seconds, 0)
-	if !anyEqual(strings.Fields(h.Get(HeaderSignature)), s.signatures(h.Get(HeaderID), at, body)) {
+	if !anyEqual(strings.Fields(h.Get(HeaderSignature)), strings.Fields(s.header(h.Get(HeaderID), at, body))) {
 		return ErrSignature
 	}
 	if tolerance := cmp.Or(opts.Tolerance, 5*time.Minute); time.Since(at).Abs() > tolerance {

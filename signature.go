@@ -64,7 +64,14 @@ type signer []signingKey
 
 type signingKey struct {
 	Secret
-	macs *sync.Pool // of hash.Hash keyed with it: keying one costs as much as a body
+	macs *sync.Pool // of *mac: keying one costs as much as a body
+}
+
+// A mac is an HMAC that is keyed, with room for what is written to it and what
+// comes out.
+type mac struct {
+	hash.Hash
+	scratch []byte
 }
 
 func newSigner(secrets []Secret) (signer, error) {
@@ -74,32 +81,38 @@ func newSigner(secrets []Secret) (signer, error) {
 		if err != nil {
 			return nil, err
 		}
-		s[i] = signingKey{secret, &sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+		s[i] = signingKey{secret, &sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, key)} }}}
 	}
 	return s, nil
 }
 
 // header returns the value of HeaderSignature for an attempt of the delivery id
-// at t: a signature by each secret that signs then. "": none does.
+// at t: a signature by each secret that signs then, with spaces between. "": none
+// does.
 func (s signer) header(id string, t time.Time, body []byte) string {
-	return strings.Join(s.signatures(id, t, body), " ")
-}
-
-// signatures signs id, t's Unix seconds and body, joined by dots, with each
-// secret that signs at t.
-func (s signer) signatures(id string, t time.Time, body []byte) []string {
-	var out []string
-	head := []byte(id + "." + strconv.FormatInt(t.Unix(), 10) + ".")
+	var scratch [128]byte
+	text := scratch[:0]
 	for _, key := range s {
 		if !key.signs(t) {
 			continue
 		}
-		mac := key.macs.Get().(hash.Hash)
-		mac.Reset()
-		mac.Write(head)
-		mac.Write(body)
-		out = append(out, signatureScheme+","+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
-		key.macs.Put(mac)
+		if len(text) > 0 {
+			text = append(text, ' ')
+		}
+		text = key.appendSignature(text, id, t, body)
 	}
-	return out
+	return string(text)
+}
+
+// appendSignature signs id, t's Unix seconds and body, joined by dots.
+func (k signingKey) appendSignature(text []byte, id string, t time.Time, body []byte) []byte {
+	m := k.macs.Get().(*mac)
+	defer k.macs.Put(m)
+	m.Reset()
+	m.scratch = append(append(m.scratch[:0], id...), '.')
+	m.scratch = append(strconv.AppendInt(m.scratch, t.Unix(), 10), '.')
+	_, _ = m.Write(m.scratch) // a hash's never fails
+	_, _ = m.Write(body)
+	m.scratch = m.Sum(m.scratch[:0])
+	return base64.StdEncoding.AppendEncode(append(text, signatureScheme+","...), m.scratch)
 }
