@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"math/bits"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -39,6 +40,7 @@ func (b *batcher[T]) loop() {
 			return
 		}
 		b.run(group)
+		runtime.Gosched() // who was told of this group and comes back at once is in the next
 	}
 }
 

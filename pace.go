@@ -32,7 +32,7 @@ func (l *lanes) pace(n int) {
 // crowded reports whether there is more to deliver than this process has room
 // for. The caller holds mu.
 func (l *lanes) crowded() bool {
-	return !l.closed && (l.starved || l.free() <= l.held()/4)
+	return !l.closed && (l.starved || l.free() <= l.held()/2)
 }
 
 // ease ends pace's wait once lanes are not crowded. The caller holds mu.
