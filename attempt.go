@@ -6,12 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptrace"
-	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -239,40 +236,6 @@ func cutShort(ctx context.Context) bool {
 	return cause == errShutdown || cause == errLeaseEnded
 }
 
-// request builds what goes over the wire.
-func (d *Dispatcher) request(ctx context.Context, t *target, del *Delivery, at time.Time) *http.Request {
-	h := make(http.Header, len(t.header)+8)
-	maps.Copy(h, t.header)
-	values := [...]string{
-		d.opts.UserAgent, del.ID, strconv.FormatInt(at.Unix(), 10), strconv.Itoa(del.Attempts + 1),
-		string(del.Type), t.signer.header(del.ID, at, del.Body),
-	}
-	for i, name := range [...]string{
-		"User-Agent", HeaderID, HeaderTimestamp, HeaderAttempt, HeaderEvent, HeaderSignature,
-	} {
-		if values[i] != "" {
-			h[name] = values[i : i+1 : i+1]
-		}
-	}
-	h["Content-Type"] = contentType
-	// An idle connection that the receiver closed meanwhile is no failure:
-	// with this field, even empty, net/http tries again by itself, and being
-	// empty it is not sent.
-	h["Idempotency-Key"] = nil
-	body := del.Body
-	req := &http.Request{
-		Method: http.MethodPost, URL: t.url, Host: t.url.Host, Header: h,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		ContentLength: int64(len(body)),
-		Body:          io.NopCloser(bytes.NewReader(body)),
-		GetBody:       func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil },
-	}
-	return req.WithContext(ctx)
-}
-
-// contentType has nothing after it: one captured receiver refuses more.
-var contentType = []string{"application/x-www-form-urlencoded"}
-
 // readAnswer keeps the beginning of an answer and reads some more of it, so
 // that the connection can be used again, but never without end.
 func readAnswer(resp *http.Response) ([]byte, error) {
@@ -301,62 +264,3 @@ func readAnswer(resp *http.Response) ([]byte, error) {
 // answers are buffers that answers are read into: most are far shorter than what
 // is kept at most.
 var answers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
-// progress is how far an attempt has come, written by the transport's
-// goroutines.
-type progress struct{ at atomic.Int32 }
-
-type phase int32
-
-const (
-	phaseConnection phase = iota // waiting for a free connection
-	phaseLookup
-	phaseConnect
-	phaseTLS
-	phaseSend
-	phaseAnswer
-)
-
-func (p *progress) phase() phase { return phase(p.at.Load()) }
-
-// enter notes a phase, unless the attempt is further on: a connection that was
-// begun for it goes on being made when another one came free first.
-func (p *progress) enter(next phase) {
-	for {
-		at := p.at.Load()
-		if at >= int32(next) || p.at.CompareAndSwap(at, int32(next)) {
-			return
-		}
-	}
-}
-
-// restart is for when another connection is needed, since the first was closed
-// just when it was used again.
-func (p *progress) restart() { p.at.Store(int32(phaseConnection)) }
-
-// trace follows an attempt, and stops it if the lease has ended by the time
-// there is a connection: a process that was frozen must not send what is no
-// longer its own.
-func (p *progress) trace(leaseEnd time.Time, stop context.CancelCauseFunc) *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{
-		GetConn:           func(string) { p.restart() },
-		DNSStart:          func(httptrace.DNSStartInfo) { p.enter(phaseLookup) },
-		ConnectStart:      func(string, string) { p.enter(phaseConnect) },
-		TLSHandshakeStart: func() { p.enter(phaseTLS) },
-		GotConn: func(got httptrace.GotConnInfo) {
-			p.enter(phaseSend)
-			if !now().After(leaseEnd) {
-				return
-			}
-			stop(errLeaseEnded)
-			if got.Conn != nil { // the transport writes meanwhile
-				_ = got.Conn.SetWriteDeadline(time.Unix(1, 0))
-			}
-		},
-		WroteRequest: func(info httptrace.WroteRequestInfo) {
-			if info.Err == nil { // it is told of requests that were cut short too
-				p.enter(phaseAnswer)
-			}
-		},
-	}
-}
