@@ -54,7 +54,7 @@ func (m *meter) deadRows(ctx context.Context) error {
 
 // look notes the dead rows and the sizes of the tables that change most.
 func (m *meter) look(ctx context.Context, after time.Duration, delivered int) error {
-	for _, table := range []string{"deliveries", "ready", "waiting"} {
+	for _, table := range []string{"deliveries", "ready", "waiting", "leases"} {
 		name := m.site.full.prefix + table
 		l := deadLine{Store: m.name(), Table: table, Seconds: after.Seconds(), Delivered: delivered}
 		err := m.site.full.db.QueryRowContext(ctx, `

@@ -67,7 +67,7 @@ func (m *meter) finished(t *tables, n int) webhook.Delivery {
 func (m *meter) waiting(t *tables, n int) webhook.Delivery {
 	d := t.delivery("waiting "+strconv.Itoa(n), m.start.Add(-time.Minute))
 	d.Due = m.start.Add(untilDue + time.Duration(float64(dueSpan)*float64(n)/float64(m.rows))).Truncate(time.Millisecond)
-	d.Lease, d.Attempts = 4, 2
+	d.Attempts = 2 // without a lease, or it would be taken for one that is leased
 	d.Log = []webhook.Attempt{*attempt(d.Created)}
 	return d
 }

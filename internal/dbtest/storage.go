@@ -35,6 +35,8 @@ type handle struct {
 
 	// exec runs a statement of the app's.
 	exec func(ctx context.Context, statement string) error
+	// number returns the number that a query of the app's has as its result.
+	number func(ctx context.Context, query string) (int, error)
 	// begin begins a transaction of the app's.
 	begin func(ctx context.Context) (transaction, error)
 }
@@ -120,6 +122,10 @@ func sqlHandle(db *sql.DB, s store, outbox func(*sql.Tx) webhook.Outbox) *handle
 			_, err := db.ExecContext(ctx, statement)
 			return err
 		},
+		number: func(ctx context.Context, query string) (n int, err error) {
+			err = db.QueryRowContext(ctx, query).Scan(&n)
+			return n, err
+		},
 		begin: func(ctx context.Context) (transaction, error) {
 			tx, err := db.BeginTx(ctx, nil)
 			if err != nil {
@@ -153,6 +159,10 @@ func pgxHandle(t testing.TB, pool *pgxpool.Pool, prefix string) *handle {
 		exec: func(ctx context.Context, statement string) error {
 			_, err := pool.Exec(ctx, statement)
 			return err
+		},
+		number: func(ctx context.Context, query string) (n int, err error) {
+			err = pool.QueryRow(ctx, query).Scan(&n)
+			return n, err
 		},
 		begin: func(ctx context.Context) (transaction, error) {
 			tx, err := pool.Begin(ctx)

@@ -61,10 +61,12 @@ func (s *Store) applyBatch(ctx context.Context, b *batch) (lost []string, err er
 				return err
 			}
 		}
-		made, err := s.runBatch(ctx, q, s.sql.apply, b)
-		lost = missing(b.rows, made)
+		lost, err = s.runBatch(ctx, q, s.sql.apply, b)
 		return err
 	})
+	if err == nil {
+		s.tenants.changed(b.rows, lost)
+	}
 	return lost, err
 }
 
@@ -95,7 +97,7 @@ func changeBatches(cs []webhook.Change, clock *clock) (bs batches, err error) {
 		b.changes = true
 		r := row{
 			ID: c.ID, State: string(c.State), Due: milli(c.Due), Lease: c.Lease,
-			Attempts: c.Attempts, Ready: b.queue(c.State, c.Due), Erase: c.Erase,
+			Attempts: c.Attempts, Queue: b.queue(c.State, c.Due, false), Erase: c.Erase,
 		}
 		r.Log, r.LogLen = b.put(log)
 		b.rows = append(b.rows, r)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"math/rand/v2"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -25,7 +26,7 @@ type row struct {
 	Due      int64  // d
 	Lease    int64  // l
 	Attempts int    // n
-	Ready    *int   // r; 1: due, 0: waits, null: finished
+	Queue    queue  // r; 1: is ready, 0: waits, null: neither
 	Erase    bool   // x, only of a change
 
 	// Where in @bytes they begin, counted from one, and how long they are: b and
@@ -43,7 +44,8 @@ type batch struct {
 	rows    []row
 	changes bool // rows are changes
 	bytes   []byte
-	clock   int64 // what is due later waits
+	clock   int64 // what is due later waits, or is leased
+	token   int64 // no other batch has it
 }
 
 // So many rows, or bytes, make a batch, so that no message passes what a
@@ -65,7 +67,7 @@ func (bs *batches) next(clock int64, rows, room int) *batch {
 	}
 	// The first byte is nobody's: some drivers make NULL of no bytes.
 	*bs = append(*bs, batch{
-		rows: make([]row, 0, min(rows, batchRows)), bytes: make([]byte, 1, 1+min(room, batchBytes)), clock: clock,
+		rows: make([]row, 0, min(rows, batchRows)), bytes: make([]byte, 1, 1+min(room, batchBytes)), clock: clock, token: rand.Int64(),
 	})
 	return &(*bs)[len(*bs)-1]
 }
@@ -101,10 +103,7 @@ func (b *batch) value(r *row, column string) any {
 	case "n":
 		return r.Attempts
 	case "r":
-		if r.Ready == nil {
-			return nil
-		}
-		return *r.Ready
+		return r.Queue.column()
 	case "b":
 		return b.slice(r.Body, r.BodyLen)
 	case "h":
@@ -206,15 +205,37 @@ func (c *clock) now() int64 {
 	return math.MaxInt64
 }
 
-// queue returns the queue for a delivery that is due at the given time.
-func (b *batch) queue(state webhook.State, due time.Time) *int {
-	switch {
-	case state != webhook.StatePending:
-		return nil
-	case milli(due) > b.clock:
-		return &waits
+// A queue is where a delivery's entry is.
+type queue int8
+
+const (
+	isFinished queue = iota // it has none
+	isReady
+	isWaiting
+	isLeased
+)
+
+// column returns what stands for the queue in @rows.
+func (q queue) column() any {
+	switch q {
+	case isReady:
+		return 1
+	case isWaiting:
+		return 0
 	}
-	return &ready
+	return nil
 }
 
-var waits, ready = 0, 1
+// queue returns the queue for a delivery that is due at the given time and
+// leased or not.
+func (b *batch) queue(state webhook.State, due time.Time, leased bool) queue {
+	switch {
+	case state != webhook.StatePending:
+		return isFinished
+	case milli(due) <= b.clock:
+		return isReady
+	case leased:
+		return isLeased
+	}
+	return isWaiting
+}

@@ -3,18 +3,19 @@ package sqlstore
 import (
 	"context"
 	"encoding/json"
+	"math/rand/v2"
 	"time"
 
 	"github.com/listhook/webhook"
 )
 
-// Pending deliveries are kept in two queues. Those that wait for their time,
-// be it a retry's or the end of a lease, are in order of that time, whatever
-// their webhook. Those that were seen to be due are ready, in order of webhook
-// and time. A claim
+// Pending deliveries are kept in three queues. Those that wait for their time
+// are in order of that time, whatever their webhook. Those that were seen to be
+// due are ready, in order of webhook and time. And those that are leased are
+// kept by the batch, in order of the lease's end. A claim
 //
-//  1. makes ready what has come due: from the head of the waiting, so that it
-//     meets none that it leaves;
+//  1. makes ready what has come due: from the head of the waiting and of the
+//     leases, so that it meets none that it leaves;
 //  2. walks over the webhooks that have something ready, one seek each, from
 //     the one after the last turn, and notes those with room that are not held;
 //  3. takes from each the first few, one range each.
@@ -46,29 +47,36 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) (ds []webhook.Delive
 	if s.sql.onward.text != "" {
 		past = s.trail.list()
 	}
-	start, idle := time.Now(), past == nil
-	if idle { // else it would be looked for from the beginning
+	start, idle, unended := time.Now(), false, false
+	if past == nil { // else it would be looked for from the beginning
 		err = s.read(ctx, func(q Querier) error {
-			return s.query(ctx, q, s.sql.idle, w.args, func(scan Scan) error { return scan(&idle) })
+			return s.query(ctx, q, s.sql.idle, w.args, func(scan Scan) error { return scan(&idle, &unended) })
 		})
 	}
 	if err != nil || c.Limit <= 0 {
 		return nil, err
 	}
-	if idle {
+	vacant := s.tenants.vacant(milli(c.Now))
+	if idle && unended {
 		s.front.looked(milli(c.Now), whole, time.Since(start))
-		return nil, nil
+		if len(vacant) == 0 {
+			return nil, nil
+		}
+		return nil, s.write(ctx, false, func(q Querier) error { return s.unlease(ctx, q, vacant) })
 	}
 	err = s.write(ctx, s.sql.pick.text != "", func(q Querier) error {
-		n, err := w.promote(ctx, q)
+		if err := s.unlease(ctx, q, vacant); err != nil {
+			return err
+		}
+		n, all, err := w.promote(ctx, q, unended)
 		if err != nil {
 			return err
 		}
 		if n > 0 {
 			past = nil // it may have been due before what was taken
 		}
-		w.ds, w.seen, w.looked, w.past = nil, nil, 0, past
-		if n < promotes {
+		w.ds, w.seen, w.looked, w.leases, w.past = nil, nil, 0, nil, past
+		if all {
 			s.front.looked(milli(c.Now), whole, time.Since(start))
 		}
 		// What is claimed waits for its lease's end, which may be past already.
@@ -81,6 +89,7 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) (ds []webhook.Delive
 		s.trail.forget()
 		return nil, err
 	}
+	s.tenants.enter(w.leases)
 	s.trail.looked(w.seen, w.past == nil, w.looked)
 	return w.ds, nil
 }
@@ -91,6 +100,8 @@ type walk struct {
 	c    webhook.Claim
 	args args
 	ds   []webhook.Delivery
+
+	leases []*lease // of ds
 
 	past   []end         // unless nil, to look for lanes beyond these
 	seen   []lane        // that were found
@@ -105,10 +116,18 @@ type lane struct {
 	held    bool
 }
 
-// promote makes ready what has come due, and returns how many.
-func (w *walk) promote(ctx context.Context, q Querier) (int64, error) {
+// promote makes ready what has come due, of the leases too unless none has
+// ended. It returns how many, and whether that was all.
+func (w *walk) promote(ctx context.Context, q Querier, unended bool) (n int64, all bool, err error) {
+	ended, left := 0, int64(0)
+	if !unended {
+		if ended, left, err = w.lapse(ctx, q); err != nil {
+			return 0, false, err
+		}
+	}
 	w.args["n"] = max(promotes, w.c.Limit)
-	return w.s.exec(ctx, q, w.s.sql.promote, w.args)
+	n, err = w.s.exec(ctx, q, w.s.sql.promote, w.args)
+	return n + left, n < promotes && ended < lapses, err
 }
 
 // claim gives the webhooks their turns.
@@ -211,12 +230,19 @@ func (w *walk) take(ctx context.Context, q Querier, lanes []lane) error {
 	if err != nil {
 		return err
 	}
-	w.args["rows"], w.args["limit"] = string(data), limit
-	return w.s.run(ctx, q, w.s.sql.take, w.args, func(scan Scan) error {
+	token, before := rand.Int64(), len(w.ds)
+	w.args["rows"], w.args["limit"], w.args["token"] = string(data), limit, token
+	err = w.s.run(ctx, q, w.s.sql.take, w.args, func(scan Scan) error {
 		d, err := scanDelivery(scan, true, false)
 		w.ds = append(w.ds, d)
 		return err
 	})
+	if err != nil || len(w.ds) == before {
+		return err
+	}
+	took := []*lease{claimed(w.ds[before:], milli(w.c.Until), token)}
+	w.leases = append(w.leases, took...)
+	return w.s.lease(ctx, q, took)
 }
 
 // pick returns the keys of the rows to take, one lane at a time.

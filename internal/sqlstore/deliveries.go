@@ -106,7 +106,7 @@ func (b *selection) fromLog(q webhook.DeliveryQuery) {
 // are found along the log, where the queue would be sorted anew for each.
 func (b *selection) fromQueue(q webhook.DeliveryQuery) {
 	for i, queue := range b.s.d.queues {
-		b.add([]string{`(`, ` union all `}[i] + `select id as qid, due as qdue from ` + queue)
+		b.add([]string{`(`, ` union all `, ` union all `}[i] + `select id as qid, due as qdue from ` + queue)
 		if q.Webhook != "" {
 			b.add(` and webhook = @v`, q.Webhook)
 		}

@@ -15,19 +15,24 @@ type dialect struct {
 	unlock string   // "": lock ends with the transaction
 
 	list          string    // a query of the texts in the JSON array @list
-	queues        [2]string // what stands after "from" for what is ready and for what waits
+	queues        [3]string // what stands after "from" for what is ready, what waits and what is leased
 	insertWebhook string    // does nothing if there is one with its id
 
 	enqueue script // returns the ids that were new
 	erase   script
 	apply   script // returns the ids that had their lease
 
-	idle    string // whether nothing is ready, nor has anything come due
+	idle    string // whether nothing is ready nor has come due, and whether no lease has ended
 	promote string // makes up to @n ready that have come due, the longest due first
 	lanes   string // the next @n webhooks from @from on that have ready rows, since when, and whether they are held
 	onward  string // the same beyond the ends of a trail, @past; "": what was taken is in nobody's way
 	pick    string // keys of up to @n ready rows of @webhook; "": take picks by itself
 	take    script // claims what was picked, or up to @limit rows of the lanes in @rows
+
+	lease   string // writes a lease; "": enqueue and take do
+	ended   string // up to @n leases that have ended, the longest ended first
+	lapse   string // makes ready what is left of leases
+	unlease string // removes leases
 
 	prune  string
 	prunes int // so many in one transaction; 0: all that are asked for
@@ -54,6 +59,7 @@ type statements struct {
 	idle, promote, lanes, onward statement
 	pick                         statement
 	take                         prepared
+	lease, ended, lapse, unlease statement
 	prune, pruneWebhooks         statement
 }
 
@@ -78,6 +84,7 @@ func (d *dialect) statements(prefix string) statements {
 		enqueue: all(d.enqueue), erase: all(d.erase), apply: all(d.apply),
 		idle: one(d.idle), promote: one(d.promote), lanes: one(d.lanes), onward: one(d.onward), pick: one(d.pick),
 		take:  all(d.take),
+		lease: one(d.lease), ended: one(d.ended), lapse: one(d.lapse), unlease: one(d.unlease),
 		prune: one(d.prune), pruneWebhooks: one(pruneWebhooks),
 	}
 }

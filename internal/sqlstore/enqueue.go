@@ -10,28 +10,37 @@ import (
 // before.
 func (s *Store) Enqueue(ctx context.Context, ds []webhook.Delivery) (had []string, err error) {
 	several := len(s.sql.enqueue) > 1 || len(ds) > batchRows || size(ds) > batchBytes
+	var leases []*lease
 	err = s.write(ctx, several, func(q Querier) error {
-		had, err = s.enqueue(ctx, q, ds)
+		had, leases, err = s.enqueue(ctx, q, ds)
 		return err
 	})
+	if err == nil {
+		s.tenants.enter(leases)
+	}
 	return had, err
 }
 
-func (s *Store) enqueue(ctx context.Context, q Querier, ds []webhook.Delivery) (had []string, err error) {
+// enqueue also returns the leases of what was born leased.
+func (s *Store) enqueue(ctx context.Context, q Querier, ds []webhook.Delivery) (had []string, leases []*lease, err error) {
 	bs, err := s.deliveryBatches(ds)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for i := range bs {
 		s.front.putRows(bs[i].rows)
 		s.trail.putRows(bs[i].rows)
-		added, err := s.runBatch(ctx, q, s.sql.enqueue, &bs[i])
+		there, err := s.runBatch(ctx, q, s.sql.enqueue, &bs[i])
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		had = append(had, missing(bs[i].rows, added)...)
+		born := bs[i].leases(there)
+		if err := s.lease(ctx, q, born); err != nil {
+			return nil, nil, err
+		}
+		had, leases = append(had, there...), append(leases, born...)
 	}
-	return had, nil
+	return had, leases, nil
 }
 
 // deliveryBatches returns ds as batches, of two with one id the first.
@@ -61,7 +70,7 @@ func (s *Store) deliveryBatches(ds []webhook.Delivery) (bs batches, err error) {
 		r := row{
 			ID: d.ID, Account: d.Account, Webhook: d.WebhookID, Event: d.EventID, Type: string(d.Type),
 			Created: milli(d.Created), State: string(d.State), Due: milli(d.Due),
-			Lease: d.Lease, Attempts: d.Attempts, Ready: b.queue(d.State, d.Due),
+			Lease: d.Lease, Attempts: d.Attempts, Queue: b.queue(d.State, d.Due, d.Lease > 0),
 		}
 		r.Body, r.BodyLen = b.put(d.Body)
 		r.Carrier, r.CarrierLen = b.put(carrier)

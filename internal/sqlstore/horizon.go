@@ -65,10 +65,10 @@ func (h *horizon) put(due int64) {
 	h.past = min(h.past, due)
 }
 
-// putRows notes that this process lets those wait that are to.
+// putRows notes that this process lets those wait that are to, or leases them.
 func (h *horizon) putRows(rows []row) {
 	for i := range rows {
-		if rows[i].Ready == &waits {
+		if rows[i].Queue == isWaiting || rows[i].Queue == isLeased {
 			h.put(rows[i].Due)
 		}
 	}

@@ -54,7 +54,7 @@ func TestHorizon(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var h horizon
 			look(&h, 1000, time.Second)
-			h.putRows([]row{{Due: 5000, Ready: &waits}, {Due: 500, Ready: &ready}, {Due: 700, Ready: &waits}, {Due: 1}})
+			h.putRows([]row{{Due: 5000, Queue: isWaiting}, {Due: 500, Queue: isReady}, {Due: 700, Queue: isWaiting}, {Due: 1}})
 			require.EqualValues(t, 700, look(&h, 2000, 0))
 		})
 	})

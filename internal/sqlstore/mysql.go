@@ -4,7 +4,8 @@ import "slices"
 
 // On MariaDB and MySQL a delivery is one row, as on SQLite, but there are no
 // partial indexes. What is ready has its webhook in lane, what waits its time
-// in wake, and the rest has NULL there, which is at the index's one end.
+// in wake, and the rest, what is leased too, has NULL there, which is at the
+// index's one end.
 //
 // Rows are in the order of seq, which grows with time; in that of their ids,
 // which are hashes, each would be written to a page of its own.
@@ -54,14 +55,26 @@ create table if not exists {}deliveries (
   index {}deliveries_lane (lane, due),
   index {}deliveries_wake (wake)
 ) engine = InnoDB;
+create table if not exists {}leases (
+  due   bigint not null,
+  token bigint not null,
+  last  bigint not null,
+  ids   longblob not null,
+  primary key (due, token)
+) engine = InnoDB;
 `},
 	// A definition commits by itself here, whatever the transaction, so this
 	// lock is the connection's and each definition does nothing when done.
 	lock:   `select get_lock(sha1(concat(database(), @name)), 60)`,
 	unlock: `select release_lock(sha1(concat(database(), @name)))`,
 
-	list:   `select v from json_table(convert(@list using utf8mb4), '$[*]' columns (v varchar(255) character set utf8mb4 path '$')) l`,
-	queues: [2]string{`{}deliveries where lane is not null`, `{}deliveries where wake is not null`},
+	list: `select v from json_table(convert(@list using utf8mb4), '$[*]' columns (v varchar(255) character set utf8mb4 path '$')) l`,
+	queues: [3]string{`{}deliveries where lane is not null`, `{}deliveries where wake is not null`, `(
+  select distinct d.id, d.due, d.webhook
+  from {}leases l straight_join json_table(
+    convert(l.ids using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$')) j
+  straight_join {}deliveries d on d.id = cast(i as binary)
+  where d.state = 'pending' and d.lane is null and d.wake is null and d.due between l.due and l.last) l where true`},
 
 	insertWebhook: `
 insert ignore into {}webhooks (id, account, list, hold, changed, deleted, version, doc)
@@ -111,7 +124,8 @@ where lease = l`}},
 
 	idle: `
 select not exists (select 1 from {}deliveries where lane is not null)
-  and not exists (select 1 from {}deliveries where wake >= @since and wake <= @now)`,
+  and not exists (select 1 from {}deliveries where wake >= @since and wake <= @now),
+  not exists (select 1 from {}leases where due >= @since and due <= @now)`,
 
 	promote: `
 update {}deliveries set lane = webhook, wake = null where wake >= @since and wake <= @now order by wake limit @n`,
@@ -129,9 +143,27 @@ select seq from {}deliveries where lane = @webhook and due >= @first and due <= 
 
 	take: script{{text: `
 update json_table(@rows, '$[*]' columns (k bigint path '$')) j straight_join {}deliveries on seq = k
-set lease = lease + 1, due = @until, lane = null, wake = @until`}, {rows: true, text: `
+set lease = lease + 1, due = @until, lane = null`}, {rows: true, text: `
 select ` + claimColumns + `
 from json_table(@rows, '$[*]' columns (k bigint path '$')) j straight_join {}deliveries on seq = k`}},
+
+	lease: `insert into {}leases (due, token, last, ids) values (@due, @token, @last, @ids)`,
+
+	ended: `
+select due, last, token, ids from {}leases
+where due >= @since and due <= @now order by due, token limit @n for update skip locked`,
+
+	lapse: `
+update json_table(convert(@rows using utf8mb4), '$[*]' columns (
+  i varchar(255) character set utf8mb4 path '$.i', d bigint path '$.d', e bigint path '$.e')) j
+straight_join {}deliveries on id = cast(i as binary)
+set lane = webhook
+where state = 'pending' and lane is null and wake is null and due between d and e`,
+
+	unlease: `
+delete l
+from json_table(@rows, '$[*]' columns (d bigint path '$.d', t bigint path '$.t')) j
+straight_join {}leases l on l.due = d and l.token = t`,
 
 	prune: `
 delete from {}deliveries

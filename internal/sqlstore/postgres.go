@@ -1,6 +1,6 @@
 package sqlstore
 
-// On PostgreSQL the two queues are tables of their own, small ones, beside the
+// On PostgreSQL the queues are tables of their own, small ones, beside the
 // deliveries.
 //
 // An update there writes a new row, and enters it in each index of the table
@@ -13,8 +13,13 @@ package sqlstore
 // The deliveries have the truth. An entry of a queue counts while its delivery
 // is pending and has the entry's due; others are removed when they are met.
 // (One is left when a delivery is changed in the moment that it is made ready:
-// the change still sees it waiting.) Every pending delivery has an entry that
+// the change still sees it waiting, or leased.) Every pending delivery has an entry that
 // counts, for both are always written in one transaction.
+//
+// A delivery notes whether it is queued, in ready or waiting, so that an
+// outcome looks for its entry only if it has one, and that of a leased delivery
+// writes to one table alone. An update returns what it has written, so it also
+// notes the due of the entry to remove, as gone.
 //
 // Claiming and promoting skip what is locked, so they wait for nobody; the
 // others lock deliveries in order of id. So hardly any wait in a circle.
@@ -45,7 +50,9 @@ create table {}deliveries (
   state    text collate "C" not null,
   due      bigint not null,
   lease    bigint not null,
+  gone     bigint,
   attempts integer not null,
+  queued   boolean not null,
   body     bytea not null,
   carrier  bytea not null,
   log      bytea not null
@@ -64,11 +71,24 @@ create table {}waiting (
   webhook text collate "C" not null,
   primary key (due, id)
 ) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+create table {}leases (
+  due     bigint not null,
+  token   bigint not null,
+  last    bigint not null,
+  ids     json not null,
+  primary key (due, token)
+) with (
+  autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0,
+  toast.autovacuum_vacuum_scale_factor = 0.01, toast.autovacuum_vacuum_threshold = 1000, toast.autovacuum_vacuum_cost_delay = 0);
+alter table {}leases alter ids set storage external;
 `},
 	lock: `select pg_advisory_xact_lock(hashtextextended(current_schema() || @name, 0))`,
 
-	list:   `select v collate "C" from json_array_elements_text(cast(@list as json)) v`,
-	queues: [2]string{`{}ready where true`, `{}waiting where true`},
+	list: `select v collate "C" from json_array_elements_text(cast(@list as json)) v`,
+	queues: [3]string{`{}ready where true`, `{}waiting where true`, `(
+  select distinct d.id, d.due, d.webhook
+  from {}leases l, json_array_elements_text(l.ids) i, {}deliveries d
+  where d.id = i and d.state = 'pending' and not d.queued and d.due between l.due and l.last) l where true`},
 
 	insertWebhook: `
 insert into {}webhooks (id, account, list, hold, changed, deleted, version, doc)
@@ -81,22 +101,25 @@ on conflict (id) do nothing`,
 	enqueue: result(`
 with added as (
   insert into {}deliveries (
-    id, account, webhook, event, type, created, state, due, lease, attempts, body, carrier, log)
-  select i, a, w, e, t, c, s, d, l, n,
+    id, account, webhook, event, type, created, state, due, lease, attempts, queued, body, carrier, log)
+  select i, a, w, e, t, c, s, d, l, n, s = 'pending' and not (l > 0 and d > @clock),
     substr(cast(@bytes as bytea), b, bn), substr(cast(@bytes as bytea), h, hn), substr(cast(@bytes as bytea), g, gn)
   from json_to_recordset(cast(@rows as json)) as j (
     i text, a text, w text, e text, t text, c bigint, s text, d bigint, l bigint, n integer,
     b integer, bn integer, h integer, hn integer, g integer, gn integer)
   order by i collate "C"
   on conflict (id) do nothing
-  returning id, webhook, state, due
+  returning id, webhook, state, due, queued
+), leased as (
+  insert into {}leases (due, token, last, ids)
+  select min(due), @token, max(due), json_agg(id) from added where state = 'pending' and not queued group by due / 1000
 ), waits as (
   insert into {}waiting (due, id, webhook)
-  select due, id, webhook from added where state = 'pending' and due > @clock
+  select due, id, webhook from added where queued and due > @clock
   on conflict do nothing
 ), due as (
   insert into {}ready (webhook, due, id)
-  select webhook, due, id from added where state = 'pending' and due <= @clock
+  select webhook, due, id from added where queued and due <= @clock
   on conflict do nothing
   returning 1
 )
@@ -107,38 +130,36 @@ update {}deliveries set body = '', carrier = '', log = ''
 from json_to_recordset(cast(@rows as json)) as j (i text, l bigint, x boolean)
 where id = i and lease = l and x`}},
 
-	// What a delivery was is read beside it: had it changed since, its lease
-	// would have too, and it would not be updated.
 	apply: result(`
 with changed as (
-  update {}deliveries t
-  set state = s, due = d, lease = t.lease + 1, attempts = n, log = t.log || substr(cast(@bytes as bytea), g, gn)
+  update {}deliveries
+  set state = s, due = d, lease = lease + 1, attempts = n, log = log || substr(cast(@bytes as bytea), g, gn),
+    queued = s = 'pending', gone = case when queued then due end
   from json_to_recordset(cast(@rows as json)) as j (
-    i text, l bigint, s text, d bigint, n integer, g integer, gn integer), {}deliveries old
-  where old.id = i and t.id = i and t.lease = l
-  returning t.id, t.webhook, t.state, t.due, old.state as was, old.due as wasdue
+    i text, l bigint, s text, d bigint, n integer, g integer, gn integer)
+  where id = i and lease = l
+  returning id, webhook, due, queued, gone
 ), unwaits as (
   delete from {}waiting t using changed c
-  where t.due = wasdue and t.id = c.id and was = 'pending'
-    and not (c.state = 'pending' and c.due = wasdue and c.due > @clock)
+  where t.due = gone and t.id = c.id and not (queued and c.due = gone and c.due > @clock)
 ), undue as (
   delete from {}ready t using changed c
-  where t.webhook = c.webhook and t.due = wasdue and t.id = c.id and was = 'pending'
-    and not (c.state = 'pending' and c.due = wasdue and c.due <= @clock)
+  where t.webhook = c.webhook and t.due = gone and t.id = c.id and not (queued and c.due = gone and c.due <= @clock)
 ), waits as (
   insert into {}waiting (due, id, webhook)
-  select due, id, webhook from changed where state = 'pending' and due > @clock
+  select due, id, webhook from changed where queued and due > @clock
   on conflict do nothing
 ), due as (
   insert into {}ready (webhook, due, id)
-  select webhook, due, id from changed where state = 'pending' and due <= @clock
+  select webhook, due, id from changed where queued and due <= @clock
   on conflict do nothing
 )
 select id from changed`),
 
 	idle: `
 select not exists (select 1 from {}ready)
-  and not exists (select 1 from {}waiting where due >= @since and due <= @now)`,
+  and not exists (select 1 from {}waiting where due >= @since and due <= @now),
+  not exists (select 1 from {}leases where due >= @since and due <= @now)`,
 
 	promote: `
 with come as (
@@ -183,13 +204,42 @@ with picked as materialized (
   ) r limit @limit
 ), gone as (
   delete from {}ready t using picked p where t.webhook = p.webhook and t.due = p.due and t.id = p.id
-), waits as (
-  insert into {}waiting (due, id, webhook) select @until, id, webhook from picked where counts
-  on conflict do nothing
+), leased as (
+  insert into {}leases (due, token, last, ids)
+  select @until, @token, @until, json_agg(id) from picked where counts having count(*) > 0
 )
-update {}deliveries set lease = lease + 1, due = @until
+update {}deliveries set lease = lease + 1, due = @until, queued = false
 from picked p where {}deliveries.id = p.id and counts
 returning ` + `{}deliveries.id, account, {}deliveries.webhook, event, type, created, state, {}deliveries.due, lease, attempts, ` + documents),
+
+	ended: `
+select due, last, token, cast(ids as text) from {}leases
+where due >= @since and due <= @now order by due, token limit @n for update skip locked`,
+
+	// What is locked is being changed. It is made ready all the same, for the
+	// change may be rolled back.
+	lapse: `
+with rest as materialized (
+  select webhook, due, id
+  from json_to_recordset(cast(@rows as json)) as j (i text, d bigint, e bigint), {}deliveries
+  where id = i and state = 'pending' and not queued and due between d and e
+), free as (
+  select d.id from rest r, {}deliveries d
+  where d.id = r.id and d.due = r.due and state = 'pending' and not queued
+  for update of d skip locked
+), noted as (
+  update {}deliveries d set queued = true from free where d.id = free.id
+)
+insert into {}ready (webhook, due, id) select distinct webhook, due, id from rest
+on conflict do nothing`,
+
+	unlease: `
+with vacant as (
+  select l.due, l.token
+  from json_to_recordset(cast(@rows as json)) as j (d bigint, t bigint), {}leases l where l.due = d and l.token = t
+  for update of l skip locked
+)
+delete from {}leases l using vacant v where l.due = v.due and l.token = v.token`,
 
 	prune: `
 delete from {}deliveries where id in (

@@ -7,13 +7,14 @@ import (
 	"strings"
 )
 
-// args returns the batch as arguments: @rows, @bytes and @clock, or, inline,
-// @rows alone, with base64 of the bytes in it.
+// args returns the batch as arguments: @rows, @clock, @token and @bytes, or,
+// inline, base64 of the bytes in @rows.
 func (b *batch) args(inline bool) args {
-	if inline {
-		return args{"rows": b.json(true)}
+	a := args{"rows": b.json(inline), "clock": b.clock, "token": b.token}
+	if !inline {
+		a["bytes"] = b.bytes
 	}
-	return args{"rows": b.json(false), "bytes": b.bytes, "clock": b.clock}
+	return a
 }
 
 // json returns the rows as a JSON array. The database reads it for each batch,
@@ -43,8 +44,8 @@ func (b *batch) json(inline bool) string {
 		j.number("d", r.Due)
 		j.number("l", r.Lease)
 		j.number("n", int64(r.Attempts))
-		if r.Ready != nil {
-			j.number("r", int64(*r.Ready))
+		if n, ok := r.Queue.column().(int); ok {
+			j.number("r", int64(n))
 		}
 		if r.Erase {
 			j.WriteString(`,"x":true`)

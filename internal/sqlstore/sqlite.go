@@ -1,11 +1,11 @@
 package sqlstore
 
-// On SQLite a delivery is one row, of which the queues are two partial
-// indexes. What no attempt waits for has NULL in ready and is in neither, so
-// that the queues are as small as what is pending.
+// On SQLite a delivery is one row, of which two queues are partial indexes.
+// What no attempt waits for, or is leased, has NULL in ready and is in neither,
+// so that the outcome of what is leased changes no index.
 //
 // ready is 1 where the delivery was seen to be due, and 0 where it waits for
-// its time: a retry, or the end of a lease.
+// its time.
 //
 // Rows are found by seq, SQLite's own key, which grows with time: new rows and
 // those about to change lie side by side, however large the log is. So they do
@@ -45,11 +45,21 @@ create index {}deliveries_log on {}deliveries (account, created, webhook);
 create index {}deliveries_created on {}deliveries (created);
 create index {}deliveries_ready on {}deliveries (webhook, due) where ready = 1;
 create index {}deliveries_waiting on {}deliveries (due) where ready = 0;
+create table {}leases (
+  due   integer not null,
+  token integer not null,
+  last  integer not null,
+  ids   text not null,
+  primary key (due, token)
+);
 `},
 	wal: `pragma journal_mode = wal`,
 
-	list:   `select value from json_each(@list)`,
-	queues: [2]string{`{}deliveries where ready = 1`, `{}deliveries where ready = 0`},
+	list: `select value from json_each(@list)`,
+	queues: [3]string{`{}deliveries where ready = 1`, `{}deliveries where ready = 0`, `(
+  select distinct d.id, d.due, d.webhook
+  from {}leases l, json_each(l.ids) i cross join {}deliveries d
+  where d.id = i.value and d.state = 'pending' and d.ready is null and d.due between l.due and l.last) l where true`},
 
 	insertWebhook: `
 insert into {}webhooks (id, account, list, hold, changed, deleted, version, doc)
@@ -79,7 +89,8 @@ returning id`),
 
 	idle: `
 select not exists (select 1 from {}deliveries where ready = 1)
-  and not exists (select 1 from {}deliveries where ready = 0 and due >= @since and due <= @now)`,
+  and not exists (select 1 from {}deliveries where ready = 0 and due >= @since and due <= @now),
+  not exists (select 1 from {}leases where due >= @since and due <= @now)`,
 
 	promote: `
 update {}deliveries set ready = 1 where seq in (
@@ -103,9 +114,22 @@ select seq from {}deliveries
 where ready = 1 and webhook = @webhook and due <= @now order by due limit @n`,
 
 	take: result(`
-update {}deliveries set lease = lease + 1, due = @until, ready = 0
+update {}deliveries set lease = lease + 1, due = @until, ready = null
 where seq in (select value from json_each(@rows))
 returning ` + claimColumns),
+
+	lease: `insert into {}leases (due, token, last, ids) values (@due, @token, @last, @ids)`,
+
+	ended: `
+select due, last, token, ids from {}leases where due >= @since and due <= @now order by due, token limit @n`,
+
+	lapse: `
+update {}deliveries set ready = 1
+from json_each(@rows) j
+where {}deliveries.id = j.value->>'i' and state = 'pending' and ready is null and due between j.value->>'d' and j.value->>'e'`,
+
+	unlease: `
+delete from {}leases where (due, token) in (select value->>'d', value->>'t' from json_each(@rows))`,
 
 	prune: `
 delete from {}deliveries where seq in (

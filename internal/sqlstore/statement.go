@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/bits"
-	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strings"
@@ -104,8 +103,9 @@ func (s *Store) run(ctx context.Context, q Querier, script prepared, a args, row
 	return nil
 }
 
-// runBatch runs a script on a batch and returns the ids in its result.
-func (s *Store) runBatch(ctx context.Context, q Querier, script prepared, b *batch) (map[string]bool, error) {
+// runBatch runs a script on a batch and returns the ids that are not in its
+// result.
+func (s *Store) runBatch(ctx context.Context, q Querier, script prepared, b *batch) ([]string, error) {
 	ids := make(map[string]bool, len(b.rows))
 	var id string
 	column := []any{&id}
@@ -121,11 +121,12 @@ func (s *Store) runBatch(ctx context.Context, q Querier, script prepared, b *bat
 				return nil, err
 			}
 		}
-		return ids, nil
+		return missing(b.rows, ids), nil
 	}
 	a := b.args(s.d.base64)
-	a["token"], a["wake"] = rand.Int64(), Channel(s.prefix)
-	return ids, s.run(ctx, q, script, a, collect)
+	a["wake"] = Channel(s.prefix)
+	err := s.run(ctx, q, script, a, collect)
+	return missing(b.rows, ids), err
 }
 
 // text returns the statement's text, which changes each time that the number

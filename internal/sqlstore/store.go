@@ -39,11 +39,12 @@ type Store struct {
 	sql    statements
 	wrong  error // why it cannot be used at all
 
-	calls atomic.Uint64
-	clock clock
-	front horizon
-	trail trail
-	known atomic.Bool // the schema is there, and of a version that this code knows
+	calls   atomic.Uint64
+	clock   clock
+	front   horizon
+	trail   trail
+	tenants tenants
+	known   atomic.Bool // the schema is there, and of a version that this code knows
 }
 
 var _ webhook.Store = (*Store)(nil)
@@ -124,7 +125,7 @@ func (o outbox) Enqueue(ctx context.Context, ds []webhook.Delivery) ([]string, e
 	if err := o.s.check(ctx, o.q); err != nil {
 		return nil, err
 	}
-	had, err := o.s.enqueue(ctx, o.q, ds)
+	had, _, err := o.s.enqueue(ctx, o.q, ds) // what may be rolled back is not known
 	return had, o.s.explain(err)
 }
 

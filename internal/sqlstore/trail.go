@@ -107,7 +107,7 @@ func (t *trail) putRows(rows []row) {
 	defer t.mu.Unlock()
 	for i := range rows {
 		r := &rows[i]
-		if r.Ready != &ready || r.Due >= t.last {
+		if r.Queue != isReady || r.Due >= t.last {
 			continue
 		}
 		if r.Webhook == "" {

@@ -47,11 +47,11 @@ func TestTrail(t *testing.T) {
 
 	inBubble("what this process makes ready is looked at, whenever it was due", func(t *testing.T, trail *trail) {
 		trail.looked(lanes(50, 70), true, time.Second)
-		trail.putRows([]row{{Webhook: "1", Due: 3, Ready: &ready}, {Webhook: "2", Due: 3, Ready: &waits}, {Webhook: "3", Due: 3, Ready: &ready}})
+		trail.putRows([]row{{Webhook: "1", Due: 3, Queue: isReady}, {Webhook: "2", Due: 3, Queue: isWaiting}, {Webhook: "3", Due: 3, Queue: isReady}})
 		require.Equal(t, []end{{"", 0, "1"}, {"1", 3, "2"}, {"2", 70, beyondAll}}, trail.list())
-		trail.putRows([]row{{Due: 70, Ready: &ready}})
+		trail.putRows([]row{{Due: 70, Queue: isReady}})
 		require.NotNil(t, trail.list())
-		trail.putRows([]row{{Due: 69, Ready: &ready}})
+		trail.putRows([]row{{Due: 69, Queue: isReady}})
 		require.Nil(t, trail.list(), "it may be any webhook's")
 	})
 

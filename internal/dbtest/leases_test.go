@@ -1,0 +1,354 @@
+package dbtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/internal/sqlstore"
+)
+
+// leaseEnd is when what is leased here may be claimed by others.
+var leaseEnd = now.Add(30 * time.Second)
+
+// bornLeased returns a delivery that is enqueued with its lease taken.
+func bornLeased(id string) webhook.Delivery {
+	d := delivery(id)
+	d.Lease, d.Due = 1, leaseEnd
+	return d
+}
+
+// A use is a store in a test, where an error ends the test.
+type use struct {
+	*testing.T
+	store interface {
+		webhook.Store
+		Migrate(ctx context.Context) error
+	}
+}
+
+func (u use) enqueue(ds ...webhook.Delivery) {
+	u.Helper()
+	if _, err := u.store.Enqueue(u.Context(), ds); err != nil {
+		u.Fatal(err)
+	}
+}
+
+// claim returns the ids of what it claims at a time, in order.
+func (u use) claim(at time.Time) (ids []string) {
+	u.Helper()
+	ds, err := u.store.Claim(u.Context(), webhook.Claim{Now: at, Until: at.Add(30 * time.Second), Limit: 9999, Each: 9999})
+	if err != nil {
+		u.Fatal(err)
+	}
+	for _, d := range ds {
+		ids = append(ids, d.ID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// apply stores an outcome and reports whether it was not lost.
+func (u use) apply(lease int64, state webhook.State, due time.Time, ids ...string) bool {
+	u.Helper()
+	var cs []webhook.Change
+	for _, id := range ids {
+		cs = append(cs, webhook.Change{ID: id, Lease: lease, State: state, Due: due})
+	}
+	lost, err := u.store.Apply(u.Context(), cs)
+	if err != nil {
+		u.Fatal(err)
+	}
+	return len(lost) == 0
+}
+
+// deliver stores that deliveries of a lease arrived.
+func (u use) deliver(lease int64, ids ...string) {
+	u.Helper()
+	if !u.apply(lease, webhook.StateDelivered, now, ids...) {
+		u.Fatal("an outcome was lost")
+	}
+}
+
+// pending checks what is pending, in three ways.
+func (u use) pending(want ...string) {
+	u.Helper()
+	q := webhook.DeliveryQuery{All: true, States: []webhook.State{webhook.StatePending}, Oldest: true}
+	for _, q.Webhook = range []string{"", "1"} {
+		ds, err := u.store.Deliveries(u.Context(), q)
+		if err != nil {
+			u.Fatal(err)
+		}
+		var ids []string
+		for _, d := range ds {
+			ids = append(ids, d.ID)
+		}
+		n, err := u.store.Count(u.Context(), q)
+		if err != nil {
+			u.Fatal(err)
+		}
+		if !slices.Equal(ids, want) || n != len(want) {
+			u.Errorf("of the webhook %q, %q are pending, and %d are counted; want %q", q.Webhook, ids, n, want)
+		}
+	}
+	q.Webhook = "2"
+	if n, err := u.store.Count(u.Context(), q); err != nil || n != 0 {
+		u.Errorf("of a webhook without deliveries, %d are pending, and the error is %v", n, err)
+	}
+}
+
+// leases returns how many rows there are for leases.
+func leases(t *testing.T, h *handle) int {
+	t.Helper()
+	n, err := h.number(t.Context(), `select count(*) from webhook_leases`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func (u use) claims(at time.Time, want ...string) {
+	u.Helper()
+	if got := u.claim(at); !slices.Equal(got, want) {
+		u.Errorf("claimed %q, want %q", got, want)
+	}
+}
+
+func TestLeases(t *testing.T) {
+	for name, test := range map[string]func(t *testing.T, h *handle, here, there use){
+		"what was born leased is another's once the lease has ended": func(t *testing.T, h *handle, here, there use) {
+			here.enqueue(bornLeased("a"), bornLeased("b"))
+			there.claims(leaseEnd.Add(-time.Millisecond))
+			there.claims(leaseEnd, "a", "b")
+			here.claims(leaseEnd)
+			if here.apply(1, webhook.StateDelivered, now, "a") {
+				t.Error("an outcome was stored under a lease that another has taken")
+			}
+			here.claims(leaseEnd.Add(30*time.Second), "a", "b")
+		},
+		"what has its outcome is nobody's": func(t *testing.T, h *handle, here, there use) {
+			here.enqueue(bornLeased("a"), bornLeased("b"), bornLeased("c"))
+			here.deliver(1, "a", "c")
+			here.claims(now)
+			there.claims(leaseEnd, "b")
+		},
+		"who lost an outcome did not store it": func(t *testing.T, h *handle, here, there use) {
+			here.enqueue(bornLeased("a"))
+			if here.apply(7, webhook.StateDelivered, now, "a") {
+				t.Fatal("an outcome was stored under a lease that was not taken")
+			}
+			here.claims(now)
+			there.claims(leaseEnd, "a")
+		},
+		"leases that end close together are claimed each when it ends": func(t *testing.T, h *handle, here, there use) {
+			var ds []webhook.Delivery
+			for i := range 3 {
+				d := bornLeased(fmt.Sprint(i))
+				d.Due = d.Due.Add(time.Duration(i) * time.Millisecond)
+				ds = append(ds, d)
+			}
+			here.enqueue(ds...)
+			if n := leases(t, h); n != 1 {
+				t.Errorf("they have %d rows, want one", n)
+			}
+			for i := range 3 {
+				there.claims(leaseEnd.Add(time.Duration(i)*time.Millisecond), fmt.Sprint(i))
+			}
+		},
+		"what is given back and leased again until the same time is there once": func(t *testing.T, h *handle, here, there use) {
+			here.enqueue(bornLeased("a"))
+			there.apply(1, webhook.StatePending, now, "a") // so that the first lease stays, too
+			here.pending("a")
+			here.claims(now, "a")
+			here.pending("a")
+			there.claims(leaseEnd, "a")
+			there.claims(leaseEnd)
+			here.pending("a")
+		},
+		"what waits until the end of its lease is there once": func(t *testing.T, h *handle, here, there use) {
+			here.enqueue(bornLeased("a"), bornLeased("b"))
+			here.apply(1, webhook.StatePending, leaseEnd, "a")
+			here.pending("a", "b")
+			there.claims(leaseEnd, "a", "b")
+			here.pending("a", "b")
+			there.claims(leaseEnd)
+		},
+		"what is pending is counted once, leased or not": func(t *testing.T, h *handle, here, there use) {
+			waits, due := delivery("waits"), delivery("due")
+			waits.Due = leaseEnd
+			here.enqueue(bornLeased("born"), due, waits)
+			here.pending("born", "due", "waits")
+			there.claims(now, "due")
+			here.pending("born", "due", "waits")
+			here.deliver(1, "due")
+			here.pending("born", "waits")
+			here.deliver(1, "born")
+			here.pending("waits")
+		},
+		"nothing is left of leases whose outcomes are stored": func(t *testing.T, h *handle, here, there use) {
+			due := delivery("due")
+			here.enqueue(bornLeased("a"), bornLeased("b"), due)
+			here.enqueue(bornLeased("c"))
+			here.claims(now, "due")
+			here.deliver(1, "a", "c", "due")
+			here.claims(now)
+			if n := leases(t, h); n != 1 {
+				t.Errorf("there are %d rows for leases, want the one of b", n)
+			}
+			here.enqueue(bornLeased("a"), bornLeased("d")) // a was there
+			here.enqueue(delivery("due too"))              // so that the claim is not idle
+			here.deliver(1, "b", "d")
+			here.claims(now, "due too")
+			here.deliver(1, "due too")
+			here.claims(now)
+			if n := leases(t, h); n != 0 {
+				t.Errorf("there are %d rows for leases, want none", n)
+			}
+		},
+		"leases of the dead do not pile up": func(t *testing.T, h *handle, here, there use) {
+			// More than lapse at once, of which some were delivered by others.
+			const many = 1100
+			var delivered, left []string
+			for i := range many {
+				d := bornLeased(fmt.Sprintf("%04d", i))
+				d.Due = d.Due.Add(-time.Duration(i) * time.Millisecond)
+				here.enqueue(d)
+				if i%2 == 0 {
+					delivered = append(delivered, d.ID)
+				} else {
+					left = append(left, d.ID)
+				}
+			}
+			there.deliver(1, delivered...)
+			var got []string
+			for range 3 {
+				got = append(got, there.claim(leaseEnd)...)
+			}
+			slices.Sort(got)
+			if !slices.Equal(got, left) {
+				t.Errorf("claimed %d, want the %d without an outcome", len(got), len(left))
+			}
+			for _, id := range got {
+				there.deliver(2, id)
+			}
+			there.claims(leaseEnd)
+			if n := leases(t, h); n != 0 {
+				t.Errorf("there are %d rows for leases, want none", n)
+			}
+		},
+		"what was born leased in the app's transaction is there if that is committed": func(t *testing.T, h *handle, here, there use) {
+			for _, commit := range []bool{false, true} {
+				tx, err := h.begin(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := tx.Enqueue(t.Context(), []webhook.Delivery{bornLeased("a"), bornLeased("b")}); err != nil {
+					t.Fatal(err)
+				}
+				end := tx.rollback
+				if commit {
+					end = tx.commit
+				}
+				if err := end(); err != nil {
+					t.Fatal(err)
+				}
+				if !commit {
+					here.enqueue(bornLeased("a"))
+					here.deliver(1, "a")
+					here.claims(now)
+				}
+			}
+			here.pending("b")
+			there.claims(leaseEnd, "b")
+			there.deliver(2, "b")
+			there.claims(leaseEnd)
+			if n := leases(t, h); n != 0 {
+				t.Errorf("there are %d rows for leases, want none", n)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, open func(string) *handle) {
+				h := migrated(t, open(""))
+				test(t, h, use{t, h}, use{t, migrated(t, open(""))})
+			})
+		})
+	}
+}
+
+// unsure is a database of whose transactions one cannot tell what became of
+// them: they are committed, or not, and there is an error either way.
+type unsure struct {
+	sqlstore.Database
+	fails, commits bool
+}
+
+var errUnsure = errors.New("the connection was lost")
+
+func (u *unsure) InTx(ctx context.Context, several bool, f func(sqlstore.Querier) error) error {
+	if u.fails && !u.commits {
+		return errUnsure
+	}
+	err := u.Database.InTx(ctx, several, f)
+	if err == nil && u.fails {
+		err = errUnsure
+	}
+	return err
+}
+
+// What may or may not have been stored is found when its lease has ended.
+func TestLeasesThatNobodyIsSureOf(t *testing.T) {
+	for name, fresh := range map[string]func(*testing.T) *sqlstore.Store{
+		"sqlite": func(t *testing.T) *sqlstore.Store {
+			db := open(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "app.db"), 8)
+			return sqlstore.NewSQLite(db, sqlstore.DefaultPrefix, "FULL")
+		},
+		"postgres": func(t *testing.T) *sqlstore.Store {
+			return sqlstore.NewPostgres(open(t, "pgx", postgres(t), 8), sqlstore.DefaultPrefix)
+		},
+		"mariadb": func(t *testing.T) *sqlstore.Store {
+			return sqlstore.NewMySQL(open(t, "mysql", mariadb(t), 8), sqlstore.DefaultPrefix)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var db *unsure
+			plain := fresh(t)
+			here := use{t, plain.Behind(func(d sqlstore.Database) sqlstore.Database {
+				db = &unsure{Database: d}
+				return db
+			})}
+			there := use{t, plain}
+			if err := here.store.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			ds := []webhook.Delivery{bornLeased("a"), bornLeased("b")}
+			db.fails, db.commits = true, true
+			if _, err := here.store.Enqueue(t.Context(), ds); !errors.Is(err, errUnsure) {
+				t.Fatal(err)
+			}
+			db.fails = false
+			here.enqueue(append(ds, bornLeased("c"))...)
+			here.deliver(1, "c")
+
+			db.fails, db.commits = true, false
+			if _, err := here.store.Apply(t.Context(), []webhook.Change{{ID: "a", Lease: 1, State: webhook.StateDelivered}}); !errors.Is(err, errUnsure) {
+				t.Fatal(err)
+			}
+			db.fails = false
+			here.enqueue(bornLeased("d"))
+			db.fails = true
+			if _, err := here.store.Apply(t.Context(), []webhook.Change{{ID: "d", Lease: 1, State: webhook.StateDelivered}}); !errors.Is(err, errUnsure) {
+				t.Fatal(err)
+			}
+			db.fails = false
+			here.claims(now)
+			here.pending("a", "b", "d")
+			there.claims(leaseEnd, "a", "b", "d")
+		})
+	}
+}
