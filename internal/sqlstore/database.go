@@ -120,7 +120,9 @@ func (f *file) InTx(ctx context.Context, _ bool, do func(Querier) error) error {
 		return ctx.Err()
 	}
 	return f.on(ctx, f.begin, func(c *sql.Conn) error {
-		err := do(conn{c})
+		once := compiled{c: c, statements: map[string]*sql.Stmt{}}
+		defer once.close()
+		err := do(conn{once})
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -154,6 +156,46 @@ func (f *file) on(ctx context.Context, setup string, do func(*sql.Conn) error) e
 		return err
 	}
 	return do(c)
+}
+
+// compiled is a connection on which a text is compiled once, for as long as
+// this is used: a batch has the same one many times over.
+type compiled struct {
+	c          *sql.Conn
+	statements map[string]*sql.Stmt
+}
+
+func (c compiled) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	st, err := c.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return st.ExecContext(ctx, args...)
+}
+
+func (c compiled) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	st, err := c.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return st.QueryContext(ctx, args...)
+}
+
+func (c compiled) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	if st, ok := c.statements[query]; ok {
+		return st, nil
+	}
+	st, err := c.c.PrepareContext(ctx, query)
+	if err == nil {
+		c.statements[query] = st
+	}
+	return st, err
+}
+
+func (c compiled) close() {
+	for _, st := range c.statements {
+		_ = st.Close() // it fails as its last call has
+	}
 }
 
 // newFile returns the Database of a SQLite file whose commits are as durable

@@ -15,14 +15,14 @@ type statement struct {
 	text  string
 	names []string
 
-	// Where a database is in this process, rows are best given as such: half a
-	// dozen at a time, for the longer the statement the longer it is compiled,
-	// and JSON would be taken apart in each column anew.
+	// Where a database is in this process, rows are best given as such: some at
+	// a time, for the longer the statement the longer it is compiled, and JSON
+	// would be taken apart in each column anew.
 	values []string // the columns of {values}, if it has them
 }
 
 // valuesRows is how many rows stand in {values} at most.
-const valuesRows = 25
+const valuesRows = 16
 
 // args are a statement's arguments by name.
 type args map[string]any
