@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,7 +45,7 @@ func (u use) claim(at time.Time) (ids []string) {
 	u.Helper()
 	ds, err := u.store.Claim(u.Context(), webhook.Claim{Now: at, Until: at.Add(30 * time.Second), Limit: 9999, Each: 9999})
 	if err != nil {
-		u.Fatal(err)
+		u.Error(err) // not only the test's own goroutine claims
 	}
 	for _, d := range ds {
 		ids = append(ids, d.ID)
@@ -239,6 +240,40 @@ func TestLeases(t *testing.T) {
 			there.claims(leaseEnd)
 			if n := leases(t, h); n != 0 {
 				t.Errorf("there are %d rows for leases, want none", n)
+			}
+		},
+		"when several claim as leases end, each delivery is one's": func(t *testing.T, h *handle, here, there use) {
+			const many = 300
+			for i := range many {
+				d := bornLeased(fmt.Sprintf("%03d", i))
+				d.Due = d.Due.Add(-time.Duration(i*i%97) * time.Millisecond)
+				here.enqueue(d)
+			}
+			var mu sync.Mutex
+			var wg sync.WaitGroup
+			var got []string
+			for i := range 6 {
+				u := []use{here, there}[i%2]
+				wg.Go(func() {
+					for range 3 {
+						ids := u.claim(leaseEnd)
+						mu.Lock()
+						got = append(got, ids...)
+						mu.Unlock()
+					}
+				})
+			}
+			wg.Wait()
+			for range 3 { // who met another's locks may have left something
+				got = append(got, here.claim(leaseEnd)...)
+			}
+			slices.Sort(got)
+			if len(got) != many || len(slices.Compact(got)) != many {
+				t.Errorf("claimed %d, want each of the %d once", len(got), many)
+			}
+			there.claims(leaseEnd)
+			if n, err := here.store.Count(t.Context(), webhook.DeliveryQuery{All: true, States: []webhook.State{webhook.StatePending}}); err != nil || n != many {
+				t.Errorf("%d are counted as pending, and the error is %v; want %d", n, err, many)
 			}
 		},
 		"what was born leased in the app's transaction is there if that is committed": func(t *testing.T, h *handle, here, there use) {

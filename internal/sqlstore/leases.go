@@ -230,6 +230,7 @@ func (t *tenants) changed(rows []row, lost []string) {
 // leave notes that a delivery has left its lease.
 func (t *tenants) leave(l *lease) {
 	if l.left--; l.left == 0 {
+		l.of = nil
 		t.left = append(t.left, l)
 	}
 }
@@ -242,9 +243,9 @@ func (t *tenants) vacant(now int64) []*lease {
 	for len(t.open) > 0 && (t.open[0].left == 0 || t.open[0].due <= now) {
 		l := t.open[0]
 		t.open = t.open[1:]
-		for i := range l.of {
-			if id := l.of[i].id; l.left > 0 && t.of[id].in == l {
-				delete(t.of, id)
+		for _, d := range l.of {
+			if t.of[d.id].in == l {
+				delete(t.of, d.id)
 			}
 		}
 	}

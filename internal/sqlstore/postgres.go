@@ -230,7 +230,7 @@ with rest as materialized (
 ), noted as (
   update {}deliveries d set queued = true from free where d.id = free.id
 )
-insert into {}ready (webhook, due, id) select distinct webhook, due, id from rest
+insert into {}ready (webhook, due, id) select distinct webhook, due, id from rest order by webhook, due, id
 on conflict do nothing`,
 
 	unlease: `
