@@ -232,7 +232,7 @@ func (w *walk) take(ctx context.Context, q Querier, lanes []lane) error {
 	}
 	token, before := rand.Int64(), len(w.ds)
 	w.args["rows"], w.args["limit"], w.args["token"] = string(data), limit, token
-	err = w.s.run(ctx, q, w.s.sql.take, w.args, func(scan Scan) error {
+	_, err = w.s.run(ctx, q, w.s.sql.take, w.args, 0, func(scan Scan) error {
 		d, err := scanDelivery(scan, true, false)
 		w.ds = append(w.ds, d)
 		return err

@@ -41,16 +41,18 @@ type dialect struct {
 	isBrokenOff func(error) bool // a deadlock and the like: worth another try
 }
 
-// A script is done in one transaction. One of its steps has a result.
+// A script is done in one transaction. One of its steps has a result, which
+// is not needed if one before it has changed all rows of a batch.
 type script []step
 
 type step struct {
 	text string
-	rows bool // this one
+	rows bool // has the result
+	all  bool // spares it
 }
 
 // result is a script of one statement, which has a result.
-func result(text string) script { return script{{text, true}} }
+func result(text string) script { return script{{text: text, rows: true}} }
 
 // statements are a dialect's, prepared.
 type statements struct {
@@ -65,7 +67,7 @@ type statements struct {
 
 type prepared []struct {
 	statement
-	rows bool
+	rows, all bool
 }
 
 func (d *dialect) statements(prefix string) statements {
@@ -74,8 +76,8 @@ func (d *dialect) statements(prefix string) statements {
 		for _, st := range s {
 			list = append(list, struct {
 				statement
-				rows bool
-			}{one(st.text), st.rows})
+				rows, all bool
+			}{one(st.text), st.rows, st.all})
 		}
 		return list
 	}

@@ -10,11 +10,12 @@ import "slices"
 // Rows are in the order of seq, which grows with time; in that of their ids,
 // which are hashes, each would be written to a page of its own.
 //
-// Only what MariaDB 10.6 and MySQL 8 share is used: there is no RETURNING. A
-// batch's rows have its token, by which it knows afterwards which it added.
-// Texts are bytes, so that no collation takes one for another. And the bodies
-// are in the JSON, as base64: a parameter of bytes counts as text of the
-// connection's character set, even under a cast, and is cut by characters.
+// Only what MariaDB 10.6 and MySQL 8 share is used: there is no RETURNING. The
+// rows that a batch has added or changed have its token, by which it knows them
+// afterwards if they are not all. Texts are bytes, so that no collation takes
+// one for another. And the bodies are in the JSON, as base64: a parameter of
+// bytes counts as text of the connection's character set, even under a cast,
+// and is cut by characters.
 var mysql = dialect{
 	base64: true,
 
@@ -80,7 +81,7 @@ create table if not exists {}leases (
 insert ignore into {}webhooks (id, account, list, hold, changed, deleted, version, doc)
 values (@id, @account, @list, @hold, @changed, @deleted, 1, @doc)`,
 
-	enqueue: script{{text: `
+	enqueue: script{{all: true, text: `
 insert ignore into {}deliveries (
   id, account, webhook, event, type, created, state, due, lease, attempts, token, lane, wake,
   body, carrier, log)
@@ -93,11 +94,7 @@ from json_table(convert(@rows using utf8mb4), '$[*]' columns (
   s varchar(255) character set utf8mb4 path '$.s', d bigint path '$.d', l bigint path '$.l',
   n int path '$.n', r int path '$.r', b longtext path '$.b', h longtext path '$.h',
   g longtext path '$.g')) j
-order by i`}, {rows: true, text: `
-select id
-from json_table(convert(@rows using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$.i')) j
-straight_join {}deliveries on id = cast(i as binary)
-where token = @token`}},
+order by i`}, touched},
 
 	erase: script{{text: `
 update json_table(convert(@rows using utf8mb4), '$[*]' columns (
@@ -106,21 +103,15 @@ straight_join {}deliveries on id = cast(i as binary)
 set body = '', carrier = '', log = ''
 where lease = l and x = 'true'`}},
 
-	apply: script{{rows: true, text: `
-select id
-from json_table(convert(@rows using utf8mb4), '$[*]' columns (
-  i varchar(255) character set utf8mb4 path '$.i', l bigint path '$.l')) j
-straight_join {}deliveries on id = cast(i as binary)
-where lease = l
-for update`}, {text: `
+	apply: script{{all: true, text: `
 update json_table(convert(@rows using utf8mb4), '$[*]' columns (
   i varchar(255) character set utf8mb4 path '$.i', l bigint path '$.l',
   s varchar(255) character set utf8mb4 path '$.s', d bigint path '$.d',
   n int path '$.n', r int path '$.r', g longtext path '$.g')) j
 straight_join {}deliveries on id = cast(i as binary)
-set state = s, due = d, lease = lease + 1, attempts = n, lane = if(r = 1, webhook, null), wake = if(r = 0, d, null),
-  log = concat(log, from_base64(g))
-where lease = l`}},
+set state = s, due = d, lease = lease + 1, attempts = n, token = @token,
+  lane = if(r = 1, webhook, null), wake = if(r = 0, d, null), log = concat(log, from_base64(g))
+where lease = l`}, touched},
 
 	idle: `
 select not exists (select 1 from {}deliveries where lane is not null)
@@ -176,3 +167,10 @@ where created < @before and state <> 'pending' and due < @before order by create
 		return slices.Contains([]uint64{1213, 1205, 1020}, mysqlNumber(err))
 	},
 }
+
+// touched returns the ids of what has the batch's token.
+var touched = step{rows: true, text: `
+select id
+from json_table(convert(@rows using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$.i')) j
+straight_join {}deliveries on id = cast(i as binary)
+where token = @token`}

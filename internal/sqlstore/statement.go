@@ -88,19 +88,25 @@ func (s *Store) query(ctx context.Context, q Querier, st statement, a args, row 
 	return q.Query(ctx, s.text(st), st.args(a), row)
 }
 
-// run runs a script and calls row for each row of its result.
-func (s *Store) run(ctx context.Context, q Querier, script prepared, a args, row func(Scan) error) (err error) {
+// run runs a script and calls row for each row of its result, unless a step has
+// changed so many rows that there is no need for it.
+func (s *Store) run(ctx context.Context, q Querier, script prepared, a args, many int, row func(Scan) error) (all bool, err error) {
 	for _, st := range script {
 		if st.rows {
-			err = s.query(ctx, q, st.statement, a, row)
-		} else {
-			_, err = s.exec(ctx, q, st.statement, a)
+			if err := s.query(ctx, q, st.statement, a, row); err != nil {
+				return false, err
+			}
+			continue
 		}
+		n, err := s.exec(ctx, q, st.statement, a)
 		if err != nil {
-			return err
+			return false, err
+		}
+		if st.all && n == int64(many) {
+			return true, nil
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // runBatch runs a script on a batch and returns the ids that are not in its
@@ -125,8 +131,11 @@ func (s *Store) runBatch(ctx context.Context, q Querier, script prepared, b *bat
 	}
 	a := b.args(s.d.base64)
 	a["wake"] = Channel(s.prefix)
-	err := s.run(ctx, q, script, a, collect)
-	return missing(b.rows, ids), err
+	all, err := s.run(ctx, q, script, a, len(b.rows), collect)
+	if all || err != nil {
+		return nil, err
+	}
+	return missing(b.rows, ids), nil
 }
 
 // text returns the statement's text, which changes each time that the number
