@@ -104,7 +104,6 @@ func (d *Dispatcher) attemptOnce(f *flight, t *target, leaseEnd time.Time) {
 	}
 	f.slot.began()
 	a := d.post(ctx, t, &f.Delivery, leaseEnd)
-	f.slot.ended(a.delivered() || a.cut)
 	if ended != nil {
 		told := a.Attempt
 		d.guard("Hooks.Attempt", func() { ended(told) })
@@ -122,6 +121,7 @@ func (d *Dispatcher) attemptOnce(f *flight, t *target, leaseEnd time.Time) {
 	default:
 		d.failed(f, t, a)
 	}
+	f.slot.ended(a.delivered() || a.cut, a.delivered() && f.after == nil)
 }
 
 // failed puts the next attempt in the schedule, or ends the delivery, and

@@ -26,6 +26,7 @@ type lanes struct {
 	mu         sync.Mutex
 	fast, slow int // attempts under way
 	waiting    int // slots taken, of deliveries that wait
+	settling   int // the same of those that are delivered, and are stored so
 	closed     bool
 	drained    chan struct{} // closed once closed is set and no slot is taken
 	starved    bool          // the last claim found no end: any lane may have a backlog
@@ -52,7 +53,7 @@ func (l limits) slowest() int { return slowFactor * l.concurrency }
 // ahead is how many deliveries may wait.
 func (l limits) ahead() int { return aheadFactor * l.concurrency }
 
-// held is how many deliveries may wait or be attempted, but for the slow ones.
+// held is how many deliveries may be held, but for those of slow attempts.
 func (l limits) held() int { return l.concurrency + l.ahead() }
 
 // first is the limit with which a lane begins, as a rule.
@@ -60,14 +61,15 @@ func (l limits) first() int { return min(startLimit, l.perWebhook) }
 
 // A lane is what is known of the attempts for one webhook.
 type lane struct {
-	limit   int // of busy
-	busy    int // attempts under way
-	waiting int // slots taken, of deliveries that wait
-	urgent  fifo[*flight]
-	others  fifo[*flight]
-	inTurn  bool // it is in turns
-	backlog bool // the store is known to hold due deliveries for it
-	marked  bool // so, since the last claim began
+	limit    int // of busy
+	busy     int // attempts under way
+	waiting  int // slots taken, of deliveries that wait
+	settling int // the same of those that are delivered, and are stored so
+	urgent   fifo[*flight]
+	others   fifo[*flight]
+	inTurn   bool // it is in turns
+	backlog  bool // the store is known to hold due deliveries for it
+	marked   bool // so, since the last claim began
 }
 
 // ahead is how many deliveries a lane may hold. One that is as narrow as can
@@ -80,8 +82,11 @@ func ahead(limit int) int {
 	return (1 + laneFactor) * limit
 }
 
+// held is how many deliveries the lane holds.
+func (ln *lane) held() int { return ln.busy + ln.waiting + ln.settling }
+
 // room is how many more deliveries the lane may hold.
-func (ln *lane) room() int { return max(ahead(ln.limit)-ln.busy-ln.waiting, 0) }
+func (ln *lane) room() int { return max(ahead(ln.limit)-ln.held(), 0) }
 
 // queued is how many of those that wait are here.
 func (ln *lane) queued() int { return ln.urgent.len() + ln.others.len() }
@@ -115,7 +120,7 @@ func (l *lanes) lane(webhook string) *lane {
 	if ln == nil {
 		ln = &lane{limit: l.start()}
 		if len(l.known) >= maxKnown {
-			maps.DeleteFunc(l.known, func(_ string, ln *lane) bool { return ln.busy+ln.waiting == 0 })
+			maps.DeleteFunc(l.known, func(_ string, ln *lane) bool { return ln.held() == 0 })
 		}
 		l.known[webhook] = ln
 	}
@@ -150,7 +155,7 @@ func (l *lanes) start() int {
 func (l *lanes) manySlow() bool { return 2*l.slow > l.slowest() }
 
 // free is how many more deliveries may be held. The caller holds mu.
-func (l *lanes) free() int { return l.held() - l.fast - l.waiting }
+func (l *lanes) free() int { return l.held() - l.fast - l.waiting - l.settling }
 
 // take takes a slot. The caller holds mu.
 func (l *lanes) take(webhook string, ln *lane) *slot {
@@ -200,7 +205,7 @@ func (l *lanes) reserve(most int) room {
 	}
 	l.waiting += r.n
 	for id, ln := range l.known {
-		if ln.busy+ln.waiting > 0 || ln.backlog || ln.limit < l.first() {
+		if ln.held() > 0 || ln.backlog || ln.limit < l.first() {
 			r.lanes[id] = ln.room()
 		}
 		ln.marked = false
@@ -310,7 +315,7 @@ func (l *lanes) trim(ln *lane) {
 // forget drops a lane that is as good as one not known yet. The caller holds
 // mu.
 func (l *lanes) forget(webhook string, ln *lane) {
-	if ln.busy+ln.waiting == 0 && !ln.backlog && ln.limit >= l.first() {
+	if ln.held() == 0 && !ln.backlog && ln.limit >= l.first() {
 		delete(l.known, webhook)
 	}
 }
@@ -326,7 +331,7 @@ func (l *lanes) wake(ln *lane) {
 // drain tells whoever closed the lanes that the last slot was given back. The
 // caller holds mu.
 func (l *lanes) drain() {
-	if l.closed && l.fast+l.slow+l.waiting == 0 {
+	if l.closed && l.fast+l.slow+l.waiting+l.settling == 0 {
 		select {
 		case <-l.drained:
 		default:

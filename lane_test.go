@@ -97,7 +97,7 @@ func (tr *track) stored() {
 }
 
 func (f *flight) answered(good bool) {
-	f.slot.ended(good)
+	f.slot.ended(good, false)
 	f.slot.release()
 }
 
@@ -118,7 +118,7 @@ func TestALaneWidensWhileAnswersAreGoodAndNarrowsWhenTheyAreNot(t *testing.T) {
 		for want := 16; want >= 1; want /= 2 {
 			fs := tr.take()
 			require.NotEmpty(t, fs)
-			fs[0].slot.ended(false)
+			fs[0].slot.ended(false, false)
 			assert.Equal(t, want, ln.limit)
 			assert.LessOrEqual(t, ln.queued(), max(ahead(want)-ln.busy, 0), "what is too much is given back")
 			tr.stored()
@@ -207,11 +207,51 @@ func TestAnAttemptThatEndedInTimeIsNotSlowWhileItsOutcomeIsStored(t *testing.T) 
 		tr := newTrack(defaults)
 		tr.emit("w")
 		f := tr.take()[0]
-		f.slot.ended(true)
+		f.slot.ended(true, false)
 		time.Sleep(time.Minute)
 		assert.Equal(t, 1, tr.fast)
 		f.slot.release()
 		assert.Zero(t, tr.fast+tr.slow+tr.waiting)
+	})
+}
+
+func TestWhatIsDeliveredMakesRoomWhileItsOutcomeIsStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := newTrack(limits{concurrency: 2, perWebhook: 32, perHost: 1})
+		tr.claim("a", "b", "c", "d", "e", "f", "g")
+		free := tr.free()
+		next := func(n int) []*flight {
+			t.Helper()
+			fs := tr.take()
+			require.Len(t, fs, n)
+			for _, f := range fs {
+				require.True(t, tr.join(f, f.WebhookID+".test"))
+			}
+			return fs
+		}
+		fs := next(2)
+		fs[0].slot.ended(true, true)
+		fs = append(fs, next(1)...)
+		time.Sleep(2 * slowAfter)
+		synctest.Wait()
+		fs = append(fs, next(2)...) // the two that were under way are slow
+		fs[1].slot.ended(true, true)
+		assert.Equal(t, 1, tr.slow, "a slow one's place, too")
+		fs[2].slot.ended(true, true)
+		assert.Empty(t, tr.take(), "two outcomes wait to be stored already")
+		assert.Equal(t, 1, tr.slow)
+		fs[3].slot.ended(false, false)
+		assert.Empty(t, tr.take(), "of a failure more has to be known")
+		assert.Equal(t, free, tr.free()-tr.slow, "memory is bounded as before")
+
+		for _, f := range fs {
+			f.slot.release()
+		}
+		for _, f := range next(2) {
+			f.answered(true)
+		}
+		assert.Empty(t, tr.hosts)
+		assert.Zero(t, tr.fast+tr.slow+tr.waiting+tr.settling)
 	})
 }
 

@@ -15,7 +15,8 @@ type Options struct {
 	// Concurrency is how many attempts may be under way at once in this
 	// process: 256 by default. An attempt older than a tenth of a second counts
 	// against a second limit of eight times as many instead, so that receivers
-	// that hang do not take the places of those that answer.
+	// that hang do not take the places of those that answer. As many again may
+	// have been delivered while their outcomes are being stored.
 	Concurrency int
 
 	// PerWebhook is the most attempts under way at once for one webhook: 32 by

@@ -4,7 +4,8 @@ import "time"
 
 // A slot is the right to hold one delivery. The delivery waits, is attempted,
 // counts as slow once the attempt has gone on for a while, and has its outcome
-// stored; then the slot is given back.
+// stored; then the slot is given back. While a success is being stored, others
+// may have its place among the attempts.
 type slot struct {
 	lanes   *lanes
 	lane    *lane
@@ -21,6 +22,7 @@ const (
 	slotWaiting slotState = iota
 	slotFast
 	slotSlow
+	slotSettling
 	slotGiven // back
 )
 
@@ -181,8 +183,9 @@ func (s *slot) hangs() {
 }
 
 // ended stops the clock of an attempt and lets its lane learn: a good answer
-// before it hangs widens it while all of it is used, a failure halves it.
-func (s *slot) ended(good bool) {
+// before it hangs widens it while all of it is used, a failure halves it. What is
+// delivered, and only has to be stored so, may make room for others.
+func (s *slot) ended(good, delivered bool) {
 	l := s.lanes
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -194,6 +197,28 @@ func (s *slot) ended(good bool) {
 	case time.Since(s.since) < hangsAfter && s.lane.busy >= s.lane.limit-1:
 		s.lane.limit = min(s.lane.limit+1, l.perWebhook)
 	}
+	if delivered && l.settling < l.concurrency {
+		s.settles()
+	}
+}
+
+// settles lets others have the place of an attempt while its outcome is being
+// stored. Only as many may as may be attempted at once: when they are all taken,
+// the store is down or slow, and attempts are to stop. The caller holds mu.
+func (s *slot) settles() {
+	l := s.lanes
+	if s.state == slotSlow {
+		l.slow--
+	} else {
+		l.fast--
+	}
+	s.state = slotSettling
+	l.settling++
+	s.lane.busy--
+	s.lane.settling++
+	s.leave()
+	l.offer(s.lane)
+	l.advance()
 }
 
 // release gives the slot back.
@@ -211,6 +236,9 @@ func (s *slot) release() {
 	case slotSlow:
 		l.slow--
 		s.lane.busy--
+	case slotSettling:
+		l.settling--
+		s.lane.settling--
 	}
 	s.state = slotGiven
 	s.leave()
