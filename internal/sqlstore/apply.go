@@ -72,7 +72,7 @@ func (s *Store) applyBatch(ctx context.Context, b *batch) (lost []string, err er
 
 // changeBatches returns cs as batches.
 func changeBatches(cs []webhook.Change, clock *clock) (bs batches, err error) {
-	room := 0
+	lines, room := newLines(), 0
 	for i := range cs {
 		if a := cs[i].Log; a != nil {
 			clock.see(a.Start.Add(a.Duration))
@@ -87,11 +87,9 @@ func changeBatches(cs []webhook.Change, clock *clock) (bs batches, err error) {
 		if err := checkText("State", string(c.State)); err != nil {
 			return nil, err
 		}
-		var log []byte
-		if c.Log != nil {
-			if log, err = marshalLog([]webhook.Attempt{*c.Log}); err != nil {
-				return nil, err
-			}
+		log, err := lines.marshalOne(c.Log)
+		if err != nil {
+			return nil, err
 		}
 		b := bs.next(clock.now(), len(cs), room)
 		b.changes = true

@@ -148,17 +148,39 @@ func milli(t time.Time) int64 { return t.UnixMilli() }
 // fromMilli is the reverse.
 func fromMilli(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
 
-// marshalLog returns a log as it is stored: a line of JSON an attempt, so that
+// lines writes logs as they are stored: a line of JSON an attempt, so that
 // appending one reads none.
-func marshalLog(log []webhook.Attempt) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b) // ends each with a newline
+type lines struct {
+	buf bytes.Buffer
+	enc *json.Encoder // ends each with a newline
+}
+
+func newLines() *lines {
+	var l lines
+	l.enc = json.NewEncoder(&l.buf)
+	return &l
+}
+
+// marshal returns a log's lines, until it is called again.
+func (l *lines) marshal(log []webhook.Attempt) ([]byte, error) {
+	l.buf.Reset()
 	for i := range log {
-		if err := enc.Encode(&log[i]); err != nil {
+		if err := l.enc.Encode(&log[i]); err != nil {
 			return nil, err
 		}
 	}
-	return b.Bytes(), nil
+	return l.buf.Bytes(), nil
+}
+
+// marshalOne is marshal of one attempt, or none.
+func (l *lines) marshalOne(a *webhook.Attempt) ([]byte, error) {
+	l.buf.Reset()
+	if a != nil {
+		if err := l.enc.Encode(a); err != nil {
+			return nil, err
+		}
+	}
+	return l.buf.Bytes(), nil
 }
 
 func unmarshalLog(data []byte) ([]webhook.Attempt, error) {

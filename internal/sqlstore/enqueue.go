@@ -48,7 +48,7 @@ func (s *Store) deliveryBatches(ds []webhook.Delivery) (bs batches, err error) {
 	if len(ds) > 0 {
 		s.clock.see(ds[len(ds)-1].Created)
 	}
-	seen, room := make(map[string]bool, len(ds)), size(ds)
+	seen, lines, room := make(map[string]bool, len(ds)), newLines(), size(ds)
 	for i := range ds {
 		d := &ds[i]
 		if seen[d.ID] {
@@ -62,7 +62,7 @@ func (s *Store) deliveryBatches(ds []webhook.Delivery) (bs batches, err error) {
 		if err != nil {
 			return nil, err
 		}
-		log, err := marshalLog(d.Log)
+		log, err := lines.marshal(d.Log)
 		if err != nil {
 			return nil, err
 		}
