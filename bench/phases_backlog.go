@@ -173,7 +173,7 @@ func runIdle(ctx context.Context, b *bench) ([]row, error) {
 		e := event{number: b.next + i, at: now}
 		ds = append(ds, webhook.Delivery{
 			ID: "retry-" + strconv.Itoa(i), Account: account(0), WebhookID: webhookID(0), EventID: strconv.Itoa(e.number), Type: webhook.TypeOpen,
-			Body: e.body(), Created: now, State: webhook.StatePending, Due: now.Add(time.Hour), Lease: 2, Attempts: 1,
+			Body: e.body(), Created: now, State: webhook.StatePending, Due: now.Add(time.Hour), Attempts: 1,
 		})
 	}
 	for len(ds) > 0 {
