@@ -18,9 +18,10 @@ import (
 // error some of them may have been stored: emit again with the same Meta.ID,
 // which delivers each at most once to each webhook.
 //
-// While more is to be delivered than this process has room for, Emit takes a
-// millisecond longer for each event that is emitted at the same time, up to
-// 50 ms: callers who outran the deliveries would only make them later.
+// While this process holds half of the deliveries that it may hold, or more,
+// Emit takes a millisecond longer for each event that is emitted at the same
+// time, up to 50 ms: callers who outran the deliveries would only make them
+// later.
 func (d *Dispatcher) Emit(ctx context.Context, events ...Event) error {
 	emissions, err := d.plan(ctx, nil, events)
 	if err != nil || len(emissions) == 0 {
