@@ -35,19 +35,27 @@ func (s slowQuerier) Query(ctx context.Context, query string, args []any, row fu
 	return s.Querier.Query(ctx, query, args, row)
 }
 
+// plainStores are stores on each database, without the packages that are around
+// them, for tests that put something before the database.
+var plainStores = map[string]func(*testing.T) *sqlstore.Store{
+	"sqlite": func(t *testing.T) *sqlstore.Store {
+		db := open(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "app.db"), 8)
+		return sqlstore.NewSQLite(db, sqlstore.DefaultPrefix, "FULL")
+	},
+	"postgres": func(t *testing.T) *sqlstore.Store {
+		return sqlstore.NewPostgres(open(t, "pgx", postgres(t), 8), sqlstore.DefaultPrefix)
+	},
+	"mariadb": func(t *testing.T) *sqlstore.Store {
+		return sqlstore.NewMySQL(open(t, "mysql", mariadb(t), 8), sqlstore.DefaultPrefix)
+	},
+}
+
 // A store that no longer looks at the whole front of what waits, nor for lanes
 // from their beginnings, keeps every rule all the same, as long as this process
 // is the only one.
 func TestStoreThatStepsPastTheFront(t *testing.T) {
-	for name, fresh := range map[string]func(*testing.T) *sqlstore.Store{
-		"sqlite": func(t *testing.T) *sqlstore.Store {
-			db := open(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "app.db"), 8)
-			return sqlstore.NewSQLite(db, sqlstore.DefaultPrefix, "FULL")
-		},
-		"postgres": func(t *testing.T) *sqlstore.Store {
-			return sqlstore.NewPostgres(open(t, "pgx", postgres(t), 8), sqlstore.DefaultPrefix)
-		},
-	} {
+	for _, name := range []string{"sqlite", "postgres"} {
+		fresh := plainStores[name]
 		t.Run(name, func(t *testing.T) {
 			storetest.Suite{
 				Timeout: 5 * time.Minute,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -338,18 +337,7 @@ func (u *unsure) InTx(ctx context.Context, several bool, f func(sqlstore.Querier
 
 // What may or may not have been stored is found when its lease has ended.
 func TestLeasesThatNobodyIsSureOf(t *testing.T) {
-	for name, fresh := range map[string]func(*testing.T) *sqlstore.Store{
-		"sqlite": func(t *testing.T) *sqlstore.Store {
-			db := open(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "app.db"), 8)
-			return sqlstore.NewSQLite(db, sqlstore.DefaultPrefix, "FULL")
-		},
-		"postgres": func(t *testing.T) *sqlstore.Store {
-			return sqlstore.NewPostgres(open(t, "pgx", postgres(t), 8), sqlstore.DefaultPrefix)
-		},
-		"mariadb": func(t *testing.T) *sqlstore.Store {
-			return sqlstore.NewMySQL(open(t, "mysql", mariadb(t), 8), sqlstore.DefaultPrefix)
-		},
-	} {
+	for name, fresh := range plainStores {
 		t.Run(name, func(t *testing.T) {
 			var db *unsure
 			plain := fresh(t)
