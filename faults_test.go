@@ -374,6 +374,7 @@ func TestAnOutcomeThatCameTooLateIsLostAndTold(t *testing.T) {
 		_, err := r.store.Apply(r.ctx, []webhook.Change{{ID: d.ID, Lease: d.Lease, State: webhook.StateCanceled, Due: d.Due}})
 		require.NoError(t, err)
 		time.Sleep(6 * time.Second)
+		synctest.Wait()
 		assert.Equal(t, webhook.StateCanceled, r.log()[0].State)
 		require.Len(t, lost, 1)
 		assert.Equal(t, d.ID, lost[0].ID)
