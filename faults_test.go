@@ -271,6 +271,7 @@ func TestOutcomesWhoseAcknowledgementWasLostAreStoredOnce(t *testing.T) {
 				})
 				close(release)
 				time.Sleep(2 * time.Minute)
+				synctest.Wait()
 				attempts := 1
 				if c.answer != 200 {
 					attempts = 2
