@@ -104,10 +104,6 @@ func (d *Dispatcher) attemptOnce(f *flight, t *target, leaseEnd time.Time) {
 	}
 	f.slot.began()
 	a := d.post(ctx, t, &f.Delivery, leaseEnd)
-	if ended != nil {
-		told := a.Attempt
-		d.guard("Hooks.Attempt", func() { ended(told) })
-	}
 
 	switch {
 	case a.delivered():
@@ -122,6 +118,10 @@ func (d *Dispatcher) attemptOnce(f *flight, t *target, leaseEnd time.Time) {
 		d.failed(f, t, a)
 	}
 	f.slot.ended(a.delivered() || a.cut, a.delivered() && f.after == nil)
+	if ended != nil {
+		told := a.Attempt
+		d.guard("Hooks.Attempt", func() { ended(told) })
+	}
 }
 
 // failed puts the next attempt in the schedule, or ends the delivery, and
