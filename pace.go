@@ -29,8 +29,8 @@ func (l *lanes) pace(n int) {
 	}
 }
 
-// crowded reports whether there is more to deliver than this process has room
-// for. The caller holds mu.
+// crowded reports whether half of what may be held is, or more is to be delivered
+// than there is room for. The caller holds mu.
 func (l *lanes) crowded() bool {
 	return !l.closed && (l.starved || l.free() <= l.held()/2)
 }
