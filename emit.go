@@ -273,7 +273,9 @@ func (d *Dispatcher) enqueue(group []*emission) {
 		for j, n := range e.notes {
 			switch {
 			case n.slot == nil:
-				hungry = hungry || err == nil && !n.held && (n.failing || d.lanes.hungry(e.rows[j].WebhookID))
+				if err == nil && !n.held && (d.lanes.hungry(e.rows[j].WebhookID) || n.failing) {
+					hungry = true
+				}
 			case err != nil || n.dup:
 				n.slot.release()
 			default:

@@ -120,6 +120,28 @@ func TestEmitTellsWhenNothingIsDurable(t *testing.T) {
 	})
 }
 
+// One that comes before what is emitted is stored finds nothing.
+func TestAClaimThatComesTooEarlyIsNotTheLast(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r, store := newFaultyRig(t, &webhook.Options{PerWebhook: 1, PollInterval: time.Minute})
+		r.start()
+		r.put(nil)
+		synctest.Wait()
+		began := time.Now()
+		store.fault(func(s *faultyStore) {
+			s.enqueue = func([]webhook.Delivery) error {
+				r.Wake()
+				time.Sleep(time.Second)
+				return nil
+			}
+		})
+		r.emit(open("e1"))
+		synctest.Wait()
+		require.Len(t, r.receiver.requests(), 1)
+		assert.Equal(t, began.Add(time.Second), r.receiver.requests()[0].At, "not at the next poll")
+	})
+}
+
 func TestOneBadEventDoesNotFailItsNeighbours(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r, store := newFaultyRig(t, nil)

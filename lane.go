@@ -168,18 +168,23 @@ func (l *lanes) take(webhook string, ln *lane) *slot {
 func (l *lanes) mark(webhook string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ln := l.lane(webhook)
-	ln.backlog, ln.marked = true, true
+	l.lane(webhook).mark()
 }
 
-// hungry reports whether what the store holds for a webhook should be claimed
-// now: its lane will not ask for it by itself.
+// hungry notes that the store holds due deliveries for a webhook, since a claim
+// that began after mark may have come too early for them, and reports whether
+// they should be claimed now: the lane will not ask for them by itself.
 func (l *lanes) hungry(webhook string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ln := l.known[webhook]
-	return ln != nil && l.wants(ln)
+	ln := l.lane(webhook)
+	ln.mark()
+	return l.wants(ln)
 }
+
+// mark notes that the lane has a backlog, whatever a claim that is under way
+// finds. The caller holds mu.
+func (ln *lane) mark() { ln.backlog, ln.marked = true, true }
 
 // wants reports whether a lane has a backlog and should be filled up: when half
 // of what may wait is gone, so that claims are of many. The caller holds mu.
@@ -307,7 +312,7 @@ func (l *lanes) advance() {
 func (l *lanes) trim(ln *lane) {
 	for ln.queued() > 0 && ln.busy+ln.queued() > ahead(ln.limit) {
 		f := ln.last()
-		ln.backlog, ln.marked = true, true
+		ln.mark()
 		l.giveBack(f)
 	}
 }
