@@ -79,7 +79,7 @@ func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {
 	d.lanes.begin, d.lanes.giveBack, d.lanes.freed = d.begin, d.giveBack, d.Wake
 	d.flights.byID = map[string]*flight{}
 	d.emits = batcher[*emission]{run: d.enqueue, size: (*emission).size, maxRows: groupRows, maxBytes: groupBytes}
-	d.outcomes = batcher[*flight]{run: d.settle, size: (*flight).size, maxRows: groupRows, maxBytes: groupBytes}
+	d.outcomes = batcher[*flight]{run: d.settle, size: (*flight).size, maxRows: groupRows, maxBytes: groupBytes, maxRest: settleRest}
 	d.attempts, d.cut = context.WithCancelCause(context.Background())
 	d.settling, d.abandon = context.WithCancel(context.Background())
 	return d, nil

@@ -26,7 +26,8 @@ type lanes struct {
 	mu         sync.Mutex
 	fast, slow int // attempts under way
 	waiting    int // slots taken, of deliveries that wait
-	settling   int // the same of those that are delivered, and are stored so
+	claiming   int // slots held for what a claim may bring
+	settling   int // slots taken, of what is delivered and is stored so
 	closed     bool
 	drained    chan struct{} // closed once closed is set and no slot is taken
 	starved    bool          // the last claim found no end: any lane may have a backlog
@@ -154,8 +155,12 @@ func (l *lanes) start() int {
 // caller holds mu.
 func (l *lanes) manySlow() bool { return 2*l.slow > l.slowest() }
 
+// taken is how many of the slots for deliveries that are held have one. The
+// caller holds mu.
+func (l *lanes) taken() int { return l.fast + l.waiting + l.settling }
+
 // free is how many more deliveries may be held. The caller holds mu.
-func (l *lanes) free() int { return l.held() - l.fast - l.waiting - l.settling }
+func (l *lanes) free() int { return l.held() - l.taken() - l.claiming }
 
 // take takes a slot. The caller holds mu.
 func (l *lanes) take(webhook string, ln *lane) *slot {
@@ -208,7 +213,7 @@ func (l *lanes) reserve(most int) room {
 	if l.closed || r.n <= 0 {
 		return room{}
 	}
-	l.waiting += r.n
+	l.claiming += r.n
 	for id, ln := range l.known {
 		if ln.held() > 0 || ln.backlog || ln.limit < l.first() {
 			r.lanes[id] = ln.room()
@@ -223,7 +228,7 @@ func (l *lanes) reserve(most int) room {
 func (l *lanes) end(r room, claimed []string) []*slot {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.waiting -= r.n
+	l.claiming -= r.n
 	slots := make([]*slot, len(claimed))
 	count := map[string]int{}
 	for i, id := range claimed {
@@ -258,7 +263,7 @@ func (l *lanes) end(r room, claimed []string) []*slot {
 func (l *lanes) abort(r room) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.waiting -= r.n
+	l.claiming -= r.n
 	l.drain()
 	l.ease()
 }
@@ -336,7 +341,7 @@ func (l *lanes) wake(ln *lane) {
 // drain tells whoever closed the lanes that the last slot was given back. The
 // caller holds mu.
 func (l *lanes) drain() {
-	if l.closed && l.fast+l.slow+l.waiting+l.settling == 0 {
+	if l.closed && l.taken()+l.slow+l.claiming == 0 {
 		select {
 		case <-l.drained:
 		default:

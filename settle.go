@@ -13,6 +13,10 @@ const (
 	settleWait = 50 * time.Millisecond
 	settleMost = 5 * time.Second
 
+	// settleRest is how long outcomes wait at most, after some were stored, for
+	// more of them: nobody waits for an outcome but its slot.
+	settleRest = 5 * time.Millisecond
+
 	// settleTries is how often one outcome is refused, while others are
 	// stored, before it is given up. The delivery comes due again when its
 	// lease ends.

@@ -72,7 +72,7 @@ func TestReadyWhileEverythingIsUnderWay(t *testing.T) {
 func TestStatusSaysWhatIsUnderWay(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, nil).start()
-		assert.Zero(t, r.Status().Attempts+r.Status().Slow+r.Status().Waiting)
+		assert.Zero(t, r.Status().Attempts+r.Status().Slow+r.Status().Waiting, "also while a claim is under way")
 		synctest.Wait()
 		assert.Equal(t, time.Now(), r.Status().Answered)
 		w := r.put(at("dead.test"))
