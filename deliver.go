@@ -23,7 +23,6 @@ func (d *Dispatcher) Start() error {
 	d.started = true
 	d.vitals.turn()
 	d.loops.Go(d.claimLoop)
-	d.loops.Go(d.refreshLoop)
 	d.loops.Go(d.pruneLoop)
 	return nil
 }
@@ -100,7 +99,9 @@ func (d *Dispatcher) running() bool {
 // leaseEnd is when a lease taken now ends: twice the timeout, never renewed.
 func (d *Dispatcher) leaseEnd() time.Time { return now().Add(2 * d.opts.Timeout) }
 
-// claimLoop claims what is due, when it is woken and at every poll.
+// claimLoop claims what is due, when it is woken and at every poll. A poll also
+// asks for changed webhooks: while there is nothing to do, a process wakes its
+// store's connection, and the server behind it, once in an interval.
 func (d *Dispatcher) claimLoop() {
 	poll := time.NewTimer(0)
 	defer poll.Stop()
@@ -111,10 +112,20 @@ func (d *Dispatcher) claimLoop() {
 			return
 		case <-d.woken:
 		case <-poll.C:
-			poll.Reset(d.opts.PollInterval)
+			poll.Reset(about(d.opts.PollInterval))
+			d.refresh()
 		}
 		d.vitals.turn()
 		after = d.claim(after)
+	}
+}
+
+// refresh keeps the remembered webhooks current.
+func (d *Dispatcher) refresh() {
+	ctx, cancel := bounded(d.settling)
+	defer cancel()
+	if err := d.registry.poll(ctx); err != nil {
+		d.complain("reading webhooks", err)
 	}
 }
 
@@ -164,17 +175,6 @@ func lastTurn(after string, ids []string) string {
 	return cmp.Or(on, up, after)
 }
 
-// refreshLoop keeps the remembered webhooks current.
-func (d *Dispatcher) refreshLoop() {
-	d.every(d.opts.PollInterval, func() {
-		ctx, cancel := bounded(d.settling)
-		defer cancel()
-		if err := d.registry.poll(ctx); err != nil {
-			d.complain("reading webhooks", err)
-		}
-	})
-}
-
 const (
 	pruneInterval = 10 * time.Minute
 	pruneRows     = 500
@@ -185,10 +185,25 @@ func (d *Dispatcher) pruneLoop() {
 	if d.opts.Retention < 0 {
 		return
 	}
-	d.every(pruneInterval, func() {
-		d.prune()
-		d.expireKept()
-	})
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-d.stop:
+			return
+		case <-timer.C:
+			d.prune()
+			d.expireKept()
+			timer.Reset(about(pruneInterval))
+		}
+	}
+}
+
+// about shortens an interval by up to a tenth, so that processes started together
+// do not act together. A pool that looks after connections which nobody used for
+// a second, as pgx's does, has nothing to do at a poll interval of one.
+func about(interval time.Duration) time.Duration {
+	return interval - time.Duration(rand.Float64()*float64(interval)/10)
 }
 
 // prune removes what finished longer ago than the retention, in batches small
@@ -203,22 +218,6 @@ func (d *Dispatcher) prune() {
 		}
 		if err != nil || n < pruneRows {
 			return
-		}
-	}
-}
-
-// every calls f at intervals, give or take a tenth so that processes started
-// together do not act together, until Shutdown.
-func (d *Dispatcher) every(interval time.Duration, f func()) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-d.stop:
-			return
-		case <-timer.C:
-			f()
-			timer.Reset(time.Duration((0.9 + 0.2*rand.Float64()) * float64(interval)))
 		}
 	}
 }

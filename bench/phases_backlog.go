@@ -183,8 +183,8 @@ func runIdle(ctx context.Context, b *bench) ([]row, error) {
 		}
 		ds = ds[n:]
 	}
-	select { // the writing settles
-	case <-time.After(3 * time.Second):
+	select { // the writing settles: PostgreSQL's own writers look for more for ten seconds
+	case <-time.After(15 * time.Second):
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
