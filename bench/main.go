@@ -77,7 +77,7 @@ func parseFlags(args []string) (*config, error) {
 	f.DurationVar(&c.span, "span", 20*time.Second, "`duration` of the phases latency, hang, backlog and idle")
 	f.IntVar(&c.rounds, "rounds", 3, "`number` of times to do all, of which the median is printed")
 	f.IntVar(&c.webhooks, "webhooks", 50, "`number` of webhooks in the rate phases, each on a host of its own")
-	f.StringVar(&c.profile, "profile", "", "`directory` to write profiles of CPU and allocations to")
+	f.StringVar(&c.profile, "profile", "", "`directory` to write profiles of CPU and allocations to, made if it is not there")
 	f.StringVar(&c.postgres, "postgres", "postgres://postgres@127.0.0.1:5432/postgres?sslmode=disable", "`URL` of a PostgreSQL server to make databases on")
 	f.StringVar(&c.redis, "redis", "127.0.0.1:6379", fmt.Sprintf("`address` of a Redis server whose database %d is empty", redisDB))
 	f.StringVar(&c.directory, "dir", os.TempDir(), "`directory` for SQLite's files: on a disk, to be durable")
@@ -102,6 +102,11 @@ func parseFlags(args []string) (*config, error) {
 		return nil, fmt.Errorf("every number must be at least 1, the span 1s, and there are no arguments beside flags")
 	}
 	var err error
+	if c.profile != "" {
+		if err := os.MkdirAll(c.profile, 0o755); err != nil {
+			return nil, err
+		}
+	}
 	if c.subjects, err = choose(only, subjectNames()); err != nil {
 		return nil, err
 	}

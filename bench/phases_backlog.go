@@ -184,7 +184,7 @@ func runIdle(ctx context.Context, b *bench) ([]row, error) {
 		ds = ds[n:]
 	}
 	select { // the writing settles: PostgreSQL's own writers look for more for ten seconds
-	case <-time.After(15 * time.Second):
+	case <-time.After(min(15*time.Second, b.Span)):
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
