@@ -41,8 +41,8 @@ type Options struct {
 	Backoff func() backoff.BackOff
 
 	// PollInterval is how often the store is asked for deliveries that are due
-	// and for webhooks that changed: 1 s by default. What is emitted here is
-	// attempted at once, without a poll.
+	// and for webhooks that changed, or up to a tenth sooner: 1 s by default.
+	// What is emitted here is attempted at once, without a poll.
 	PollInterval time.Duration
 
 	// Retention is how long finished deliveries are kept, with their bodies,
