@@ -416,3 +416,19 @@ func TestAnEventThatNobodyWantsCostsNoCallOfTheStore(t *testing.T) {
 		assert.Equal(t, before, fmt.Sprint(store.calls))
 	})
 }
+
+func TestAnIdleDispatcherAsksTheStoreOnceInAnInterval(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r, store := newFaultyRig(t, &webhook.Options{PollInterval: time.Second})
+		r.put(nil)
+		r.start()
+		for range 1000 {
+			claims, asked := store.calls["claim"], store.calls["webhooks"]
+			time.Sleep(time.Second)
+			synctest.Wait()
+			assert.InDelta(t, 1.5, store.calls["claim"]-claims, 0.5, "never later than a second, and hardly sooner")
+			assert.Equal(t, store.calls["claim"]-claims, store.calls["webhooks"]-asked, "for both in one go")
+		}
+		assert.InDelta(t, 1050, store.calls["claim"], 20)
+	})
+}
