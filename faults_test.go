@@ -44,6 +44,12 @@ func (s *faultyStore) count(call string) {
 	s.calls[call]++
 }
 
+func (s *faultyStore) called(call string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls[call]
+}
+
 func (s *faultyStore) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]webhook.Webhook, error) {
 	s.count("webhooks")
 	return s.Store.Webhooks(ctx, q)
@@ -422,13 +428,14 @@ func TestAnIdleDispatcherAsksTheStoreOnceInAnInterval(t *testing.T) {
 		r, store := newFaultyRig(t, &webhook.Options{PollInterval: time.Second})
 		r.put(nil)
 		r.start()
+		synctest.Wait()
 		for range 1000 {
-			claims, asked := store.calls["claim"], store.calls["webhooks"]
+			claims, asked := store.called("claim"), store.called("webhooks")
 			time.Sleep(time.Second)
 			synctest.Wait()
-			assert.InDelta(t, 1.5, store.calls["claim"]-claims, 0.5, "never later than a second, and hardly sooner")
-			assert.Equal(t, store.calls["claim"]-claims, store.calls["webhooks"]-asked, "for both in one go")
+			assert.InDelta(t, 1.5, store.called("claim")-claims, 0.5, "never later than a second, and hardly sooner")
+			assert.Equal(t, store.called("claim")-claims, store.called("webhooks")-asked, "for both in one go")
 		}
-		assert.InDelta(t, 1050, store.calls["claim"], 20)
+		assert.InDelta(t, 1050, store.called("claim"), 20)
 	})
 }
