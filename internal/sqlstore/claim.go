@@ -117,16 +117,14 @@ type lane struct {
 }
 
 // promote makes ready what has come due, of the leases too unless none has
-// ended. It returns how many, and whether that was all.
+// ended. It returns how many, and whether that was all. It writes first; see
+// file.InTx.
 func (w *walk) promote(ctx context.Context, q Querier, unended bool) (n int64, all bool, err error) {
-	ended, left := 0, int64(0)
-	if !unended {
-		if ended, left, err = w.lapse(ctx, q); err != nil {
-			return 0, false, err
-		}
-	}
 	w.args["n"] = max(promotes, w.c.Limit)
-	n, err = w.s.exec(ctx, q, w.s.sql.promote, w.args)
+	if n, err = w.s.exec(ctx, q, w.s.sql.promote, w.args); err != nil || unended {
+		return n, n < promotes, err
+	}
+	ended, left, err := w.lapse(ctx, q)
 	return n + left, n < promotes && ended < lapses, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 )
 
@@ -90,13 +91,13 @@ func (p pool) InTx(ctx context.Context, several bool, f func(Querier) error) err
 // SQLite's busy handler, which polls; the handler is left for other processes.
 type file struct {
 	db    *sql.DB
-	begin string        // sets the connection up, then begins
-	read  string        // sets the connection up
-	turn  chan struct{} // holds one token
+	setup string               // of a connection
+	turn  chan struct{}        // holds one token
+	known map[string]*sql.Stmt // what transactions run, compiled once on each connection; whose turn it is has it
 }
 
 func (f *file) Exec(ctx context.Context, query string, args []any) (n int64, err error) {
-	err = f.on(ctx, f.read, func(c *sql.Conn) error {
+	err = f.on(ctx, func(c *sql.Conn) error {
 		n, err = conn{c}.Exec(ctx, query, args)
 		return err
 	})
@@ -104,14 +105,15 @@ func (f *file) Exec(ctx context.Context, query string, args []any) (n int64, err
 }
 
 func (f *file) Query(ctx context.Context, query string, args []any, row func(Scan) error) error {
-	return f.on(ctx, f.read, func(c *sql.Conn) error {
+	return f.on(ctx, func(c *sql.Conn) error {
 		return conn{c}.Query(ctx, query, args, row)
 	})
 }
 
-// InTx begins with a write lock. Begun without, as database/sql does, a
-// transaction that reads and then writes fails at once when another has
-// written in between, whatever the busy timeout is.
+// InTx begins as database/sql does, without a lock, for only in a transaction of
+// its own does it keep statements. So what a transaction does first has to write,
+// which waits for other processes' locks: one that reads and then writes fails at
+// once when another has written in between, whatever the busy timeout is.
 func (f *file) InTx(ctx context.Context, _ bool, do func(Querier) error) error {
 	select {
 	case <-f.turn:
@@ -119,90 +121,104 @@ func (f *file) InTx(ctx context.Context, _ bool, do func(Querier) error) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	return f.on(ctx, f.begin, func(c *sql.Conn) error {
-		once := compiled{c: c, statements: map[string]*sql.Stmt{}}
-		defer once.close()
-		err := do(conn{once})
-		if err == nil {
-			err = ctx.Err()
+	st := statementsOf{known: f.known, own: map[string]*sql.Stmt{}}
+	err := f.on(ctx, func(c *sql.Conn) error { return st.inTx(ctx, c, do) })
+	for _, text := range st.met {
+		if s, err := f.db.PrepareContext(ctx, text); err == nil { // else it is compiled once more
+			f.known[text] = s
 		}
-		if err == nil {
-			// A commit is not interrupted, so that its outcome is known.
-			_, err = c.ExecContext(context.WithoutCancel(ctx), "COMMIT")
-		}
-		if err == nil {
-			return nil
-		}
-		if _, undo := c.ExecContext(context.WithoutCancel(ctx), "ROLLBACK"); undo != nil {
-			// SQLite ends some transactions by itself, a full disk's for
-			// one, and then there is nothing to roll back. Whichever it is,
-			// the pool must not hand on a connection inside a transaction.
-			_ = c.Raw(func(any) error { return driver.ErrBadConn })
-		}
-		return err
-	})
+	}
+	return err
 }
 
-// on takes a connection, runs setup on it, then do.
-func (f *file) on(ctx context.Context, setup string, do func(*sql.Conn) error) error {
+// on takes a connection, sets it up, then calls do.
+func (f *file) on(ctx context.Context, do func(*sql.Conn) error) error {
 	c, err := f.db.Conn(ctx)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if _, err := c.ExecContext(ctx, setup); err != nil {
-		// Interrupted between two statements of setup, it may have begun.
-		_ = c.Raw(func(any) error { return driver.ErrBadConn })
+	if _, err := c.ExecContext(ctx, f.setup); err != nil {
 		return err
 	}
 	return do(c)
 }
 
-// compiled is a connection on which a text is compiled once, for as long as
-// this is used: a batch has the same one many times over.
-type compiled struct {
-	c          *sql.Conn
-	statements map[string]*sql.Stmt
+// statementsOf are the statements of one transaction, each compiled once at most:
+// a batch has the same one many times over.
+type statementsOf struct {
+	tx    *sql.Tx
+	known map[string]*sql.Stmt // of the database
+	own   map[string]*sql.Stmt // of the transaction
+	met   []string             // that were not known
 }
 
-func (c compiled) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	st, err := c.statement(ctx, query)
+func (s *statementsOf) inTx(ctx context.Context, c *sql.Conn, do func(Querier) error) (err error) {
+	// A commit is not interrupted, so that its outcome is known.
+	free := context.WithoutCancel(ctx)
+	if s.tx, err = c.BeginTx(free, nil); err != nil {
+		return err
+	}
+	if err = do(conn{s}); err == nil {
+		err = ctx.Err()
+	}
+	if err == nil {
+		if err = s.tx.Commit(); err == nil {
+			return nil
+		}
+	}
+	undo := s.tx.Rollback()
+	if errors.Is(undo, sql.ErrTxDone) { // a commit that failed may leave it open
+		_, undo = c.ExecContext(free, "ROLLBACK")
+	}
+	if undo != nil {
+		// SQLite ends some transactions by itself, a full disk's for one, and
+		// then there is nothing to roll back. Whichever it is, the pool must
+		// not hand on a connection inside a transaction.
+		_ = c.Raw(func(any) error { return driver.ErrBadConn })
+	}
+	return err
+}
+
+func (s *statementsOf) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	st, err := s.statement(ctx, query)
 	if err != nil {
 		return nil, err
 	}
 	return st.ExecContext(ctx, args...)
 }
 
-func (c compiled) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	st, err := c.statement(ctx, query)
+func (s *statementsOf) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	st, err := s.statement(ctx, query)
 	if err != nil {
 		return nil, err
 	}
 	return st.QueryContext(ctx, args...)
 }
 
-func (c compiled) statement(ctx context.Context, query string) (*sql.Stmt, error) {
-	if st, ok := c.statements[query]; ok {
+func (s *statementsOf) statement(ctx context.Context, query string) (st *sql.Stmt, err error) {
+	if st = s.own[query]; st != nil {
 		return st, nil
 	}
-	st, err := c.c.PrepareContext(ctx, query)
-	if err == nil {
-		c.statements[query] = st
+	if known := s.known[query]; known != nil {
+		st = s.tx.StmtContext(ctx, known)
+	} else {
+		if st, err = s.tx.PrepareContext(ctx, query); err != nil {
+			return nil, err
+		}
+		s.met = append(s.met, query)
 	}
-	return st, err
-}
-
-func (c compiled) close() {
-	for _, st := range c.statements {
-		_ = st.Close() // it fails as its last call has
-	}
+	s.own[query] = st
+	return st, nil
 }
 
 // newFile returns the Database of a SQLite file whose commits are as durable
 // as synchronous says.
 func newFile(db *sql.DB, synchronous string) *file {
-	setup := fmt.Sprintf("PRAGMA busy_timeout = %d; PRAGMA synchronous = %s", busyTimeout.Milliseconds(), synchronous)
-	f := &file{db: db, read: setup, begin: setup + "; BEGIN IMMEDIATE", turn: make(chan struct{}, 1)}
+	f := &file{
+		db: db, turn: make(chan struct{}, 1), known: map[string]*sql.Stmt{},
+		setup: fmt.Sprintf("PRAGMA busy_timeout = %d; PRAGMA synchronous = %s", busyTimeout.Milliseconds(), synchronous),
+	}
 	f.turn <- struct{}{}
 	return f
 }

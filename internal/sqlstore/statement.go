@@ -15,14 +15,15 @@ type statement struct {
 	text  string
 	names []string
 
-	// Where a database is in this process, rows are best given as such: some at
-	// a time, for the longer the statement the longer it is compiled, and JSON
+	// Where a database is in this process, rows are best given as such: JSON
 	// would be taken apart in each column anew.
 	values []string // the columns of {values}, if it has them
+	texts  []string // with so many rows for them: 1, 2, 4, …
 }
 
-// valuesRows is how many rows stand in {values} at most.
-const valuesRows = 16
+// valuesRows is how many rows stand in {values} at most. It is a power of two, as
+// is every other number of them, so that few statements are to be kept.
+const valuesRows = 64
 
 // args are a statement's arguments by name.
 type args map[string]any
@@ -40,7 +41,10 @@ func (d *dialect) prepare(prefix, text string) statement {
 	text = strings.ReplaceAll(strings.TrimSpace(text), "{}", prefix)
 	if m := values.FindStringSubmatch(text); m != nil {
 		st.values = strings.Split(m[1], ", ")
-		st.text = strings.Replace(text, m[0], "{values}", 1)
+		row := "(?" + strings.Repeat(",?", len(st.values)-1) + ")"
+		for n := 1; n <= valuesRows; n *= 2 {
+			st.texts = append(st.texts, strings.Replace(text, m[0], "values "+row+strings.Repeat(","+row, n-1), 1))
+		}
 		return st
 	}
 	st.text = parameter.ReplaceAllStringFunc(text, func(name string) string {
@@ -66,16 +70,18 @@ func (st statement) args(a args) []any {
 	return list
 }
 
-// with returns the statement's text and arguments for some rows of a batch.
-func (st statement) with(b *batch, rows []row) (text string, list []any) {
-	one := "(?" + strings.Repeat(",?", len(st.values)-1) + ")"
-	list = make([]any, 0, len(rows)*len(st.values))
-	for i := range rows {
+// with returns the statement's text and arguments for the first of some rows of a
+// batch, and the other rows.
+func (st statement) with(b *batch, rows []row) (text string, list []any, others []row) {
+	place := bits.Len(uint(min(len(rows), valuesRows))) - 1
+	n := 1 << place
+	list = make([]any, 0, n*len(st.values))
+	for i := range rows[:n] {
 		for _, column := range st.values {
 			list = append(list, b.value(&rows[i], column))
 		}
 	}
-	return strings.Replace(st.text, "{values}", "values "+one+strings.Repeat(","+one, len(rows)-1), 1), list
+	return st.texts[place], list, rows[n:]
 }
 
 // exec runs a statement and returns how many rows it changed.
@@ -121,8 +127,10 @@ func (s *Store) runBatch(ctx context.Context, q Querier, script prepared, b *bat
 		return err
 	}
 	if st := script[0]; len(st.values) > 0 {
-		for rows := range slices.Chunk(b.rows, valuesRows) {
-			text, list := st.with(b, rows)
+		for rows := b.rows; len(rows) > 0; {
+			var text string
+			var list []any
+			text, list, rows = st.with(b, rows)
 			if err := q.Query(ctx, text, list, collect); err != nil {
 				return nil, err
 			}
