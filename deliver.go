@@ -36,9 +36,10 @@ func (d *Dispatcher) Shutdown(ctx context.Context) error {
 	d.mu.Lock()
 	if !d.stopped() {
 		close(d.stop)
+		d.lanes.close() // from here on nothing begins
+		close(d.idle)
 	}
 	d.mu.Unlock()
-	d.lanes.close()
 	defer d.abandon()
 	defer d.cut(errShutdown)
 

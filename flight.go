@@ -109,18 +109,13 @@ func (d *Dispatcher) giveBack(f *flight) {
 // goroutines doing so as there ever were attempts at once: the stack that one
 // has grown is worth keeping for the next.
 func (d *Dispatcher) fly(f *flight) {
-	for {
+	for more := true; more; f, more = <-d.idle {
 		switch d.try(f) {
 		case decided:
 			d.outcomes.add(f)
 		case dropped:
 			d.end(f)
 		case waits:
-		}
-		select {
-		case f = <-d.idle:
-		case <-d.stop:
-			return
 		}
 	}
 }

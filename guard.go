@@ -173,7 +173,11 @@ var dots = strings.NewReplacer("\u3002", ".", "\uff0e", ".", "\uff61", ".")
 // normalHost returns a host as a key: names in lower case without the root's
 // dot, addresses in their one canonical form.
 func normalHost(host string) string {
-	host = strings.TrimSuffix(dots.Replace(strings.ToLower(host)), ".")
+	host = strings.ToLower(host)
+	if strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII }) {
+		host = dots.Replace(host)
+	}
+	host = strings.TrimSuffix(host, ".")
 	if a, err := netip.ParseAddr(host); err == nil && a.Zone() == "" {
 		return a.Unmap().String()
 	}

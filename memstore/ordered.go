@@ -24,7 +24,7 @@ func (o *ordered[T]) insert(v T) {
 		o.blocks = append(o.blocks, []T{v})
 		return
 	}
-	b, i, _ := o.find(v)
+	b, i := o.place(v)
 	block := o.blocks[b]
 	switch {
 	case len(block) < blockSize:
@@ -42,6 +42,17 @@ func (o *ordered[T]) insert(v T) {
 		}
 		o.blocks[b] = slices.Insert(o.blocks[b], i, v)
 	}
+}
+
+// place returns the block and the place there where v belongs. What comes last is
+// met first.
+func (o *ordered[T]) place(v T) (block, place int) {
+	end := len(o.blocks) - 1
+	if o.compare(last(o.blocks[end]), v) < 0 {
+		return end, len(o.blocks[end])
+	}
+	block, place, _ = o.find(v)
+	return block, place
 }
 
 // delete removes v if it is there.
