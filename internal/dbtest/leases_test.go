@@ -190,6 +190,28 @@ func TestLeases(t *testing.T) {
 			here.deliver(1, "born")
 			here.pending("waits")
 		},
+		"what ends together is in no queue, leased or not": func(t *testing.T, h *handle, here, there use) {
+			waits, due := delivery("waits"), delivery("due")
+			waits.Due = leaseEnd
+			here.enqueue(bornLeased("a"), bornLeased("b"), due, waits)
+			lost, err := here.store.Apply(t.Context(), []webhook.Change{
+				{ID: "a", Lease: 1, State: webhook.StateDelivered, Due: now},
+				{ID: "b", Lease: 2, State: webhook.StateDelivered, Due: now},
+				{ID: "due", State: webhook.StateCanceled, Due: now},
+				{ID: "never", Lease: 1, State: webhook.StateDelivered, Due: now},
+				{ID: "waits", State: webhook.StateCanceled, Due: now},
+			})
+			if slices.Sort(lost); err != nil || !slices.Equal(lost, []string{"b", "never"}) {
+				t.Errorf("lost %q, and the error is %v; want those that have another lease", lost, err)
+			}
+			here.pending("b")
+			for _, queue := range []string{"webhook_ready", "webhook_waiting"} {
+				if n, err := h.number(t.Context(), `select count(*) from `+queue); err == nil && n != 0 { // not every database has them
+					t.Errorf("%s has %d rows, want none", queue, n)
+				}
+			}
+			there.claims(leaseEnd, "b")
+		},
 		"nothing is left of leases whose outcomes are stored": func(t *testing.T, h *handle, here, there use) {
 			due := delivery("due")
 			here.enqueue(bornLeased("a"), bornLeased("b"), due)

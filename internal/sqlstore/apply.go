@@ -55,6 +55,12 @@ func (s *Store) applyBatch(ctx context.Context, b *batch) (lost []string, err er
 	s.front.putRows(b.rows)
 	s.trail.putRows(b.rows)
 	erase := slices.ContainsFunc(b.rows, func(r row) bool { return r.Erase })
+	if s.sql.end != nil && !erase && b.all(isFinished) {
+		if lost, err = s.end(ctx, b); err != nil || len(lost) == 0 {
+			return nil, err
+		}
+		b = b.only(lost)
+	}
 	err = s.write(ctx, erase || len(s.sql.apply) > 1, func(q Querier) error {
 		if erase {
 			if _, err := s.runBatch(ctx, q, s.sql.erase, b); err != nil {
@@ -68,6 +74,19 @@ func (s *Store) applyBatch(ctx context.Context, b *batch) (lost []string, err er
 		s.tenants.changed(b.rows, lost)
 	}
 	return lost, err
+}
+
+// end makes changes that end deliveries, and returns the ids of those that are in
+// a queue, or have another lease.
+func (s *Store) end(ctx context.Context, b *batch) (others []string, err error) {
+	err = s.write(ctx, false, func(q Querier) error {
+		others, err = s.runBatch(ctx, q, s.sql.end, b)
+		return err
+	})
+	if err == nil {
+		s.tenants.changed(b.rows, others)
+	}
+	return others, err
 }
 
 // changeBatches returns cs as batches.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -77,6 +78,23 @@ func (b *batch) put(data []byte) (offset, length int) {
 	offset = len(b.bytes) + 1
 	b.bytes = append(b.bytes, data...)
 	return offset, len(data)
+}
+
+// all reports whether all rows are in a queue.
+func (b *batch) all(q queue) bool {
+	return !slices.ContainsFunc(b.rows, func(r row) bool { return r.Queue != q })
+}
+
+// only returns the batch with some of its rows alone.
+func (b *batch) only(ids []string) *batch {
+	these, some := set(ids), *b
+	some.rows = nil
+	for _, r := range b.rows {
+		if these[r.ID] {
+			some.rows = append(some.rows, r)
+		}
+	}
+	return &some
 }
 
 // value returns a row's column, by its name in @rows.

@@ -19,8 +19,10 @@ type dialect struct {
 	insertWebhook string    // does nothing if there is one with its id
 
 	enqueue script // returns the ids that were new
+	born    script // the same where all of a batch is born leased; nil: enqueue does
 	erase   script
 	apply   script // returns the ids that had their lease
+	end     script // the same where all of a batch ends, but for what is in a queue; nil: apply does
 
 	idle    string // whether nothing is ready nor has come due, and whether no lease has ended
 	promote string // makes up to @n ready that have come due, the longest due first
@@ -57,7 +59,8 @@ func result(text string) script { return script{{text: text, rows: true}} }
 // statements are a dialect's, prepared.
 type statements struct {
 	insertWebhook, updateWebhook statement
-	enqueue, erase, apply        prepared
+	enqueue, born                prepared
+	erase, apply, end            prepared
 	idle, promote, lanes, onward statement
 	pick                         statement
 	take                         prepared
@@ -83,7 +86,8 @@ func (d *dialect) statements(prefix string) statements {
 	}
 	return statements{
 		insertWebhook: one(d.insertWebhook), updateWebhook: one(updateWebhook),
-		enqueue: all(d.enqueue), erase: all(d.erase), apply: all(d.apply),
+		enqueue: all(d.enqueue), born: all(d.born),
+		erase: all(d.erase), apply: all(d.apply), end: all(d.end),
 		idle: one(d.idle), promote: one(d.promote), lanes: one(d.lanes), onward: one(d.onward), pick: one(d.pick),
 		take:  all(d.take),
 		lease: one(d.lease), ended: one(d.ended), lapse: one(d.lapse), unlease: one(d.unlease),

@@ -30,7 +30,11 @@ func (s *Store) enqueue(ctx context.Context, q Querier, ds []webhook.Delivery) (
 	for i := range bs {
 		s.front.putRows(bs[i].rows)
 		s.trail.putRows(bs[i].rows)
-		there, err := s.runBatch(ctx, q, s.sql.enqueue, &bs[i])
+		script := s.sql.enqueue
+		if s.sql.born != nil && bs[i].all(isLeased) {
+			script = s.sql.born
+		}
+		there, err := s.runBatch(ctx, q, script, &bs[i])
 		if err != nil {
 			return nil, nil, err
 		}

@@ -98,19 +98,7 @@ on conflict (id) do nothing`,
 	// A listener is told of what is due now. What was leased from the start is
 	// in the hands of the process that enqueued it. (pg_notify returns nothing,
 	// as a text.)
-	enqueue: result(`
-with added as (
-  insert into {}deliveries (
-    id, account, webhook, event, type, created, state, due, lease, attempts, queued, body, carrier, log)
-  select i, a, w, e, t, c, s, d, l, n, s = 'pending' and not (l > 0 and d > @clock),
-    substr(cast(@bytes as bytea), b, bn), substr(cast(@bytes as bytea), h, hn), substr(cast(@bytes as bytea), g, gn)
-  from json_to_recordset(cast(@rows as json)) as j (
-    i text, a text, w text, e text, t text, c bigint, s text, d bigint, l bigint, n integer,
-    b integer, bn integer, h integer, hn integer, g integer, gn integer)
-  order by i collate "C"
-  on conflict (id) do nothing
-  returning id, webhook, state, due, queued
-), leased as (
+	enqueue: result(postgresAdds("s = 'pending' and not (l > 0 and d > @clock)") + `, leased as (
   insert into {}leases (due, token, last, ids)
   select min(due), @token, max(due), json_agg(id) from added where state = 'pending' and not queued group by due / 1000
 ), waits as (
@@ -124,6 +112,12 @@ with added as (
   returning 1
 )
 select id || coalesce((select cast(pg_notify(@wake, '') as text) where exists (select 1 from due)), '') from added`),
+
+	born: result(postgresAdds("false") + `, leased as (
+  insert into {}leases (due, token, last, ids)
+  select min(due), @token, max(due), json_agg(id) from added group by due / 1000
+)
+select id from added`),
 
 	erase: script{{text: `
 update {}deliveries set body = '', carrier = '', log = ''
@@ -155,6 +149,14 @@ with changed as (
   on conflict do nothing
 )
 select id from changed`),
+
+	end: result(`
+update {}deliveries
+set state = s, due = d, lease = lease + 1, attempts = n, log = log || substr(cast(@bytes as bytea), g, gn)
+from json_to_recordset(cast(@rows as json)) as j (
+  i text, l bigint, s text, d bigint, n integer, g integer, gn integer)
+where id = i and lease = l and not queued
+returning id`),
 
 	idle: `
 select not exists (select 1 from {}ready)
@@ -255,4 +257,22 @@ delete from {}deliveries where id in (
 		}
 		return false
 	},
+}
+
+// postgresAdds begins a statement that adds deliveries, for which queued says
+// whether they are in a queue.
+func postgresAdds(queued string) string {
+	return `
+with added as (
+  insert into {}deliveries (
+    id, account, webhook, event, type, created, state, due, lease, attempts, queued, body, carrier, log)
+  select i, a, w, e, t, c, s, d, l, n, ` + queued + `,
+    substr(cast(@bytes as bytea), b, bn), substr(cast(@bytes as bytea), h, hn), substr(cast(@bytes as bytea), g, gn)
+  from json_to_recordset(cast(@rows as json)) as j (
+    i text, a text, w text, e text, t text, c bigint, s text, d bigint, l bigint, n integer,
+    b integer, bn integer, h integer, hn integer, g integer, gn integer)
+  order by i collate "C"
+  on conflict (id) do nothing
+  returning id, webhook, state, due, queued
+)`
 }
