@@ -20,7 +20,10 @@ func (b *batch) args(inline bool) args {
 // json returns the rows as a JSON array. The database reads it for each batch,
 // and by the letter, so it has what the statement asks for and nothing else.
 func (b *batch) json(inline bool) string {
-	const each = 250 // bytes, about
+	each := 250 // bytes, about
+	if b.changes {
+		each = 120
+	}
 	var j jsonWriter
 	j.Grow(each * len(b.rows))
 	if inline {
