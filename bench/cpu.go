@@ -40,7 +40,7 @@ func (s server) cpu() (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("the server is not a process of this machine: %w", err)
 	}
-	ticks := main.own + main.children
+	total := main.own + main.children
 	processes, err := os.ReadDir("/proc")
 	if err != nil {
 		return 0, err
@@ -51,20 +51,19 @@ func (s server) cpu() (time.Duration, error) {
 			continue
 		}
 		if child, err := readStat(pid); err == nil && child.parent == s.pid {
-			ticks += child.own
+			total += child.own
 		}
 	}
-	return time.Duration(ticks) * time.Second / ticksPerSecond, nil
+	return total, nil
 }
 
-// ticksPerSecond is the unit of /proc's times, the same on every Linux that Go
-// runs on.
-const ticksPerSecond = 100
+// tick is the unit of /proc's times, the same on every Linux that Go runs on.
+const tick = 10 * time.Millisecond
 
 // A stat is what /proc says of a process.
 type stat struct {
 	parent        int
-	own, children int64 // ticks; children: that have ended
+	own, children time.Duration // children: that have ended
 }
 
 func readStat(pid int) (s stat, err error) {
@@ -76,14 +75,33 @@ func readStat(pid int) (s stat, err error) {
 	// the parent; the four times are the fields 14 to 17 of the whole.
 	_, rest, _ := strings.Cut(string(content[strings.LastIndexByte(string(content), ')'):]), " ")
 	fields := strings.Fields(rest)
-	if len(fields) < 15 {
+	if len(fields) < 18 {
 		return s, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
 	}
 	number := func(i int) (n int64) {
 		n, _ = strconv.ParseInt(fields[i], 10, 64)
 		return n
 	}
-	return stat{parent: int(number(1)), own: number(11) + number(12), children: number(13) + number(14)}, nil
+	s = stat{
+		parent:   int(number(1)),
+		own:      time.Duration(number(11)+number(12)) * tick,
+		children: time.Duration(number(13)+number(14)) * tick,
+	}
+	if threads := number(17); threads == 1 {
+		if precise, ok := onCPU(pid); ok {
+			s.own = precise
+		}
+	}
+	return s, nil
+}
+
+// onCPU returns the CPU time of a process's first thread to the nanosecond: of a
+// server's processes that have nothing to do, ticks are more than all.
+func onCPU(pid int) (time.Duration, bool) {
+	content, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/schedstat")
+	first, _, _ := strings.Cut(string(content), " ")
+	ns, err := strconv.ParseInt(first, 10, 64)
+	return time.Duration(ns), err == nil
 }
 
 // A meter counts what a span of work costs every process that takes part.

@@ -93,7 +93,7 @@ type file struct {
 	db    *sql.DB
 	setup string               // of a connection
 	turn  chan struct{}        // holds one token
-	known map[string]*sql.Stmt // what transactions run, compiled once on each connection; whose turn it is has it
+	known map[string]*sql.Stmt // what transactions run, compiled once on each connection; for whose turn it is
 }
 
 func (f *file) Exec(ctx context.Context, query string, args []any) (n int64, err error) {
@@ -123,12 +123,20 @@ func (f *file) InTx(ctx context.Context, _ bool, do func(Querier) error) error {
 	}
 	st := statementsOf{known: f.known, own: map[string]*sql.Stmt{}}
 	err := f.on(ctx, func(c *sql.Conn) error { return st.inTx(ctx, c, do) })
-	for _, text := range st.met {
-		if s, err := f.db.PrepareContext(ctx, text); err == nil { // else it is compiled once more
-			f.known[text] = s
-		}
+	if err == nil {
+		f.keep(ctx, st.met)
 	}
 	return err
+}
+
+// keep has statements compiled for good, except those that can be run only once,
+// as a table's definition.
+func (f *file) keep(ctx context.Context, texts []string) {
+	for _, text := range texts {
+		if st, err := f.db.PrepareContext(ctx, text); err == nil {
+			f.known[text] = st
+		}
+	}
 }
 
 // on takes a connection, sets it up, then calls do.
