@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/internal/sqlstore"
 )
@@ -56,40 +54,35 @@ func TestTransactionsOnSQLiteWriteFirst(t *testing.T) {
 		noted = &firsts{Database: d}
 		return noted
 	})
-	require.NoError(t, s.Migrate(ctx))
-	version, err := s.PutWebhook(ctx, webhook.Webhook{ID: "w", Account: "a", Changed: now})
-	require.NoError(t, err)
-	_, err = s.PutWebhook(ctx, webhook.Webhook{ID: "w", Account: "a", Changed: now, Version: version})
-	require.NoError(t, err)
-
-	ready, born := delivery("ready"), delivery("born")
-	ready.Due, born.Due, born.Lease = now, now.Add(time.Minute), 1
-	_, err = s.Enqueue(ctx, []webhook.Delivery{ready, born})
-	require.NoError(t, err)
-	claim := func(at time.Time) []webhook.Delivery {
-		ds, err := s.Claim(ctx, webhook.Claim{Now: at, Until: at.Add(time.Second), Limit: 10, Each: 10})
-		require.NoError(t, err)
-		return ds
+	u := use{t, s}
+	if err := s.Migrate(ctx); err != nil {
+		t.Fatal(err)
 	}
-	require.Len(t, claim(now), 1)
-	after := born.Due.Add(time.Minute) // both leases have ended, and nobody has left them
-	claimed := claim(after)
-	require.Len(t, claimed, 2)
-	for _, d := range claimed {
-		lost, err := s.Apply(ctx, []webhook.Change{{
-			ID: d.ID, Lease: d.Lease, State: webhook.StateDelivered, Due: after, Erase: true, Log: &webhook.Attempt{Start: after},
-		}})
-		require.NoError(t, err)
-		require.Empty(t, lost)
+	for version := range int64(2) { // added, then changed
+		if _, err := s.PutWebhook(ctx, webhook.Webhook{ID: "1", Account: "acme", Changed: now, Version: version}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	require.Empty(t, claim(after), "it removes what all have left")
-	n, err := s.Prune(ctx, now.Add(time.Hour), 10)
-	require.NoError(t, err)
-	require.Equal(t, 2, n)
+	u.enqueue(delivery("ready"), bornLeased("born"))
+	u.claims(now, "ready")
+	after := leaseEnd.Add(time.Minute) // both leases have ended, and nobody has left them
+	u.claims(after, "born", "ready")
+	u.deliver(2, "born")
+	if _, err := s.Apply(ctx, []webhook.Change{{ID: "ready", Lease: 2, State: webhook.StateDelivered, Due: now, Erase: true}}); err != nil {
+		t.Fatal(err)
+	}
+	u.claims(after) // removes what all have left
+	if n, err := s.Prune(ctx, after, 10); err != nil || n != 2 {
+		t.Errorf("pruned %d, and the error is %v; want 2", n, err)
+	}
 
-	writes := []string{"create", "insert", "update", "delete", "with j"}
+	writes := []string{"create ", "insert ", "update ", "delete ", "with j "} // that is an update's
 	for _, statement := range noted.list {
-		require.True(t, slices.ContainsFunc(writes, func(w string) bool { return strings.HasPrefix(statement, w) }), statement)
+		if !slices.ContainsFunc(writes, func(w string) bool { return strings.HasPrefix(statement, w) }) {
+			t.Errorf("a transaction begins with: %s", statement)
+		}
 	}
-	require.GreaterOrEqual(t, len(noted.list), 10)
+	if n := len(noted.list); n < 10 {
+		t.Errorf("there were %d transactions, want one at least for each call", n)
+	}
 }
