@@ -2,6 +2,7 @@ package dbtest
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -84,5 +85,54 @@ func TestTransactionsOnSQLiteWriteFirst(t *testing.T) {
 	}
 	if n := len(noted.list); n < 10 {
 		t.Errorf("there were %d transactions, want one at least for each call", n)
+	}
+}
+
+// Another process's transaction is waited for, and who gives up waiting leaves a
+// connection, and the statements that are kept on it, as good as they were.
+func TestSQLiteWaitsForOthersTransactions(t *testing.T) {
+	for _, driver := range []string{"sqlite", "sqlite3"} { // by modernc, by ncruces
+		t.Run(driver, func(t *testing.T) {
+			if raced && driver == "sqlite3" {
+				t.Skip("one driver is enough for the race detector")
+			}
+			ctx := t.Context()
+			open := sqlite(driver, 1)(t)
+			here, other := migrated(t, open("")), migrated(t, open(""))
+			u := use{t, here}
+			u.enqueue(delivery("first")) // its statement is kept from here on
+
+			tx, err := other.begin(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := tx.exec(ctx, `update webhook_deliveries set due = due`); err != nil { // it holds the lock
+				t.Fatal(err)
+			}
+			brief, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+			defer cancel()
+			if _, err := here.Enqueue(brief, []webhook.Delivery{delivery("given up")}); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("beside another's transaction the error is %v, want the context's", err)
+			}
+			waited := make(chan error)
+			go func() {
+				_, err := here.Enqueue(ctx, []webhook.Delivery{delivery("waits")})
+				waited <- err
+			}()
+			select {
+			case err := <-waited:
+				t.Fatalf("it did not wait for another's transaction; its error is %v", err)
+			case <-time.After(300 * time.Millisecond):
+			}
+			if err := tx.commit(); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-waited; err != nil {
+				t.Fatal(err)
+			}
+			u.enqueue(delivery("then"))
+			u.claims(now, "first", "then", "waits")
+			u.deliver(1, "first", "then", "waits")
+		})
 	}
 }

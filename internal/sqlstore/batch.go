@@ -80,7 +80,7 @@ func (b *batch) put(data []byte) (offset, length int) {
 	return offset, len(data)
 }
 
-// all reports whether all rows are in a queue.
+// all reports whether q is the queue of all rows.
 func (b *batch) all(q queue) bool {
 	return !slices.ContainsFunc(b.rows, func(r row) bool { return r.Queue != q })
 }

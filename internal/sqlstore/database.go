@@ -110,8 +110,8 @@ func (f *file) Query(ctx context.Context, query string, args []any, row func(Sca
 	})
 }
 
-// InTx begins as database/sql does, without a lock, for only in a transaction of
-// its own does it keep statements. So what a transaction does first has to write,
+// InTx begins as database/sql does, as a rule without a lock, for only in a
+// transaction of its own does it keep statements. So what a transaction does first has to write,
 // which waits for other processes' locks: one that reads and then writes fails at
 // once when another has written in between, whatever the busy timeout is.
 func (f *file) InTx(ctx context.Context, _ bool, do func(Querier) error) error {
@@ -162,12 +162,18 @@ type statementsOf struct {
 }
 
 func (s *statementsOf) inTx(ctx context.Context, c *sql.Conn, do func(Querier) error) (err error) {
-	// A commit is not interrupted, so that its outcome is known.
-	free := context.WithoutCancel(ctx)
+	// Some drivers take the lock at the beginning, where waiting for it is given
+	// up with ctx. A commit is not interrupted, so that its outcome is known.
+	free, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	follows := context.AfterFunc(ctx, cancel)
 	if s.tx, err = c.BeginTx(free, nil); err != nil {
 		return err
 	}
-	if err = do(conn{s}); err == nil {
+	if follows() { // ctx has not ended, and is not followed from here on
+		err = do(conn{s})
+	}
+	if err == nil {
 		err = ctx.Err()
 	}
 	if err == nil {
@@ -177,7 +183,7 @@ func (s *statementsOf) inTx(ctx context.Context, c *sql.Conn, do func(Querier) e
 	}
 	undo := s.tx.Rollback()
 	if errors.Is(undo, sql.ErrTxDone) { // a commit that failed may leave it open
-		_, undo = c.ExecContext(free, "ROLLBACK")
+		_, undo = c.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
 	}
 	if undo != nil {
 		// SQLite ends some transactions by itself, a full disk's for one, and
