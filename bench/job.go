@@ -30,6 +30,7 @@ type job struct {
 	Port      int    // of the receiver, on every host
 	Control   string // the receiver's host and port for questions
 	Postgres  string // connection string of a fresh database
+	MariaDB   string // data source name of a fresh database
 	Redis     string // address of a server whose database redisDB is empty
 	Directory string // for a database in files
 
@@ -85,6 +86,7 @@ var subjects = []subjectKind{
 	{name: "sqlite", open: openSQLite, prepare: prepareDirectory},
 	{name: "postgres", open: openPostgres, prepare: preparePostgres},
 	{name: "pgx", open: openPgx, prepare: preparePostgres},
+	{name: "mariadb", open: openMariaDB, prepare: prepareMariaDB},
 	{name: "river", open: openRiver, prepare: preparePostgres, peer: true},
 	{name: "asynq", open: openAsynq, prepare: prepareRedis, peer: true},
 	{name: "outbox", open: openOutbox, prepare: preparePostgres, peer: true},

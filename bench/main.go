@@ -53,7 +53,8 @@ type config struct {
 	rounds           int
 	asJSON           bool
 	profile          string
-	postgres, redis  string
+	postgres         string
+	mariadb, redis   string
 	directory        string
 }
 
@@ -79,6 +80,7 @@ func parseFlags(args []string) (*config, error) {
 	f.IntVar(&c.webhooks, "webhooks", 50, "`number` of webhooks in the rate phases, each on a host of its own")
 	f.StringVar(&c.profile, "profile", "", "`directory` to write profiles of CPU and allocations to, made if it is not there")
 	f.StringVar(&c.postgres, "postgres", "postgres://postgres@127.0.0.1:5432/postgres?sslmode=disable", "`URL` of a PostgreSQL server to make databases on")
+	f.StringVar(&c.mariadb, "mariadb", "root@tcp(127.0.0.1:3306)/", "data source `name` of a MariaDB server to make databases on, as github.com/go-sql-driver/mysql writes it")
 	f.StringVar(&c.redis, "redis", "127.0.0.1:6379", fmt.Sprintf("`address` of a Redis server whose database %d is empty", redisDB))
 	f.StringVar(&c.directory, "dir", os.TempDir(), "`directory` for SQLite's files: on a disk, to be durable")
 	if err := f.Parse(args); err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// poolSize is how many connections each subject may open to PostgreSQL.
+// poolSize is how many connections each subject may open to its server.
 const poolSize = 32
 
 var databases atomic.Int64 // made by this process

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/listhook/webhook/mysqlstore"
+)
+
+// prepareMariaDB makes an empty database for a job.
+func prepareMariaDB(ctx context.Context, c *config, j *job) (remove func(), err error) {
+	source, err := mysql.ParseDSN(c.mariadb)
+	if err != nil {
+		return nil, err
+	}
+	name := fmt.Sprintf("listhook_bench_%d_%d", os.Getpid(), databases.Add(1))
+	if err := execMariaDB(ctx, c.mariadb, "create database "+name); err != nil {
+		return nil, fmt.Errorf("no MariaDB to use: %w", err)
+	}
+	source.DBName = name
+	j.MariaDB = source.FormatDSN()
+	return func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		if err := execMariaDB(ctx, c.mariadb, "drop database "+name); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: the database", name, "is left:", err)
+		}
+	}, nil
+}
+
+func execMariaDB(ctx context.Context, source, statement string) error {
+	db, err := sql.Open("mysql", source)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	_, err = db.ExecContext(ctx, statement)
+	return err
+}
+
+func openMariaDB(ctx context.Context, j *job) (subject, error) {
+	db, err := sql.Open("mysql", j.MariaDB)
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(poolSize)
+	db.SetMaxIdleConns(poolSize)
+	o, err := openMigrated(ctx, j, mysqlstore.New(db), func() { _ = db.Close() })
+	if err != nil {
+		return nil, err
+	}
+	_, err = db.ExecContext(ctx, "create table if not exists plain_commit (n bigint) engine = InnoDB")
+	return &oursMariaDB{o, db}, err
+}
+
+// oursMariaDB is this library on MariaDB.
+type oursMariaDB struct {
+	*ours
+	plain *sql.DB
+}
+
+// commit makes one small row durable.
+func (o *oursMariaDB) commit(ctx context.Context) error {
+	_, err := o.plain.ExecContext(ctx, "insert into plain_commit values (1)")
+	return err
+}
+
+// server reads the server's process ID from the file that it wrote it to.
+func (o *oursMariaDB) server(ctx context.Context) (server, error) {
+	var file string
+	if err := o.plain.QueryRowContext(ctx, "select @@pid_file").Scan(&file); err != nil {
+		return server{}, err
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return server{}, fmt.Errorf("the server is not a process of this machine: %w", err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(content)))
+	return server{pid}, err
+}
