@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/listhook/webhook/internal/ids"
 )
 
 // Emit hands over events for delivery. It returns once they are durable, and
@@ -180,7 +182,7 @@ func due(t EventType, at time.Time) time.Time {
 func newEmission(e Event, m Meta, targets []*target, carrier map[string]string) (*emission, error) {
 	created := now()
 	if m.ID == "" {
-		m.ID = newEventID(created)
+		m.ID = ids.NewEvent(created)
 	}
 	if m.Time.IsZero() {
 		m.Time = time.Now()
@@ -201,7 +203,7 @@ func newEmission(e Event, m Meta, targets []*target, carrier map[string]string) 
 		}
 		em.notes[i].held, em.notes[i].failing = t.Hold.After(created), t.Health.failing()
 		em.rows[i] = Delivery{
-			ID: deliveryID(t.ID, e.Type(), m.ID), Account: m.Account, WebhookID: t.ID,
+			ID: ids.Delivery(t.ID, string(e.Type()), m.ID), Account: m.Account, WebhookID: t.ID,
 			EventID: m.ID, Type: e.Type(), Body: body, Carrier: carrier,
 			Created: created, State: StatePending, Due: first,
 		}

@@ -1,4 +1,4 @@
-package webhook
+package ids
 
 import (
 	"strings"
@@ -10,20 +10,20 @@ import (
 
 func TestANewEventIDIsAUUIDOfVersion7(t *testing.T) {
 	at := time.UnixMilli(0x017F22E279B0) // of the example in RFC 9562, appendix A.6
-	id := newEventID(at)
+	id := NewEvent(at)
 	assert.Regexp(t, `^017f22e2-79b0-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, id)
-	assert.NotEqual(t, id, newEventID(at))
+	assert.NotEqual(t, id, NewEvent(at))
 	assert.Equal(t, "017f22e279b0", string(appendTime(nil, id)))
 }
 
 func TestADeliveryIDBeginsWithTheTimeOfTheEventsID(t *testing.T) {
 	const event = "017F22E2-79B0-7CC3-98C4-DC0C0C07398F"
-	id := deliveryID("1", TypeOpen, event)
+	id := Delivery("1", "open", event)
 	assert.Regexp(t, `^msg_017f22e279b0[0-9a-f]{24}$`, id)
-	assert.Equal(t, id, deliveryID("1", TypeOpen, event))
+	assert.Equal(t, id, Delivery("1", "open", event))
 	for _, other := range []string{
-		deliveryID("2", TypeOpen, event), deliveryID("1", TypeClick, event),
-		deliveryID("1", TypeOpen, strings.ToLower(event)),
+		Delivery("2", "open", event), Delivery("1", "click", event),
+		Delivery("1", "open", strings.ToLower(event)),
 	} {
 		assert.Equal(t, id[:16], other[:16])
 		assert.NotEqual(t, id, other)
@@ -34,8 +34,15 @@ func TestADeliveryIDBeginsWithTheTimeOfTheEventsID(t *testing.T) {
 		"017F22E2-79BX-7CC3-98C4-DC0C0C07398F",
 		"017F22E2.79B0-7CC3-98C4-DC0C0C07398F",
 	} {
-		id := deliveryID("1", TypeOpen, event)
+		id := Delivery("1", "open", event)
 		assert.Regexp(t, `^msg_[0-9a-f]{32}$`, id)
 		assert.False(t, strings.HasPrefix(id, "msg_017f"), event)
 	}
+}
+
+// Stored deliveries have these IDs: another one would be a second delivery of
+// the same event.
+func TestADeliveryIDNeverChanges(t *testing.T) {
+	assert.Equal(t, "msg_a546087fb8bd1522bc6fd3cd2d828532", Delivery("1", "open", "e1"))
+	assert.Equal(t, "msg_017f22e279b0ff346e7606274146ce841adc", Delivery("1", "open", "017F22E2-79B0-7CC3-98C4-DC0C0C07398F"))
 }
