@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+
+	"github.com/listhook/webhook/internal/sealed"
 )
 
 // Options configure a Dispatcher. The zero value of every field is its
@@ -160,8 +162,8 @@ func (o *Options) withDefaults() (Options, error) {
 		}
 	}
 	for _, key := range opts.EncryptionKeys {
-		if len(key) != sealKey {
-			return Options{}, invalid("Options.EncryptionKeys", fmt.Sprintf("holds one that has not %d bytes", sealKey))
+		if len(key) != sealed.KeySize {
+			return Options{}, invalid("Options.EncryptionKeys", fmt.Sprintf("holds one that has not %d bytes", sealed.KeySize))
 		}
 	}
 	setDefault(&opts.Concurrency, 256)

@@ -2,17 +2,14 @@ package webhook
 
 import (
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/hkdf"
-	"crypto/rand"
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/listhook/webhook/internal/sealed"
 )
 
 // An EncryptionKey encrypts what is secret of webhooks before a Store gets it:
@@ -27,16 +24,6 @@ func (k EncryptionKey) GoString() string { return k.String() }
 
 // LogValue returns a text without the key.
 func (k EncryptionKey) LogValue() slog.Value { return slog.StringValue(k.String()) }
-
-// What sealed bytes are made of: the version, a salt, and then the nonce, the
-// ciphertext and the tag of AES-256-GCM under a key that HKDF-SHA256 derives
-// from the app's key and the salt. A key of its own for each takes away the
-// limit of how often random nonces may be drawn under one.
-const (
-	sealVersion = 1
-	sealSalt    = 16
-	sealKey     = 32
-)
 
 // errSealed is why w cannot be opened. It names nothing but the webhook.
 func errSealed(w *Webhook) error {
@@ -110,50 +97,18 @@ func (v *vault) seal(w *Webhook) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	sealed := make([]byte, 1+sealSalt, 1+sealSalt+len(plain)+64)
-	sealed[0] = sealVersion
-	rand.Read(sealed[1:])
-	aead, err := v.keys[0].aead(sealed[1:])
-	if err != nil {
-		return nil, err
-	}
-	return aead.Seal(sealed, nil, plain, w.sealedFor()), nil
+	return sealed.Seal(v.keys[0], plain, w.sealedFor())
 }
 
 func (v *vault) open(w *Webhook) {
-	sealed := w.Sealed
-	if len(sealed) <= 1+sealSalt || sealed[0] != sealVersion {
+	plain, ok := sealed.Open(v.keys, w.Sealed, w.sealedFor())
+	if !ok {
 		return
 	}
-	salt, box := sealed[1:1+sealSalt], sealed[1+sealSalt:]
-	for _, key := range v.keys {
-		aead, err := key.aead(salt)
-		if err != nil {
-			continue
-		}
-		plain, err := aead.Open(nil, nil, box, w.sealedFor())
-		if err != nil {
-			continue
-		}
-		var c confidential
-		if json.Unmarshal(plain, &c) == nil {
-			w.URL, w.Secrets, w.Headers, w.Sealed = c.URL, c.Secrets, c.Headers, nil
-		}
-		return
+	var c confidential
+	if json.Unmarshal(plain, &c) == nil {
+		w.URL, w.Secrets, w.Headers, w.Sealed = c.URL, c.Secrets, c.Headers, nil
 	}
-}
-
-// aead returns the cipher of the key that is derived from k and a salt.
-func (k EncryptionKey) aead(salt []byte) (cipher.AEAD, error) {
-	derived, err := hkdf.Key(sha256.New, k, salt, "listhook webhook", sealKey)
-	if err != nil {
-		return nil, err
-	}
-	block, err := aes.NewCipher(derived)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCMWithRandomNonce(block)
 }
 
 // sealedFor is authenticated with what is sealed: whoever can write to the
