@@ -2,14 +2,12 @@ package webhook
 
 import (
 	"cmp"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -76,25 +74,13 @@ func Verify(h http.Header, body []byte, opts *ReceiveOptions) error {
 		return fmt.Errorf("%w: the %s header is no number", ErrSignature, HeaderTimestamp)
 	}
 	at := time.Unix(seconds, 0)
-	if !anyEqual(strings.Fields(h.Get(HeaderSignature)), strings.Fields(s.header(h.Get(HeaderID), at, body))) {
+	if !s.Verify(h.Get(HeaderSignature), h.Get(HeaderID), at, body) {
 		return ErrSignature
 	}
 	if tolerance := cmp.Or(opts.Tolerance, 5*time.Minute); time.Since(at).Abs() > tolerance {
 		return ErrTimestamp
 	}
 	return nil
-}
-
-// anyEqual reports whether a signature that was sent is one of those wanted, in
-// a time that does not tell how near it was.
-func anyEqual(sent, wanted []string) bool {
-	equal := 0
-	for _, a := range sent {
-		for _, b := range wanted {
-			equal |= subtle.ConstantTimeCompare([]byte(a), []byte(b))
-		}
-	}
-	return equal == 1
 }
 
 // ParseRequest verifies a request like Verify and returns the event that it

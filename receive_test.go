@@ -20,6 +20,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// The example of the Standard Webhooks specification.
+const (
+	vectorID        = "msg_p5jXN8AQM9LWM0D4loKWxJek"
+	vectorTime      = 1614265330
+	vectorBody      = `{"test": 2432232314}`
+	vectorKey       = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	vectorSignature = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+)
+
 // sleepUntil makes it t in a synctest bubble, whose clock starts in 2000.
 func sleepUntil(t time.Time) { time.Sleep(time.Until(t)) }
 
@@ -31,7 +40,7 @@ func signedHeader(t *testing.T, id string, body []byte, secrets ...Secret) http.
 	h := http.Header{}
 	h.Set(HeaderID, id)
 	h.Set(HeaderTimestamp, strconv.FormatInt(now.Unix(), 10))
-	h.Set(HeaderSignature, s.header(id, now, body))
+	h.Set(HeaderSignature, s.Header(id, now, body))
 	return h
 }
 
@@ -52,7 +61,7 @@ func TestTheStandardsOwnLibraryAgrees(t *testing.T) {
 			secrets := []Secret{{Key: v.Secret}}
 			s, err := newSigner(secrets)
 			require.NoError(t, err)
-			assert.Equal(t, v.Signature, s.header(v.ID, time.Unix(v.Timestamp, 0), []byte(v.Body)))
+			assert.Equal(t, v.Signature, s.Header(v.ID, time.Unix(v.Timestamp, 0), []byte(v.Body)))
 
 			h := http.Header{}
 			h.Set("webhook-id", v.ID)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/listhook/webhook/internal/signature"
 )
 
 // A registry remembers webhooks until they change, so that an event that
@@ -42,7 +44,7 @@ type target struct {
 	url    *url.URL
 	host   string // which it shares with other webhooks
 	header http.Header
-	signer signer
+	signer *signature.Signer
 	broken error // why it cannot be attempted; nil: it can
 }
 

@@ -16,7 +16,7 @@ func (d *Dispatcher) request(ctx context.Context, t *target, del *Delivery, at t
 	maps.Copy(h, t.header)
 	values := [...]string{
 		d.opts.UserAgent, del.ID, strconv.FormatInt(at.Unix(), 10), strconv.Itoa(del.Attempts + 1),
-		string(del.Type), t.signer.header(del.ID, at, del.Body),
+		string(del.Type), t.signer.Header(del.ID, at, del.Body),
 	}
 	for i, name := range [...]string{
 		"User-Agent", HeaderID, HeaderTimestamp, HeaderAttempt, HeaderEvent, HeaderSignature,
