@@ -23,7 +23,7 @@ type webhookView struct {
 	webhookRow
 	Day     *day
 	Waiting waiting
-	Recent  []webhook.Delivery
+	Recent  []deliveryRow
 	Test    *testResult
 	Types   []choice
 	Headers []string // their names
@@ -69,8 +69,12 @@ func (v *visit) showWebhook(test *testResult) error {
 	if err != nil {
 		return err
 	}
+	rows, err := v.deliveryRows(recent)
+	if err != nil {
+		return err
+	}
 	out := webhookView{
-		webhookRow: v.row(w, lists, last.All, newest), Day: last, Waiting: pending, Recent: recent, Test: test,
+		webhookRow: v.row(w, lists, last.All, newest), Day: last, Waiting: pending, Recent: rows, Test: test,
 	}
 	if out.Status.Reason, err = v.failure(out.Status, newest); err != nil {
 		return err

@@ -19,8 +19,9 @@ type delivery3 struct {
 	Type     webhook.EventType `json:"type"`
 	State    webhook.State     `json:"state"`
 	Created  *string           `json:"created"`
-	Next     *string           `json:"next_attempt"` // of a pending one
-	Finished *string           `json:"finished"`     // of the others
+	Next     *string           `json:"next_attempt"`        // null: not pending, or no time is set
+	Reason   *nextReason       `json:"next_attempt_reason"` // null: not pending
+	Finished *string           `json:"finished"`            // of the others
 	Tried    int               `json:"tried"`
 	Body     *string           `json:"body,omitempty"`
 	Attempts []attempt3        `json:"attempts,omitempty"`
@@ -45,13 +46,28 @@ func (a *account) attempt3(t webhook.Attempt) attempt3 {
 	return out
 }
 
-func (a *account) delivery3of(d webhook.Delivery) delivery3 {
+// deliveries3of returns deliveries as the API shows them.
+func (a *account) deliveries3of(ctx context.Context, ds ...webhook.Delivery) ([]delivery3, error) {
+	ws, err := a.webhooksOf(ctx, ds)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]delivery3, len(ds))
+	now := time.Now()
+	for i, d := range ds {
+		list[i] = a.delivery3of(d, ws[d.WebhookID], now)
+	}
+	return list, nil
+}
+
+func (a *account) delivery3of(d webhook.Delivery, w *webhook.Webhook, now time.Time) delivery3 {
 	out := delivery3{
 		ID: d.ID, Webhook: d.WebhookID, Event: d.EventID, Type: d.Type, State: d.State,
 		Created: a.time3(d.Created), Tried: d.Attempts,
 	}
 	if d.State == webhook.StatePending {
-		out.Next = a.time3(d.Due)
+		next := nextAttemptOf(d, w, now)
+		out.Next, out.Reason = a.time3(next.At), &next.Reason
 	} else {
 		out.Finished = a.time3(d.Due)
 	}
@@ -102,9 +118,9 @@ func (a *account) deliveries3(ctx context.Context, r *http.Request) (int, any, e
 		cursor := cursorOf(ds[limit-1])
 		next = &cursor
 	}
-	list := []delivery3{}
-	for _, d := range ds {
-		list = append(list, a.delivery3of(d))
+	list, err := a.deliveries3of(ctx, ds...)
+	if err != nil {
+		return 0, nil, err
 	}
 	return http.StatusOK, struct {
 		Deliveries []delivery3 `json:"deliveries"`
@@ -135,7 +151,11 @@ func (a *account) delivery3(ctx context.Context, r *http.Request) (int, any, err
 	if err != nil {
 		return 0, nil, found(err, "Delivery", r)
 	}
-	out := a.delivery3of(d)
+	list, err := a.deliveries3of(ctx, d)
+	if err != nil {
+		return 0, nil, err
+	}
+	out := list[0]
 	body := string(d.Body)
 	out.Body, out.Attempts = &body, []attempt3{}
 	for _, t := range d.Log {
@@ -154,9 +174,13 @@ func (a *account) redeliver3(ctx context.Context, r *http.Request) (int, any, er
 	if err != nil {
 		return 0, nil, found(err, "Delivery", r)
 	}
+	list, err := a.deliveries3of(ctx, d)
+	if err != nil {
+		return 0, nil, err
+	}
 	return http.StatusAccepted, struct {
 		Delivery delivery3 `json:"delivery"`
-	}{a.delivery3of(d)}, nil
+	}{list[0]}, nil
 }
 
 func (a *account) replay3(ctx context.Context, r *http.Request) (int, any, error) {

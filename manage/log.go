@@ -13,7 +13,7 @@ import (
 
 // A logView is the delivery log with its filters.
 type logView struct {
-	Deliveries []webhook.Delivery
+	Deliveries []deliveryRow
 	Names      map[string]string // of webhooks, by ID
 	Webhooks   []choice
 	States     []choice
@@ -24,6 +24,24 @@ type logView struct {
 	Filtered   bool
 	Newer      string // addresses; "": none
 	Older      string
+}
+
+// A deliveryRow is a line of a table of deliveries.
+type deliveryRow struct {
+	webhook.Delivery
+	Next nextAttempt // of a pending one
+}
+
+func (v *visit) deliveryRows(ds []webhook.Delivery) ([]deliveryRow, error) {
+	ws, err := v.webhooksOf(v.r.Context(), ds)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]deliveryRow, len(ds))
+	for i, d := range ds {
+		rows[i] = deliveryRow{d, nextAttemptOf(d, ws[d.WebhookID], v.now)}
+	}
+	return rows, nil
 }
 
 // Name returns a webhook's name.
@@ -106,9 +124,8 @@ func (v *visit) readLog(q webhook.DeliveryQuery, query url.Values, out *logView)
 	if q.Oldest {
 		slices.Reverse(ds)
 	}
-	out.Deliveries = ds
-	if len(ds) == 0 {
-		return nil
+	if out.Deliveries, err = v.deliveryRows(ds); err != nil || len(ds) == 0 {
+		return err
 	}
 	if more || q.Oldest {
 		out.Older = pageAddress(query, "after", cursorOf(ds[len(ds)-1]))
@@ -132,7 +149,7 @@ func pageAddress(query url.Values, key, cursor string) string {
 
 // A deliveryView is one delivery with all that was tried.
 type deliveryView struct {
-	webhook.Delivery
+	deliveryRow
 	Webhook  *webhook.Webhook // nil: it was deleted
 	Head     []string         // the request's first lines
 	Params   params
@@ -171,7 +188,7 @@ func (v *visit) deliveryView() error {
 		return err
 	}
 	out := deliveryView{
-		Delivery: d, Body: strings.ToValidUTF8(string(d.Body), "\ufffd"), Params: bodyParams(d.Body), Erased: len(d.Body) == 0,
+		Body: strings.ToValidUTF8(string(d.Body), "\ufffd"), Params: bodyParams(d.Body), Erased: len(d.Body) == 0,
 	}
 	w, err := v.webhook(v.r.Context(), d.WebhookID)
 	switch {
@@ -181,6 +198,7 @@ func (v *visit) deliveryView() error {
 	case !errors.Is(err, webhook.ErrNotFound):
 		return err
 	}
+	out.deliveryRow = deliveryRow{d, nextAttemptOf(d, out.Webhook, v.now)}
 	number := 0
 	for _, a := range d.Log {
 		one := v.attempt(0, a)

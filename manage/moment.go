@@ -27,8 +27,14 @@ func (v view) When(t time.Time) moment {
 // Zone names the zone of the page's times.
 func (v view) Zone() string { return v.now.In(v.location).Format("MST") }
 
-// Future reports whether t is still to come.
-func (v view) Future(t time.Time) bool { return t.After(v.now) }
+// A nextMoment is a nextAttempt as the page shows it.
+type nextMoment struct {
+	moment
+	Reason nextReason
+}
+
+// Next returns n for the templates "next" and "next-clock".
+func (v view) Next(n nextAttempt) nextMoment { return nextMoment{v.When(n.At), n.Reason} }
 
 // ago says a distance in time roughly.
 func ago(d time.Duration) string {
