@@ -71,9 +71,9 @@ type Meta struct {
 	Account string
 
 	// Lists are the lists that the event is for. However many they are, a
-	// webhook gets the event once. Each has at most 255 bytes and is neither
-	// "" nor "0", which stands for none on the wire. Empty: only webhooks of
-	// every list get it.
+	// webhook gets the event once. Each has at most 255 bytes, no white space
+	// around it, and is neither "" nor "0", which stands for none on the wire.
+	// Empty: only webhooks of every list get it.
 	Lists []string
 
 	// Source says how the event was initiated. It is required.

@@ -89,6 +89,9 @@ func (m *Meta) validate() error {
 		if list == "" || list == "0" {
 			return invalid("Lists", "holds "+quote(list)+", which means no list on the wire")
 		}
+		if strings.TrimSpace(list) != list {
+			return invalid("Lists", "holds "+quote(list)+", which has white space around it: no webhook is tied to such a list")
+		}
 		if reason := badID(list); reason != "" {
 			return invalid("Lists", "holds "+quote(list)+", which "+reason)
 		}

@@ -41,6 +41,7 @@ func TestValidateNamesTheFieldAndTheReason(t *testing.T) {
 		"an account not UTF-8":      {open(func(e *Open) { e.Account = "\xff" }), "Account", "is not UTF-8"},
 		"an empty list":             {open(func(e *Open) { e.Lists = []string{"1", ""} }), "Lists", `holds "", which means no list on the wire`},
 		"list 0":                    {open(func(e *Open) { e.Lists = []string{"0"} }), "Lists", `holds "0", which means no list on the wire`},
+		"a list with spaces":        {open(func(e *Open) { e.Lists = []string{" 12"} }), "Lists", `holds " 12", which has white space around it: no webhook is tied to such a list`},
 		"a list with NUL":           {open(func(e *Open) { e.Lists = []string{"\x00"} }), "Lists", `holds "\x00", which holds NUL`},
 		"a year with five digits":   {open(func(e *Open) { e.Time = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }), "Time", "is of a year outside 1 to 9999"},
 		"an empty key":              {field(""), "Subscriber.Fields", `has the key "", which PHP would misread`},

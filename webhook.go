@@ -34,7 +34,7 @@ const (
 type Webhook struct {
 	ID      string
 	Account string
-	List    string    // "": every list
+	List    string    // "": every list; neither "0" nor with white space around it
 	Hold    time.Time // none of its deliveries is claimed before this
 	Changed time.Time // when it was last put
 	Deleted bool      // a tombstone
@@ -51,6 +51,11 @@ type Webhook struct {
 	NoRetry bool              // a delivery that fails once has failed
 	Off     string            // why it is off; "": on
 	Keep    bool              // while off, keep its events: see Options.KeepLimit and Retention
+
+	// IgnoredEvents are names of event types that its owner asked for and that
+	// do not exist here, such as "deal_add": a note for people. At most 100,
+	// none of them empty.
+	IgnoredEvents []string
 
 	// What the Dispatcher notes.
 	OffSince time.Time // when it went off; zero: it is on
@@ -115,6 +120,7 @@ const (
 	maxHeaders = 32
 	maxHeader  = 4096 // bytes of a value
 	maxSecrets = 8
+	maxIgnored = 100
 )
 
 // Validate returns an *InvalidError that names the first field that cannot be
@@ -137,6 +143,12 @@ func (w Webhook) validateNames() error {
 		if err := validateText(f.name, f.value); err != nil {
 			return err
 		}
+	}
+	switch {
+	case w.List == "0":
+		return invalid("List", `is "0", which events have for no list: every list is ""`)
+	case strings.TrimSpace(w.List) != w.List:
+		return invalid("List", "has white space around it: no event would match")
 	}
 	return nil
 }
@@ -178,6 +190,17 @@ func (w Webhook) validateSelection() error {
 	for _, t := range w.Events {
 		if !t.valid() {
 			return invalid("Events", fmt.Sprintf("holds the unknown type %.40q", t))
+		}
+	}
+	if len(w.IgnoredEvents) > maxIgnored {
+		return invalid("IgnoredEvents", fmt.Sprintf("holds more than %d names", maxIgnored))
+	}
+	for _, name := range w.IgnoredEvents {
+		if name == "" {
+			return invalid("IgnoredEvents", "holds an empty name")
+		}
+		if err := validateText("IgnoredEvents", name); err != nil {
+			return err
 		}
 	}
 	if len(w.Sources) == 0 {

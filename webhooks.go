@@ -110,6 +110,7 @@ func (w *Webhook) edit(from Webhook) {
 		!slices.EqualFunc(w.Secrets, from.Secrets, func(a, b Secret) bool { return a.Key == b.Key })
 	w.List, w.Name, w.URL = from.List, from.Name, from.URL
 	w.Events, w.Sources = slices.Clone(from.Events), slices.Clone(from.Sources)
+	w.IgnoredEvents = slices.Clone(from.IgnoredEvents)
 	w.Format, w.Secrets, w.Headers = from.Format, slices.Clone(from.Secrets), maps.Clone(from.Headers)
 	w.NoRetry, w.Keep = from.NoRetry, from.Keep
 	w.Sealed = nil

@@ -47,6 +47,13 @@ func TestAWebhookThatCannotWorkIsRefusedByField(t *testing.T) {
 		}},
 		{"a long name", "Name", func(w *webhook.Webhook) { w.Name = strings.Repeat("x", 256) }},
 		{"a name that is no text", "Name", func(w *webhook.Webhook) { w.Name = "\xff" }},
+		{"list 0", "List", func(w *webhook.Webhook) { w.List = "0" }},
+		{"a list with a space before it", "List", func(w *webhook.Webhook) { w.List = " 12" }},
+		{"a list with a line after it", "List", func(w *webhook.Webhook) { w.List = "12\n" }},
+		{"a list that is a space", "List", func(w *webhook.Webhook) { w.List = "\u00a0" }},
+		{"an ignored event without a name", "IgnoredEvents", func(w *webhook.Webhook) { w.IgnoredEvents = []string{""} }},
+		{"an ignored event that is no text", "IgnoredEvents", func(w *webhook.Webhook) { w.IgnoredEvents = []string{"\xff"} }},
+		{"ignored events without end", "IgnoredEvents", func(w *webhook.Webhook) { w.IgnoredEvents = strings.Split(strings.Repeat("x,", 100)+"x", ",") }},
 		{"an account with NUL", "Account", func(w *webhook.Webhook) { w.Account = "a\x00b" }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -119,7 +119,7 @@ func (h *handler) failure1(w http.ResponseWriter, err error) (status int, messag
 // paramOf names a webhook's field as the older API's parameters do.
 func paramOf(field string) string {
 	switch field {
-	case "Events":
+	case "Events", "IgnoredEvents":
 		return "action"
 	case "Sources":
 		return "init"
@@ -144,7 +144,7 @@ func emailOf(user string) string {
 }
 
 // read1 takes over the parameters that were sent.
-func read1(ps params, w *webhook.Webhook) {
+func read1(ps params, w *webhook.Webhook) error {
 	if name, ok := ps.text("name"); ok {
 		w.Name = name
 	}
@@ -152,11 +152,14 @@ func read1(ps params, w *webhook.Webhook) {
 		w.URL = strings.TrimSpace(url)
 	}
 	if actions, sent := ps.values("action"); sent {
-		w.Events = typed[webhook.EventType](actions)
+		if err := setEvents(w, actions); err != nil {
+			return err
+		}
 	}
 	if inits, sent := ps.values("init"); sent {
-		w.Sources = typed[webhook.Source](inits)
+		setSources(w, inits)
 	}
+	return nil
 }
 
 func typed[T ~string](texts []string) []T {
@@ -184,8 +187,10 @@ func (a *account) add1(ctx context.Context, ps params) (reply, string, error) {
 	lists, _ := lists1(ps)
 	ws := make([]webhook.Webhook, len(lists))
 	for i, list := range lists {
-		read1(ps, &ws[i])
-		ws[i].List = list
+		if err := read1(ps, &ws[i]); err != nil {
+			return nil, "", err
+		}
+		ws[i].List, ws[i].Format = list, a.opts.DefaultFormat
 	}
 	if len(ws) > a.opts.MaxWebhooks {
 		return nil, "", errLimit(a.opts.MaxWebhooks)
@@ -198,7 +203,7 @@ func (a *account) add1(ctx context.Context, ps params) (reply, string, error) {
 	if len(added) > 1 {
 		message = fmt.Sprintf("%d webhooks added, one for each list", len(added))
 	}
-	return reply{{"id", numeral(added[0].ID)}}, message, nil
+	return reply{{"id", numeral(added[0].ID)}}, message + ignoredNote(added[0]), nil
 }
 
 // numeral returns an id as a number if it is one that clients can read.
@@ -215,7 +220,9 @@ func (a *account) edit1(ctx context.Context, ps params) (reply, string, error) {
 		return nil, "", err
 	}
 	w, err := a.edit(ctx, id, func(w *webhook.Webhook) error {
-		read1(ps, w)
+		if err := read1(ps, w); err != nil {
+			return err
+		}
 		if lists, sent := lists1(ps); sent {
 			w.List = lists[0] // an edit makes no further webhooks
 		}
@@ -224,7 +231,11 @@ func (a *account) edit1(ctx context.Context, ps params) (reply, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	return reply{{"id", numeral(w.ID)}}, "Webhook updated", nil
+	message := "Webhook updated"
+	if _, sent := ps.values("action"); sent {
+		message += ignoredNote(w)
+	}
+	return reply{{"id", numeral(w.ID)}}, message, nil
 }
 
 func id1(ps params) (string, error) {

@@ -213,8 +213,11 @@ func codeOf(err *webhook.InvalidError) string {
 
 // field3 names a webhook's field as the newer API does.
 func field3(field string) string {
-	if field == "List" {
+	switch field {
+	case "List":
 		return "listid"
+	case "IgnoredEvents":
+		return "events"
 	}
 	return strings.ToLower(field)
 }

@@ -62,15 +62,19 @@ func (o object3) object(key string) (object3, error) {
 	return inner, nil
 }
 
-// texts reads strings, or one string.
+// texts reads strings: an array of them, an object, as PHP writes an array with
+// gaps, or one string, of several with commas between.
 func (o object3) texts(key string) ([]string, error) {
 	var one string
-	if json.Unmarshal(o[key], &one) == nil && o.has(key) {
-		return []string{one}, nil
+	switch several, ok := jsonValues(string(o[key])); {
+	case !o.has(key):
+		return nil, nil
+	case ok:
+		return several, nil
+	case json.Unmarshal(o[key], &one) == nil:
+		return strings.Split(one, ","), nil
 	}
-	var several []string
-	err := o.read(key, &several, "an array of strings")
-	return several, err
+	return nil, fault(codeInvalid, key, "is not an array of strings")
 }
 
 // time reads a time of ISO 8601 with its offset.

@@ -18,8 +18,9 @@ import (
 type settings3 struct {
 	webhook3
 	Format   webhook.Format    `json:"format"`
-	Headers  map[string]string `json:"headers"` // no values for those who may only see
-	Secrets  []secret3         `json:"secrets"` // without their keys
+	Headers  map[string]string `json:"headers"`        // no values for those who may only see
+	Secrets  []secret3         `json:"secrets"`        // without their keys
+	Ignored  []string          `json:"ignored_events"` // asked for, but there is no such type
 	NoRetry  bool              `json:"no_retry"`
 	Keep     bool              `json:"keep_events"`
 	Enabled  bool              `json:"enabled"`
@@ -44,7 +45,7 @@ type health3 struct {
 func (a *account) settingsOf(w webhook.Webhook) settings3 {
 	s := settings3{
 		webhook3: a.webhook3(w), Format: w.Format, Headers: map[string]string{}, Secrets: []secret3{},
-		NoRetry: w.NoRetry, Keep: w.Keep, Enabled: w.Off == "", Off: w.Off, OffSince: a.time3(w.OffSince), NotKept: w.NotKept,
+		Ignored: append([]string{}, w.IgnoredEvents...), NoRetry: w.NoRetry, Keep: w.Keep, Enabled: w.Off == "", Off: w.Off, OffSince: a.time3(w.OffSince), NotKept: w.NotKept,
 		Health: health3{w.Health.Failures, a.time3(w.Health.Since), a.time3(w.Health.Success), w.Health.Reason},
 	}
 	if s.Format == "" {

@@ -35,6 +35,13 @@ type Options struct {
 	// and any list is taken.
 	Lists func(ctx context.Context, account string) ([]List, error)
 
+	// DefaultFormat is the format of webhooks that are added through the APIs,
+	// and what the page's form proposes. An edit keeps the webhook's own.
+	// "": webhook.FormatCurrent, which the integrations written for
+	// ActiveCampaign read. Webhooks added by the app itself, with PutWebhook,
+	// have the format that it gives them.
+	DefaultFormat webhook.Format
+
 	// MaxWebhooks is how many webhooks an account may have: 100 by default.
 	// Two processes that add at the same moment may exceed it by one.
 	MaxWebhooks int
@@ -150,6 +157,15 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	if opts.Rate < 0 {
 		return Options{}, &webhook.InvalidError{Field: "Options.Rate", Reason: "is negative"}
+	}
+	switch opts.DefaultFormat {
+	case "":
+		opts.DefaultFormat = webhook.FormatCurrent
+	case webhook.Format2013, webhook.FormatCurrent:
+	default:
+		return Options{}, &webhook.InvalidError{
+			Field: "Options.DefaultFormat", Reason: fmt.Sprintf("is the unknown %.40q", opts.DefaultFormat),
+		}
 	}
 	if opts.MaxWebhooks == 0 {
 		opts.MaxWebhooks = 100

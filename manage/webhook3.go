@@ -100,7 +100,7 @@ func (a *account) add3(ctx context.Context, r *http.Request) (int, any, error) {
 	if len(missing.Errors) > 0 {
 		return 0, nil, missing
 	}
-	var w webhook.Webhook
+	w := webhook.Webhook{Format: a.opts.DefaultFormat}
 	if err := object.webhook(&w); err != nil {
 		return 0, nil, err
 	}
@@ -133,14 +133,16 @@ func (o object3) webhook(w *webhook.Webhook) error {
 		if err != nil {
 			return err
 		}
-		w.Events = typed[webhook.EventType](events)
+		if err := setEvents(w, events); err != nil {
+			return err
+		}
 	}
 	if o.has("sources") {
 		sources, err := o.texts("sources")
 		if err != nil {
 			return err
 		}
-		w.Sources = typed[webhook.Source](sources)
+		setSources(w, sources)
 	}
 	if value, ok := o["listid"]; ok {
 		list, err := listID(value)
@@ -163,10 +165,7 @@ func listID(value json.RawMessage) (string, error) {
 		}
 		text = strconv.FormatInt(n, 10)
 	}
-	if text == "0" {
-		text = ""
-	}
-	return text, nil
+	return listOf(text), nil
 }
 
 func (a *account) view3(ctx context.Context, r *http.Request) (int, any, error) {
