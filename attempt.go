@@ -34,7 +34,7 @@ func (d *Dispatcher) try(f *flight) fate {
 		f.fail(&Attempt{Start: now(), Reason: "Given up: it was begun many times, and no outcome could be stored."})
 	case now().Add(d.opts.Timeout).After(leaseEnd):
 		return dropped
-	case !d.lanes.join(f, t.host):
+	case !f.slot.AcquireHost(t.host):
 		return waits
 	case t.Health.failing():
 		return d.tryProbe(f, t, leaseEnd)
@@ -102,7 +102,7 @@ func (d *Dispatcher) attemptOnce(f *flight, t *target, leaseEnd time.Time) {
 			ended = hookEnded
 		})
 	}
-	f.slot.began()
+	f.slot.Sent()
 	a := d.post(ctx, t, &f.Delivery, leaseEnd)
 
 	switch {
@@ -117,7 +117,7 @@ func (d *Dispatcher) attemptOnce(f *flight, t *target, leaseEnd time.Time) {
 	default:
 		d.failed(f, t, a)
 	}
-	f.slot.ended(a.delivered() || a.cut, a.delivered() && f.after == nil)
+	f.slot.Finish(a.delivered() || a.cut, a.delivered() && f.after == nil)
 	if ended != nil {
 		told := a.Attempt
 		d.guard("Hooks.Attempt", func() { ended(told) })

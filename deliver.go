@@ -36,7 +36,7 @@ func (d *Dispatcher) Shutdown(ctx context.Context) error {
 	d.mu.Lock()
 	if !d.stopped() {
 		close(d.stop)
-		d.lanes.close() // from here on nothing begins
+		d.limiter.Close() // from here on nothing begins
 		close(d.idle)
 	}
 	d.mu.Unlock()
@@ -48,12 +48,12 @@ func (d *Dispatcher) Shutdown(ctx context.Context) error {
 		d.loops.Wait()
 		close(loops)
 	}()
-	for _, done := range []<-chan struct{}{loops, d.lanes.drained} {
+	for _, done := range []<-chan struct{}{loops, d.limiter.Drained()} {
 		select {
 		case <-done:
 		case <-ctx.Done():
 			d.cut(errShutdown)
-			d.giveUp(loops, d.lanes.drained)
+			d.giveUp(loops, d.limiter.Drained())
 			d.sightings.close()
 			return ctx.Err()
 		}
@@ -133,8 +133,8 @@ func (d *Dispatcher) refresh() {
 // claim leases what there is room for and begins with it. It returns the
 // webhook that had the last turn.
 func (d *Dispatcher) claim(after string) string {
-	r := d.lanes.reserve(groupRows)
-	if r.n == 0 {
+	r := d.limiter.Reserve(groupRows)
+	if r.Limit == 0 {
 		return after
 	}
 	ctx, cancel := bounded(d.settling)
@@ -143,12 +143,12 @@ func (d *Dispatcher) claim(after string) string {
 	var ds []Delivery
 	err := d.vitals.ask(func() (err error) {
 		ds, err = d.store.Claim(ctx, Claim{
-			Now: now(), Until: until, After: after, Limit: r.n, Each: r.each, Room: r.lanes,
+			Now: now(), Until: until, After: after, Limit: r.Limit, Each: r.Each, Room: r.Room,
 		})
 		return err
 	})
 	if err != nil {
-		d.lanes.abort(r)
+		d.limiter.Cancel(r)
 		d.complain("claiming deliveries", err)
 		return after
 	}
@@ -156,7 +156,7 @@ func (d *Dispatcher) claim(after string) string {
 	for i := range ds {
 		ids[i] = ds[i].WebhookID
 	}
-	for i, s := range d.lanes.end(r, ids) {
+	for i, s := range d.limiter.Fill(r, ids) {
 		d.hold(&flight{Delivery: ds[i], slot: s})
 	}
 	return lastTurn(after, ids)

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/listhook/webhook/internal/limiter"
 )
 
 // A Dispatcher takes events, keeps them in a Store, and delivers them to the
@@ -21,7 +23,7 @@ type Dispatcher struct {
 	transport   http.RoundTripper
 	opts        Options
 	registry    *registry
-	lanes       *lanes
+	limiter     *limiter.Limiter[*flight]
 	emits       batcher[*emission]
 	outcomes    batcher[*flight]
 	flights     flights
@@ -75,8 +77,8 @@ func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {
 	d.registry = newRegistry(store, o.PollInterval, d.learned)
 	d.sightings.byID = map[string]*watch{}
 	d.keeping.byID = map[string]*kept{}
-	d.lanes = newLanes(limits{o.Concurrency, o.PerWebhook, o.PerHost})
-	d.lanes.begin, d.lanes.giveBack, d.lanes.freed = d.begin, d.giveBack, d.Wake
+	d.limiter = limiter.New(limiter.Config{Concurrency: o.Concurrency, PerWebhook: o.PerWebhook, PerHost: o.PerHost},
+		d.begin, d.giveBack, d.Wake)
 	d.flights.byID = map[string]*flight{}
 	d.emits = batcher[*emission]{run: d.enqueue, size: (*emission).size, maxRows: groupRows, maxBytes: groupBytes}
 	d.outcomes = batcher[*flight]{run: d.settle, size: (*flight).size, maxRows: groupRows, maxBytes: groupBytes, maxRest: settleRest}

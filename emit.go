@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/listhook/webhook/internal/ids"
+	"github.com/listhook/webhook/internal/limiter"
 )
 
 // Emit hands over events for delivery. It returns once they are durable, and
@@ -90,10 +91,10 @@ type emission struct {
 
 // A note is what is known of a row beside what is stored.
 type note struct {
-	held    bool  // its webhook is on hold
-	failing bool  // its webhook is: it is for whoever makes the next probe
-	slot    *slot // of one that is born leased; nil: it is claimed in its turn
-	dup     bool  // the store or the group had it already
+	held    bool                   // its webhook is on hold
+	failing bool                   // its webhook is: it is for whoever makes the next probe
+	slot    *limiter.Slot[*flight] // of one that is born leased; nil: it is claimed in its turn
+	dup     bool                   // the store or the group had it already
 }
 
 func (e *emission) size() (rows, bytes int) {
@@ -250,10 +251,10 @@ func (d *Dispatcher) reserve(e *emission) {
 		if n.held || n.failing {
 			continue
 		}
-		if n.slot = d.lanes.tryTake(row.WebhookID); n.slot != nil {
+		if n.slot = d.limiter.TryAcquire(row.WebhookID); n.slot != nil {
 			row.Lease, row.Due = 1, d.leaseEnd()
 		} else {
-			d.lanes.mark(row.WebhookID)
+			d.limiter.ExpectBacklog(row.WebhookID)
 		}
 	}
 }
@@ -261,7 +262,7 @@ func (d *Dispatcher) reserve(e *emission) {
 // enqueue stores a group of emissions, tells their callers, and begins with
 // those that were born leased.
 func (d *Dispatcher) enqueue(group []*emission) {
-	d.lanes.pace(len(group))
+	d.limiter.Throttle(len(group))
 	for _, e := range group {
 		d.reserve(e)
 	}
@@ -275,11 +276,11 @@ func (d *Dispatcher) enqueue(group []*emission) {
 		for j, n := range e.notes {
 			switch {
 			case n.slot == nil:
-				if err == nil && !n.held && (d.lanes.hungry(e.rows[j].WebhookID) || n.failing) {
+				if err == nil && !n.held && (d.limiter.NoteBacklog(e.rows[j].WebhookID) || n.failing) {
 					hungry = true
 				}
 			case err != nil || n.dup:
-				n.slot.release()
+				n.slot.Release()
 			default:
 				d.hold(&flight{Delivery: e.rows[j], slot: n.slot})
 			}

@@ -1,13 +1,17 @@
 package webhook
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/listhook/webhook/internal/limiter"
+)
 
 // A flight is a delivery that this process holds: from its lease until its
 // outcome is stored.
 type flight struct {
 	Delivery
 	lease    int64 // follows what is claimed again, under flights.mu
-	slot     *slot
+	slot     *limiter.Slot[*flight]
 	probe    bool    // of a webhook that is failing
 	change   Change  // the outcome
 	after    func()  // what follows once it is stored; nil: nothing
@@ -46,7 +50,7 @@ func (fs *flights) add(f *flight) (added bool) {
 	if held := fs.byID[f.ID]; held != nil {
 		if f.Attempts <= held.Attempts {
 			if held.again != nil {
-				held.again.slot.release()
+				held.again.slot.Release()
 			}
 			held.lease, held.again = f.Lease, f
 			return false
@@ -86,7 +90,7 @@ func (fs *flights) lease(f *flight) int64 {
 // attempted as soon as there is room.
 func (d *Dispatcher) hold(f *flight) {
 	if d.flights.add(f) {
-		d.lanes.queue(f)
+		f.slot.Enqueue(f, urgent(f.Type))
 	}
 }
 
@@ -124,11 +128,11 @@ func (d *Dispatcher) fly(f *flight) {
 // stored of it, as when somebody asked for it again, it is attempted once more.
 func (d *Dispatcher) end(f *flight) {
 	again := d.flights.remove(f)
-	f.slot.release()
+	f.slot.Release()
 	switch {
 	case again == nil:
 	case again.Lease == f.change.Lease: // the outcome was stored under its lease
-		again.slot.release()
+		again.slot.Release()
 	default:
 		d.hold(again)
 	}

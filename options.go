@@ -127,12 +127,6 @@ type Hooks struct {
 
 // Limits that are not options.
 const (
-	startLimit   = 4                // attempts under way for a webhook that is not known yet
-	slowFactor   = 8                // slow attempts allowed, in times of Concurrency
-	aheadFactor  = 4                // deliveries held beside those attempted, in times of Concurrency
-	laneFactor   = 2                // the same of one webhook, in times of its limit
-	slowAfter    = time.Second / 10 // from when on an attempt is slow
-	hangsAfter   = time.Second      // from when on it hangs
 	storeTimeout = 30 * time.Second // for one call of the store
 	poisonLimit  = 50               // leases beyond twice the attempts before a delivery is given up
 	keptResponse = 16 << 10         // bytes of an answer that are kept

@@ -62,20 +62,10 @@ func (d *Dispatcher) EndHold(ctx context.Context, account, webhook string) (Webh
 	return w, wrap("EndHold", err)
 }
 
-// narrow lets a lane have no more than one attempt under way, as is enough for
-// probes, until it does well.
-func (l *lanes) narrow(webhook string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	ln := l.lane(webhook)
-	ln.limit = 1
-	l.trim(ln)
-}
-
 // learned is called with each webhook that the registry takes note of.
 func (d *Dispatcher) learned(w *Webhook) {
 	if w.Health.failing() && w.Off == "" {
-		d.lanes.narrow(w.ID)
+		d.limiter.Narrow(w.ID)
 	}
 	if w.Health.untold() && !w.Deleted && d.opts.Hooks.SwitchedOff != nil {
 		d.tellAgain(*w)

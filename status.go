@@ -3,8 +3,6 @@ package webhook
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 )
@@ -29,21 +27,14 @@ type Lane struct {
 
 // Status returns what the Dispatcher is doing. It asks nothing of the store.
 func (d *Dispatcher) Status() Status {
-	s := d.lanes.status()
+	l := d.limiter.Stats()
+	s := Status{Attempts: l.Attempts, Slow: l.Slow, Waiting: l.Waiting}
+	for _, q := range l.Queues {
+		s.Lanes = append(s.Lanes, Lane{WebhookID: q.Webhook, Attempts: q.Attempts, Waiting: q.Waiting, Limit: q.Limit})
+	}
 	d.vitals.mu.Lock()
 	defer d.vitals.mu.Unlock()
 	s.Answered = d.vitals.answered
-	return s
-}
-
-func (l *lanes) status() Status {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := Status{Attempts: l.fast, Slow: l.slow, Waiting: l.waiting}
-	for _, id := range slices.Sorted(maps.Keys(l.known)) {
-		ln := l.known[id]
-		s.Lanes = append(s.Lanes, Lane{WebhookID: id, Attempts: ln.busy, Waiting: ln.waiting, Limit: ln.limit})
-	}
 	return s
 }
 

@@ -1,6 +1,6 @@
-package webhook
+package limiter
 
-// A fifo is a queue whose zero value is empty.
+// A fifo is a first-in, first-out queue. Its zero value is empty.
 type fifo[T any] struct {
 	items []T
 	head  int
@@ -10,7 +10,7 @@ func (q *fifo[T]) len() int { return len(q.items) - q.head }
 
 func (q *fifo[T]) push(x T) { q.items = append(q.items, x) }
 
-// pushFirst has x come before all others.
+// pushFirst puts x before all others.
 func (q *fifo[T]) pushFirst(x T) {
 	if q.head == 0 {
 		q.items = append(q.items, x)
@@ -21,15 +21,16 @@ func (q *fifo[T]) pushFirst(x T) {
 	q.items[q.head] = x
 }
 
+// first returns the first item. The fifo must not be empty.
 func (q *fifo[T]) first() T { return q.items[q.head] }
 
-// pop takes out what came first. The queue must not be empty.
+// pop removes the first item. The fifo must not be empty.
 func (q *fifo[T]) pop() T {
 	var zero T
 	x := q.items[q.head]
 	q.items[q.head] = zero
 	q.head++
-	if 2*q.head >= len(q.items) { // at most half of it is dead
+	if 2*q.head >= len(q.items) { // at most half of items is unused
 		n := copy(q.items, q.items[q.head:])
 		clear(q.items[n:])
 		q.items, q.head = q.items[:n], 0
@@ -37,7 +38,7 @@ func (q *fifo[T]) pop() T {
 	return x
 }
 
-// popLast takes out what came last. The queue must not be empty.
+// popLast removes the last item. The fifo must not be empty.
 func (q *fifo[T]) popLast() T {
 	var zero T
 	last := len(q.items) - 1

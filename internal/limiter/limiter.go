@@ -1,0 +1,293 @@
+// Package limiter is a concurrency limiter for requests to many webhooks: it
+// decides how many deliveries a process holds, and when each is attempted. It
+// knows nothing of stores, requests or events.
+//
+// Each webhook has a queue with a limit on its attempts under way. The limit
+// adapts to the receiver, as the congestion window of TCP does (additive
+// increase, multiplicative decrease): it grows by one after a fast good answer
+// while it is in full use, and halves after a failure or when an attempt
+// stalls. Two further limits span all queues: Config.Concurrency counts all
+// attempts, and Config.PerHost those to one host. Queues take turns, so that a
+// long one delays no other.
+//
+// A delivery needs a Slot before it is leased, which bounds memory. TryAcquire
+// takes one for a delivery that is new. Reserve holds slots for a claim, which
+// learns only from the store how many deliveries there are; Fill turns them
+// into slots and Cancel returns them. A queue holds a few times as many
+// deliveries as its limit, so that places which come free are filled without
+// asking the store, and so that one claim brings many.
+//
+// A slot then goes through these steps:
+//
+//	slot.Enqueue(item, urgent)     // waits; then the limiter calls start(item)
+//	slot.AcquireHost(host)         // false: it waits again, for the host
+//	slot.Sent()                    // the attempt begins; after a while it is slow
+//	slot.Finish(good, delivered)   // it ended; a success may free its place now
+//	slot.Release()                 // its outcome is stored
+//
+// A slot is taken until the outcome is stored, so attempts stop while the store
+// is down. A queue that becomes narrower returns deliveries to the store: the
+// limiter calls giveBack(item), and the caller releases the slot once the
+// delivery is stored as due.
+package limiter
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	startLimit   = 4                // attempts under way for a webhook that is not known yet
+	slowFactor   = 8                // slow attempts allowed, as a multiple of Concurrency
+	waitFactor   = 4                // waiting deliveries allowed, as a multiple of Concurrency
+	queueFactor  = 2                // waiting deliveries allowed in a queue, as a multiple of its limit
+	slowAfter    = time.Second / 10 // age from which an attempt is slow
+	stalledAfter = time.Second      // age from which an attempt is stalled
+)
+
+// maxKnown bounds how many idle queues are remembered. Those are of receivers
+// that failed: an idle queue whose limit is that of a new one is forgotten at
+// once.
+const maxKnown = 4096
+
+// Config holds the limits of a Limiter. All must be positive.
+type Config struct {
+	Concurrency int // attempts under way, except slow ones
+	PerWebhook  int // attempts under way for one webhook
+	PerHost     int // attempts under way to one host, except stalled ones
+}
+
+// maxSlow is how many attempts may count as slow. Beyond it, slow attempts keep
+// their place among the others.
+func (c Config) maxSlow() int { return slowFactor * c.Concurrency }
+
+// maxWaiting is how many deliveries may wait.
+func (c Config) maxWaiting() int { return waitFactor * c.Concurrency }
+
+// maxHeld is how many deliveries may be held, except those of slow attempts.
+func (c Config) maxHeld() int { return c.Concurrency + c.maxWaiting() }
+
+// startLimit is the limit of a new queue, unless many attempts are slow.
+func (c Config) startLimit() int { return min(startLimit, c.PerWebhook) }
+
+// A Limiter limits attempts at deliveries of type T. It is safe for concurrent
+// use.
+type Limiter[T any] struct {
+	config   Config
+	start    func(T)
+	giveBack func(T)
+	wake     func()
+
+	mu          sync.Mutex // guards all below, and the fields of queues, hosts and slots
+	fast, slow  int        // attempts under way
+	waiting     int        // slots of deliveries that wait
+	reserved    int        // slots held for claims
+	storing     int        // slots of deliveries that succeeded, while that is stored
+	closed      bool
+	drained     chan struct{} // closed once closed is set and no slot is taken
+	claimedFull bool          // the last claim brought all it had room for: any queue may have a backlog
+	relief      chan struct{} // unless nil: closed once the limiter is not saturated
+	queues      map[string]*queue[T]
+	hosts       map[string]*host[T]
+	turns       fifo[*queue[T]] // queues that have a delivery waiting and room to start it
+	recent      fifo[*Slot[T]]  // attempts that are not slow yet, the oldest first
+	aging       fifo[*Slot[T]]  // slow attempts that are not stalled yet, the oldest first
+	timer       *time.Timer     // for the first attempt in recent or aging
+}
+
+// New returns a Limiter. It calls start with a delivery that is to be attempted
+// now, giveBack with one that is to be returned to the store, and wake when the
+// store should be asked for more. It calls them with its mutex held, so none
+// may block or call the Limiter.
+func New[T any](c Config, start, giveBack func(T), wake func()) *Limiter[T] {
+	return &Limiter[T]{
+		config: c, start: start, giveBack: giveBack, wake: wake,
+		queues: map[string]*queue[T]{}, hosts: map[string]*host[T]{}, drained: make(chan struct{}),
+	}
+}
+
+// queue returns the queue of a webhook, a new one if it is not known. The caller
+// holds mu.
+func (l *Limiter[T]) queue(webhook string) *queue[T] {
+	q := l.queues[webhook]
+	if q == nil {
+		q = &queue[T]{limit: l.newLimit()}
+		if len(l.queues) >= maxKnown {
+			maps.DeleteFunc(l.queues, func(_ string, q *queue[T]) bool { return q.held() == 0 })
+		}
+		l.queues[webhook] = q
+	}
+	return q
+}
+
+// TryAcquire takes a slot for a new delivery of a webhook. It returns nil if
+// there is no room, or if older deliveries of the webhook are in the store: then
+// the delivery must wait there to be claimed. One slot of each queue and an
+// eighth of all are left to claims, so that retries and other processes' events
+// never starve behind new ones.
+func (l *Limiter[T]) TryAcquire(webhook string) *Slot[T] {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	q := l.queue(webhook)
+	if l.closed || q.backlog || q.room() <= 1 || l.free() <= (l.config.maxHeld()+7)/8 {
+		return nil
+	}
+	return l.newSlot(webhook, q)
+}
+
+// newLimit is the limit of a queue that is not known yet: 1 while many attempts
+// are slow. The caller holds mu.
+func (l *Limiter[T]) newLimit() int {
+	if l.manySlow() {
+		return 1
+	}
+	return l.config.startLimit()
+}
+
+// manySlow reports whether more than half of the places for slow attempts are
+// taken. The caller holds mu.
+func (l *Limiter[T]) manySlow() bool { return 2*l.slow > l.config.maxSlow() }
+
+// held is how many deliveries are held, except those of slow attempts. The
+// caller holds mu.
+func (l *Limiter[T]) held() int { return l.fast + l.waiting + l.storing }
+
+// free is how many more deliveries may be held. The caller holds mu.
+func (l *Limiter[T]) free() int { return l.config.maxHeld() - l.held() - l.reserved }
+
+// newSlot takes a slot. The caller holds mu.
+func (l *Limiter[T]) newSlot(webhook string, q *queue[T]) *Slot[T] {
+	l.waiting++
+	q.waiting++
+	return &Slot[T]{limiter: l, queue: q, webhook: webhook}
+}
+
+// Narrow sets the limit of a webhook's queue to 1, as is enough for probes. It
+// grows again with good answers.
+func (l *Limiter[T]) Narrow(webhook string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	q := l.queue(webhook)
+	q.limit = 1
+	l.trim(q)
+}
+
+// schedule gives a queue a turn if it can use one. The caller holds mu, and
+// calls startNext.
+func (l *Limiter[T]) schedule(q *queue[T]) {
+	if !q.inTurns && q.busy < q.limit && q.len() > 0 {
+		q.inTurns = true
+		l.turns.push(q)
+	}
+}
+
+// startNext starts attempts, one for each queue in turn, while there is room.
+// The caller holds mu.
+func (l *Limiter[T]) startNext() {
+	for l.fast < l.config.Concurrency && l.turns.len() > 0 && !l.closed {
+		q := l.turns.pop()
+		q.inTurns = false
+		if q.busy >= q.limit || q.len() == 0 {
+			continue
+		}
+		s := q.pop()
+		s.startAttempt()
+		l.schedule(q)
+		l.start(s.item)
+	}
+}
+
+// trim gives back the deliveries that a queue has no room for since it became
+// narrower. The caller holds mu.
+func (l *Limiter[T]) trim(q *queue[T]) {
+	for q.len() > 0 && q.busy+q.len() > capacity(q.limit) {
+		s := q.popLast()
+		s.givenBack = true
+		q.setBacklog()
+		l.giveBack(s.item)
+	}
+}
+
+// forgetIdle drops a queue that is the same as a new one. The caller holds mu.
+func (l *Limiter[T]) forgetIdle(webhook string, q *queue[T]) {
+	if q.held() == 0 && !q.backlog && q.limit >= l.config.startLimit() {
+		delete(l.queues, webhook)
+	}
+}
+
+// wakeIfNeeded asks for a claim if the store has deliveries for the places that
+// came free. The caller holds mu.
+func (l *Limiter[T]) wakeIfNeeded(q *queue[T]) {
+	if !l.closed && (q.needsClaim() || l.claimedFull && l.free() >= l.config.maxHeld()/4) {
+		l.wake()
+	}
+}
+
+// Close gives back the deliveries that wait, and starts no more attempts. From
+// then on TryAcquire and Reserve return nothing, and Enqueue gives back.
+func (l *Limiter[T]) Close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	l.closed = true
+	for _, q := range l.queues {
+		for q.len() > 0 {
+			l.giveBack(q.pop().item)
+		}
+	}
+	for _, h := range l.hosts {
+		for h.waiting.len() > 0 {
+			l.giveBack(h.waiting.pop().item)
+		}
+	}
+	l.signalDrained()
+	l.signalRelief()
+}
+
+// Drained returns a channel that is closed when, after Close, the last slot is
+// released.
+func (l *Limiter[T]) Drained() <-chan struct{} { return l.drained }
+
+// signalDrained closes drained if nothing is held after Close. The caller holds
+// mu.
+func (l *Limiter[T]) signalDrained() {
+	if l.closed && l.held()+l.slow+l.reserved == 0 {
+		select {
+		case <-l.drained:
+		default:
+			close(l.drained)
+		}
+	}
+}
+
+// Stats is what a Limiter holds at one moment.
+type Stats struct {
+	Attempts int          // under way, except slow ones
+	Slow     int          // attempts under way that are slow
+	Waiting  int          // deliveries that wait
+	Queues   []QueueStats // by Webhook: those that hold a delivery, have a backlog, or are narrower than a new one
+}
+
+// QueueStats is what the queue of a webhook holds at one moment.
+type QueueStats struct {
+	Webhook  string
+	Attempts int // under way, slow ones included
+	Waiting  int // deliveries that wait
+	Limit    int // of Attempts
+}
+
+// Stats returns what the Limiter holds now.
+func (l *Limiter[T]) Stats() Stats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := Stats{Attempts: l.fast, Slow: l.slow, Waiting: l.waiting}
+	for _, webhook := range slices.Sorted(maps.Keys(l.queues)) {
+		q := l.queues[webhook]
+		s.Queues = append(s.Queues, QueueStats{webhook, q.busy, q.waiting, q.limit})
+	}
+	return s
+}
