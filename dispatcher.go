@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/listhook/webhook/internal/groupcommit"
 	"github.com/listhook/webhook/internal/limiter"
 )
 
@@ -24,8 +25,8 @@ type Dispatcher struct {
 	opts        Options
 	registry    *registry
 	limiter     *limiter.Limiter[*flight]
-	emits       batcher[*emission]
-	outcomes    batcher[*flight]
+	emits       groupcommit.Group[*emission]
+	outcomes    groupcommit.Group[*flight]
 	flights     flights
 	sightings   sightings
 	keeping     keeping
@@ -80,8 +81,10 @@ func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {
 	d.limiter = limiter.New(limiter.Config{Concurrency: o.Concurrency, PerWebhook: o.PerWebhook, PerHost: o.PerHost},
 		d.begin, d.giveBack, d.Wake)
 	d.flights.byID = map[string]*flight{}
-	d.emits = batcher[*emission]{run: d.enqueue, size: (*emission).size, maxRows: groupRows, maxBytes: groupBytes}
-	d.outcomes = batcher[*flight]{run: d.settle, size: (*flight).size, maxRows: groupRows, maxBytes: groupBytes, maxRest: settleRest}
+	d.emits.Run, d.emits.Size = d.enqueue, (*emission).size
+	d.emits.MaxRows, d.emits.MaxBytes = groupRows, groupBytes
+	d.outcomes.Run, d.outcomes.Size = d.settle, (*flight).size
+	d.outcomes.MaxRows, d.outcomes.MaxBytes, d.outcomes.MaxLinger = groupRows, groupBytes, maxLinger
 	d.attempts, d.cut = context.WithCancelCause(context.Background())
 	d.settling, d.abandon = context.WithCancel(context.Background())
 	return d, nil

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/listhook/webhook/internal/groupcommit"
 	"github.com/listhook/webhook/internal/ids"
 	"github.com/listhook/webhook/internal/limiter"
 )
@@ -34,7 +35,7 @@ func (d *Dispatcher) Emit(ctx context.Context, events ...Event) error {
 	for _, e := range emissions {
 		e.receipt = r
 	}
-	d.emits.add(emissions...)
+	d.emits.Add(emissions...)
 	select {
 	case <-r.done:
 		return wrap("Emit", r.err)
@@ -266,7 +267,7 @@ func (d *Dispatcher) enqueue(group []*emission) {
 	for _, e := range group {
 		d.reserve(e)
 	}
-	errs := halve(group, d.enqueuePart)
+	errs := groupcommit.Bisect(group, d.enqueuePart)
 	hungry := false
 	for i, e := range group {
 		var err error

@@ -106,7 +106,7 @@ func (d *Dispatcher) begin(f *flight) {
 // giveBack makes a delivery due again for whoever claims it next.
 func (d *Dispatcher) giveBack(f *flight) {
 	f.giveBack(due(f.Type, now()))
-	d.outcomes.add(f)
+	d.outcomes.Add(f)
 }
 
 // fly makes attempts, one after the other, until Shutdown. There are as many
@@ -116,7 +116,7 @@ func (d *Dispatcher) fly(f *flight) {
 	for more := true; more; f, more = <-d.idle {
 		switch d.try(f) {
 		case decided:
-			d.outcomes.add(f)
+			d.outcomes.Add(f)
 		case dropped:
 			d.end(f)
 		case waits:

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/listhook/webhook/internal/groupcommit"
 )
 
 const (
@@ -13,9 +15,9 @@ const (
 	settleWait = 50 * time.Millisecond
 	settleMost = 5 * time.Second
 
-	// settleRest is how long outcomes wait at most, after some were stored, for
+	// maxLinger is how long outcomes wait at most, after some were stored, for
 	// more of them: nobody waits for an outcome but its slot.
-	settleRest = 5 * time.Millisecond
+	maxLinger = 5 * time.Millisecond
 
 	// settleTries is how often one outcome is refused, while others are
 	// stored, before it is given up. The delivery comes due again when its
@@ -28,7 +30,7 @@ const (
 // new attempts from beginning while the store is down.
 func (d *Dispatcher) settle(group []*flight) {
 	group = slices.DeleteFunc(group, d.overtaken)
-	errs := halve(group, d.settlePart)
+	errs := groupcommit.Bisect(group, d.settlePart)
 	if errs == nil {
 		d.settlePause = 0
 		return
@@ -41,7 +43,7 @@ func (d *Dispatcher) settle(group []*flight) {
 		}
 	}
 	if len(refused) < len(group) { // it is not the store that is down
-		time.AfterFunc(settleMost, func() { d.outcomes.add(d.dropRefused(refused)...) })
+		time.AfterFunc(settleMost, func() { d.outcomes.Add(d.dropRefused(refused)...) })
 		return
 	}
 	d.settlePause = min(max(2*d.settlePause, settleWait), settleMost)
@@ -51,7 +53,7 @@ func (d *Dispatcher) settle(group []*flight) {
 			d.end(f)
 		}
 	case <-time.After(d.settlePause/2 + rand.N(d.settlePause)):
-		d.outcomes.add(refused...)
+		d.outcomes.Add(refused...)
 	}
 }
 
@@ -114,7 +116,7 @@ func (d *Dispatcher) settlePart(part []*flight) error {
 			d.conclude(f)
 		case d.overtaken(f):
 		case d.flights.lease(f) != f.change.Lease:
-			d.outcomes.add(f) // claimed again meanwhile, by this process
+			d.outcomes.Add(f) // claimed again meanwhile, by this process
 		case f.unsure:
 			d.settleUnsure(ctx, f)
 		default:
@@ -132,7 +134,7 @@ func (d *Dispatcher) settleUnsure(ctx context.Context, f *flight) {
 	switch {
 	case err != nil:
 		d.complain("reading a delivery", err)
-		time.AfterFunc(settleWait, func() { d.outcomes.add(f) }) // and then ask again
+		time.AfterFunc(settleWait, func() { d.outcomes.Add(f) }) // and then ask again
 	case len(ds) == 1 && ds[0].Lease == f.change.Lease+1 &&
 		ds[0].State == f.change.State && ds[0].Attempts == f.change.Attempts:
 		d.tellChanged(f.changed())
