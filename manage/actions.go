@@ -129,7 +129,7 @@ func (v *visit) sendTest() error {
 	return v.showWebhook(&testResult{t, v.attempt(0, attempt)})
 }
 
-// rotateSecret shows the new secret, which no other page does.
+// rotateSecret leads to the new secret, which no other page shows.
 func (v *visit) rotateSecret() error {
 	id := v.r.PathValue("id")
 	overlap, err := strconv.ParseInt(v.r.PostForm.Get("overlap"), 10, 64)
@@ -143,7 +143,7 @@ func (v *visit) rotateSecret() error {
 	if overlap < 0 {
 		return v.goTo("webhooks/" + url.PathEscape(id) + "?done=unsign")
 	}
-	return v.render(http.StatusOK, "added", "The new secret", newSecret{w, secretKey(w), false})
+	return v.goTo(v.addressOfNew(w, false))
 }
 
 // A confirmation is a page that asks before something is done.

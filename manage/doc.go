@@ -6,7 +6,10 @@
 //
 //	h, err := manage.Handler(dispatcher, &manage.Options{
 //		Session: func(r *http.Request) (manage.Access, error) {
-//			user := login(r) // the app's own
+//			user, ok := login(r) // the app's own
+//			if !ok {
+//				return manage.Access{}, manage.ErrNoSession
+//			}
 //			return manage.Access{Account: user.Account, View: true, Manage: user.Admin}, nil
 //		},
 //		Key: func(ctx context.Context, key string) (manage.Access, error) {

@@ -228,21 +228,7 @@ func (v *visit) addWebhook() error {
 	if err != nil {
 		return v.refuseForm(f, err)
 	}
-	return v.render(http.StatusCreated, "added", "The webhook was added", newSecret{added[0], secretKey(added[0]), true})
-}
-
-// newSecret is a secret that is shown this once.
-type newSecret struct {
-	Webhook webhook.Webhook
-	Key     string // "": none
-	Added   bool   // with its webhook
-}
-
-func secretKey(w webhook.Webhook) string {
-	if len(w.Secrets) == 0 {
-		return ""
-	}
-	return w.Secrets[0].Key
+	return v.goTo(v.addressOfNew(added[0], true))
 }
 
 func (v *visit) editWebhook() error {

@@ -80,6 +80,9 @@ func (v *visit) log() error {
 	return v.render(status, "log", "Delivery log", out)
 }
 
+// noTime says how a time is typed where the browser has no field for it.
+const noTime = "This is not a time, such as 2026-03-31T18:30."
+
 // logQuery reads the filters.
 func (v *visit) logQuery(query url.Values, out *logView) webhook.DeliveryQuery {
 	q := webhook.DeliveryQuery{Account: v.Account, Webhook: query.Get("webhook"), Limit: logPage + 1, Brief: true}
@@ -91,10 +94,10 @@ func (v *visit) logQuery(query url.Values, out *logView) webhook.DeliveryQuery {
 	}
 	var err error
 	if q.Since, err = readLocal(out.Since, v.location()); err != nil {
-		out.Errors["Since"] = "This is no time."
+		out.Errors["Since"] = noTime
 	}
 	if q.Until, err = readLocal(out.Until, v.location()); err != nil {
-		out.Errors["Until"] = "This is no time."
+		out.Errors["Until"] = noTime
 	}
 	out.Filtered = q.Webhook != "" || q.States != nil || q.Types != nil || !q.Since.IsZero() || !q.Until.IsZero()
 	return q

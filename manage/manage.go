@@ -17,11 +17,20 @@ import (
 // Options say who may do what, and how the page looks. The zero value refuses
 // everybody.
 type Options struct {
-	// Session says who asks for the page, by the app's own session. A zero
-	// Access is refused; an error is the app's fault and logged. It must not
-	// be fooled by other sites: see CrossOriginProtection of net/http for what
-	// is done here. Nil: the page is refused to everybody.
+	// Session says who asks for the page, by the app's own session. It returns
+	// ErrNoSession when nobody is logged in, who then is led to Login; a zero
+	// Access, of somebody who has no right, is refused with status 403; any
+	// other error is the app's fault and logged. It must not be fooled by other
+	// sites: see CrossOriginProtection of net/http for what is done here. Nil:
+	// the page is refused to everybody.
 	Session func(r *http.Request) (Access, error)
+
+	// Login returns the address of the app's login for a request without a
+	// session, a URL or an absolute path, such as
+	// "/login?next=" + url.QueryEscape(back). back is where to go after logging
+	// in: an absolute path on the host that was asked, with its query. Nil, or
+	// an empty address: the page says to log in, without a link.
+	Login func(r *http.Request, back string) string
 
 	// Key says who asks for the APIs, by the key that the app gave them; it is
 	// never called with an empty one. How keys are stored and compared is the
@@ -195,7 +204,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 	inner := innerPath(r)
 	if inner == "" { // the prefix without its slash
-		redirect(w, "./"+path.Base(requestPath(r))+"/", http.StatusMovedPermanently)
+		to := "./" + path.Base(requestPath(r)) + "/"
+		if r.URL.RawQuery != "" {
+			to += "?" + r.URL.RawQuery
+		}
+		redirect(w, to, http.StatusMovedPermanently)
 		return
 	}
 	// ServeMux would redirect to the clean path, past the prefix.

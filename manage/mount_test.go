@@ -102,4 +102,6 @@ func TestAPrefixWithoutItsSlashIsSentToTheSlash(t *testing.T) {
 	got := r.as("ann", "/app/hooks", nil)
 	assert.Equal(t, 301, got.Code)
 	assert.Equal(t, "./hooks/", got.Header().Get("Location"))
+	got = r.as("ann", "/app/hooks?done=deleted&after=1", nil)
+	assert.Equal(t, "./hooks/?done=deleted&after=1", got.Header().Get("Location"))
 }

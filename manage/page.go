@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -33,7 +34,8 @@ type pageRoute struct {
 
 var pageRoutes = []pageRoute{
 	{"GET", "{$}", rightAny, (*visit).overview},
-	{"GET", "assets/{name}", rightAny, (*visit).asset},
+	{"GET", "assets/{name}", rightPublic, (*visit).asset},
+	{"GET", "resume", rightAny, (*visit).resume},
 	{"GET", "add", rightManage, (*visit).addForm},
 	{"POST", "add", rightManage, (*visit).addWebhook},
 	{"GET", "webhooks/{id}", rightView, (*visit).webhookView},
@@ -45,13 +47,18 @@ var pageRoutes = []pageRoute{
 	{"POST", "webhooks/{id}/off", rightManage, (*visit).turnOff},
 	{"GET", "webhooks/{id}/on", rightManage, (*visit).onForm},
 	{"POST", "webhooks/{id}/on", rightManage, (*visit).turnOn},
+	{"GET", "webhooks/{id}/try", rightManage, (*visit).toWebhook},
 	{"POST", "webhooks/{id}/try", rightManage, (*visit).tryNow},
+	{"GET", "webhooks/{id}/test", rightManage, (*visit).toWebhook},
 	{"POST", "webhooks/{id}/test", rightManage, (*visit).sendTest},
+	{"GET", "webhooks/{id}/secret", rightManage, (*visit).showSecret},
 	{"POST", "webhooks/{id}/secret", rightManage, (*visit).rotateSecret},
 	{"GET", "webhooks/{id}/resend", rightManage, (*visit).resendForm},
 	{"POST", "webhooks/{id}/resend", rightManage, (*visit).resendAll},
+	{"GET", "webhooks/{id}/resent", rightManage, (*visit).resent},
 	{"GET", "deliveries", rightView, (*visit).log},
 	{"GET", "deliveries/{id}", rightView, (*visit).deliveryView},
+	{"GET", "deliveries/{id}/resend", rightManage, (*visit).toDelivery},
 	{"POST", "deliveries/{id}/resend", rightManage, (*visit).resend},
 	{"GET", "explain", rightView, (*visit).explainView},
 	{"GET", "samples", rightView, (*visit).samples},
@@ -79,8 +86,35 @@ func (h *handler) addPage() {
 		})
 	}
 	h.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if to, ok := h.withoutSlash(r); ok {
+			redirect(w, to, http.StatusPermanentRedirect)
+			return
+		}
 		h.servePage(w, r, pageRoute{need: rightAny, run: func(v *visit) error { return webhook.ErrNotFound }})
 	})
+}
+
+// withoutSlash returns the relative address of the page that a path with a slash
+// too many at its end means, if there is one.
+func (h *handler) withoutSlash(r *http.Request) (to string, ok bool) {
+	escaped, ok := strings.CutSuffix(r.URL.EscapedPath(), "/")
+	if !ok || escaped == "" {
+		return "", false
+	}
+	at := *r
+	at.URL = &url.URL{RawPath: escaped}
+	var err error
+	if at.URL.Path, err = url.PathUnescape(escaped); err != nil {
+		return "", false
+	}
+	if _, pattern := h.mux.Handler(&at); pattern == "/" {
+		return "", false
+	}
+	to = "../" + escaped[strings.LastIndexByte(escaped, '/')+1:]
+	if r.URL.RawQuery != "" {
+		to += "?" + r.URL.RawQuery
+	}
+	return to, true
 }
 
 // errMethod and errForged are refusals that only the page knows.
@@ -109,13 +143,36 @@ func (h *handler) servePage(w http.ResponseWriter, r *http.Request, route pageRo
 	if err == nil {
 		err = route.run(v)
 	}
+	if errors.Is(err, ErrNoSession) {
+		err = v.askLogin()
+	}
 	if err != nil {
 		v.refuse(err)
 	}
 }
 
-// admit finds out who asks and whether they may.
+// rightPublic is what needs no right: what stands on the page that asks
+// somebody to log in.
+const rightPublic right = -1
+
+// admit finds out who asks and whether they may. Where a form comes from is
+// looked at first, so that another site cannot have its fields kept on a page of
+// ours until somebody logs in.
 func (v *visit) admit(route pageRoute) error {
+	if v.forms.Check(v.r) != nil {
+		return errForged
+	}
+	if v.r.Method == http.MethodPost {
+		if err := v.r.ParseForm(); err != nil {
+			if errors.As(err, new(*http.MaxBytesError)) {
+				return errTooMuch
+			}
+			return errEncoding
+		}
+	}
+	if route.need == rightPublic {
+		return nil
+	}
 	if v.opts.Session == nil {
 		return errForbidden
 	}
@@ -129,17 +186,6 @@ func (v *visit) admit(route pageRoute) error {
 	v.Access = access
 	if !access.allows(route.need) {
 		return errForbidden
-	}
-	if v.forms.Check(v.r) != nil {
-		return errForged
-	}
-	if v.r.Method == http.MethodPost {
-		if err := v.r.ParseForm(); err != nil {
-			if errors.As(err, new(*http.MaxBytesError)) {
-				return errTooMuch
-			}
-			return errEncoding
-		}
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -29,7 +30,7 @@ func filledForm() url.Values {
 func TestAWebhookIsAddedAndItsSecretShownOnce(t *testing.T) {
 	r := newRig(t)
 	got := r.as("ann", "/add", filledForm())
-	require.Equal(t, 201, got.Code)
+	require.Equal(t, 303, got.Code, "loading the page that follows again adds nothing")
 	ws := r.all()
 	require.Len(t, ws, 1)
 	w := ws[0]
@@ -39,9 +40,107 @@ func TestAWebhookIsAddedAndItsSecretShownOnce(t *testing.T) {
 	assert.Equal(t, map[string]string{"X-Key": "k", "Authorization": "Bearer t"}, w.Headers)
 	assert.True(t, w.NoRetry)
 	require.Len(t, w.Secrets, 1)
-	assert.Contains(t, got.Body.String(), htmlText(w.Secrets[0].Key))
+	shown := r.follow("/add", got)
+	assert.Contains(t, r.as("ann", shown, nil).Body.String(), htmlText(w.Secrets[0].Key))
+	assert.Contains(t, r.as("ann", shown, nil).Body.String(), "The webhook was added, and is on")
+	assert.NotContains(t, shown, w.Secrets[0].Key, "no address holds a secret")
 	for _, page := range []string{"/", "/webhooks/" + w.ID, "/webhooks/" + w.ID + "/edit"} {
 		assert.NotContains(t, r.as("ann", page, nil).Body.String(), htmlText(w.Secrets[0].Key), page)
+	}
+}
+
+// follow returns the address below the handler that an answer to a request for
+// target leads to.
+func (r *rig) follow(target string, answer *httptest.ResponseRecorder) string {
+	r.t.Helper()
+	from, err := url.Parse(target)
+	require.NoError(r.t, err)
+	to, err := from.Parse(answer.Header().Get("Location"))
+	require.NoError(r.t, err)
+	return to.String()
+}
+
+func TestASecretIsShownOnlyAtTheAddressMadeForIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		shown := r.follow("/add", r.as("ann", "/add", filledForm()))
+		w := r.all()[0]
+		shows := func(user, target string) bool {
+			got := r.as(user, target, nil)
+			if got.Code != 200 {
+				assert.Contains(t, []int{303, 403, 404}, got.Code)
+			}
+			return strings.Contains(got.Body.String(), htmlText(w.Secrets[0].Key))
+		}
+		change := func(key, value string) string {
+			u, err := url.Parse(shown)
+			require.NoError(t, err)
+			query := u.Query()
+			query.Set(key, value)
+			u.RawQuery = query.Encode()
+			return u.String()
+		}
+		assert.True(t, shows("ann", shown))
+		assert.True(t, shows("ann", shown), "loading it again shows it again")
+		assert.False(t, shows("bob", shown), "he may only view")
+		assert.False(t, shows("eve", shown), "it is another account's")
+		assert.False(t, shows("ann", "/webhooks/"+w.ID+"/secret"))
+		assert.False(t, shows("ann", change("proof", "x")))
+		assert.False(t, shows("ann", change("made", fmt.Sprint(time.Now().Unix()+30))), "the time is signed")
+		time.Sleep(9 * time.Minute)
+		assert.True(t, shows("ann", shown))
+		time.Sleep(2 * time.Minute)
+		assert.False(t, shows("ann", shown), "it was shown for long enough")
+		assert.Equal(t, "/webhooks/"+w.ID, r.follow(shown, r.as("ann", shown, nil)))
+	})
+}
+
+func TestASecretThatWasReplacedIsNotShown(t *testing.T) {
+	r := newRig(t)
+	shown := r.follow("/add", r.as("ann", "/add", filledForm()))
+	w := r.all()[0]
+	address := "/webhooks/" + w.ID + "/secret"
+	next := r.follow(address, r.as("ann", address, url.Values{"overlap": {"3600"}, "revision": {fmt.Sprint(w.Revision)}}))
+	assert.Equal(t, 303, r.as("ann", shown, nil).Code)
+	body := r.as("ann", next, nil).Body.String()
+	assert.Contains(t, body, htmlText(r.all()[0].Secrets[0].Key))
+	assert.NotContains(t, body, htmlText(w.Secrets[0].Key))
+}
+
+// TestEveryFormLeadsToAPageThatCanBeLoadedAgain sends forms as the page has
+// them: nothing is done twice by loading what follows again, and what a browser
+// asks for when it goes back to a form's address is there.
+func TestEveryFormLeadsToAPageThatCanBeLoadedAgain(t *testing.T) {
+	r := newRig(t)
+	w := r.put(nil)
+	d := r.emit("e1")
+	for _, route := range pageRoutes {
+		if route.method != "POST" || strings.HasPrefix(route.path, "operator") || strings.HasSuffix(route.path, "/delete") {
+			continue
+		}
+		target := "/" + strings.NewReplacer("webhooks/{id}", "webhooks/"+w.ID, "{id}", d.ID).Replace(route.path)
+		t.Run(route.path, func(t *testing.T) {
+			stored, err := r.Webhook(t.Context(), "acme", w.ID)
+			require.NoError(t, err)
+			form := filledForm()
+			form.Set("revision", fmt.Sprint(stored.Revision))
+			form.Set("overlap", "3600")
+			form.Set("since", "2013-01-01T00:00:00")
+			form.Set("state", "failed")
+			form.Set("event", "open")
+			got := r.as("ann", target, form)
+			if strings.HasSuffix(route.path, "/test") {
+				require.Equal(t, 200, got.Code, "the answer is not kept, so it has no address")
+			} else {
+				require.Equal(t, 303, got.Code)
+				assert.Equal(t, 200, r.as("ann", r.follow(target, got), nil).Code)
+			}
+			if back := r.as("ann", target, nil); back.Code == 303 {
+				assert.Equal(t, 200, r.as("ann", r.follow(target, back), nil).Code)
+			} else {
+				assert.Equal(t, 200, back.Code)
+			}
+		})
 	}
 }
 
@@ -136,15 +235,16 @@ func TestSecretsRotateWithAnOverlap(t *testing.T) {
 	}
 	began := time.Now()
 	got := rotate("3600")
-	require.Equal(t, 200, got.Code)
+	require.Equal(t, 303, got.Code)
 	secrets := r.all()[0].Secrets
 	require.Len(t, secrets, 2)
-	assert.Contains(t, got.Body.String(), htmlText(secrets[0].Key))
+	address := "/webhooks/" + w.ID + "/secret"
+	assert.Contains(t, r.as("ann", r.follow(address, got), nil).Body.String(), htmlText(secrets[0].Key))
 	assert.True(t, secrets[0].Until.IsZero())
 	assert.Equal(t, old.Key, secrets[1].Key)
 	assert.WithinDuration(t, began.Add(time.Hour), secrets[1].Until, time.Minute)
 
-	require.Equal(t, 200, rotate("0").Code)
+	require.Equal(t, 303, rotate("0").Code)
 	assert.Len(t, r.all()[0].Secrets, 1, "no overlap: the others sign no more")
 	assert.Equal(t, 422, rotate("99999999").Code)
 	assert.Equal(t, 409, r.as("ann", "/webhooks/"+w.ID+"/secret", url.Values{"overlap": {"0"}, "revision": {"1"}}).Code,
@@ -399,11 +499,16 @@ func TestWhatWasSentInATimeIsResent(t *testing.T) {
 	assert.Contains(t, page, "10 deliveries of it failed in all.")
 	assert.Equal(t, 422, r.as("ann", "/webhooks/"+w.ID+"/resend", url.Values{"since": {"x"}}).Code)
 	resend := func(since, until string, states ...string) string {
-		got := r.as("ann", "/webhooks/"+w.ID+"/resend", url.Values{"since": {since}, "until": {until}, "state": states})
+		target := "/webhooks/" + w.ID + "/resend"
+		got := r.as("ann", target, url.Values{"since": {since}, "until": {until}, "state": states})
+		if got.Code == 303 {
+			got = r.as("ann", r.follow(target, got), nil)
+			require.Equal(t, 200, got.Code)
+		}
 		return got.Body.String()
 	}
 	assert.Contains(t, resend("2026-03-01T12:06:00", ""), "Choose what to send again.")
-	assert.Contains(t, resend("2026-03-01T12:06:00", "soon", "failed"), "Until is no time.")
+	assert.Contains(t, resend("2026-03-01T12:06:00", "soon", "failed"), "Until is not a time")
 	assert.Contains(t, resend("2026-03-01T12:06:00", "2026-03-01T12:05:00", "failed"), "is not after")
 	assert.Contains(t, resend("2026-03-01T12:06:00", "", "pending"), "sent anyway")
 	assert.Contains(t, resend("2026-03-01T12:06:00", "", "failed"), "4 deliveries of")

@@ -101,6 +101,7 @@ type view struct {
 // notices are what the page says after it did something, by the word in the
 // address that it then redirects to.
 var notices = map[string]string{
+	"added":   "The webhook was added, and is on: what happens from now on is sent to it.",
 	"saved":   "The webhook was saved.",
 	"deleted": "The webhook was deleted.",
 	"off":     "The webhook is off.",

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/listhook/webhook"
@@ -73,9 +74,22 @@ func (v *visit) resendAll() error {
 	if err != nil {
 		return err
 	}
+	return v.goTo("webhooks/" + url.PathEscape(w.ID) + "/resent?count=" + strconv.Itoa(n))
+}
+
+// resent says how many deliveries were begun again.
+func (v *visit) resent() error {
+	w, err := v.webhook(v.r.Context(), v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	n, err := strconv.ParseUint(v.r.URL.Query().Get("count"), 10, 31)
+	if err != nil {
+		return v.toWebhook()
+	}
 	return v.render(http.StatusOK, "resent", "Under way again", struct {
 		Webhook webhook.Webhook
-		Count   int
+		Count   uint64
 	}{w, n})
 }
 
@@ -83,12 +97,12 @@ func (v *visit) resendAll() error {
 func (v *visit) readSpan(form url.Values) (since, until time.Time, problem string) {
 	since, err := readLocal(form.Get("since"), v.location())
 	if err != nil || since.IsZero() {
-		return since, until, "Since is no time."
+		return since, until, "Since is not a time, such as 2026-03-31T18:30."
 	}
 	until, err = readLocal(form.Get("until"), v.location())
 	switch {
 	case err != nil:
-		problem = "Until is no time."
+		problem = "Until is not a time, such as 2026-03-31T18:30."
 	case since.After(v.now):
 		problem = "Since is still to come."
 	case len(form["state"]) == 0:

@@ -56,13 +56,10 @@ async function visit(page, scripts) {
   await page.getByLabel("By system processes").uncheck();
   await page.getByRole("button", { name: "Add the webhook" }).click();
   assert.match(await text(page, "#key"), /^whsec_/);
-  if (scripts) {
-    assert.match(page.url(), /\/webhooks\/\d+$/, "loading the page again does not send the form again");
-    await page.reload();
-    assert.equal(await page.locator("#key").count(), 0);
-  } else {
-    await page.getByRole("link", { name: "Send a test" }).click();
-  }
+  const secret = await text(page, "#key");
+  await page.reload();
+  assert.equal(await text(page, "#key"), secret, "loading the page again shows it again, and adds nothing");
+  await page.getByRole("link", { name: "Send a test" }).click();
   assert.equal(await text(page, "h1 bdi"), "Shop <b>sync</b>");
 
   const before = page.url();
@@ -108,7 +105,7 @@ async function visit(page, scripts) {
 async function follow(page) {
   await page.goto(base + "/deliveries");
   await page.getByLabel("State").selectOption("Pending");
-  await page.waitForURL(/state=pending/);
+  await page.getByRole("button", { name: "Filter" }).click();
   await page.getByRole("row").nth(1).getByRole("link").click();
   assert.match(await text(page, ".attempts"), /The receiver failed \(500 Internal Server Error\)/);
   await page.getByText("The request as it goes over the wire").click();
