@@ -9,7 +9,20 @@ import (
 	"net/netip"
 	"net/url"
 	"time"
+
+	"github.com/listhook/webhook/internal/netguard"
 )
+
+// An AddressError is why a client of NewClient did not make a request. Its
+// text may be shown to a customer: it holds no address.
+type AddressError struct{ refusal *netguard.Refusal }
+
+// Error returns the reason in words for the customer.
+func (e *AddressError) Error() string { return "webhook: " + e.refusal.Error() }
+
+// Detail returns the host, the address and the rule that refused it, for the
+// operator only.
+func (e *AddressError) Detail() string { return e.refusal.Host + ": " + e.refusal.Rule }
 
 // ClientOptions say what a client of NewClient may reach beside public
 // addresses on the ports 80 and 443. The zero value, and nil, allow nothing
@@ -43,6 +56,43 @@ type ClientOptions struct {
 	Proxy *url.URL
 }
 
+// guard returns the guard of a client with these options.
+func (o *ClientOptions) guard(resolver *net.Resolver) *netguard.Guard {
+	c := netguard.Config{Timeout: connectTimeout, Resolver: resolver}
+	if o != nil {
+		c.AllowPrefixes, c.AllowHosts, c.AllowPorts = o.AllowPrefixes, o.AllowHosts, o.AllowPorts
+	}
+	return netguard.New(c)
+}
+
+// CheckURL returns an *InvalidError of the field URL for a URL that a client of
+// NewClient(o) would refuse by its text alone: an address that is not public,
+// however it is written, a name of internal networks, a port. It looks no name
+// up. Dispatcher.PutWebhook calls it when the Dispatcher's client is NewClient's
+// own; it is for apps that wrap that client's Transport. o may be nil.
+func (o *ClientOptions) CheckURL(rawURL string) error { return checkGuarded(o.guard(nil), rawURL) }
+
+// checkURL checks a webhook's URL if rt is that of a client of NewClient. What
+// another may reach is its owner's business.
+func checkURL(rt http.RoundTripper, rawURL string) error {
+	if t, ok := rt.(*guardedTransport); ok {
+		return checkGuarded(t.guard, rawURL)
+	}
+	return nil
+}
+
+// checkGuarded checks a URL as a customer writes it.
+func checkGuarded(g *netguard.Guard, rawURL string) error {
+	u, err := url.Parse(rawURL)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
+		return invalid("URL", "is not an absolute http or https URL")
+	}
+	if refused := g.CheckURL(u); refused != nil {
+		return invalid("URL", refused.Reason)
+	}
+	return nil
+}
+
 // NewClient returns a client that is safe to point at URLs that customers
 // write. It connects to public addresses only, which it checks after every
 // lookup of a name, on the address that is dialled; what it refuses is an
@@ -53,9 +103,14 @@ type ClientOptions struct {
 //
 // opts may be nil.
 func NewClient(opts *ClientOptions) *http.Client {
-	g := newGuard(opts)
+	return newClient(opts, nil)
+}
+
+// newClient is NewClient with a resolver of the caller's, unless it is nil.
+func newClient(opts *ClientOptions, resolver *net.Resolver) *http.Client {
+	g := opts.guard(resolver)
 	t := &http.Transport{
-		DialContext:         g.dial,
+		DialContext:         guardedDial(g),
 		TLSHandshakeTimeout: connectTimeout,
 
 		// Many webhooks may live on one host, a no-code tool's say, and what is
@@ -82,7 +137,7 @@ func NewClient(opts *ClientOptions) *http.Client {
 	}
 	if opts != nil && opts.Proxy != nil {
 		t.Proxy = http.ProxyURL(opts.Proxy)
-		t.DialContext = g.free.DialContext // to the proxy, always
+		t.DialContext = g.DialUnguarded // to the proxy, always
 	}
 	return &http.Client{
 		Transport:     &guardedTransport{guard: g, transport: t},
@@ -110,17 +165,17 @@ func sending(c *http.Client) http.RoundTripper {
 // guardedTransport checks URLs before they are requested; its dialler checks
 // addresses.
 type guardedTransport struct {
-	guard     *guard
+	guard     *netguard.Guard
 	transport *http.Transport
 }
 
 // RoundTrip implements http.RoundTripper.
 func (t *guardedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if refused := t.guard.checkURL(r.URL); refused != nil {
+	if refused := t.guard.CheckURL(r.URL); refused != nil {
 		if r.Body != nil {
 			_ = r.Body.Close()
 		}
-		return nil, refused
+		return nil, &AddressError{refused}
 	}
 	return t.transport.RoundTrip(r)
 }
@@ -128,22 +183,15 @@ func (t *guardedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 // CloseIdleConnections is called by http.Client's.
 func (t *guardedTransport) CloseIdleConnections() { t.transport.CloseIdleConnections() }
 
-// dial is a transport's DialContext. addr holds the URL's host: a host that is
-// allowed by name is recognised here, in the very call that looks it up.
-func (g *guard) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return nil, err
+// guardedDial is a transport's DialContext that tells what g refuses as an
+// *AddressError.
+func guardedDial(g *netguard.Guard) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := g.DialContext(ctx, network, addr)
+		var refused *netguard.Refusal
+		if errors.As(err, &refused) {
+			return nil, &AddressError{refused}
+		}
+		return conn, err
 	}
-	if g.allowsHost(normalHost(host), port) {
-		return g.free.DialContext(ctx, network, addr)
-	}
-	conn, err := g.guarded.DialContext(ctx, network, addr)
-	// The error around it would tell the address.
-	var refused *AddressError
-	if errors.As(err, &refused) {
-		refused.host = host
-		return nil, refused
-	}
-	return conn, err
 }

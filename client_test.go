@@ -113,7 +113,7 @@ func TestNoHostIsNotThisMachine(t *testing.T) {
 	c := NewClient(&ClientOptions{AllowHosts: []string{"", ":80"}})
 	_, err := post(t, c, "http://:80/")
 	requireRefused(t, err, "label")
-	_, err = c.Transport.(*guardedTransport).guard.dial(t.Context(), "tcp", ":80")
+	_, err = c.Transport.(*guardedTransport).transport.DialContext(t.Context(), "tcp", ":80")
 	var refused *AddressError
 	require.ErrorAs(t, err, &refused)
 	assert.Zero(t, reached())
@@ -142,12 +142,7 @@ func TestTheAddressThatANameHasIsCheckedAtEachDial(t *testing.T) {
 		}
 		return nil
 	})
-	through := func(opts *ClientOptions) *http.Client {
-		c := NewClient(opts)
-		g := c.Transport.(*guardedTransport).guard
-		g.guarded.Resolver, g.free.Resolver = dns, dns
-		return c
-	}
+	through := func(opts *ClientOptions) *http.Client { return newClient(opts, dns) }
 	at := func(host string) string { return "http://" + host + ":" + strconv.Itoa(int(port)) }
 	ports := []uint16{port}
 
@@ -210,8 +205,7 @@ func TestTheEnvironmentsProxyIsIgnored(t *testing.T) {
 	if os.Getenv(child) != "" {
 		_, err := post(t, http.DefaultClient, "http://receiver.example/")
 		require.NoError(t, err, "the environment's proxy does not work, and this test shows nothing")
-		c := NewClient(nil)
-		c.Transport.(*guardedTransport).guard.guarded.Resolver = newNameServer(t, func(string) []string { return []string{"127.0.0.1"} })
+		c := newClient(nil, newNameServer(t, func(string) []string { return []string{"127.0.0.1"} }))
 		_, err = post(t, c, "http://receiver.example/")
 		requireRefused(t, err, "127.0.0.1")
 		return

@@ -18,6 +18,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/listhook/webhook/internal/netguard"
 )
 
 func TestAFailureIsOneWord(t *testing.T) {
@@ -53,7 +55,7 @@ func TestAFailureIsOneWord(t *testing.T) {
 		{"not_http", t.Context(), errors.New("malformed HTTP response"), phaseAnswer},
 		{"head_too_large", t.Context(), errors.New("net/http: server response headers exceeded 65536 bytes"), phaseAnswer},
 		{"broken", t.Context(), errors.New("?"), phaseAnswer},
-		{"address", t.Context(), &AddressError{reason: "is not public"}, phaseConnect},
+		{"address", t.Context(), &AddressError{&netguard.Refusal{Reason: "is not public"}}, phaseConnect},
 		{"sender", t.Context(), context.Canceled, phaseAnswer},
 	} {
 		reason, _ := explainError(c.ctx, c.err, c.at, time.Second)

@@ -71,7 +71,7 @@ func explainError(ctx context.Context, err error, at phase, timeout time.Duratio
 	detail = clean(err.Error())
 	var refused *AddressError
 	if errors.As(err, &refused) {
-		return "The URL " + refused.reason + ": webhooks are sent to public hosts on the usual ports only.", clean(refused.Detail())
+		return "The URL " + refused.refusal.Reason + ": webhooks are sent to public hosts on the usual ports only.", clean(refused.Detail())
 	}
 	switch {
 	case isTimeout(ctx, err):

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/listhook/webhook/internal/netguard"
 	"github.com/listhook/webhook/internal/signature"
 )
 
@@ -73,7 +74,7 @@ func newTarget(w Webhook) *target {
 		t.signer, t.broken = newSigner(w.Secrets)
 	}
 	if t.url != nil {
-		t.host = normalHost(t.url.Hostname())
+		t.host = netguard.Normalize(t.url.Hostname())
 	}
 	if t.url != nil && t.url.User != nil {
 		password, _ := t.url.User.Password()
