@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/listhook/webhook/internal/phpform"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files under testdata")
@@ -145,7 +147,7 @@ func FuzzEncode(f *testing.F) {
 			e := randomEvent(r, typ, text)
 			if p := e.person(); p != nil && p.Fields != nil { // the map is shared with e
 				p.Fields[key] = text
-				if badKey(key) {
+				if phpform.Misread(key) {
 					var bad *InvalidError
 					require.ErrorAs(t, validate(e, 1<<30), &bad)
 					require.Equal(t, "Subscriber.Fields", bad.Field)

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/listhook/webhook/internal/phpform"
 )
 
 // A variable is one value of a form, by its path in PHP's $_POST.
@@ -189,7 +191,7 @@ func randomEvent(r *rand.Rand, typ EventType, more ...string) Event {
 			if r.IntN(3) == 0 {
 				key = text()
 			}
-			if badKey(key) {
+			if phpform.Misread(key) {
 				continue
 			}
 			if s.Fields == nil {

@@ -3,10 +3,11 @@ package webhook
 import (
 	"bytes"
 	"fmt"
-	"reflect"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/listhook/webhook/internal/phpform"
 )
 
 const (
@@ -26,26 +27,21 @@ func validate(e Event, bodyLimit int) error {
 	if err := m.validate(); err != nil {
 		return err
 	}
-	var s size
-	v := reflect.Indirect(reflect.ValueOf(e))
-	for i := range l.blocks {
-		s.add(v.Field(l.blocks[i].index))
-	}
-	if s.bad {
-		return invalid("Subscriber.Fields", "has the key "+quote(s.badKey)+", which PHP would misread")
+	size := l.schema.Measure(e)
+	if size.Misread {
+		return invalid("Subscriber.Fields", "has the key "+quote(size.Name)+", which PHP would misread")
 	}
 
-	// A byte is sent as three at most. The envelope's texts besides By and the
-	// list are part of l.size.
+	// The envelope's texts besides By and the list have bounds of their own.
 	list := longest(m.Lists)
-	s.bytes += len(m.By) + len(list)
-	most := l.size + 3*s.bytes + s.fields*len("subscriber%5Bfields%5D%5B%5D=&")
+	size.Bytes += len(m.By) + len(list)
+	most := envelopeSchema.Most(phpform.Size{}) + l.schema.Most(size)
 	switch {
-	case len(l.keys)+s.fields <= maxVariables && most <= bodyLimit:
+	case envelopeSchema.Keys()+l.schema.Keys()+size.Entries <= maxVariables && most <= bodyLimit:
 		return nil
-	case s.fields > maxVariables:
+	case size.Entries > maxVariables:
 		return tooManyVariables("more than " + strconv.Itoa(maxVariables))
-	case s.bytes > bodyLimit:
+	case size.Bytes > bodyLimit:
 		return tooLong(bodyLimit)
 	}
 	for _, f := range []Format{Format2013, FormatCurrent} {
@@ -115,65 +111,13 @@ func badID(s string) string {
 	return ""
 }
 
-// badKey reports whether PHP would take k for something else than a custom
-// field's name. Inside brackets it reads up to the first "]" or NUL, and takes
-// nothing, or one character of white space, for "the next free index". A "["
-// it would keep, but others, form's decoder among them, begin a name there.
-func badKey(k string) bool {
-	if len(k) == 1 {
-		switch k[0] {
-		case ' ', '\t', '\n', '\v', '\f', '\r':
-			return true
-		}
-	}
-	return k == "" || strings.ContainsAny(k, "[]\x00")
-}
-
-// A size measures what an event would send.
-type size struct {
-	bytes  int // of texts and of custom fields' keys, before escaping
-	fields int // custom fields that are not empty
-
-	bad    bool   // PHP would misread a custom field's key:
-	badKey string // the first such, in their order
-}
-
-func (s *size) add(v reflect.Value) {
-	switch v.Kind() {
-	case reflect.String:
-		s.bytes += v.Len()
-	case reflect.Pointer:
-		if !v.IsNil() {
-			s.add(v.Elem())
-		}
-	case reflect.Struct:
-		for i := range v.NumField() {
-			s.add(v.Field(i))
-		}
-	case reflect.Slice:
-		for i := range v.Len() {
-			s.bytes += min(i, 1)*len(", ") + v.Index(i).Len()
-		}
-	case reflect.Map:
-		for k, text := range v.Interface().(map[string]string) {
-			if badKey(k) && (!s.bad || k < s.badKey) {
-				s.bad, s.badKey = true, k
-			}
-			if text != "" {
-				s.bytes += len(k) + len(text)
-				s.fields++
-			}
-		}
-	}
-}
-
 // longest returns the list that is the longest on the wire.
 func longest(lists []string) string {
 	var found string
 	var most int
 	var scratch [3 * maxIDLen]byte
 	for _, list := range lists {
-		if n := len(appendEscaped(scratch[:0], list)); n > most {
+		if n := len(phpform.AppendEscaped(scratch[:0], list)); n > most {
 			found, most = list, n
 		}
 	}

@@ -1,0 +1,210 @@
+package phpform
+
+import (
+	"net/url"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+type order struct {
+	Note   string   `form:"-"`
+	State  string   `form:"state"`
+	Person person   `form:"person"`
+	Refund *refund  `form:"refund"`
+	Parcel []string `form:"parcels,omitempty"`
+}
+
+type person struct {
+	Name   string            `form:"name"`
+	IP     string            `form:"ip" empty:"0.0.0.0"`
+	Age    int               `form:"age,omitempty"`
+	Tags   []string          `form:"tags,omitempty"`
+	Fields map[string]string `form:"fields,omitempty"`
+	Home   address           `form:"home"`
+}
+
+type address struct {
+	City string `form:"city,omitempty"`
+}
+
+type refund struct {
+	Cents int `form:"cents"`
+}
+
+var orders = NewSchema(order{}, Dialect{}, Dialect{Names: map[string]string{"person": "buyer", "state": "status"}})
+
+// pairs returns the pairs of a form as a reader sees them.
+func pairs(form []byte) []string {
+	var all []string
+	for pair := range strings.SplitSeq(strings.TrimSuffix(string(form), "&"), "&") {
+		text, err := url.QueryUnescape(pair)
+		if err != nil {
+			panic(err)
+		}
+		all = append(all, text)
+	}
+	return all
+}
+
+func TestAppendWritesTheStructsInTheirOrder(t *testing.T) {
+	o := order{
+		Note: "not sent", State: "paid & sent",
+		Person: person{
+			Name: "Ann", Age: 7, Tags: []string{"a", "b"}, Home: address{City: "Bonn"},
+			Fields: map[string]string{"zip": "1", "10": "2", "9": "3", "016": "4", "16": "5", "a b": "6"},
+		},
+		Refund: &refund{}, Parcel: []string{"x"},
+	}
+	want := []string{
+		"state=paid & sent", "person[name]=Ann", "person[ip]=0.0.0.0", "person[age]=7", "person[tags]=a, b",
+		"person[fields][9]=3", "person[fields][10]=2", "person[fields][016]=4", "person[fields][16]=5",
+		"person[fields][a b]=6", "person[fields][zip]=1", "person[home][city]=Bonn", "refund[cents]=0", "parcels=x",
+	}
+	for range 20 { // maps are walked in another order each time
+		require.Equal(t, want, pairs(orders.Append(nil, 0, o)))
+	}
+	assert.Equal(t, orders.Append(nil, 0, o), orders.Append(nil, 0, &o))
+
+	t.Run("under a dialect's names", func(t *testing.T) {
+		for i, pair := range want {
+			want[i] = strings.NewReplacer("person", "buyer", "state", "status").Replace(pair)
+		}
+		assert.Equal(t, want, pairs(orders.Append(nil, 1, o)))
+	})
+
+	t.Run("without what is empty and may be left out", func(t *testing.T) {
+		for _, tags := range [][]string{nil, {}, {""}} {
+			o := order{Person: person{Tags: tags}}
+			assert.Equal(t, []string{"state=", "person[name]=", "person[ip]=0.0.0.0"}, pairs(orders.Append(nil, 0, o)))
+		}
+	})
+}
+
+func TestAppendEscapedWritesAsTheStandardLibrary(t *testing.T) {
+	for c := range 256 {
+		text := "a" + string([]byte{byte(c)}) + "é"
+		assert.Equal(t, "x="+url.QueryEscape(text), string(AppendEscaped([]byte("x="), text)))
+	}
+}
+
+func TestAReaderReadsEveryDialect(t *testing.T) {
+	r := NewReader(orders)
+	o := order{
+		State: "paid", Refund: &refund{Cents: -5}, Parcel: []string{"x", "y"},
+		Person: person{Name: "Zoë\xff", Age: 7, Tags: []string{"a"}, Fields: map[string]string{"7": "&=", "a b": "%"}},
+	}
+	for dialect := range 2 {
+		values, err := r.Parse(orders.Append(nil, dialect, o))
+		require.NoError(t, err)
+		var back order
+		require.NoError(t, orders.Decode(&back, values))
+		if dialect == 1 {
+			assert.Empty(t, back.State, "a name without brackets is read as the tags have it")
+			back.State = o.State
+		}
+		assert.Equal(t, o, back)
+	}
+}
+
+func TestParseNamesWhatItCannotRead(t *testing.T) {
+	r := NewReader(orders)
+	for form, want := range map[string]*FieldError{
+		"person[name]=%zz": {"Person.Name", "holds a malformed percent-escape"},
+		"person%5":         {"", "holds a malformed percent-escape"},
+	} {
+		_, err := r.Parse([]byte(form))
+		assert.Equal(t, want, err)
+	}
+	values, err := r.Parse([]byte("refund[cents]=x&person[age]=y"))
+	require.NoError(t, err)
+	assert.Equal(t, &FieldError{"Person.Age", "is not a number"}, orders.Decode(new(order), values), "the first of the struct")
+	assert.Equal(t, "phpform: Person.Age is not a number", orders.Decode(new(order), values).Error())
+	assert.Equal(t, "phpform: the form is odd", (&FieldError{"", "is odd"}).Error())
+}
+
+func TestMeasureBoundsTheForm(t *testing.T) {
+	long := strings.Repeat("]", 500)
+	for name, o := range map[string]order{
+		"nothing":    {},
+		"texts":      {State: long, Person: person{Name: long}, Parcel: []string{long, long}},
+		"entries":    {Person: person{Fields: map[string]string{"7": long, strings.Repeat("é", 300): "x", "empty": ""}}},
+		"a refund":   {Refund: &refund{Cents: -1 << 62}},
+		"everything": {State: "x", Person: person{Name: long, Age: 1 << 62, Tags: make([]string, 99)}, Refund: &refund{}},
+	} {
+		size := orders.Measure(o)
+		assert.False(t, size.Misread)
+		assert.Equal(t, size, orders.Measure(&o))
+		for dialect := range 2 {
+			assert.LessOrEqual(t, len(orders.Append(nil, dialect, o)), orders.Most(size), name)
+		}
+	}
+	assert.Equal(t, 9, orders.Keys())
+
+	size := orders.Measure(order{Person: person{Fields: map[string]string{"b]": "", "a]": "", "7": "x"}}})
+	assert.Equal(t, Size{Bytes: 2, Entries: 1, Misread: true, Name: "a]"}, size)
+	o := any(&order{Person: person{Name: "x", Fields: map[string]string{"7": "x"}}})
+	assert.Zero(t, testing.AllocsPerRun(100, func() { orders.Measure(o) }))
+}
+
+// A hostile form costs memory in proportion to its length.
+func TestParsingAHostileFormIsBounded(t *testing.T) {
+	const size = 1 << 18
+	r := NewReader(orders)
+	fill := func(s string) []byte { return []byte(strings.Repeat(s, size/len(s))) }
+	for name, body := range map[string][]byte{
+		"a huge index":     []byte("person[tags][999999999]=1&person[fields][999999999]=1"),
+		"deep nesting":     fill("[a]"),
+		"unknown keys":     fill("x[y]=1&"),
+		"entries":          fill("buyer[fields][]=1&"),
+		"texts":            fill("person[tags][]=1&"),
+		"one long key":     []byte("person[fields][" + strings.Repeat("k", size) + "]=1"),
+		"brackets in line": fill("buyer["),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			values, err := r.Parse(body)
+			require.NoError(t, err)
+			require.NoError(t, orders.Decode(new(order), values))
+			runtime.ReadMemStats(&after)
+			assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64*(len(body)+64<<10)))
+		})
+	}
+}
+
+// FuzzParse reads anything. What it reads, written and read again, is the same.
+func FuzzParse(f *testing.F) {
+	for _, form := range []string{
+		"person[", "]x[=1", "a[b]c]=1&a[[b]]", "person[fields][999999999]=1", "person[tags][999999999]=1",
+		"person" + strings.Repeat("[fields]", 100) + "=1", "buyer[fields][]=1&person[fields][+]=2", "person[age]=-1",
+		"state=paid&buyer%5Bname%5d=a+b&person[ip]=0.0.0.0&refund[cents]=5&parcels=a, b&parcels[]=c",
+	} {
+		f.Add([]byte(form))
+	}
+	r := NewReader(orders)
+	f.Fuzz(func(t *testing.T, form []byte) {
+		read := func(form []byte) (order, error) {
+			var o order
+			values, err := r.Parse(form)
+			if err == nil {
+				err = orders.Decode(&o, values)
+			}
+			return o, err
+		}
+		o, err := read(form)
+		if err != nil {
+			var bad *FieldError
+			require.ErrorAs(t, err, &bad)
+			return
+		}
+		require.False(t, orders.Measure(o).Misread)
+		again := orders.Append(nil, 0, o)
+		o2, err := read(again)
+		require.NoError(t, err)
+		require.Equal(t, string(again), string(orders.Append(nil, 0, o2)))
+	})
+}
