@@ -1,5 +1,7 @@
 package sqlstore
 
+import "context"
+
 // A dialect is what a database says in its own words.
 //
 // In its SQL {} stands for the prefix of the tables' names and @name for an
@@ -8,6 +10,12 @@ type dialect struct {
 	numbered   string // what a placeholder's number follows; "": placeholders are "?"
 	keepsPlans bool   // see Store.text
 	base64     bool   // bodies are in @rows, not in @bytes
+
+	// check returns an error, which names the setting, unless the server and
+	// the session at q let the store keep its promises. It is asked by Migrate,
+	// by the first call of each process, and in the app's transactions; see
+	// Store.everyTx. nil: there is nothing to ask.
+	check func(ctx context.Context, s *Store, q Querier) error
 
 	schema []string // each upgrades to the version that is its place, counted from 1
 	wal    string   // run before Migrate's transaction; "": nothing

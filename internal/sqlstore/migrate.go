@@ -20,6 +20,11 @@ func (s *Store) Migrate(ctx context.Context) error {
 			}
 		}
 		return s.db.InTx(ctx, true, func(q Querier) error {
+			if s.d.check != nil {
+				if err := s.d.check(ctx, s, q); err != nil {
+					return err
+				}
+			}
 			if s.d.lock != "" {
 				if err := s.lock(ctx, q, s.d.lock); err != nil {
 					return err

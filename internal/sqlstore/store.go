@@ -44,7 +44,11 @@ type Store struct {
 	front   horizon
 	trail   trail
 	tenants tenants
-	known   atomic.Bool // the schema is there, and of a version that this code knows
+
+	// What check and an outbox's check need not ask again.
+	known   atomic.Bool // of the store's own connections
+	knownTx atomic.Bool // of the app's transactions, where the dialect has a check
+	everyTx atomic.Bool // each of the app's transactions is checked; the dialect's check sets it
 }
 
 var _ webhook.Store = (*Store)(nil)
@@ -100,39 +104,61 @@ var errNoDatabase = errors.New("webhook: the store has no database: it was given
 func Channel(prefix string) string { return prefix + "wake" }
 
 // Tx returns an Outbox inside a transaction of the caller's.
-func (s *Store) Tx(tx Conn) webhook.Outbox { return outbox{s, conn{tx}} }
+func (s *Store) Tx(tx Conn) webhook.Outbox { return OutboxOn(s, conn{tx}) }
 
 // OutboxOn returns an Outbox of s inside a transaction of the caller's.
-func OutboxOn(s *Store, tx Querier) webhook.Outbox { return outbox{s, tx} }
+func OutboxOn(s *Store, tx Querier) webhook.Outbox { return &outbox{s: s, q: tx} }
 
 // outbox is an Outbox in a transaction of the caller's. It neither ends it nor
 // tries again what fails: on PostgreSQL a failed statement spoils the whole
 // transaction, so that an error is always returned.
 type outbox struct {
-	s *Store
-	q Querier
+	s       *Store
+	q       Querier
+	checked atomic.Bool
 }
 
-func (o outbox) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]webhook.Webhook, error) {
-	if err := o.s.check(ctx, o.q); err != nil {
+func (o *outbox) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]webhook.Webhook, error) {
+	if err := o.check(ctx); err != nil {
 		return nil, err
 	}
 	ws, err := o.s.webhooks(ctx, o.q, q)
 	return ws, o.s.explain(err)
 }
 
-func (o outbox) Enqueue(ctx context.Context, ds []webhook.Delivery) ([]string, error) {
-	if err := o.s.check(ctx, o.q); err != nil {
+func (o *outbox) Enqueue(ctx context.Context, ds []webhook.Delivery) ([]string, error) {
+	if err := o.check(ctx); err != nil {
 		return nil, err
 	}
 	had, _, err := o.s.enqueue(ctx, o.q, ds) // what may be rolled back is not known
 	return had, o.s.explain(err)
 }
 
+// check is the store's check on the transaction's own connection, which may be
+// of another pool, with other settings. It is made in the first transaction of
+// the process, or in each where the dialect asks for that.
+func (o *outbox) check(ctx context.Context) error {
+	if err := o.s.usable(ctx); err != nil || o.checked.Load() {
+		return err
+	}
+	known := &o.s.known
+	if o.s.d.check != nil {
+		known = &o.s.knownTx
+	}
+	if !known.Load() || o.s.everyTx.Load() {
+		if err := o.s.examine(ctx, o.q); err != nil {
+			return err
+		}
+		known.Store(true)
+	}
+	o.checked.Store(true)
+	return nil
+}
+
 // read runs f outside of a transaction.
 func (s *Store) read(ctx context.Context, f func(Querier) error) error {
 	return s.try(ctx, func() error {
-		if err := s.check(ctx, s.db); err != nil {
+		if err := s.check(ctx); err != nil {
 			return err
 		}
 		return f(s.db)
@@ -142,7 +168,7 @@ func (s *Store) read(ctx context.Context, f func(Querier) error) error {
 // write runs f in a transaction, which one statement is by itself.
 func (s *Store) write(ctx context.Context, several bool, f func(Querier) error) error {
 	return s.try(ctx, func() error {
-		if err := s.check(ctx, s.db); err != nil {
+		if err := s.check(ctx); err != nil {
 			return err
 		}
 		return s.db.InTx(ctx, several, f)
@@ -183,21 +209,38 @@ func (s *Store) usable(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// check returns an error unless Migrate was run here, by this version of the
-// library or by one with the same schema. It asks until it was told so once.
-func (s *Store) check(ctx context.Context, q Querier) error {
+// check returns an error unless the store can keep its promises on the server
+// that its connections lead to, and Migrate was run there, by this version of
+// the library or by one with the same schema. It asks until it was told so once.
+func (s *Store) check(ctx context.Context) error {
 	if err := s.usable(ctx); err != nil || s.known.Load() {
 		return err
+	}
+	examine := func(q Querier) error { return s.examine(ctx, q) }
+	err := error(nil)
+	if s.d.check == nil {
+		err = examine(s.db)
+	} else { // on one connection, as settings are of a session
+		err = s.db.InTx(ctx, true, examine)
+	}
+	if err == nil {
+		s.known.Store(true)
+	}
+	return err
+}
+
+// examine asks the server at the other end of one connection.
+func (s *Store) examine(ctx context.Context, q Querier) error {
+	if s.d.check != nil {
+		if err := s.d.check(ctx, s, q); err != nil {
+			return err
+		}
 	}
 	version, err := s.version(ctx, q)
 	if err != nil {
 		return s.explain(err)
 	}
-	if err := s.fits(version); err != nil {
-		return err
-	}
-	s.known.Store(true)
-	return nil
+	return s.fits(version)
 }
 
 // fits returns an error for a schema that this code cannot work with.
