@@ -17,6 +17,7 @@ type form struct {
 	Headers string // a line each, as typed
 	Sign    bool   // make a secret
 	Errors  map[string]string
+	Was     string // of the fields as they were when the form was made: see fingerprints
 
 	Lists    []List // nil with KnowsAny: any list may be typed
 	KnowsAny bool   // the app does not name its lists
@@ -24,13 +25,12 @@ type form struct {
 	Types    []choice
 	Sources  []choice
 	Formats  []choice
-	Conflict bool
 }
 
 // fieldLabels are the fields in the form's order.
 var fieldLabels = []label{
 	{"Name", "Name"}, {"URL", "URL"}, {"List", "List"}, {"Events", "Events"}, {"Sources", "Initialized from"},
-	{"Format", "Format"}, {"Headers", "Headers"},
+	{"Format", "Format"}, {"Headers", "Headers"}, {"NoRetry", "Retries"}, {"Keep", "While it is off"},
 }
 
 // Faults are the fields that something is wrong with.
@@ -103,7 +103,7 @@ func (v *visit) editForm() error {
 	if err != nil {
 		return err
 	}
-	return v.showForm(http.StatusOK, form{Webhook: w, Headers: headerLines(w.Headers)})
+	return v.showForm(http.StatusOK, form{Webhook: w, Headers: headerLines(w.Headers), Was: fingerprints(w)})
 }
 
 // headerLines writes header fields as they are typed.
@@ -203,15 +203,11 @@ func validateAll(w webhook.Webhook) map[string]string {
 // returns the error.
 func (v *visit) refuseForm(f form, err error) error {
 	var invalid *webhook.InvalidError
-	switch {
-	case errors.As(err, &invalid):
-		f.Errors[invalid.Field] = "This " + invalid.Reason + "."
-		return v.showForm(http.StatusUnprocessableEntity, f)
-	case errors.Is(err, webhook.ErrConflict):
-		f.Conflict = true
-		return v.showForm(http.StatusConflict, f)
+	if !errors.As(err, &invalid) {
+		return err
 	}
-	return err
+	f.Errors[invalid.Field] = "This " + invalid.Reason + "."
+	return v.showForm(http.StatusUnprocessableEntity, f)
 }
 
 func (v *visit) addWebhook() error {
@@ -229,29 +225,4 @@ func (v *visit) addWebhook() error {
 		return v.refuseForm(f, err)
 	}
 	return v.goTo(v.addressOfNew(added[0], true))
-}
-
-func (v *visit) editWebhook() error {
-	ctx, id := v.r.Context(), v.r.PathValue("id")
-	stored, err := v.webhook(ctx, id)
-	if err != nil {
-		return err
-	}
-	f := form{Webhook: stored}
-	f.Headers, f.Errors = readForm(v.r.PostForm, &f.Webhook)
-	if len(f.Errors) > 0 {
-		f.Webhook.Revision = v.revision()
-		return v.showForm(http.StatusUnprocessableEntity, f)
-	}
-	_, err = v.edit(ctx, id, func(w *webhook.Webhook) error {
-		if w.Revision != v.revision() {
-			return webhook.ErrConflict
-		}
-		readForm(v.r.PostForm, w)
-		return nil
-	})
-	if err != nil {
-		return v.refuseForm(f, err)
-	}
-	return v.goTo("webhooks/" + url.PathEscape(id) + "?done=saved")
 }

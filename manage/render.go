@@ -117,7 +117,7 @@ var notices = map[string]string{
 func (v *visit) render(status int, name, title string, data any) error {
 	section := name
 	switch name {
-	case "webhook", "form", "confirm", "resend", "resent", "added":
+	case "webhook", "form", "conflict", "confirm", "resend", "resent", "added":
 		section = "overview"
 	case "delivery":
 		section = "log"
