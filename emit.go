@@ -2,14 +2,11 @@ package webhook
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strconv"
+	"reflect"
 	"sync"
-	"time"
 
 	"github.com/listhook/webhook/internal/groupcommit"
-	"github.com/listhook/webhook/internal/ids"
 	"github.com/listhook/webhook/internal/limiter"
 )
 
@@ -27,11 +24,15 @@ import (
 // time, up to 50 ms: callers who outran the deliveries would only make them
 // later.
 func (d *Dispatcher) Emit(ctx context.Context, events ...Event) error {
-	emissions, err := d.plan(ctx, nil, events)
-	if err != nil || len(emissions) == 0 {
+	emissions, refused, err := d.plan(ctx, nil, true, events)
+	if err != nil {
 		return wrap("Emit", err)
 	}
-	r := &receipt{waiting: len(emissions), done: make(chan struct{})}
+	if len(emissions) == 0 {
+		d.noteRefused(refused)
+		return nil
+	}
+	r := &receipt{waiting: len(emissions), refused: refused, done: make(chan struct{})}
 	for _, e := range emissions {
 		e.receipt = r
 	}
@@ -53,22 +54,68 @@ func (d *Dispatcher) EmitTx(ctx context.Context, tx Outbox, events ...Event) err
 	if tx == nil {
 		return invalid("tx", "is nil")
 	}
-	emissions, err := d.plan(ctx, d.outbox(tx), events)
+	direct := d.isStore(tx)
+	emissions, refused, err := d.plan(ctx, d.outbox(tx), direct, events)
 	if err != nil {
 		return wrap("EmitTx", err)
 	}
-	var rows []Delivery
-	for _, e := range emissions {
-		rows = append(rows, e.rows...)
-	}
-	for len(rows) > 0 {
-		n := min(groupRows, len(rows))
-		if _, err := tx.Enqueue(ctx, rows[:n]); err != nil {
+	for rest := emissions; len(rest) > 0; {
+		n := groupOf(rest)
+		if err := d.enqueueTx(ctx, tx, rest[:n]); err != nil {
+			for _, e := range rest {
+				d.returnQuota(e, err)
+			}
 			return wrap("EmitTx", err)
 		}
-		rows = rows[n:]
+		rest = rest[n:]
+	}
+	d.noteRefused(refused)
+	return nil
+}
+
+// groupOf returns how many of emissions are stored in one call: at least one,
+// since the deliveries of one event are stored together or not at all.
+func groupOf(emissions []*emission) int {
+	rows, bytes := 0, 0
+	for i, e := range emissions {
+		r, b := e.size()
+		if rows, bytes = rows+r, bytes+b; i > 0 && (rows > groupRows || bytes > groupBytes) {
+			return i
+		}
+	}
+	return len(emissions)
+}
+
+// enqueueTx stores a group of emissions in a transaction of the caller's.
+func (d *Dispatcher) enqueueTx(ctx context.Context, tx Outbox, group []*emission) error {
+	rows := group[0].rows
+	for _, e := range group[1:] {
+		rows = append(rows[:len(rows):len(rows)], e.rows...)
+	}
+	had, err := tx.Enqueue(ctx, rows)
+	if err != nil {
+		return err
+	}
+	there := make(map[string]bool, len(had))
+	for _, id := range had {
+		there[id] = true
+	}
+	for _, e := range group {
+		for i := range e.rows {
+			e.notes[i].dup = there[e.rows[i].ID]
+		}
+		d.returnQuota(e, nil)
 	}
 	return nil
+}
+
+// isStore reports whether tx is no transaction, but the Dispatcher's own store.
+func (d *Dispatcher) isStore(tx Outbox) bool {
+	own := d.store
+	if v, ok := own.(*vault); ok {
+		own = v.Store
+	}
+	return reflect.TypeOf(tx).Comparable() && tx == Outbox(own)
 }
 
 // Wake asks for what is due now rather than at the next poll. It is cheap,
@@ -96,6 +143,7 @@ type note struct {
 	failing bool                   // its webhook is: it is for whoever makes the next probe
 	slot    *limiter.Slot[*flight] // of one that is born leased; nil: it is claimed in its turn
 	dup     bool                   // the store or the group had it already
+	quota   bool                   // it takes part of what its webhook may keep
 }
 
 func (e *emission) size() (rows, bytes int) {
@@ -110,134 +158,35 @@ type receipt struct {
 	mu      sync.Mutex
 	waiting int
 	err     error
+	refused []refusal // counted once all is stored
 	done    chan struct{}
 }
 
-func (r *receipt) report(err error) {
+// report notes the outcome of one emission and returns whether all are stored.
+func (r *receipt) report(err error) (stored bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.err == nil {
 		r.err = err
 	}
-	if r.waiting--; r.waiting == 0 {
-		close(r.done)
+	if r.waiting--; r.waiting > 0 {
+		return false
 	}
+	close(r.done)
+	return r.err == nil
 }
 
-// plan checks all events, then makes the deliveries of those that somebody
-// wants.
-func (d *Dispatcher) plan(ctx context.Context, tx Outbox, events []Event) ([]*emission, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	for i, e := range events {
-		if err := validate(e, d.opts.BodyLimit); err != nil {
-			var bad *InvalidError
-			if len(events) > 1 && errors.As(err, &bad) {
-				return nil, invalid("events["+strconv.Itoa(i)+"]."+bad.Field, bad.Reason)
-			}
-			return nil, err
+// emitted tells whom it concerns what became of an emission.
+func (d *Dispatcher) emitted(e *emission, err error) {
+	d.returnQuota(e, err)
+	if hook := d.opts.Hooks.Enqueued; err == nil && hook != nil {
+		if fresh := e.fresh(); len(fresh) > 0 {
+			d.guard("Hooks.Enqueued", func() { hook(fresh) })
 		}
 	}
-	var carrier map[string]string
-	var emissions []*emission
-	for _, e := range events {
-		m := e.meta()
-		targets, err := d.registry.wanting(ctx, tx, e.Type(), &m)
-		if err != nil {
-			return nil, err
-		}
-		if targets = d.keepable(ctx, targets, tx == nil); len(targets) == 0 {
-			continue
-		}
-		if d.opts.Hooks.Carrier != nil && carrier == nil {
-			d.guard("Hooks.Carrier", func() { carrier = d.opts.Hooks.Carrier(ctx) })
-		}
-		em, err := newEmission(e, m, targets, carrier)
-		if err != nil {
-			return nil, err
-		}
-		emissions = append(emissions, em)
+	if e.receipt.report(err) {
+		d.noteRefused(e.receipt.refused)
 	}
-	return emissions, nil
-}
-
-// urgent are the types that must not wait behind others of their webhook.
-func urgent(t EventType) bool {
-	return t == TypeUnsubscribe || t == TypeBounce || t == TypeSubscribe
-}
-
-// urgency is how much earlier an urgent delivery is due: first in its lane,
-// without a further column in every store.
-const urgency = 365 * 24 * time.Hour
-
-// due is when a delivery is due that is to be attempted at once.
-func due(t EventType, at time.Time) time.Time {
-	if urgent(t) {
-		return at.Add(-urgency)
-	}
-	return at
-}
-
-// newEmission makes the delivery of an event to each of targets, encoding the
-// body once for each format and list.
-func newEmission(e Event, m Meta, targets []*target, carrier map[string]string) (*emission, error) {
-	created := now()
-	if m.ID == "" {
-		m.ID = ids.NewEvent(created)
-	}
-	if m.Time.IsZero() {
-		m.Time = time.Now()
-	}
-	if m.By == "" {
-		m.By = string(m.Source)
-	}
-	first := due(e.Type(), created)
-	bodies := dialects{event: e, meta: m}
-	em := new(emission)
-	if em.rows, em.notes = em.one[:], em.oneNote[:]; len(targets) > 1 {
-		em.rows, em.notes = make([]Delivery, len(targets)), make([]note, len(targets))
-	}
-	for i, t := range targets {
-		body, err := bodies.body(t.Format, t.wireList(&m))
-		if err != nil {
-			return nil, err
-		}
-		em.notes[i].held, em.notes[i].failing = t.Hold.After(created), t.Health.failing()
-		em.rows[i] = Delivery{
-			ID: ids.Delivery(t.ID, string(e.Type()), m.ID), Account: m.Account, WebhookID: t.ID,
-			EventID: m.ID, Type: e.Type(), Body: body, Carrier: carrier,
-			Created: created, State: StatePending, Due: first,
-		}
-		if t.Off != "" { // what is kept goes in the order in which it happened
-			em.rows[i].Due = created
-		}
-	}
-	return em, nil
-}
-
-// dialects are the bodies of an event: one for each format and list.
-type dialects struct {
-	event Event
-	meta  Meta
-	known []dialect
-}
-
-type dialect struct {
-	format Format
-	list   string
-	body   []byte
-}
-
-func (ds *dialects) body(f Format, list string) ([]byte, error) {
-	for i := range ds.known {
-		if k := &ds.known[i]; k.format == f && k.list == list {
-			return k.body, nil
-		}
-	}
-	body, err := encode(ds.event, ds.meta, list, f)
-	ds.known = append(ds.known, dialect{f, list, body})
-	return body, err
 }
 
 // reserve lets deliveries be born leased to this process where it is running,
@@ -286,10 +235,7 @@ func (d *Dispatcher) enqueue(group []*emission) {
 				d.hold(&flight{Delivery: e.rows[j], slot: n.slot})
 			}
 		}
-		if err == nil && d.opts.Hooks.Enqueued != nil {
-			d.guard("Hooks.Enqueued", func() { d.opts.Hooks.Enqueued(e.fresh()) })
-		}
-		e.receipt.report(err)
+		d.emitted(e, err)
 	}
 	if hungry {
 		d.Wake()

@@ -60,8 +60,9 @@ type Event interface {
 // Meta is what every event says of itself.
 type Meta struct {
 	// ID makes emitting twice harmless: one event type with one ID is
-	// delivered once to each webhook. At most 255 bytes. Empty: a UUID of
-	// version 7 is generated. Those of the app's own do best to be such UUIDs
+	// delivered once to each webhook, a Subscribe and an Unsubscribe once for
+	// each list that they name to it. Emit an event again with the same Lists,
+	// in any order. At most 255 bytes. Empty: a UUID of version 7 is generated. Those of the app's own do best to be such UUIDs
 	// too, which keep a large log's index fast. ID, Account and Lists are UTF-8
 	// without NUL, as every store can keep it.
 	ID string
@@ -70,10 +71,16 @@ type Meta struct {
 	// that of an app with a single tenant. At most 255 bytes.
 	Account string
 
-	// Lists are the lists that the event is for. However many they are, a
-	// webhook gets the event once. Each has at most 255 bytes, no white space
-	// around it, and is neither "" nor "0", which stands for none on the wire.
-	// Empty: only webhooks of every list get it.
+	// Lists are the lists that the event is for. A body names one list. A
+	// webhook of one list gets the event once, if its list is among these, and
+	// the body names that list. A webhook of every list gets a Subscribe and an
+	// Unsubscribe once for each list, since receivers keep the members of each
+	// list by them; it gets an event of another type once, and the body names
+	// the first list. Dispatcher.Explain says so of each webhook.
+	//
+	// Each has at most 255 bytes, no white space around it, and is neither ""
+	// nor "0", which stands for none on the wire; one that comes twice counts once. Empty: only webhooks
+	// of every list get the event, once, and the body names no list.
 	Lists []string
 
 	// Source says how the event was initiated. It is required.
@@ -89,14 +96,16 @@ type Meta struct {
 
 func (m Meta) meta() Meta { return m }
 
-// Subscribe: somebody was subscribed to a list.
+// Subscribe: somebody was subscribed to a list. One who is subscribed to
+// several at once may be one event: see Meta.Lists.
 type Subscribe struct {
 	Meta       `form:"-"`
 	Subscriber Subscriber `form:"subscriber"`
 	Form       Form       `form:"form"` // when a form did it
 }
 
-// Unsubscribe: somebody was unsubscribed from a list.
+// Unsubscribe: somebody was unsubscribed from a list. One who is unsubscribed
+// from several at once may be one event: see Meta.Lists.
 type Unsubscribe struct {
 	Meta       `form:"-"`
 	Subscriber Subscriber         `form:"subscriber"`

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -11,90 +12,243 @@ import (
 // keeping knows how much the webhooks that are off and keep their events hold,
 // so that they hold no more than Options.KeepLimit.
 type keeping struct {
-	mu   sync.Mutex
-	byID map[string]*kept
+	mu     sync.Mutex
+	byID   map[string]*kept
+	counts shared[struct{}] // by the webhook's ID
 }
 
 // kept is what one webhook holds. The store counts it once in a while; in
 // between what is emitted here is added.
 type kept struct {
+	offSince time.Time // of the webhook: what was known of the time before is void
 	n        int
 	added    int // since the count under way began
-	counting bool
 	counted  time.Time
+
+	// What transactions may have added since the last count. Whether they were
+	// committed only the store knows.
+	offered int
+	since   time.Time // the first of these
 }
 
-// keptFresh is for how long a count is good. What other processes add
-// meanwhile may go beyond the limit.
-const keptFresh = time.Minute
+const (
+	// keptFresh is for how long a count is good. What other processes add
+	// meanwhile may go beyond the limit.
+	keptFresh = time.Minute
 
-// maxKept is how many webhooks are remembered.
-const maxKept = 10_000
+	// maxKept is how many webhooks are remembered.
+	maxKept = 10_000
 
-// keepable returns those of targets that get an event: all but the ones that
-// are off and full. Of these it notes that they did not keep it. Within a
-// transaction of the caller's it does not wait for the store, which may have
-// no second connection.
-func (d *Dispatcher) keepable(ctx context.Context, targets []*target, waits bool) []*target {
-	if !slices.ContainsFunc(targets, func(t *target) bool { return t.Off != "" }) {
-		return targets
+	// offeredMost is how many deliveries transactions may add, beside a tenth of
+	// the limit, before they are counted ahead of time.
+	offeredMost = 500
+)
+
+// A refusal is a number of deliveries that a webhook which is off did not keep.
+type refusal struct {
+	target *target
+	n      int
+}
+
+// noteRefused counts what was not kept in Webhook.NotKept.
+func (d *Dispatcher) noteRefused(rs []refusal) {
+	for _, r := range rs {
+		d.see(r.target, sighting{revision: r.target.Revision, unkept: r.n})
 	}
-	return slices.DeleteFunc(slices.Clone(targets), func(t *target) bool {
-		if t.Off == "" || d.keeps(ctx, t, waits) {
-			return false
-		}
-		d.see(t, sighting{revision: t.Revision, unkept: 1})
-		return true
-	})
 }
 
-// keeps reports whether t has room for one more, and takes it.
-func (d *Dispatcher) keeps(ctx context.Context, t *target, waits bool) bool {
-	ks := &d.keeping
-	ks.mu.Lock()
-	defer ks.mu.Unlock()
+// hasOff reports whether one of the webhooks is off.
+func hasOff(targets []*target) bool {
+	return slices.ContainsFunc(targets, func(t *target) bool { return t.Off != "" })
+}
+
+// admitAll takes the deliveries out of an emission that webhooks which are off
+// have no room for, and adds them to refused. Within a transaction of the
+// caller's, unless direct, all are admitted: if it is rolled back nothing may
+// have been counted, and if it is committed a later count drops what was too
+// much. It waits there for no call of the store, which may have no second
+// connection.
+func (d *Dispatcher) admitAll(ctx context.Context, e *emission, targets []*target, direct bool, refused []refusal) ([]refusal, error) {
+	rows, notes := e.rows, e.notes
+	e.rows, e.notes = e.rows[:0], e.notes[:0]
+	for _, t := range targets {
+		n := 0
+		for n < len(rows) && rows[n].WebhookID == t.ID {
+			n++
+		}
+		room := n
+		switch {
+		case t.Off == "":
+		case !direct:
+			d.offer(t, n, rows[0].Created)
+		default:
+			var err error
+			if room, err = d.admit(ctx, t, n); err != nil {
+				return refused, err
+			}
+			for i := range notes[:room] {
+				notes[i].quota = true
+			}
+			if room < n {
+				refused = append(refused, refusal{t, n - room})
+			}
+		}
+		e.rows, e.notes = append(e.rows, rows[:room]...), append(e.notes, notes[:room]...)
+		rows, notes = rows[n:], notes[n:]
+	}
+	return refused, nil
+}
+
+// of returns what is known of a webhook. The caller holds mu.
+func (ks *keeping) of(t *target) *kept {
 	k := ks.byID[t.ID]
-	if k == nil {
+	if k == nil || !k.offSince.Equal(t.OffSince) {
 		if len(ks.byID) >= maxKept {
 			clear(ks.byID)
 		}
-		k = &kept{}
+		k = &kept{offSince: t.OffSince}
 		ks.byID[t.ID] = k
 	}
-	if !k.counting && time.Since(k.counted) >= keptFresh {
-		k.counting, k.added = true, 0
-		if waits {
-			ks.mu.Unlock()
-			d.countKept(ctx, t, k)
-			ks.mu.Lock()
-		} else {
-			go d.countKept(context.Background(), t, k)
-		}
-	}
-	if k.n >= d.opts.KeepLimit {
-		return false
-	}
-	k.n++
-	k.added++
-	return true
+	return k
 }
 
-// countKept asks the store how much t keeps.
+// admit returns how many of n more deliveries t has room for, and takes it. The
+// error is that of ctx, if that ends first.
+func (d *Dispatcher) admit(ctx context.Context, t *target, n int) (int, error) {
+	ks := &d.keeping
+	ks.mu.Lock()
+	defer ks.mu.Unlock()
+	k := ks.of(t)
+	if time.Since(k.counted) >= keptFresh {
+		ks.mu.Unlock()
+		_, err := ks.counts.do(ctx, t.ID, func(ctx context.Context) (struct{}, error) {
+			d.countKept(ctx, t, k)
+			return struct{}{}, nil
+		})
+		ks.mu.Lock()
+		if err != nil {
+			return 0, err
+		}
+	}
+	room := min(n, max(d.opts.KeepLimit-k.n, 0))
+	k.n += room
+	k.added += room
+	return room, nil
+}
+
+// offer notes that a transaction may add n deliveries, created then, to what t keeps, and has
+// them counted in the background.
+func (d *Dispatcher) offer(t *target, n int, created time.Time) {
+	ks := &d.keeping
+	ks.mu.Lock()
+	defer ks.mu.Unlock()
+	k := ks.of(t)
+	if k.offered == 0 {
+		k.since = created
+	}
+	k.offered += n
+	age, early := time.Since(k.counted), k.offered >= offeredMost+d.opts.KeepLimit/10
+	if age >= keptFresh || early && age >= time.Second {
+		ks.counts.start(t.ID, func(ctx context.Context) (struct{}, error) {
+			d.countKept(ctx, t, k)
+			return struct{}{}, nil
+		})
+	}
+}
+
+// returnQuota gives back what an emission took of what webhooks may keep: all
+// of it if it was not stored, else that of deliveries which were there already.
+func (d *Dispatcher) returnQuota(e *emission, err error) {
+	for i := range e.notes {
+		if n := &e.notes[i]; n.quota && (err != nil || n.dup) {
+			n.quota = false
+			d.keeping.release(e.rows[i].WebhookID)
+		}
+	}
+}
+
+// release gives the room of one delivery back.
+func (ks *keeping) release(webhook string) {
+	ks.mu.Lock()
+	defer ks.mu.Unlock()
+	if k := ks.byID[webhook]; k != nil {
+		k.n, k.added = max(k.n-1, 0), max(k.added-1, 0)
+	}
+}
+
+// forget has the next event of a webhook count what it keeps.
+func (ks *keeping) forget(webhook string) {
+	ks.mu.Lock()
+	defer ks.mu.Unlock()
+	delete(ks.byID, webhook)
+}
+
+// countKept asks the store how much t keeps, and drops what transactions added
+// beyond the limit.
 func (d *Dispatcher) countKept(ctx context.Context, t *target, k *kept) {
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	n, err := d.store.Count(ctx, DeliveryQuery{
-		Account: t.Account, Webhook: t.ID, States: []State{StatePending}, Limit: d.opts.KeepLimit,
-	})
+	ks := &d.keeping
+	ks.mu.Lock()
+	offered, since := k.offered, k.since
+	k.added, k.offered = 0, 0
+	ks.mu.Unlock()
+	n, err := d.store.Count(ctx, waitingFor(t, d.opts.KeepLimit+min(offered, 1)))
+	if err == nil && n > d.opts.KeepLimit {
+		n = d.opts.KeepLimit
+		err = d.trimKept(ctx, t, since)
+	}
 	if err != nil {
 		d.complain("counting what is kept", err)
 	}
-	d.keeping.mu.Lock()
-	defer d.keeping.mu.Unlock()
-	k.counting, k.counted = false, time.Now()
+	ks.mu.Lock()
+	defer ks.mu.Unlock()
+	k.counted = time.Now()
 	if err == nil {
 		k.n = n + k.added
 	}
+}
+
+// waitingFor selects what waits for t, up to a limit.
+func waitingFor(t *target, limit int) DeliveryQuery {
+	return DeliveryQuery{Account: t.Account, Webhook: t.ID, States: []State{StatePending}, Limit: limit}
+}
+
+// trimKept erases what t keeps beyond the limit: the newest of what was created
+// since a time. What several processes trim at once is read before it is
+// counted, so that none of them takes a part for too much that another has
+// trimmed already.
+func (d *Dispatcher) trimKept(ctx context.Context, t *target, since time.Time) error {
+	q := waitingFor(t, cancelRows)
+	q.Since, q.Brief = since, true
+	for {
+		w, err := d.find(ctx, t.Account, t.ID)
+		if err != nil || w.Off == "" || !w.Keep {
+			return ignoreNotFound(err)
+		}
+		ds, err := d.store.Deliveries(ctx, q)
+		if err != nil {
+			return err
+		}
+		n, err := d.store.Count(ctx, waitingFor(t, d.opts.KeepLimit+cancelRows))
+		if err != nil {
+			return err
+		}
+		ds = ds[:max(min(len(ds), n-d.opts.KeepLimit), 0)]
+		n, err = d.cancelAll(ctx, ds, "Canceled: the webhook keeps no more while it is off.", true)
+		if n > 0 {
+			d.noteRefused([]refusal{{t, n}})
+		}
+		if err != nil || n == 0 {
+			return err
+		}
+	}
+}
+
+// ignoreNotFound returns err unless it is that there is no such webhook.
+func ignoreNotFound(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // expireKept erases what webhooks that are off have kept for longer than the
@@ -165,8 +319,6 @@ func (d *Dispatcher) DropPending(ctx context.Context, account, webhook string) (
 		return 0, wrap("DropPending", err)
 	}
 	n, err = d.cancelWaiting(ctx, w, "Canceled: what waited for the webhook was dropped.")
-	d.keeping.mu.Lock()
-	delete(d.keeping.byID, webhook)
-	d.keeping.mu.Unlock()
+	d.keeping.forget(webhook)
 	return n, wrap("DropPending", err)
 }

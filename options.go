@@ -54,7 +54,9 @@ type Options struct {
 
 	// KeepLimit is how many deliveries wait at most for a webhook that is off
 	// and keeps its events: 100,000 by default. What comes beyond it, or is
-	// older than Retention, is not kept, and counted in Webhook.NotKept.
+	// older than Retention, is not kept, and counted in Webhook.NotKept. What
+	// EmitTx adds beyond it is erased once it is committed and counted, within
+	// a minute or when the same process next emits for the webhook.
 	KeepLimit int
 
 	// SwitchOffAfter is for how long all attempts of a webhook must fail before
@@ -95,7 +97,9 @@ type Hooks struct {
 	// caller's trace context. It is found again in Delivery.Carrier.
 	Carrier func(ctx context.Context) map[string]string
 
-	// Enqueued is called when deliveries became durable.
+	// Enqueued is called when deliveries of an Emit became durable, but for those
+	// that were stored before. What EmitTx adds becomes durable with the
+	// caller's transaction, so it is not called then.
 	Enqueued func(ds []Delivery)
 
 	// Attempt is called before an attempt is made. The context that it returns

@@ -61,7 +61,7 @@ type Webhook struct {
 	OffSince time.Time // when it went off; zero: it is on
 	Created  time.Time
 	Revision int64 // of what its owner edits, raised by Dispatcher.PutWebhook
-	NotKept  int   // events that it did not keep, though Keep says so, since it last went off
+	NotKept  int   // deliveries that it did not keep, though Keep says so, since it last went off
 	Health   Health
 	Sealed   []byte // URL, Secrets and Headers, encrypted: see Options.EncryptionKeys; else nil
 }
@@ -322,19 +322,7 @@ func (w *Webhook) sentence(why mismatch, t EventType, m *Meta) string {
 		return fmt.Sprintf("The webhook is tied to list %s, which is none of the event's.", w.List)
 	}
 	if w.Off != "" {
-		return "The webhook is off and keeps the event until it is switched on."
+		return "The webhook is off and keeps the event until it is switched on." + w.listsSentence(t, m)
 	}
-	return "The webhook gets the event."
-}
-
-// wireList is the list that w's body names: its own, else the event's first,
-// else 0, the protocol's word for none.
-func (w *Webhook) wireList(m *Meta) string {
-	switch {
-	case w.List != "":
-		return w.List
-	case len(m.Lists) > 0:
-		return m.Lists[0]
-	}
-	return "0"
+	return "The webhook gets the event." + w.listsSentence(t, m)
 }

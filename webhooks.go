@@ -217,7 +217,8 @@ func (d *Dispatcher) put(ctx context.Context, w *Webhook) (err error) {
 type Explanation struct {
 	Webhook Webhook
 	Matches bool
-	Reason  string // the first reason against it, in a sentence for the owner; or that it gets it
+	Reason  string   // the first reason against it, in a sentence for the owner; or that it gets it
+	Lists   []string // the list that each of its deliveries names, "0" for none; nil: it gets none
 }
 
 // Explain says of each webhook of the event's account whether it gets the
@@ -235,6 +236,9 @@ func (d *Dispatcher) Explain(ctx context.Context, e Event) ([]Explanation, error
 	for i, w := range ws {
 		why := w.compare(e.Type(), &m)
 		explained[i] = Explanation{Webhook: w, Matches: why == matches, Reason: w.sentence(why, e.Type(), &m)}
+		if why == matches {
+			explained[i].Lists = w.wireLists(e.Type(), &m)
+		}
 	}
 	return explained, nil
 }

@@ -39,12 +39,16 @@ func NewEvent(at time.Time) string {
 // It is a hash. If the event's ID is a UUID of version 7, the time of the UUID
 // comes before the hash: rows that are stored together then lie together in the
 // index of the store, while bare hashes would touch one page of it each.
-func Delivery(webhook, eventType, event string) string {
-	var scratch [512]byte
+//
+// A list is given if the webhook gets the event once for each of several lists.
+func Delivery(webhook, eventType, event string, list ...string) string {
+	var scratch [1024]byte
 	text := scratch[:0]
 	for _, part := range [...]string{webhook, eventType, event} {
-		text = binary.AppendUvarint(text, uint64(len(part)))
-		text = append(text, part...)
+		text = appendPart(text, part)
+	}
+	for _, part := range list {
+		text = appendPart(text, part)
 	}
 	sum := sha256.Sum256(text)
 	const prefix = "msg_"
@@ -69,4 +73,10 @@ func appendTime(text []byte, id string) []byte {
 		}
 	}
 	return digits
+}
+
+// appendPart appends one part and its length, so that no two sequences of parts
+// have the same text.
+func appendPart(text []byte, part string) []byte {
+	return append(binary.AppendUvarint(text, uint64(len(part))), part...)
 }

@@ -1,0 +1,58 @@
+package webhook
+
+import (
+	"context"
+	"sync"
+)
+
+// A shared group makes one call of the store for all who ask for the same at
+// the same time. The call has a context of its own, so that a caller who gives
+// up neither fails the others nor waits for them. Its zero value is ready.
+type shared[T any] struct {
+	mu    sync.Mutex
+	calls map[string]*sharedCall[T]
+}
+
+// A sharedCall is one that is under way.
+type sharedCall[T any] struct {
+	done  chan struct{} // closed when value and err are set
+	value T
+	err   error
+}
+
+// do returns what call returns, which a call under way may be asked for
+// already, or the error of ctx if that ends first.
+func (s *shared[T]) do(ctx context.Context, key string, call func(context.Context) (T, error)) (T, error) {
+	c := s.start(key, call)
+	select {
+	case <-c.done:
+		return c.value, c.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+// start has call begin, unless one with that key is under way.
+func (s *shared[T]) start(key string, call func(context.Context) (T, error)) *sharedCall[T] {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.calls[key]; c != nil {
+		return c
+	}
+	if s.calls == nil {
+		s.calls = map[string]*sharedCall[T]{}
+	}
+	c := &sharedCall[T]{done: make(chan struct{})}
+	s.calls[key] = c
+	go func() {
+		ctx, cancel := bounded(context.Background())
+		defer cancel()
+		c.value, c.err = call(ctx)
+		s.mu.Lock()
+		delete(s.calls, key)
+		s.mu.Unlock()
+		close(c.done)
+	}()
+	return c
+}
