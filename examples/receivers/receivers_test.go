@@ -46,7 +46,7 @@ var (
 // same in the end.
 func TestReceivers(t *testing.T) {
 	ran := languages(t)
-	moved := person("1", "Ada", map[string]string{"7": "Paris"})
+	moved := person("1", "Ada", map[string]string{"7": "Paris", "8": webhook.Choices("B")})
 	for _, use := range []struct {
 		folder string
 		events []webhook.Event // in the order in which they arrive
@@ -66,7 +66,7 @@ func TestReceivers(t *testing.T) {
 			},
 			rows: map[string][]string{
 				`SELECT id, email, first_name, last_name FROM subscribers ORDER BY id`:           {"1|ada@example.com|Ada|", "2|grace@example.com|Grace|"},
-				`SELECT subscriber, field, value FROM fields ORDER BY subscriber, field`:         {"1|7|Paris"},
+				`SELECT subscriber, field, value FROM fields ORDER BY subscriber, field`:         {"1|7|Paris", "1|8|||B||"},
 				`SELECT list, subscriber, subscribed FROM memberships ORDER BY list, subscriber`: {"12|1|1", "12|2|0", "13|1|1"},
 			},
 			page: "2 subscribed\n",

@@ -15,7 +15,10 @@ ini_set('display_errors', '0'); // else PHP answers 200 to its own faults
 const TOLERANCE = 300;          // seconds that the sender's clock may differ
 const REMEMBER = 90 * 86400;    // seconds: longer than anything is sent again
 
-/** Calls $apply with the event that came, in a transaction, or $page if none did. */
+/**
+ * Calls $apply with the event that came, its person and its webhook-id, in a
+ * transaction, or $page if none came.
+ */
 function receive(string $schema, callable $apply, callable $page): never
 {
     $db = new PDO('sqlite:' . (getenv('RECEIVER_DATA') ?: 'receiver.db'));
@@ -44,9 +47,21 @@ function receive(string $schema, callable $apply, callable $page): never
     }
     run($db, 'DELETE FROM seen WHERE at < CAST(? AS INTEGER)', [time() - REMEMBER]);
     $person = $_POST['subscriber'] ?? $_POST['contact'] ?? []; // by the webhook's format
-    $apply($db, $_POST, $person);
+    $apply($db, $_POST, is_array($person) ? $person : [], $id);
     $db->exec('COMMIT');
     answer(200, 'thank you');
+}
+
+/** Returns a text of an event; '' if it has none. */
+function text(array $values, string|int $key): string
+{
+    return is_string($values[$key] ?? null) ? $values[$key] : '';
+}
+
+/** Returns when an event happened, as a Unix time. */
+function happened(array $event): int
+{
+    return strtotime(text($event, 'date_time')) ?: throw new UnexpectedValueException('the event has no time');
 }
 
 /** Executes a statement and returns how many rows it changed. */

@@ -4,11 +4,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/listhook/webhook"
@@ -39,7 +41,7 @@ func apply(ctx context.Context, tx *sql.Tx, e webhook.Event) error {
 		return nil // the webhook was set to more than this needs
 	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO reactions (campaign, reaction, subscriber) VALUES (?, ?, ?)
-		ON CONFLICT DO UPDATE SET times = times + 1`, campaign.ID, e.Type(), subscriber.ID)
+		ON CONFLICT DO UPDATE SET times = times + 1`, campaign.ID, e.Type(), cmp.Or(subscriber.ID, strings.ToLower(subscriber.Email)))
 	return err
 }
 

@@ -13,7 +13,8 @@ import (
 )
 
 // Somebody may come back. Only the latest time of each counts, so that the
-// order in which events arrive makes no difference.
+// order in which events arrive makes no difference; in one second, it is that of
+// leaving. The list '0' stands for every list.
 const schema = `
 CREATE TABLE IF NOT EXISTS people (
   email TEXT NOT NULL COLLATE NOCASE, list TEXT NOT NULL,
@@ -23,8 +24,14 @@ CREATE TABLE IF NOT EXISTS people (
 CREATE TABLE IF NOT EXISTS bounced (
   email TEXT PRIMARY KEY COLLATE NOCASE, code TEXT NOT NULL, description TEXT NOT NULL
 );
+CREATE VIEW IF NOT EXISTS unsubscribed AS
+  SELECT p.email, p.list, p.joined, max(p.gone, coalesce(every.gone, 0)) AS gone
+  FROM people p LEFT JOIN people every ON every.list = '0' AND every.email = p.email;
 CREATE VIEW IF NOT EXISTS suppressed AS
-  SELECT email, 'list ' || list AS scope, 'unsubscribed' AS why FROM people WHERE gone > 0 AND gone >= joined
+  SELECT email, 'list ' || list AS scope, 'unsubscribed' AS why FROM unsubscribed
+  WHERE list <> '0' AND gone > 0 AND gone >= joined
+  UNION ALL SELECT email, 'every list', 'unsubscribed' FROM people every
+  WHERE list = '0' AND gone > 0 AND gone >= (SELECT max(joined) FROM people p WHERE p.email = every.email)
   UNION ALL SELECT email, 'every list', code || ' ' || description FROM bounced;`
 
 func main() { receive.Main(receive.Receiver{Schema: schema, Apply: apply, Page: page}) }
@@ -36,7 +43,7 @@ func apply(ctx context.Context, tx *sql.Tx, e webhook.Event) error {
 	case webhook.Unsubscribe:
 		return note(ctx, tx, "gone", e.Meta, e.Subscriber)
 	case webhook.Bounce:
-		if e.Details.Type != webhook.BounceHard {
+		if e.Details.Type != webhook.BounceHard || e.Subscriber.Email == "" {
 			return nil // a full mailbox, say: the address is still good
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO bounced (email, code, description) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
@@ -47,16 +54,18 @@ func apply(ctx context.Context, tx *sql.Tx, e webhook.Event) error {
 }
 
 // note notes when somebody joined the event's list or was gone from it: the
-// column.
+// column. Who leaves without a list leaves every list.
 func note(ctx context.Context, tx *sql.Tx, column string, m webhook.Meta, s webhook.Subscriber) error {
-	for _, list := range m.Lists {
-		_, err := tx.ExecContext(ctx, `INSERT INTO people (email, list, `+column+`) VALUES (?, ?, ?)
-			ON CONFLICT DO UPDATE SET `+column+` = max(`+column+`, excluded.`+column+`)`, s.Email, list, m.Time.Unix())
-		if err != nil {
-			return err
-		}
+	if s.Email == "" {
+		return nil
 	}
-	return nil
+	list := "0"
+	if len(m.Lists) > 0 {
+		list = m.Lists[0] // a delivery names one
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO people (email, list, `+column+`) VALUES (?, ?, ?)
+		ON CONFLICT DO UPDATE SET `+column+` = max(`+column+`, excluded.`+column+`)`, s.Email, list, m.Time.Unix())
+	return err
 }
 
 // page is the list, a line for each address, for other programs to read.

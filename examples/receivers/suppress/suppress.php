@@ -8,7 +8,8 @@ declare(strict_types=1);
 require __DIR__ . '/../receive/receive.php';
 
 // Somebody may come back. Only the latest time of each counts, so that the
-// order in which events arrive makes no difference.
+// order in which events arrive makes no difference; in one second, it is that of
+// leaving. The list '0' stands for every list.
 const SCHEMA = "
 CREATE TABLE IF NOT EXISTS people (
   email TEXT NOT NULL COLLATE NOCASE, list TEXT NOT NULL,
@@ -18,11 +19,20 @@ CREATE TABLE IF NOT EXISTS people (
 CREATE TABLE IF NOT EXISTS bounced (
   email TEXT PRIMARY KEY COLLATE NOCASE, code TEXT NOT NULL, description TEXT NOT NULL
 );
+CREATE VIEW IF NOT EXISTS unsubscribed AS
+  SELECT p.email, p.list, p.joined, max(p.gone, coalesce(every.gone, 0)) AS gone
+  FROM people p LEFT JOIN people every ON every.list = '0' AND every.email = p.email;
 CREATE VIEW IF NOT EXISTS suppressed AS
-  SELECT email, 'list ' || list AS scope, 'unsubscribed' AS why FROM people WHERE gone > 0 AND gone >= joined
+  SELECT email, 'list ' || list AS scope, 'unsubscribed' AS why FROM unsubscribed
+  WHERE list <> '0' AND gone > 0 AND gone >= joined
+  UNION ALL SELECT email, 'every list', 'unsubscribed' FROM people every
+  WHERE list = '0' AND gone > 0 AND gone >= (SELECT max(joined) FROM people p WHERE p.email = every.email)
   UNION ALL SELECT email, 'every list', code || ' ' || description FROM bounced;";
 
 receive(SCHEMA, function (PDO $db, array $event, array $person): void {
+    if (text($person, 'email') === '') {
+        return;
+    }
     switch ($event['type']) {
         case 'subscribe':
             note($db, 'joined', $event, $person);
@@ -31,9 +41,10 @@ receive(SCHEMA, function (PDO $db, array $event, array $person): void {
             note($db, 'gone', $event, $person);
             break;
         case 'bounce':
-            if ($event['bounce']['type'] === 'hard') { // else a full mailbox, say: the address is still good
+            $bounce = is_array($event['bounce'] ?? null) ? $event['bounce'] : [];
+            if (text($bounce, 'type') === 'hard') { // else a full mailbox, say: the address is still good
                 run($db, 'INSERT INTO bounced (email, code, description) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
-                    [$person['email'], $event['bounce']['code'] ?? '', $event['bounce']['description'] ?? '']);
+                    [$person['email'], text($bounce, 'code'), text($bounce, 'description')]);
             }
     }
 }, function (PDO $db): void {
@@ -44,13 +55,13 @@ receive(SCHEMA, function (PDO $db, array $event, array $person): void {
     answer(200, rtrim($lines));
 });
 
-/** Notes when somebody joined the event's list or was gone from it: the column. */
+/**
+ * Notes when somebody joined the event's list or was gone from it: the column.
+ * Who leaves without a list, which is '0', leaves every list.
+ */
 function note(PDO $db, string $column, array $event, array $person): void
 {
-    if ($event['list'] === '0') {
-        return; // the event is for no list
-    }
     run($db, "INSERT INTO people (email, list, $column) VALUES (?, ?, ?)
         ON CONFLICT DO UPDATE SET $column = max($column, excluded.$column)",
-        [$person['email'], $event['list'], strtotime($event['date_time'])]);
+        [$person['email'], text($event, 'list') ?: '0', happened($event)]);
 }

@@ -3,79 +3,112 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/examples/receivers/receive"
 )
 
+// Events may arrive in another order than they happened in, so each row has the
+// time of the event that wrote it, and an older event changes nothing. Times are
+// whole seconds. Of two events of one second an unsubscription counts most. For
+// what else they say, the one with the greater event counts, its type and ID:
+// an update more than a subscription, and of the same type, mostly the later.
+//
+// The list '0' of list_changes stands for every list.
 const schema = `
 CREATE TABLE IF NOT EXISTS subscribers (
-  id TEXT PRIMARY KEY, email TEXT NOT NULL, first_name TEXT NOT NULL, last_name TEXT NOT NULL, at INTEGER NOT NULL
+  id TEXT PRIMARY KEY, email TEXT NOT NULL, first_name TEXT NOT NULL, last_name TEXT NOT NULL,
+  at INTEGER NOT NULL, event TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS fields (
-  subscriber TEXT NOT NULL, field TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (subscriber, field)
+  subscriber TEXT NOT NULL, field TEXT NOT NULL, value TEXT NOT NULL, at INTEGER NOT NULL, event TEXT NOT NULL,
+  PRIMARY KEY (subscriber, field)
 );
-CREATE TABLE IF NOT EXISTS memberships (
-  list TEXT NOT NULL, subscriber TEXT NOT NULL, subscribed INTEGER NOT NULL, at INTEGER NOT NULL,
+CREATE TABLE IF NOT EXISTS list_changes (
+  list TEXT NOT NULL, subscriber TEXT NOT NULL,
+  subscribed_at INTEGER NOT NULL DEFAULT 0, unsubscribed_at INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (list, subscriber)
-);`
+);
+CREATE VIEW IF NOT EXISTS memberships AS
+  SELECT c.list, c.subscriber, c.subscribed_at > max(c.unsubscribed_at, coalesce(every.unsubscribed_at, 0)) AS subscribed
+  FROM list_changes c LEFT JOIN list_changes every ON every.list = '0' AND every.subscriber = c.subscriber
+  WHERE c.list <> '0';`
 
 func main() { receive.Main(receive.Receiver{Schema: schema, Apply: apply, Page: page}) }
 
 func apply(ctx context.Context, tx *sql.Tx, e webhook.Event) error {
+	var s webhook.Subscriber
+	var m webhook.Meta
 	switch e := e.(type) {
 	case webhook.Subscribe:
-		return join(ctx, tx, e.Meta, e.Subscriber, true)
+		s, m = e.Subscriber, e.Meta
 	case webhook.Unsubscribe:
-		return join(ctx, tx, e.Meta, e.Subscriber, false)
+		s, m = e.Subscriber, e.Meta
 	case webhook.Update:
-		return save(ctx, tx, e.Meta, e.Subscriber)
+		s, m = e.Subscriber, e.Meta
+	default:
+		return nil // the webhook was set to more than this needs
 	}
-	return nil // the webhook was set to more than this needs
+	id := cmp.Or(s.ID, strings.ToLower(s.Email)) // an app without IDs knows people by address
+	switch t := e.Type(); {
+	case id == "": // it names nobody
+		return nil
+	case t == webhook.TypeSubscribe:
+		return errors.Join(changeList(ctx, tx, "subscribed_at", id, m), save(ctx, tx, id, s, t, m))
+	case t == webhook.TypeUnsubscribe:
+		return errors.Join(changeList(ctx, tx, "unsubscribed_at", id, m), add(ctx, tx, id, s))
+	default: // an update subscribes nobody: its subscriber may have left the list
+		return save(ctx, tx, id, s, t, m)
+	}
 }
 
-// join notes that somebody came to the event's list, or left it. Events may
-// arrive in another order than they happened in: an older one changes nothing,
-// so that nobody is subscribed again who has left.
-func join(ctx context.Context, tx *sql.Tx, m webhook.Meta, s webhook.Subscriber, subscribed bool) error {
-	for _, list := range m.Lists {
-		_, err := tx.ExecContext(ctx, `INSERT INTO memberships (list, subscriber, subscribed, at) VALUES (?, ?, ?, ?)
-			ON CONFLICT DO UPDATE SET subscribed = excluded.subscribed, at = excluded.at WHERE excluded.at >= at`,
-			list, s.ID, subscribed, m.Time.Unix())
-		if err != nil {
-			return err
-		}
+// changeList records when somebody came to the event's list or left it: the
+// column. Who leaves without a list leaves every list.
+func changeList(ctx context.Context, tx *sql.Tx, column, id string, m webhook.Meta) error {
+	list := "0"
+	if len(m.Lists) > 0 {
+		list = m.Lists[0] // a delivery names one
 	}
-	return save(ctx, tx, m, s)
+	_, err := tx.ExecContext(ctx, `INSERT INTO list_changes (list, subscriber, `+column+`) VALUES (?, ?, ?)
+		ON CONFLICT DO UPDATE SET `+column+` = max(`+column+`, excluded.`+column+`)`, list, id, m.Time.Unix())
+	return err
 }
 
-// save keeps what an event says of a person, unless something later is known.
-func save(ctx context.Context, tx *sql.Tx, m webhook.Meta, s webhook.Subscriber) error {
-	result, err := tx.ExecContext(ctx, `INSERT INTO subscribers (id, email, first_name, last_name, at) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET email = excluded.email, first_name = excluded.first_name,
-			last_name = excluded.last_name, at = excluded.at WHERE excluded.at >= at`,
-		s.ID, s.Email, s.FirstName, s.LastName, m.Time.Unix())
+// save keeps what an event says of a person, unless something later is known. A
+// field that was cleared comes empty; one that does not come is as it was.
+func save(ctx context.Context, tx *sql.Tx, id string, s webhook.Subscriber, t webhook.EventType, m webhook.Meta) error {
+	event := string(t) + " " + m.ID
+	_, err := tx.ExecContext(ctx, `INSERT INTO subscribers (id, email, first_name, last_name, at, event) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET email = excluded.email, first_name = excluded.first_name, last_name = excluded.last_name,
+			at = excluded.at, event = excluded.event WHERE (excluded.at, excluded.event) > (at, event)`,
+		id, s.Email, s.FirstName, s.LastName, m.Time.Unix(), event)
 	if err != nil {
 		return err
 	}
-	if n, err := result.RowsAffected(); err != nil || n == 0 {
-		return err
-	}
-	// An event has all the fields; those that are empty are left out.
-	if _, err := tx.ExecContext(ctx, `DELETE FROM fields WHERE subscriber = ?`, s.ID); err != nil {
-		return err
-	}
 	for field, value := range s.Fields {
-		_, err := tx.ExecContext(ctx, `INSERT INTO fields (subscriber, field, value) VALUES (?, ?, ?)`, s.ID, field, value)
+		_, err := tx.ExecContext(ctx, `INSERT INTO fields (subscriber, field, value, at, event) VALUES (?, ?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET value = excluded.value, at = excluded.at, event = excluded.event
+				WHERE (excluded.at, excluded.event) > (at, event)`, id, field, value, m.Time.Unix(), event)
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// add keeps a person whom no event described yet. An unsubscription may say less
+// of a person than what is known.
+func add(ctx context.Context, tx *sql.Tx, id string, s webhook.Subscriber) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO subscribers (id, email, first_name, last_name, at, event) VALUES (?, ?, ?, ?, 0, '')
+		ON CONFLICT DO NOTHING`, id, s.Email, s.FirstName, s.LastName)
+	return err
 }
 
 func page(w http.ResponseWriter, r *http.Request, db *sql.DB) {

@@ -12,10 +12,12 @@ import (
 	"github.com/listhook/webhook/examples/receivers/receive"
 )
 
-// The month is the sender's own, as the event has it.
+// The month is the sender's own, as the event has it. A recurring campaign starts
+// more than once.
 const schema = `
 CREATE TABLE IF NOT EXISTS starts (
-  campaign TEXT PRIMARY KEY, name TEXT NOT NULL, month TEXT NOT NULL, recipients INTEGER NOT NULL
+  campaign TEXT NOT NULL, at INTEGER NOT NULL, name TEXT NOT NULL, month TEXT NOT NULL, recipients INTEGER NOT NULL,
+  PRIMARY KEY (campaign, at)
 );`
 
 func main() { receive.Main(receive.Receiver{Schema: schema, Apply: apply, Page: page}) }
@@ -25,8 +27,8 @@ func apply(ctx context.Context, tx *sql.Tx, e webhook.Event) error {
 	if !ok {
 		return nil // the webhook was set to more than this needs
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO starts (campaign, name, month, recipients) VALUES (?, ?, ?, ?)
-		ON CONFLICT DO NOTHING`, sent.Campaign.ID, sent.Campaign.Name, sent.Time.Format("2006-01"), sent.Campaign.Recipients)
+	_, err := tx.ExecContext(ctx, `INSERT INTO starts (campaign, at, name, month, recipients) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT DO NOTHING`, sent.Campaign.ID, sent.Time.Unix(), sent.Campaign.Name, sent.Time.Format("2006-01"), sent.Campaign.Recipients)
 	return err
 }
 

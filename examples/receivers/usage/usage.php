@@ -7,17 +7,19 @@
 declare(strict_types=1);
 require __DIR__ . '/../receive/receive.php';
 
-// The month is the sender's own, as the event has it.
+// The month is the sender's own, as the event has it. A recurring campaign starts
+// more than once.
 const SCHEMA = '
 CREATE TABLE IF NOT EXISTS starts (
-  campaign TEXT PRIMARY KEY, name TEXT NOT NULL, month TEXT NOT NULL, recipients INTEGER NOT NULL
+  campaign TEXT NOT NULL, at INTEGER NOT NULL, name TEXT NOT NULL, month TEXT NOT NULL, recipients INTEGER NOT NULL,
+  PRIMARY KEY (campaign, at)
 );';
 
 receive(SCHEMA, function (PDO $db, array $event): void {
     if ($event['type'] === 'sent') { // the webhook may be set to more than this needs
-        $campaign = $event['campaign'];
-        run($db, 'INSERT INTO starts (campaign, name, month, recipients) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
-            [$campaign['id'], $campaign['name'], substr($event['date_time'], 0, 7), (int) ($campaign['recipients'] ?? 0)]);
+        $campaign = is_array($event['campaign'] ?? null) ? $event['campaign'] : [];
+        run($db, 'INSERT INTO starts (campaign, at, name, month, recipients) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+            [text($campaign, 'id'), happened($event), text($campaign, 'name'), substr(text($event, 'date_time'), 0, 7), (int) text($campaign, 'recipients')]);
     }
 }, function (PDO $db): void {
     $lines = '';
