@@ -56,6 +56,14 @@ func TestDecodeReadsWhatOthersSend(t *testing.T) {
 			"type=update&contact[tags][]=a&contact[tags][999999999]=b&contact[tags][x]=c",
 			Update{Subscriber: Subscriber{Tags: []string{"a", "b", "c"}}},
 		},
+		"a cleared field": {
+			"type=update&subscriber[fields][7]=&contact[fields][8]=x&contact[fields][8]=",
+			Update{Subscriber: Subscriber{Fields: map[string]string{"7": "", "8": ""}}},
+		},
+		"the customer's account": {
+			"type=update&contact[customer_acct_name]=a&orgname=b&customer_acct_name=c&customer_acct_id=d",
+			Update{Subscriber: Subscriber{CustomerAccount: "a"}},
+		},
 		"no tags":       {"type=update&contact[tags]=a&contact[tags]=", Update{}},
 		"an unknown IP": {"type=update&contact[ip]=0.0.0.0", Update{}},
 		"no list":       {"type=open&list=0", Open{}},

@@ -143,7 +143,11 @@ func (d *Dispatcher) SendTest(ctx context.Context, account, webhook string, t Ev
 	}
 	m := sample.meta()
 	m.Time = time.Now()
-	body, err := encode(sample, m, w.wireList(&m), w.Format)
+	var customer CustomerAccount
+	if w.Format == FormatCurrent {
+		customer = d.customerAccount(ctx, account)
+	}
+	body, err := encodeFor(customer, sample, m, w.wireList(&m), w.Format)
 	if err != nil {
 		return Attempt{}, err
 	}

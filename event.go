@@ -213,17 +213,22 @@ type Subscriber struct {
 	LastName  string `form:"last_name"`
 	IP        string `form:"ip" empty:"0.0.0.0"` // empty: unknown, which is 0.0.0.0 on the wire
 
-	// These are sent when not empty.
-	Phone   string   `form:"phone,omitempty"`
-	OrgName string   `form:"orgname,omitempty"`
-	Tags    []string `form:"tags,omitempty"` // sent as "a, b"
+	// These are always sent in the current format, and in that of 2013 when not
+	// empty. An empty CustomerAccount is Options.CustomerAccount's Name in the
+	// current format.
+	Phone           string   `form:"phone,omitempty" always:"current"`
+	OrgName         string   `form:"orgname,omitempty" always:"current"`
+	Tags            []string `form:"tags,omitempty" always:"current"` // sent as "a, b"
+	CustomerAccount string   `form:"customer_acct_name,omitempty" always:"current"`
 
 	// Fields are the custom fields by their ids. Values of a multiple choice
-	// are made by Choices. Empty ones are left out. A key may not be empty, nor
+	// are made by Choices. An empty one is sent: it says that the field was
+	// cleared, and receivers that copy fields would else keep its old value.
+	// Leave out the fields that are not known. A key may not be empty, nor
 	// one character of white space, nor hold "[", "]" or NUL: PHP would misread
 	// it. The whole body may hold at most 1,000 variables, PHP's
-	// max_input_vars.
-	Fields map[string]string `form:"fields,omitempty"`
+	// max_input_vars, of which all but the fields take up to 30.
+	Fields map[string]string `form:"fields"`
 }
 
 // Form is the subscription form that caused a Subscribe.

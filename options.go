@@ -68,6 +68,15 @@ type Options struct {
 	// BodyLimit is the most bytes that a body may have: 256 KiB by default.
 	BodyLimit int
 
+	// CustomerAccount returns what bodies of the current format say of an
+	// account, by Meta.Account. It is asked for each event that a webhook of
+	// that format gets, while Emit or EmitTx waits, and from several goroutines
+	// at once, so it should answer from memory. If it fails, panics or returns
+	// a text of more than 255 bytes, that is logged and the keys are sent
+	// empty. With it BodyLimit is at least 8 KiB, of which 3,060 bytes are kept
+	// for these keys. Nil: the keys are sent empty.
+	CustomerAccount func(ctx context.Context, account string) (CustomerAccount, error)
+
 	// EncryptionKeys encrypt the URL, the secrets and the headers of webhooks,
 	// so that the Store never has them in plain text. Each has 32 bytes. The
 	// first one encrypts, all decrypt: to change keys, add the new one at the
@@ -173,6 +182,9 @@ func (o *Options) withDefaults() (Options, error) {
 	setDefault(&opts.KeepLimit, 100_000)
 	setDefault(&opts.SwitchOffAfter, 5*24*time.Hour)
 	setDefault(&opts.BodyLimit, 256<<10)
+	if opts.CustomerAccount != nil && opts.BodyLimit < 8<<10 {
+		return Options{}, invalid("Options.BodyLimit", "is below 8192, too little with CustomerAccount")
+	}
 	setDefault(&opts.UserAgent, "listhook/1 (webhooks)")
 	if opts.Timeout < time.Millisecond || opts.PollInterval < time.Millisecond {
 		return Options{}, invalid("Options", fmt.Sprintf("has a Timeout (%s) or PollInterval (%s) below a millisecond", opts.Timeout, opts.PollInterval))

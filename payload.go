@@ -25,7 +25,7 @@ const (
 
 var formDialects = []phpform.Dialect{
 	dialect2013:    {},
-	dialectCurrent: {Names: map[string]string{"subscriber": "contact"}},
+	dialectCurrent: {Name: "current", Names: map[string]string{"subscriber": "contact"}},
 }
 
 // An envelope is what every body begins with, in the order of the captures.
@@ -47,6 +47,8 @@ type layout struct {
 
 var (
 	envelopeSchema = phpform.NewSchema(envelope{}, formDialects...)
+	customerSchema = phpform.NewSchema(CustomerAccount{}) // what ends a body of the current format
+	noCustomer     = customerSchema.Append(nil, 0, CustomerAccount{})
 	layouts        = map[reflect.Type]*layout{} // the nine
 	bodies         *phpform.Reader              // reads what encode writes
 )
@@ -91,6 +93,12 @@ func layoutOfType(t EventType) (*layout, error) {
 // into $_POST. It takes the source, initiator and time from m, whose defaults
 // have been filled in, and writes list as it is. The event must be valid.
 func encode(e Event, m Meta, list string, f Format) ([]byte, error) {
+	return encodeFor(CustomerAccount{}, e, m, list, f)
+}
+
+// encodeFor is encode for the account of a customer's, which only the current
+// format names.
+func encodeFor(customer CustomerAccount, e Event, m Meta, list string, f Format) ([]byte, error) {
 	l, err := layoutOf(e)
 	if err != nil {
 		return nil, err
@@ -100,6 +108,7 @@ func encode(e Event, m Meta, list string, f Format) ([]byte, error) {
 	case "", Format2013:
 	case FormatCurrent:
 		dialect, clock = dialectCurrent, timeCurrent
+		e = withAccount(e, l, customer.Name)
 	default:
 		return nil, invalid("Format", "is "+quote(string(f))+", which is not known")
 	}
@@ -110,7 +119,27 @@ func encode(e Event, m Meta, list string, f Format) ([]byte, error) {
 		Type: l.event, Time: m.Time.Format(clock), Source: m.Source, By: m.By, List: list,
 	})
 	body = l.schema.Append(body, dialect, e)
+	switch {
+	case f != FormatCurrent:
+	case customer == (CustomerAccount{}):
+		body = append(body, noCustomer...)
+	default:
+		named := customer // else each body would allocate it
+		body = customerSchema.Append(body, 0, &named)
+	}
 	return bytes.Clone(body[:len(body)-1]), nil
+}
+
+// withAccount returns e with the name of the customer's account for its
+// subscriber, unless that has one.
+func withAccount(e Event, l *layout, name string) Event {
+	if p := e.person(); name == "" || p == nil || p.CustomerAccount != "" {
+		return e
+	}
+	v := reflect.New(l.typ).Elem()
+	v.Set(reflect.Indirect(reflect.ValueOf(e)))
+	v.FieldByName("Subscriber").Addr().Interface().(*Subscriber).CustomerAccount = name
+	return v.Interface().(Event)
 }
 
 // decode reads a body of either format into an event, one of the nine structs

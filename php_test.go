@@ -160,7 +160,7 @@ func TestPHPReadsEveryFieldKeyThatIsValid(t *testing.T) {
 // What the limit of variables is for.
 func TestPHPDropsVariablesBeyondTheLimit(t *testing.T) {
 	e := manyFields(maxVariables)
-	atLimit, err := encode(e, e.Meta, "0", Format2013)
+	atLimit, err := encode(e, e.Meta, "0", FormatCurrent)
 	require.NoError(t, err)
 	posts := phpPost(t, [][]byte{atLimit, append(slices.Clone(atLimit), "&one=more"...)})
 	assert.Len(t, posts[0], maxVariables)

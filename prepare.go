@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -17,7 +18,7 @@ func (d *Dispatcher) plan(ctx context.Context, tx Outbox, direct bool, events []
 		return nil, nil, err
 	}
 	for i, e := range events {
-		if err := validate(e, d.opts.BodyLimit); err != nil {
+		if err := validate(e, d.opts.eventLimit()); err != nil {
 			var bad *InvalidError
 			if len(events) > 1 && errors.As(err, &bad) {
 				return nil, nil, invalid("events["+strconv.Itoa(i)+"]."+bad.Field, bad.Reason)
@@ -44,7 +45,13 @@ func (d *Dispatcher) plan(ctx context.Context, tx Outbox, direct bool, events []
 		if len(targets) == 0 {
 			continue
 		}
-		em, err := newEmission(e, m, targets)
+		var customer CustomerAccount
+		if slices.ContainsFunc(targets, (*target).current) {
+			if customer = d.customerAccount(ctx, m.Account); ctx.Err() != nil {
+				return emissions, nil, ctx.Err()
+			}
+		}
+		em, err := newEmission(e, m, customer, targets)
 		if err != nil {
 			return emissions, nil, err
 		}
@@ -89,7 +96,7 @@ func due(t EventType, at time.Time) time.Time {
 
 // newEmission makes the deliveries of an event to each of targets, encoding the
 // body once for each format and list. The lists of m are distinct.
-func newEmission(e Event, m Meta, targets []*target) (*emission, error) {
+func newEmission(e Event, m Meta, customer CustomerAccount, targets []*target) (*emission, error) {
 	created := now()
 	if m.ID == "" {
 		m.ID = ids.NewEvent(created)
@@ -109,7 +116,7 @@ func newEmission(e Event, m Meta, targets []*target) (*emission, error) {
 		em.rows, em.notes = make([]Delivery, 0, n), make([]note, 0, n)
 	}
 	add := func(t *target, id, list string) error {
-		body, err := bodies.body(e, m, t.Format, list)
+		body, err := bodies.body(customer, e, m, t.Format, list)
 		if err != nil {
 			return err
 		}
@@ -165,12 +172,12 @@ type dialect struct {
 	list   string
 }
 
-func (ds dialects) body(e Event, m Meta, f Format, list string) ([]byte, error) {
+func (ds dialects) body(customer CustomerAccount, e Event, m Meta, f Format, list string) ([]byte, error) {
 	key := dialect{f, list}
 	if body, ok := ds[key]; ok {
 		return body, nil
 	}
-	body, err := encode(e, m, list, f)
+	body, err := encodeFor(customer, e, m, list, f)
 	ds[key] = body
 	return body, err
 }

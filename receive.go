@@ -88,6 +88,9 @@ func Verify(h http.Header, body []byte, opts *ReceiveOptions) error {
 // Format, and passes over what it does not know. Call it before anything else
 // reads the body.
 //
+// A custom field that was cleared is in Subscriber.Fields with an empty value.
+// What the current format says of the account at its top level is passed over.
+//
 // Meta.ID is the delivery's HeaderID, the same whenever it is sent: a receiver
 // that has seen it before has nothing to do. Meta.Lists is the list that the
 // body names; Meta.Account is empty.

@@ -59,9 +59,14 @@ func reference(e Event, m Meta, list string, f Format) []variable {
 			s.IP = "0.0.0.0"
 		}
 		always(s.IP, noun, "ip")
-		known(s.Phone, noun, "phone")
-		known(s.OrgName, noun, "orgname")
-		known(strings.Join(s.Tags, ", "), noun, "tags")
+		often := known // what the current format always sends
+		if f == FormatCurrent {
+			often = always
+		}
+		often(s.Phone, noun, "phone")
+		often(s.OrgName, noun, "orgname")
+		often(strings.Join(s.Tags, ", "), noun, "tags")
+		often(s.CustomerAccount, noun, "customer_acct_name")
 		ids := slices.Collect(maps.Keys(s.Fields))
 		sort.Strings(ids)
 		sort.SliceStable(ids, func(i, j int) bool {
@@ -73,7 +78,7 @@ func reference(e Event, m Meta, list string, f Format) []variable {
 			return aIsNumber && !bIsNumber
 		})
 		for _, id := range ids {
-			known(s.Fields[id], noun, "fields", id)
+			always(s.Fields[id], noun, "fields", id)
 		}
 	}
 	campaign := func(c Campaign) {
@@ -132,6 +137,11 @@ func reference(e Event, m Meta, list string, f Format) []variable {
 	default:
 		panic(fmt.Sprintf("no reference for %T", e))
 	}
+	if f == FormatCurrent {
+		always("", "orgname")
+		always("", "customer_acct_name")
+		always("", "customer_acct_id")
+	}
 	return vars
 }
 
@@ -177,6 +187,7 @@ func randomEvent(r *rand.Rand, typ EventType, more ...string) Event {
 	someone := func() Subscriber {
 		s := Subscriber{
 			ID: text(), Email: text(), FirstName: text(), LastName: text(), IP: text(), Phone: text(), OrgName: text(),
+			CustomerAccount: text(),
 		}
 		if s.IP == "0.0.0.0" {
 			s.IP = ""
@@ -248,14 +259,15 @@ func randomEvent(r *rand.Rand, typ EventType, more ...string) Event {
 	panic("no random event of type " + string(typ))
 }
 
-// manyFields returns an event whose body has n variables.
+// manyFields returns an event whose body has n variables in the current format,
+// which has more of them than that of 2013.
 func manyFields(n int) Update {
 	e := Update{
 		Meta:       Meta{Source: SourceSystem},
 		Subscriber: Subscriber{Fields: map[string]string{}},
 	}
-	const envelopeAndPerson = 5 + 5
-	for i := range n - envelopeAndPerson {
+	const envelopePersonAndCustomer = 5 + 9 + 3
+	for i := range n - envelopePersonAndCustomer {
 		e.Subscriber.Fields[strconv.Itoa(i)] = "x"
 	}
 	return e

@@ -35,9 +35,9 @@ func validate(e Event, bodyLimit int) error {
 	// The envelope's texts besides By and the list have bounds of their own.
 	list := longest(m.Lists)
 	size.Bytes += len(m.By) + len(list)
-	most := envelopeSchema.Most(phpform.Size{}) + l.schema.Most(size)
+	most := envelopeSchema.Most(phpform.Size{}) + l.schema.Most(size) + customerSchema.Most(phpform.Size{})
 	switch {
-	case envelopeSchema.Keys()+l.schema.Keys()+size.Entries <= maxVariables && most <= bodyLimit:
+	case envelopeSchema.Keys()+l.schema.Keys()+customerSchema.Keys()+size.Entries <= maxVariables && most <= bodyLimit:
 		return nil
 	case size.Entries > maxVariables:
 		return tooManyVariables("more than " + strconv.Itoa(maxVariables))

@@ -224,7 +224,7 @@ type Explanation struct {
 // Explain says of each webhook of the event's account whether it gets the
 // event and, if not, the first reason why. Nothing is emitted.
 func (d *Dispatcher) Explain(ctx context.Context, e Event) ([]Explanation, error) {
-	if err := validate(e, d.opts.BodyLimit); err != nil {
+	if err := validate(e, d.opts.eventLimit()); err != nil {
 		return nil, err
 	}
 	m := e.meta()

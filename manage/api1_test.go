@@ -169,7 +169,7 @@ func TestV1ShowsRowsAsTheOriginalDoes(t *testing.T) {
 	assert.Equal(t, "click", click["db_field"])
 	fields := click["fields"].(map[string]any)
 	assert.Equal(t, "url", fields["link"].(map[string]any)["url"])
-	assert.Equal(t, "15", fields["subscriber"].(map[string]any)["fields"].(map[string]any)["15"])
+	assert.Equal(t, "15", fields["contact"].(map[string]any)["fields"].(map[string]any)["15"])
 	assert.Contains(t, click["example_response"], "type=click")
 }
 

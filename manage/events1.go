@@ -21,7 +21,7 @@ func flag[T comparable](values []T, value T) int {
 func (a *account) events1(context.Context, params) (reply, string, error) {
 	var r reply
 	for _, t := range webhook.EventTypes() {
-		body := webhook.SampleBody(t, webhook.Format2013)
+		body := webhook.SampleBody(t, a.opts.DefaultFormat)
 		var fields reply
 		for _, p := range bodyParams(body) {
 			nest(&fields, keyPath(p.Key))

@@ -107,6 +107,7 @@ func matchesWebhook(q webhook.WebhookQuery, w *webhook.Webhook) bool {
 func cloneWebhook(w webhook.Webhook) webhook.Webhook {
 	w.Events = slices.Clone(w.Events)
 	w.Sources = slices.Clone(w.Sources)
+	w.IgnoredEvents = slices.Clone(w.IgnoredEvents)
 	w.Secrets = slices.Clone(w.Secrets)
 	w.Headers = maps.Clone(w.Headers)
 	w.Sealed = slices.Clone(w.Sealed)

@@ -34,7 +34,7 @@ func (p *part) append(form []byte, dialect int, part reflect.Value) []byte {
 		if len(k.index) > 0 {
 			v = part.FieldByIndex(k.index)
 		}
-		if k.omitempty && v.IsZero() {
+		if k.omitempty[dialect] && v.IsZero() {
 			continue
 		}
 		switch k.kind {
@@ -42,7 +42,7 @@ func (p *part) append(form []byte, dialect int, part reflect.Value) []byte {
 			form = k.appendFields(form, dialect, v.Interface().(map[string]string))
 		case kindTexts:
 			// One value: of a key that comes twice PHP would keep the last.
-			if text := strings.Join(v.Interface().([]string), ", "); text != "" {
+			if text := strings.Join(v.Interface().([]string), ", "); text != "" || !k.omitempty[dialect] {
 				form = k.append(form, dialect, text)
 			}
 		case kindInt:
@@ -61,16 +61,14 @@ func (k *key) append(form []byte, dialect int, text string) []byte {
 	return append(form, '&')
 }
 
-// appendFields appends the entries of a map that are not empty: those with
-// numeric names in numeric order, then the others by name.
+// appendFields appends the entries of a map, those that are empty too: those
+// with numeric names in numeric order, then the others by name.
 func (k *key) appendFields(form []byte, dialect int, values map[string]string) []byte {
 	type field struct{ name, text string }
 	var few [16]field
 	fields := few[:0]
 	for name, text := range values {
-		if text != "" {
-			fields = append(fields, field{name, text})
-		}
+		fields = append(fields, field{name, text})
 	}
 	slices.SortFunc(fields, func(a, b field) int { return compareNames(a.name, b.name) })
 	for _, f := range fields {

@@ -8,7 +8,7 @@ import (
 // A Size is the size of a struct's form, as far as it depends on its values.
 type Size struct {
 	Bytes   int // of texts, and of the names of entries of maps, before escaping
-	Entries int // of maps, those that are not empty
+	Entries int // of maps
 
 	// Misread reports that PHP would take the name of an entry for something
 	// else: that of Name, the first such by its bytes.
@@ -54,10 +54,8 @@ func (s *Size) add(v reflect.Value) {
 			if Misread(name) && (!s.Misread || name < s.Name) {
 				s.Misread, s.Name = true, name
 			}
-			if text != "" {
-				s.Bytes += len(name) + len(text)
-				s.Entries++
-			}
+			s.Bytes += len(name) + len(text)
+			s.Entries++
 		}
 	}
 }

@@ -22,8 +22,9 @@ type person struct {
 	Name   string            `form:"name"`
 	IP     string            `form:"ip" empty:"0.0.0.0"`
 	Age    int               `form:"age,omitempty"`
-	Tags   []string          `form:"tags,omitempty"`
-	Fields map[string]string `form:"fields,omitempty"`
+	Tags   []string          `form:"tags,omitempty" always:"shop"`
+	Phone  string            `form:"phone,omitempty" always:"shop"`
+	Fields map[string]string `form:"fields"`
 	Home   address           `form:"home"`
 }
 
@@ -35,7 +36,7 @@ type refund struct {
 	Cents int `form:"cents"`
 }
 
-var orders = NewSchema(order{}, Dialect{}, Dialect{Names: map[string]string{"person": "buyer", "state": "status"}})
+var orders = NewSchema(order{}, Dialect{}, Dialect{Name: "shop", Names: map[string]string{"person": "buyer", "state": "status"}})
 
 // pairs returns the pairs of a form as a reader sees them.
 func pairs(form []byte) []string {
@@ -54,15 +55,15 @@ func TestAppendWritesTheStructsInTheirOrder(t *testing.T) {
 	o := order{
 		Note: "not sent", State: "paid & sent",
 		Person: person{
-			Name: "Ann", Age: 7, Tags: []string{"a", "b"}, Home: address{City: "Bonn"},
-			Fields: map[string]string{"zip": "1", "10": "2", "9": "3", "016": "4", "16": "5", "a b": "6"},
+			Name: "Ann", Age: 7, Phone: "1", Tags: []string{"a", "b"}, Home: address{City: "Bonn"},
+			Fields: map[string]string{"zip": "1", "10": "2", "9": "3", "016": "4", "16": "5", "a b": "6", "cleared": ""},
 		},
 		Refund: &refund{}, Parcel: []string{"x"},
 	}
 	want := []string{
-		"state=paid & sent", "person[name]=Ann", "person[ip]=0.0.0.0", "person[age]=7", "person[tags]=a, b",
+		"state=paid & sent", "person[name]=Ann", "person[ip]=0.0.0.0", "person[age]=7", "person[tags]=a, b", "person[phone]=1",
 		"person[fields][9]=3", "person[fields][10]=2", "person[fields][016]=4", "person[fields][16]=5",
-		"person[fields][a b]=6", "person[fields][zip]=1", "person[home][city]=Bonn", "refund[cents]=0", "parcels=x",
+		"person[fields][a b]=6", "person[fields][cleared]=", "person[fields][zip]=1", "person[home][city]=Bonn", "refund[cents]=0", "parcels=x",
 	}
 	for range 20 { // maps are walked in another order each time
 		require.Equal(t, want, pairs(orders.Append(nil, 0, o)))
@@ -80,6 +81,8 @@ func TestAppendWritesTheStructsInTheirOrder(t *testing.T) {
 		for _, tags := range [][]string{nil, {}, {""}} {
 			o := order{Person: person{Tags: tags}}
 			assert.Equal(t, []string{"state=", "person[name]=", "person[ip]=0.0.0.0"}, pairs(orders.Append(nil, 0, o)))
+			assert.Equal(t, []string{"status=", "buyer[name]=", "buyer[ip]=0.0.0.0", "buyer[tags]=", "buyer[phone]="},
+				pairs(orders.Append(nil, 1, o)), "but in a dialect that always has them")
 		}
 	})
 }
@@ -142,10 +145,10 @@ func TestMeasureBoundsTheForm(t *testing.T) {
 			assert.LessOrEqual(t, len(orders.Append(nil, dialect, o)), orders.Most(size), name)
 		}
 	}
-	assert.Equal(t, 9, orders.Keys())
+	assert.Equal(t, 10, orders.Keys())
 
 	size := orders.Measure(order{Person: person{Fields: map[string]string{"b]": "", "a]": "", "7": "x"}}})
-	assert.Equal(t, Size{Bytes: 2, Entries: 1, Misread: true, Name: "a]"}, size)
+	assert.Equal(t, Size{Bytes: 6, Entries: 3, Misread: true, Name: "a]"}, size)
 	o := any(&order{Person: person{Name: "x", Fields: map[string]string{"7": "x"}}})
 	assert.Zero(t, testing.AllocsPerRun(100, func() { orders.Measure(o) }))
 }

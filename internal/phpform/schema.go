@@ -19,11 +19,13 @@
 //		IP     string            `form:"ip" empty:"0.0.0.0"` // what stands for ""
 //		Age    int               `form:"age,omitempty"`  // there unless it is zero
 //		Tags   []string          `form:"tags,omitempty"` // one value, such as "a, b"
-//		Fields map[string]string `form:"fields,omitempty"` // a key for each entry
+//		Fields map[string]string `form:"fields"`         // a key for each entry, even an empty one
 //	}
 //
-// Several dialects of one form differ in the names of their topmost keys. The
-// package knows nothing of events or webhooks.
+// Several dialects of one form differ in the names of their topmost keys, and in
+// which keys are there when they are empty: the struct tag "always" names a
+// dialect in which a key that may be left out is not. The package knows nothing
+// of events or webhooks.
 package phpform
 
 import (
@@ -35,6 +37,9 @@ import (
 
 // A Dialect is a variant of a form.
 type Dialect struct {
+	// Name is the one of struct tags: `form:"phone,omitempty" always:"current"`.
+	Name string
+
 	// Names are other names of topmost keys: {"person": "contact"}. Nil: as the
 	// struct tags have them.
 	Names map[string]string
@@ -77,7 +82,9 @@ type key struct {
 	field     string   // as in Go: "Campaign.Message.ID"
 	escaped   []string // the name as it is written, in each dialect
 	kind      kind
-	omitempty bool   // it is left out when empty
+	optional  bool   // the struct tag "form" has the option omitempty
+	always    string // the struct tag "always"
+	omitempty []bool // whether it is left out when empty, in each dialect
 	empty     string // what stands for an empty text
 }
 
@@ -106,8 +113,9 @@ func NewSchema(v any, dialects ...Dialect) *Schema {
 		keys := appendKey(nil, f, key{index: []int{}})
 		for i := range keys {
 			for _, d := range dialects {
-				escaped := url.QueryEscape(d.name(keys[i].name))
-				keys[i].escaped = append(keys[i].escaped, escaped)
+				k := &keys[i]
+				k.escaped = append(k.escaped, url.QueryEscape(d.name(k.name)))
+				k.omitempty = append(k.omitempty, k.optional && (k.always == "" || k.always != d.Name))
 			}
 		}
 		s.parts = append(s.parts, part{i, keys})
@@ -135,11 +143,12 @@ func appendKey(keys []key, f reflect.StructField, in key) []key {
 		name = in.name + "[" + name + "]"
 	}
 	k := key{
-		index:     in.index,
-		name:      name,
-		field:     strings.TrimPrefix(in.field+"."+f.Name, "."),
-		omitempty: option == "omitempty",
-		empty:     f.Tag.Get("empty"),
+		index:    in.index,
+		name:     name,
+		field:    strings.TrimPrefix(in.field+"."+f.Name, "."),
+		optional: option == "omitempty",
+		always:   f.Tag.Get("always"),
+		empty:    f.Tag.Get("empty"),
 	}
 	switch t := indirect(f.Type); t.Kind() {
 	case reflect.Struct:
