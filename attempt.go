@@ -1,15 +1,10 @@
 package webhook
 
 import (
-	"bytes"
-	"context"
-	"errors"
-	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptrace"
-	"sync"
 	"time"
+
+	"github.com/listhook/webhook/internal/diagnose"
 )
 
 // try decides what becomes of a flight, making an attempt if its webhook still
@@ -31,7 +26,10 @@ func (d *Dispatcher) try(f *flight) fate {
 	case t.Off != "":
 		f.cancel("Canceled: the webhook is off: " + t.Off)
 	case f.Lease > 2*int64(f.Attempts)+poisonLimit && d.deadly(f):
-		f.fail(&Attempt{Start: now(), Reason: "Given up: it was begun many times, and no outcome could be stored."})
+		f.fail(&Attempt{
+			Start: now(), Code: string(diagnose.CodeGivenUp),
+			Reason: "Given up: it was begun many times, and no outcome could be stored.",
+		})
 	case now().Add(d.opts.Timeout).After(leaseEnd):
 		return dropped
 	case !f.slot.AcquireHost(t.host):
@@ -160,107 +158,6 @@ func cancellation(d Delivery, reason string) Change {
 	at := now()
 	return Change{
 		ID: d.ID, Lease: d.Lease, State: StateCanceled, Due: at, Attempts: d.Attempts,
-		Log: &Attempt{Start: at, Reason: reason},
+		Log: &Attempt{Start: at, Code: string(diagnose.CodeCanceled), Reason: reason},
 	}
 }
-
-// An answer is an attempt, and what else its answer asks for.
-type answer struct {
-	Attempt
-	hold time.Duration // the receiver asked to be left alone for so long
-	cut  bool          // we cut it short, so it counts for nothing
-	ours bool          // it says nothing about the receiver
-}
-
-func (a *answer) delivered() bool { return a.Status >= 200 && a.Status < 300 }
-
-// post makes one HTTP request, in the time that an attempt has. It never goes
-// on the wire after the lease's end.
-func (d *Dispatcher) post(ctx context.Context, t *target, del *Delivery, leaseEnd time.Time) (a answer) {
-	began := time.Now()
-	a.Start = clock(began)
-	if t.broken != nil { // above all, nothing is sent unsigned that is to be signed
-		d.complain("using a webhook", t.broken)
-		a.ours = true
-		a.Reason, a.Detail = "The webhook's settings cannot be used: edit and save it.", clean(t.broken.Error())
-		return a
-	}
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	timeout := time.AfterFunc(d.opts.Timeout, func() { stop(errTimeout) })
-	defer timeout.Stop()
-	var at progress
-	ctx = httptrace.WithClientTrace(ctx, at.trace(leaseEnd, stop))
-	defer func() {
-		if p := recover(); p != nil {
-			d.opts.Logger.Error("webhook: the HTTP client panicked", "panic", fmt.Sprint(p))
-			a.Detail = clean("panic: " + fmt.Sprint(p))
-			if a.Status == 0 {
-				a.ours = true
-				a.Reason = "The sender could not make the request, which is no fault of the receiver's."
-			}
-		}
-		a.Duration = time.Since(began).Truncate(time.Microsecond)
-	}()
-
-	resp, err := d.transport.RoundTrip(d.request(ctx, t, del, began))
-	if err == nil && resp.Body == nil { // some transports of tests leave it out
-		resp.Body = http.NoBody
-	}
-	if err != nil {
-		a.cut = cutShort(ctx)
-		a.Reason, a.Detail = explainError(ctx, err, at.phase(), d.opts.Timeout)
-		return a
-	}
-	defer resp.Body.Close()
-	a.Status = resp.StatusCode
-	if !a.delivered() {
-		a.Reason = explainStatus(resp.StatusCode)
-	}
-	if a.Response, err = readAnswer(resp); err != nil {
-		a.cut = !a.delivered() && cutShort(ctx)
-		a.Detail = clean("reading the answer's body: " + err.Error())
-	}
-	if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable {
-		a.hold = retryAfter(resp.Header, time.Now())
-	}
-	return a
-}
-
-// errLeaseEnded is the cause of attempts that came too late to be sent.
-var errLeaseEnded = errors.New("the lease ended before the request was sent")
-
-// cutShort reports whether an attempt ended for a reason of ours.
-func cutShort(ctx context.Context) bool {
-	cause := context.Cause(ctx)
-	return cause == errShutdown || cause == errLeaseEnded
-}
-
-// readAnswer keeps the beginning of an answer and reads some more of it, so
-// that the connection can be used again, but never without end.
-func readAnswer(resp *http.Response) ([]byte, error) {
-	r := resp.Body
-	switch {
-	case resp.StatusCode == http.StatusSwitchingProtocols:
-		return nil, nil // its body is the connection, which no context closes
-	case r == http.NoBody:
-		return nil, nil
-	}
-	buf := answers.Get().(*bytes.Buffer)
-	defer answers.Put(buf)
-	buf.Reset()
-	_, err := buf.ReadFrom(io.LimitReader(r, keptResponse))
-	kept := bytes.Clone(buf.Bytes())
-	if err != nil || len(kept) < keptResponse {
-		return kept, err
-	}
-	_, err = io.CopyN(io.Discard, r, readResponse-keptResponse)
-	if err == io.EOF {
-		err = nil
-	}
-	return kept, err
-}
-
-// answers are buffers that answers are read into: most are far shorter than what
-// is kept at most.
-var answers = sync.Pool{New: func() any { return new(bytes.Buffer) }}

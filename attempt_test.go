@@ -121,6 +121,7 @@ func TestAnAttemptThatAHookCancelsSaysSo(t *testing.T) {
 		synctest.Wait()
 		d := r.log()[0]
 		assert.Equal(t, webhook.StateFailed, d.State)
+		assert.Equal(t, "sender", d.Log[0].Failure())
 		assert.Equal(t, "The sender cut the attempt short, which is no fault of the receiver's.", d.Log[0].Reason)
 	})
 }
@@ -207,5 +208,33 @@ func TestAURLsUserAndPasswordAreSentAsHTTPHasThem(t *testing.T) {
 			sent = append(sent, q.Header.Get("Authorization"))
 		}
 		assert.ElementsMatch(t, []string{"Basic YW5uOnMzY3JldCE=", "Bearer x"}, sent)
+	})
+}
+
+func TestAFailureIsOneWord(t *testing.T) {
+	for _, c := range []struct {
+		attempt webhook.Attempt
+		want    string
+	}{
+		{webhook.Attempt{Status: 200}, ""},
+		{webhook.Attempt{Status: 503, Reason: "The receiver is not available."}, "503"},
+		{webhook.Attempt{Code: "reset", Reason: "A sentence that may be reworded."}, "reset"},
+		{webhook.Attempt{Reason: "The receiver reset the connection without an answer: stored before there were codes."}, "other"},
+	} {
+		assert.Equal(t, c.want, c.attempt.Failure())
+	}
+}
+
+func TestWhyNoAttemptWasMadeHasAWordToo(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, nil).start()
+		w := r.put(nil)
+		r.receiver.set(status(500))
+		r.emit(open("e1"))
+		synctest.Wait()
+		require.NoError(t, r.DeleteWebhook(r.ctx, "", w.ID))
+		time.Sleep(time.Minute)
+		log := r.log()[0].Log
+		assert.Equal(t, "canceled", log[len(log)-1].Failure())
 	})
 }

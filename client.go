@@ -140,9 +140,17 @@ func newClient(opts *ClientOptions, resolver *net.Resolver) *http.Client {
 		t.DialContext = g.DialUnguarded // to the proxy, always
 	}
 	return &http.Client{
-		Transport:     &guardedTransport{guard: g, transport: t},
+		Transport:     &guardedTransport{guard: g, transport: t, fresh: withoutIdle(t)},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+}
+
+// withoutIdle returns a transport like t that makes a connection for each
+// request.
+func withoutIdle(t *http.Transport) *http.Transport {
+	t = t.Clone()
+	t.DisableKeepAlives = true
+	return t
 }
 
 // connectTimeout bounds a lookup with the connecting that follows it, and then
@@ -162,11 +170,24 @@ func sending(c *http.Client) http.RoundTripper {
 	return c.Transport
 }
 
+// speaksPlainHTTP1 reports whether connections of rt without TLS are known to
+// speak HTTP/1.
+func speaksPlainHTTP1(rt http.RoundTripper) bool {
+	switch t := rt.(type) {
+	case *guardedTransport:
+		return true
+	case *http.Transport:
+		return t.Protocols == nil || !t.Protocols.UnencryptedHTTP2()
+	}
+	return false
+}
+
 // guardedTransport checks URLs before they are requested; its dialler checks
 // addresses.
 type guardedTransport struct {
 	guard     *netguard.Guard
 	transport *http.Transport
+	fresh     *http.Transport // for requests that are to have a connection of their own
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -176,6 +197,9 @@ func (t *guardedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 			_ = r.Body.Close()
 		}
 		return nil, &AddressError{refused}
+	}
+	if r.Close {
+		return t.fresh.RoundTrip(r)
 	}
 	return t.transport.RoundTrip(r)
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
+
+	"github.com/listhook/webhook/internal/diagnose"
 )
 
 // Start begins to deliver: what is due in the store, and from then on what is
@@ -41,7 +43,7 @@ func (d *Dispatcher) Shutdown(ctx context.Context) error {
 	}
 	d.mu.Unlock()
 	defer d.abandon()
-	defer d.cut(errShutdown)
+	defer d.cut(diagnose.ErrShutdown)
 
 	loops := make(chan struct{})
 	go func() {
@@ -52,7 +54,7 @@ func (d *Dispatcher) Shutdown(ctx context.Context) error {
 		select {
 		case <-done:
 		case <-ctx.Done():
-			d.cut(errShutdown)
+			d.cut(diagnose.ErrShutdown)
 			d.giveUp(loops, d.limiter.Drained())
 			d.sightings.close()
 			return ctx.Err()
@@ -77,9 +79,6 @@ func (d *Dispatcher) giveUp(waits ...<-chan struct{}) {
 // shutdownGrace is how long giving back may take after Shutdown's context is
 // done. What is not given back by then comes due when its lease ends.
 const shutdownGrace = 3 * time.Second
-
-// errShutdown is the cause of attempts that Shutdown cut short.
-var errShutdown = errors.New("the dispatcher shut down")
 
 // stopped reports whether Shutdown was called.
 func (d *Dispatcher) stopped() bool {

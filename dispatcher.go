@@ -22,6 +22,7 @@ import (
 type Dispatcher struct {
 	store       Store
 	transport   http.RoundTripper
+	plainHTTP1  bool // connections without TLS speak HTTP/1
 	opts        Options
 	registry    *registry
 	limiter     *limiter.Limiter[*flight]
@@ -75,6 +76,7 @@ func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {
 		stop:      make(chan struct{}),
 		silence:   map[string]time.Time{},
 	}
+	d.plainHTTP1 = speaksPlainHTTP1(d.transport)
 	d.registry = newRegistry(store, o.PollInterval, d.learned)
 	d.sightings.byID = map[string]*watch{}
 	d.keeping.byID = map[string]*kept{}

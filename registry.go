@@ -82,6 +82,11 @@ func newTarget(w Webhook) *target {
 	}
 	for name, value := range w.Headers {
 		t.header.Set(name, value)
+		if name = http.CanonicalHeaderKey(name); name == "X-Idempotency-Key" {
+			// net/http sends again by itself what has a field of this spelling.
+			t.header["x-idempotency-key"] = t.header[name]
+			delete(t.header, name)
+		}
 	}
 	return t
 }

@@ -2,9 +2,6 @@ package webhook
 
 import (
 	"math/rand/v2"
-	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -58,27 +55,4 @@ func retryDelay(policy func() backoff.BackOff, failed int) (delay time.Duration,
 		}
 	}
 	return max(delay, 0), true
-}
-
-// maxRetryAfter bounds how long a receiver can hold its webhook.
-const maxRetryAfter = 24 * time.Hour
-
-// retryAfter reads a Retry-After header, in seconds or as a date (RFC 9110,
-// 10.2.3), cut to 24 hours. It returns 0 when there is none in the future.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	value := strings.TrimSpace(h.Get("Retry-After"))
-	if value == "" {
-		return 0
-	}
-	if seconds, err := strconv.ParseFloat(value, 64); err == nil {
-		if !(seconds > 0) { // NaN too
-			return 0
-		}
-		return time.Duration(min(seconds, maxRetryAfter.Seconds()) * float64(time.Second))
-	}
-	at, err := http.ParseTime(value)
-	if err != nil {
-		return 0
-	}
-	return min(max(at.Sub(now), 0), maxRetryAfter)
 }

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"strconv"
 	"time"
 )
 
@@ -103,8 +104,37 @@ type Attempt struct {
 	Duration time.Duration // from the start to the answer's end
 	Status   int           // of HTTP; 0: there was no answer
 	Reason   string        // why it failed, in a sentence for the customer; "": it did not
+	Code     string        `json:",omitempty"` // the same in a word, if there was no answer: see Failure
+	Resends  int           `json:",omitempty"` // how often the request was sent once more, 0 or 1: its connection had been idle and ended without an answer
 	Detail   string        // more, for the operator only
 	Response []byte        // the answer's body, at most its first 16 KiB
+}
+
+// Failure returns in one word why the attempt failed, for counting: the status
+// of an answer that was no success, such as "503", or else one of
+//
+//	address                                    the URL may not be requested
+//	lookup, lookup_timeout                     of the host's name
+//	connect, refused, unreachable, connect_timeout
+//	certificate_expired, certificate_host, certificate_untrusted, certificate
+//	tls, tls_timeout                           of the handshake
+//	send_timeout, answer_timeout
+//	reset, closed, not_http, head_too_large, broken
+//	proxy, sender                              no fault of the receiver's
+//	canceled, given_up                         no attempt was made
+//
+// It is "" when the attempt did not fail, and "other" for one that has no Code:
+// an earlier version of the library stored it.
+func (a Attempt) Failure() string {
+	switch {
+	case a.Reason == "":
+		return ""
+	case a.Status != 0:
+		return strconv.Itoa(a.Status)
+	case a.Code == "":
+		return "other"
+	}
+	return a.Code
 }
 
 // A Claim asks for deliveries that are pending and due at Now (Due at or

@@ -1,4 +1,4 @@
-package webhook
+package diagnose
 
 import (
 	"context"
@@ -17,8 +17,8 @@ import (
 // these events is a race of the transport's: a connection that was begun goes
 // on being made when another one comes free.
 func TestAnAttemptIsAsFarAsItsOwnConnection(t *testing.T) {
-	var p progress
-	trace := p.trace(time.Now().Add(time.Minute), func(error) {})
+	var p Trace
+	trace := p.Hooks(time.Now().Add(time.Minute), func(error) {})
 	for _, step := range []struct {
 		event string
 		call  func()
@@ -42,13 +42,13 @@ func TestAnAttemptIsAsFarAsItsOwnConnection(t *testing.T) {
 
 func TestNothingIsSentAfterTheLeasesEnd(t *testing.T) {
 	ctx, stop := context.WithCancelCause(t.Context())
-	var p progress
-	trace := p.trace(time.Now().Add(-time.Second), stop)
+	var p Trace
+	trace := p.Hooks(time.Now().Add(-time.Second), stop)
 	ours, theirs := net.Pipe()
 	defer theirs.Close()
 	trace.GotConn(httptrace.GotConnInfo{Conn: ours})
 	_, err := ours.Write([]byte("POST"))
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
-	assert.Equal(t, errLeaseEnded, context.Cause(ctx))
-	assert.True(t, cutShort(ctx), "it uses up no attempt")
+	assert.Equal(t, ErrLeaseEnded, context.Cause(ctx))
+	assert.True(t, CutShort(ctx), "it uses up no attempt")
 }

@@ -1,0 +1,186 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptrace"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/listhook/webhook/internal/diagnose"
+)
+
+// An answer is an attempt, and what else its answer asks for.
+type answer struct {
+	Attempt
+	hold time.Duration // the receiver asked to be left alone for so long
+	cut  bool          // we cut it short, so it counts for nothing
+	ours bool          // it says nothing about the receiver
+}
+
+func (a *answer) delivered() bool { return a.Status >= 200 && a.Status < 300 }
+
+// post makes an attempt: one HTTP request, in the time that an attempt has. It
+// never goes on the wire after the lease's end.
+func (d *Dispatcher) post(ctx context.Context, t *target, del *Delivery, leaseEnd time.Time) (a answer) {
+	began := time.Now()
+	a.Start = clock(began)
+	if t.broken != nil { // above all, nothing is sent unsigned that is to be signed
+		d.complain("using a webhook", t.broken)
+		a.ours = true
+		a.Code, a.Reason = string(diagnose.CodeSender), "The webhook's settings cannot be used: edit and save it."
+		a.Detail = diagnose.Clean(t.broken.Error())
+		return a
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	timeout := time.AfterFunc(d.opts.Timeout, func() { stop(diagnose.ErrTimeout) })
+	defer timeout.Stop()
+	x := &exchange{sent: del.Body}
+	x.trace.PlainHTTP1 = d.plainHTTP1
+	ctx = httptrace.WithClientTrace(ctx, x.trace.Hooks(leaseEnd, stop))
+	defer func() {
+		if p := recover(); p != nil {
+			d.opts.Logger.Error("webhook: the HTTP client panicked", "panic", fmt.Sprint(p))
+			failure := diagnose.Sender("panic: " + fmt.Sprint(p))
+			a.Detail = failure.Detail
+			if a.Status == 0 {
+				a.ours = true
+				a.explain(failure)
+			}
+		}
+		a.Duration = time.Since(began).Truncate(time.Microsecond)
+	}()
+
+	req := d.request(ctx, t, del, began)
+	resp, err := d.transport.RoundTrip(x.bind(req))
+	if err != nil && !t.NoRetry && x.trace.Resendable(ctx, err) {
+		a.Resends = 1
+		resp, err = d.transport.RoundTrip(x.bindAgain(req))
+	}
+	if err == nil && resp.Body == nil { // some transports of tests leave it out
+		resp.Body = http.NoBody
+	}
+	if err != nil {
+		a.cut = diagnose.CutShort(ctx)
+		a.explain(x.trace.Explain(ctx, err, d.opts.Timeout))
+		return a
+	}
+	defer resp.Body.Close()
+	a.Status = resp.StatusCode
+	if !a.delivered() {
+		a.Reason = diagnose.Status(resp.StatusCode)
+	}
+	if a.Response, err = readAnswer(resp); err != nil {
+		a.cut = !a.delivered() && diagnose.CutShort(ctx)
+		a.Detail = diagnose.Clean("reading the answer's body: " + err.Error())
+	}
+	if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable {
+		a.hold = diagnose.RetryAfter(resp.Header, time.Now())
+	}
+	return a
+}
+
+// explain notes why there was no answer.
+func (a *answer) explain(f diagnose.Failure) {
+	a.Code, a.Reason, a.Detail = string(f.Code), f.Sentence, f.Detail
+}
+
+// An exchange is one attempt's use of the transport.
+//
+// A connection that was idle may turn out to be closed when it is used again.
+// As long as no byte of the request has left, net/http takes another one by
+// itself, however often. Once a byte may have left, the receiver may have the
+// request: then the exchange decides whether it is sent again, once at most. So
+// a request has no Idempotency-Key, with which net/http sends it again for each
+// idle connection that there is, and its GetBody refuses what HTTP/2 would send
+// again.
+type exchange struct {
+	trace diagnose.Trace
+	sent  []byte // the body
+	body  bytes.Reader
+}
+
+// bind gives a request its body.
+func (x *exchange) bind(req *http.Request) *http.Request {
+	x.body.Reset(x.sent)
+	req.Body, req.GetBody = io.NopCloser(&x.body), x.again
+	return req
+}
+
+// bindAgain gives a request that failed its body anew. It asks for a connection
+// of its own: other idle ones may be closed too.
+func (x *exchange) bindAgain(req *http.Request) *http.Request {
+	again := *req
+	again.Body, again.GetBody = io.NopCloser(bytes.NewReader(x.sent)), x.again
+	again.Close = x.trace.HTTP1()
+	return &again
+}
+
+// again is the request's GetBody.
+func (x *exchange) again() (io.ReadCloser, error) {
+	if x.trace.MayHaveLeft() {
+		return nil, diagnose.ErrSent
+	}
+	return io.NopCloser(bytes.NewReader(x.sent)), nil
+}
+
+// readAnswer keeps the beginning of an answer and reads some more of it, so
+// that the connection can be used again, but never without end.
+func readAnswer(resp *http.Response) ([]byte, error) {
+	r := resp.Body
+	switch {
+	case resp.StatusCode == http.StatusSwitchingProtocols:
+		return nil, nil // its body is the connection, which no context closes
+	case r == http.NoBody:
+		return nil, nil
+	}
+	buf := answers.Get().(*bytes.Buffer)
+	defer answers.Put(buf)
+	buf.Reset()
+	_, err := buf.ReadFrom(io.LimitReader(r, keptResponse))
+	kept := bytes.Clone(buf.Bytes())
+	if err != nil || len(kept) < keptResponse {
+		return kept, err
+	}
+	_, err = io.CopyN(io.Discard, r, readResponse-keptResponse)
+	if err == io.EOF {
+		err = nil
+	}
+	return kept, err
+}
+
+// answers are buffers that answers are read into: most are far shorter than what
+// is kept at most.
+var answers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// request builds what goes over the wire, but for the body.
+func (d *Dispatcher) request(ctx context.Context, t *target, del *Delivery, at time.Time) *http.Request {
+	h := make(http.Header, len(t.header)+8)
+	maps.Copy(h, t.header)
+	values := [...]string{
+		d.opts.UserAgent, del.ID, strconv.FormatInt(at.Unix(), 10), strconv.Itoa(del.Attempts + 1),
+		string(del.Type), t.signer.Header(del.ID, at, del.Body),
+	}
+	for i, name := range [...]string{
+		"User-Agent", HeaderID, HeaderTimestamp, HeaderAttempt, HeaderEvent, HeaderSignature,
+	} {
+		if values[i] != "" {
+			h[name] = values[i : i+1 : i+1]
+		}
+	}
+	h["Content-Type"] = contentType
+	req := (&http.Request{}).WithContext(ctx)
+	req.Method, req.URL, req.Host, req.Header = http.MethodPost, t.url, t.url.Host, h
+	req.Proto, req.ProtoMajor, req.ProtoMinor = "HTTP/1.1", 1, 1
+	req.ContentLength = int64(len(del.Body))
+	return req
+}
+
+// contentType has nothing after it: one captured receiver refuses more.
+var contentType = []string{"application/x-www-form-urlencoded"}
