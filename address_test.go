@@ -63,10 +63,9 @@ func TestWhatIsAllowedByName(t *testing.T) {
 			netip.MustParsePrefix("10.1.0.0/16"),
 			netip.MustParsePrefix("::ffff:10.2.0.0/112"),
 			netip.MustParsePrefix("fd00:1::/32"),
-			{}, // allows nothing
 		},
 		AllowPorts: []uint16{8080},
-		AllowHosts: []string{"", ":9000", "CRM.internal.", "localhost:9000", "127.0.0.2", "[::1]:9000", "::2", "::ffff:127.0.0.3"},
+		AllowHosts: []string{"CRM.internal.", "localhost:9000", "127.0.0.2", "[::1]:9000", "::2", "[::ffff:127.0.0.3]"},
 	}
 	for u, ok := range map[string]bool{
 		"http://10.1.2.3/":                 true,

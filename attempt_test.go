@@ -127,15 +127,24 @@ func TestAnAttemptThatAHookCancelsSaysSo(t *testing.T) {
 }
 
 func TestAStoredWebhookThatCannotBeUsedIsNotAttempted(t *testing.T) {
-	for name, spoil := range map[string]func(*webhook.Webhook){
-		"Secrets": func(w *webhook.Webhook) { w.Secrets = []webhook.Secret{{Key: "whsec_s3cret"}} },
-		"URL":     func(w *webhook.Webhook) { w.URL = "https://receiver.test/%zz?key=s3cret" },
+	for name, c := range map[string]struct {
+		spoil  func(*webhook.Webhook)
+		reason string
+	}{
+		"Secrets": {
+			func(w *webhook.Webhook) { w.Secrets = []webhook.Secret{{Key: "whsec_s3cret"}} },
+			"The webhook's settings cannot be used: edit and save it.",
+		},
+		"URL": {
+			func(w *webhook.Webhook) { w.URL = "https://s3cret.receiver..test/" },
+			"The webhook's settings cannot be used: the URL has a host that is not a name or an address: check its spelling. Edit and save it.",
+		},
 	} {
 		bubble(t, func(t *testing.T) {
 			r := newRig(t, nil)
 			w := everything()
 			w.ID, w.Created, w.Revision = "1", time.Now(), 1
-			spoil(&w)
+			c.spoil(&w)
 			_, err := r.store.PutWebhook(r.ctx, w)
 			require.NoError(t, err)
 			r.start()
@@ -145,7 +154,8 @@ func TestAStoredWebhookThatCannotBeUsedIsNotAttempted(t *testing.T) {
 			d := r.log()[0]
 			assert.Equal(t, webhook.StatePending, d.State, "it is tried again, should the owner mend it")
 			require.Len(t, d.Log, 1)
-			assert.Equal(t, "The webhook's settings cannot be used: edit and save it.", d.Log[0].Reason)
+			assert.Equal(t, c.reason, d.Log[0].Reason)
+			assert.Equal(t, "sender", d.Log[0].Failure())
 			assert.Contains(t, d.Log[0].Detail, name)
 			assert.NotContains(t, d.Log[0].Detail, "s3cret")
 		})

@@ -30,6 +30,9 @@ func (e *AddressError) Detail() string { return e.refusal.Host + ": " + e.refusa
 //
 // Customers write the URLs: whatever is allowed here, every customer can make
 // the app POST to.
+//
+// An entry that allows nothing, or something else than it says, is an
+// *InvalidError that names its field: of New, of CheckURL, and of each request.
 type ClientOptions struct {
 	// AllowPrefixes are networks that may be reached although they are not
 	// public, such as 10.1.0.0/16.
@@ -37,9 +40,9 @@ type ClientOptions struct {
 
 	// AllowHosts are hosts that may be reached whatever their addresses are:
 	// names or addresses as URLs have them, "crm.internal" on every port,
-	// "localhost:8080" or "[::1]:8080" on one. A name that is not ASCII is
-	// written in its xn-- form. Whoever answers for such a name in the DNS
-	// decides where the requests go.
+	// "localhost:8080" or "[::1]:8080" on one. Whether a name is written in
+	// Unicode or in its xn-- form does not matter. Whoever answers for such a
+	// name in the DNS decides where the requests go.
 	AllowHosts []string
 
 	// AllowPorts are ports beside 80 and 443, on every host.
@@ -56,21 +59,34 @@ type ClientOptions struct {
 	Proxy *url.URL
 }
 
-// guard returns the guard of a client with these options.
-func (o *ClientOptions) guard(resolver *net.Resolver) *netguard.Guard {
+// guard returns the guard of a client with these options. Its error is an
+// *InvalidError.
+func (o *ClientOptions) guard(resolver *net.Resolver) (*netguard.Guard, error) {
 	c := netguard.Config{Timeout: connectTimeout, Resolver: resolver}
 	if o != nil {
 		c.AllowPrefixes, c.AllowHosts, c.AllowPorts = o.AllowPrefixes, o.AllowHosts, o.AllowPorts
 	}
-	return netguard.New(c)
+	g, err := netguard.New(c)
+	var bad *netguard.ConfigError
+	if errors.As(err, &bad) {
+		err = invalid("ClientOptions."+bad.Field, bad.Reason)
+	}
+	return g, err
 }
 
-// CheckURL returns an *InvalidError of the field URL for a URL that a client of
-// NewClient(o) would refuse by its text alone: an address that is not public,
-// however it is written, a name of internal networks, a port. It looks no name
-// up. Dispatcher.PutWebhook calls it when the Dispatcher's client is NewClient's
-// own; it is for apps that wrap that client's Transport. o may be nil.
-func (o *ClientOptions) CheckURL(rawURL string) error { return checkGuarded(o.guard(nil), rawURL) }
+// CheckURL returns an *InvalidError of the field URL for a URL that has no
+// normal form, or that a client of NewClient(o) would refuse by its text alone:
+// an address that is not public, however it is written, a name of internal
+// networks, a port. It looks no name up. Dispatcher.PutWebhook calls it when the
+// Dispatcher's client is NewClient's own; it is for apps that wrap that client's
+// Transport. o may be nil.
+func (o *ClientOptions) CheckURL(rawURL string) error {
+	g, err := o.guard(nil)
+	if err != nil {
+		return err
+	}
+	return checkGuarded(g, rawURL)
+}
 
 // checkURL checks a webhook's URL if rt is that of a client of NewClient. What
 // another may reach is its owner's business.
@@ -83,14 +99,24 @@ func checkURL(rt http.RoundTripper, rawURL string) error {
 
 // checkGuarded checks a URL as a customer writes it.
 func checkGuarded(g *netguard.Guard, rawURL string) error {
-	u, err := url.Parse(rawURL)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
-		return invalid("URL", "is not an absolute http or https URL")
+	u, err := normalURL(rawURL)
+	if err != nil {
+		return err
 	}
 	if refused := g.CheckURL(u); refused != nil {
 		return invalid("URL", refused.Reason)
 	}
 	return nil
+}
+
+// normalURL returns the normal form of a URL as a customer writes it, or an
+// *InvalidError of the field URL.
+func normalURL(rawURL string) (*url.URL, error) {
+	u, refused := netguard.Normalize(rawURL)
+	if refused != nil {
+		return nil, invalid("URL", refused.Reason)
+	}
+	return u, nil
 }
 
 // NewClient returns a client that is safe to point at URLs that customers
@@ -108,7 +134,10 @@ func NewClient(opts *ClientOptions) *http.Client {
 
 // newClient is NewClient with a resolver of the caller's, unless it is nil.
 func newClient(opts *ClientOptions, resolver *net.Resolver) *http.Client {
-	g := opts.guard(resolver)
+	g, err := opts.guard(resolver)
+	if err != nil {
+		return &http.Client{Transport: brokenTransport{err}}
+	}
 	t := &http.Transport{
 		DialContext:         guardedDial(g),
 		TLSHandshakeTimeout: connectTimeout,
@@ -192,16 +221,51 @@ type guardedTransport struct {
 
 // RoundTrip implements http.RoundTripper.
 func (t *guardedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if refused := t.guard.CheckURL(r.URL); refused != nil {
-		if r.Body != nil {
-			_ = r.Body.Close()
-		}
+	refused := (*netguard.Refusal)(nil)
+	if !netguard.IsNormal(r.URL) { // a Dispatcher's are
+		r, refused = normalRequest(r)
+	}
+	if refused == nil {
+		refused = t.guard.CheckURL(r.URL)
+	}
+	if refused != nil {
+		closeBody(r)
 		return nil, &AddressError{refused}
 	}
 	if r.Close {
 		return t.fresh.RoundTrip(r)
 	}
 	return t.transport.RoundTrip(r)
+}
+
+// normalRequest returns r with the normal form of its URL: net/http would check
+// and dial one spelling of it, and write another on the wire.
+func normalRequest(r *http.Request) (*http.Request, *netguard.Refusal) {
+	u, refused := netguard.Normalize(r.URL.String())
+	if refused != nil {
+		refused.Host = r.URL.Host
+		return r, refused
+	}
+	normal := *r
+	if normal.URL = u; r.Host == r.URL.Host {
+		normal.Host = u.Host
+	}
+	return &normal, nil
+}
+
+func closeBody(r *http.Request) {
+	if r.Body != nil {
+		_ = r.Body.Close()
+	}
+}
+
+// brokenTransport is that of a client whose options cannot be used.
+type brokenTransport struct{ err error }
+
+// RoundTrip implements http.RoundTripper.
+func (t brokenTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	closeBody(r)
+	return nil, t.err
 }
 
 // CloseIdleConnections is called by http.Client's.

@@ -66,7 +66,7 @@ func requireRefused(t *testing.T, err error, detail string) {
 	var refused *AddressError
 	require.ErrorAs(t, err, &refused)
 	assert.Contains(t, refused.Detail(), detail)
-	assert.Regexp(t, `^webhook: URL has a [a-z ]+$`, refused.Error())
+	assert.Regexp(t, `^webhook: URL (has a [a-z ]+|names no host)$`, refused.Error())
 	// What net/http adds is the URL, which the customer wrote, and no address.
 	var failed *url.Error
 	require.ErrorAs(t, err, &failed)
@@ -90,7 +90,6 @@ func TestLoopbackIsReachedOnlyWhenItIsAllowed(t *testing.T) {
 		"the host":                      {&ClientOptions{AllowHosts: []string{"127.0.0.1"}}, ""},
 		"the host with its port":        {&ClientOptions{AllowHosts: []string{s.Listener.Addr().String()}}, ""},
 		"the host with another port":    {&ClientOptions{AllowHosts: []string{"127.0.0.1:1"}}, "port"},
-		"an empty host":                 {&ClientOptions{AllowHosts: []string{"", ":" + strconv.Itoa(int(port))}}, "port"},
 		"a name, not the address of it": {&ClientOptions{AllowHosts: []string{"localhost"}}, "port"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -110,14 +109,45 @@ func TestLoopbackIsReachedOnlyWhenItIsAllowed(t *testing.T) {
 
 func TestNoHostIsNotThisMachine(t *testing.T) {
 	_, reached := receiver(t)
-	c := NewClient(&ClientOptions{AllowHosts: []string{"", ":80"}})
+	c := NewClient(&ClientOptions{AllowPorts: []uint16{8080}})
 	_, err := post(t, c, "http://:80/")
-	requireRefused(t, err, "label")
+	requireRefused(t, err, "no normal form")
 	_, err = c.Transport.(*guardedTransport).transport.DialContext(t.Context(), "tcp", ":80")
 	var refused *AddressError
 	require.ErrorAs(t, err, &refused)
 	assert.Zero(t, reached())
 }
+
+func TestAnEntryOfClientOptionsThatSaysNothingIsAnError(t *testing.T) {
+	for field, all := range map[string][]ClientOptions{
+		"ClientOptions.AllowHosts": {
+			{AllowHosts: []string{""}}, {AllowHosts: []string{"localhost", ":8080"}}, {AllowHosts: []string{" localhost"}}, {AllowHosts: []string{"localhost:"}},
+			{AllowHosts: []string{"localhost:0"}}, {AllowHosts: []string{"localhost:http"}}, {AllowHosts: []string{"localhost:65536"}},
+			{AllowHosts: []string{"http://localhost"}}, {AllowHosts: []string{"localhost/"}}, {AllowHosts: []string{"10.0.0.0/8"}}, {AllowHosts: []string{"*.example.com"}},
+			{AllowHosts: []string{"127.1"}}, {AllowHosts: []string{"[::1"}}, {AllowHosts: []string{"::1]:80"}}, {AllowHosts: []string{"fe80::1%eth0"}}, {AllowHosts: []string{"[fe80::1%eth0]:80"}},
+			{AllowHosts: []string{"a..example"}}, {AllowHosts: []string{"xn--a.example"}}, {AllowHosts: []string{"localhost,crm.internal"}}, {AllowHosts: []string{"me@localhost"}},
+		},
+		"ClientOptions.AllowPrefixes": {
+			{AllowPrefixes: []netip.Prefix{{}}}, {AllowPrefixes: []netip.Prefix{netip.MustParsePrefix("::ffff:0:0/95")}},
+			{AllowPrefixes: []netip.Prefix{netip.PrefixFrom(netip.MustParseAddr("10.0.0.0"), 33)}},
+		},
+		"ClientOptions.AllowPorts": {{AllowPorts: []uint16{8080, 0}}},
+	} {
+		for _, opts := range all {
+			_, requested := post(t, NewClient(&opts), "http://example.com/")
+			_, started := New(&noStore{}, NewClient(&opts), nil)
+			for what, err := range map[string]error{"CheckURL": opts.CheckURL("http://example.com/"), "a request": requested, "New": started} {
+				var bad *InvalidError
+				if assert.ErrorAs(t, err, &bad, "%s: %v", what, opts) {
+					assert.Equal(t, field, bad.Field, "%s: %v", what, opts)
+				}
+			}
+		}
+	}
+}
+
+// noStore is for what ends before a Store is asked.
+type noStore struct{ Store }
 
 func TestTheAddressThatANameHasIsCheckedAtEachDial(t *testing.T) {
 	s, reached := receiver(t)

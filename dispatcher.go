@@ -61,6 +61,10 @@ func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {
 	if err != nil {
 		return nil, err
 	}
+	transport := sending(client)
+	if broken, ok := transport.(brokenTransport); ok {
+		return nil, broken.err
+	}
 	if client != nil && client.Timeout > 0 {
 		o.Timeout = min(o.Timeout, client.Timeout)
 	}
@@ -69,7 +73,7 @@ func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {
 	}
 	d := &Dispatcher{
 		store:     store,
-		transport: sending(client),
+		transport: transport,
 		opts:      o,
 		idle:      make(chan *flight),
 		woken:     make(chan struct{}, 1),

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/listhook/webhook/internal/netguard"
 	"github.com/listhook/webhook/internal/signature"
 )
 
@@ -42,8 +41,8 @@ type account struct {
 // computed once.
 type target struct {
 	Webhook
-	url    *url.URL
-	host   string // which it shares with other webhooks
+	url    *url.URL // in its normal form
+	host   string   // which it shares with other webhooks
 	header http.Header
 	signer *signature.Signer
 	broken error // why it cannot be attempted; nil: it can
@@ -68,13 +67,9 @@ func newTarget(w Webhook) *target {
 	t := &target{Webhook: w, header: http.Header{}}
 	if len(w.Sealed) > 0 {
 		t.broken = errSealed(&w)
-	} else if t.url, t.broken = url.Parse(w.URL); t.broken != nil {
-		t.broken = invalid("URL", "is not a URL") // the other text would hold it
-	} else {
+	} else if t.url, t.broken = normalURL(w.URL); t.broken == nil {
+		t.host = t.url.Hostname()
 		t.signer, t.broken = newSigner(w.Secrets)
-	}
-	if t.url != nil {
-		t.host = netguard.Normalize(t.url.Hostname())
 	}
 	if t.url != nil && t.url.User != nil {
 		password, _ := t.url.User.Password()

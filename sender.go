@@ -3,6 +3,7 @@ package webhook
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -33,7 +34,7 @@ func (d *Dispatcher) post(ctx context.Context, t *target, del *Delivery, leaseEn
 	if t.broken != nil { // above all, nothing is sent unsigned that is to be signed
 		d.complain("using a webhook", t.broken)
 		a.ours = true
-		a.Code, a.Reason = string(diagnose.CodeSender), "The webhook's settings cannot be used: edit and save it."
+		a.Code, a.Reason = string(diagnose.CodeSender), explainSettings(t.broken)
 		a.Detail = diagnose.Clean(t.broken.Error())
 		return a
 	}
@@ -84,6 +85,15 @@ func (d *Dispatcher) post(ctx context.Context, t *target, del *Delivery, leaseEn
 		a.hold = diagnose.RetryAfter(resp.Header, time.Now())
 	}
 	return a
+}
+
+// explainSettings says why a stored webhook cannot be attempted.
+func explainSettings(err error) string {
+	var bad *InvalidError
+	if errors.As(err, &bad) && bad.Field == "URL" {
+		return "The webhook's settings cannot be used: the URL " + bad.Reason + ". Edit and save it."
+	}
+	return "The webhook's settings cannot be used: edit and save it."
 }
 
 // explain notes why there was no answer.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/textproto"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -42,7 +41,7 @@ type Webhook struct {
 
 	// What its owner edits.
 	Name    string            // for people
-	URL     string            // absolute, http or https
+	URL     string            // absolute, http or https, as its owner writes it; its normal form is sent
 	Events  []EventType       // at least one
 	Sources []Source          // at least one
 	Format  Format            // "": Format2013
@@ -165,22 +164,14 @@ func validateText(field, value string) error {
 }
 
 func (w Webhook) validateURL() error {
-	u, err := url.Parse(w.URL)
 	switch {
 	case w.URL == "":
 		return invalid("URL", "is empty")
 	case len(w.URL) > maxURL:
 		return invalid("URL", fmt.Sprintf("is longer than %d bytes", maxURL))
-	case err != nil || !utf8.ValidString(w.URL):
-		return invalid("URL", "is not a URL")
-	case u.Scheme != "http" && u.Scheme != "https":
-		return invalid("URL", "does not begin with http:// or https://")
-	case u.Hostname() == "":
-		return invalid("URL", "names no host")
-	case u.Fragment != "" || strings.Contains(w.URL, "#"):
-		return invalid("URL", "holds a fragment (#…), which is never sent")
 	}
-	return nil
+	_, err := normalURL(w.URL)
+	return err
 }
 
 func (w Webhook) validateSelection() error {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/listhook/webhook/internal/netguard"
 )
 
 // Webhooks returns the webhooks that q selects, in order of ID, from the
@@ -52,8 +54,9 @@ func (d *Dispatcher) find(ctx context.Context, account, id string) (Webhook, err
 // 2^53, as clients of ActiveCampaign's APIs expect. Otherwise the fields that
 // its owner edits are taken over, if Revision is that of the stored webhook.
 //
-// A field that cannot be taken is an *InvalidError, a URL that the client
-// would refuse to dial too. ErrConflict means that the ID is taken or that
+// A field that cannot be taken is an *InvalidError, as is a URL without a normal
+// form (docs/addresses.md) or one that the client would refuse to dial. Spaces
+// around the URL are dropped. ErrConflict means that the ID is taken or that
 // somebody else edited the webhook since it was read; ErrNotFound that there
 // is none to edit in w.Account.
 //
@@ -67,6 +70,7 @@ func (d *Dispatcher) PutWebhook(ctx context.Context, w Webhook) (Webhook, error)
 	if err := checkURL(d.transport, w.URL); err != nil {
 		return Webhook{}, err
 	}
+	w.URL = netguard.Trim(w.URL)
 	var err error
 	if w.Revision == 0 {
 		w, err = d.addWebhook(ctx, w)

@@ -15,8 +15,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"unicode"
-	"unicode/utf8"
 )
 
 // A Config says what a Guard allows beside public addresses on the ports 80 and
@@ -60,39 +58,78 @@ type Guard struct {
 	free    net.Dialer // for hosts that are allowed
 }
 
-// New returns a Guard.
-func New(c Config) *Guard {
+// New returns a Guard, or a *ConfigError for an entry that would allow nothing
+// or something else than it says.
+func New(c Config) (*Guard, error) {
 	g := &Guard{ports: append([]uint16{80, 443}, c.AllowPorts...), hosts: map[string]bool{}}
 	g.free = net.Dialer{Timeout: c.Timeout, Resolver: c.Resolver}
 	g.guarded = g.free
 	g.guarded.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
 		return g.checkDialled(address)
 	}
-	for _, p := range c.AllowPrefixes {
-		if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
+	if slices.Contains(c.AllowPorts, 0) {
+		return nil, &ConfigError{"AllowPorts", "holds 0, which is no port"}
+	}
+	for i, p := range c.AllowPrefixes {
+		switch a := p.Addr(); {
+		case !p.IsValid():
+			return nil, &ConfigError{"AllowPrefixes", "holds an invalid prefix as number " + strconv.Itoa(i+1)}
+		case a.Is4In6() && p.Bits() < 96:
+			return nil, &ConfigError{"AllowPrefixes", "holds " + p.String() + ", which mixes addresses of IPv4 and IPv6"}
+		case a.Is4In6():
 			p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
 		}
 		g.prefixes = append(g.prefixes, p)
 	}
-	for _, h := range c.AllowHosts {
-		if host, port, err := net.SplitHostPort(h); err == nil {
-			g.hosts[net.JoinHostPort(Normalize(host), port)] = true
-		} else {
-			g.hosts[Normalize(strings.Trim(h, "[]"))] = true
+	for i, entry := range c.AllowHosts {
+		key, reason := normalEntry(entry)
+		if reason != "" {
+			return nil, &ConfigError{"AllowHosts", "holds as number " + strconv.Itoa(i+1) + " " + strconv.Quote(entry) + ", which " + reason}
 		}
+		g.hosts[key] = true
 	}
-	return g
+	return g, nil
 }
 
-// DialContext is the one of an http.Transport. addr holds the URL's host: a
-// host that is allowed by name is recognised here, in the very call that looks
-// it up. An address that is refused is a *Refusal.
+// normalEntry returns the key in Guard.hosts for a host with or without a port,
+// or the reason why it is neither.
+func normalEntry(entry string) (key, reason string) {
+	host, port := entry, ""
+	if _, err := netip.ParseAddr(entry); err != nil {
+		if host, port, reason = splitHostPort(entry); reason != "" {
+			return "", "is not a host with or without a port"
+		}
+	}
+	if host, reason = normalHost(host); reason == "" && isNumber(host) {
+		reason = reasonNumber
+	}
+	if reason == "" {
+		port, reason = normalPort(port)
+	}
+	if reason == "" && port == "" && strings.HasSuffix(entry, ":") {
+		reason = reasonBadPort
+	}
+	if port == "" {
+		return host, reason
+	}
+	return joinHostPort(host, port), reason
+}
+
+// A ConfigError says which field of a Config cannot be used, and why.
+type ConfigError struct{ Field, Reason string }
+
+// Error returns the field and the reason.
+func (e *ConfigError) Error() string { return e.Field + " " + e.Reason }
+
+// DialContext is the one of an http.Transport. addr holds the host of a normal
+// URL: a host that is allowed by name is recognised here, in the very call that
+// looks it up. An address that is refused is a *Refusal.
 func (g *Guard) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
 	}
-	if g.allowsHost(Normalize(host), port) {
+	if g.allowsHost(host, port) {
 		return g.free.DialContext(ctx, network, addr)
 	}
 	conn, err := g.guarded.DialContext(ctx, network, addr)
@@ -110,10 +147,9 @@ func (g *Guard) DialUnguarded(ctx context.Context, network, addr string) (net.Co
 	return g.free.DialContext(ctx, network, addr)
 }
 
-// allowsHost reports whether a normal host is allowed by name. The empty one,
-// which an empty setting would allow, is this machine to a dialler.
+// allowsHost reports whether a normal host is allowed by name.
 func (g *Guard) allowsHost(host, port string) bool {
-	return host != "" && (g.hosts[host] || g.hosts[net.JoinHostPort(host, port)])
+	return len(g.hosts) > 0 && (g.hosts[host] || g.hosts[joinHostPort(host, port)])
 }
 
 // allowsAddr returns "" if a may be reached, else the rule that it breaks.
@@ -138,23 +174,17 @@ func (g *Guard) checkDialled(address string) error {
 	return &Refusal{Reason: reasonResolved, Rule: address + " is " + rule}
 }
 
-// CheckURL returns a *Refusal of what can be told without looking a name up, or
-// nil.
+// CheckURL returns a *Refusal of what can be told of a normal URL without
+// looking a name up, or nil.
 func (g *Guard) CheckURL(u *url.URL) *Refusal {
-	host, port := Normalize(u.Hostname()), u.Port()
-	switch {
-	case port != "":
-	case u.Scheme == "https":
-		port = "443"
-	default:
-		port = "80"
+	host, port := u.Hostname(), u.Port()
+	if port == "" {
+		port = schemePort(u.Scheme)
 	}
 	if g.allowsHost(host, port) {
 		return nil
 	}
-	refuse := func(reason, rule string) *Refusal {
-		return &Refusal{Reason: reason, Host: u.Hostname(), Rule: rule}
-	}
+	refuse := func(reason, rule string) *Refusal { return &Refusal{Reason: reason, Host: host, Rule: rule} }
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || !slices.Contains(g.ports, uint16(n)) {
 		return refuse(reasonPort, "port "+strconv.Quote(port)+" is not allowed")
 	}
@@ -164,7 +194,7 @@ func (g *Guard) CheckURL(u *url.URL) *Refusal {
 		}
 		return nil
 	}
-	if numeric(host) {
+	if isNumber(host) {
 		return refuse(reasonNumber, "the last label of a name begins with a letter")
 	}
 	// Where a network is allowed, its names may be any; what they resolve to is
@@ -175,30 +205,16 @@ func (g *Guard) CheckURL(u *url.URL) *Refusal {
 	return nil
 }
 
-// dots makes those of other scripts the one of the DNS (RFC 3490, section 3.1).
-var dots = strings.NewReplacer("\u3002", ".", "\uff0e", ".", "\uff61", ".")
-
-// Normalize returns a host as a key: names in lower case without the root's
-// dot, addresses in their one canonical form.
-func Normalize(host string) string {
-	host = strings.ToLower(host)
-	if strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII }) {
-		host = dots.Replace(host)
-	}
-	host = strings.TrimSuffix(host, ".")
-	if a, err := netip.ParseAddr(host); err == nil && a.Zone() == "" {
-		return a.Unmap().String()
-	}
-	return host
-}
-
-// numeric reports whether a host that is no canonical address may be one for
-// some resolvers: 2130706433, 0x7f.1, 0177.0.0.1, digits of other scripts. The
-// last label of a name is alphabetic (RFC 1123, section 2.1).
-func numeric(host string) bool {
+// isNumber reports whether a normal host is no address, but may be one for
+// some resolvers: 2130706433, 0x7f.1, 0177.0.0.1. The last label of a name is
+// alphabetic (RFC 1123, section 2.1).
+func isNumber(host string) bool {
 	last := host[strings.LastIndexByte(host, '.')+1:]
-	first, _ := utf8.DecodeRuneInString(last)
-	return last == "" || unicode.IsNumber(first)
+	if last == "" || notDigit(rune(last[0])) {
+		return false
+	}
+	_, err := netip.ParseAddr(host)
+	return err != nil
 }
 
 // internalName reports whether a name can not be one of the public DNS: it has
