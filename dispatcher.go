@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/listhook/webhook/internal/groupcommit"
+	"github.com/listhook/webhook/internal/ids"
 	"github.com/listhook/webhook/internal/limiter"
 )
 
@@ -31,6 +32,7 @@ type Dispatcher struct {
 	flights     flights
 	sightings   sightings
 	keeping     keeping
+	ids         ids.Webhooks // of those that are added
 	vitals      vitals
 	settlePause time.Duration // after the last group of outcomes could not be stored
 	idle        chan *flight  // to goroutines that wait for an attempt to make

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"math/rand/v2"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/listhook/webhook/internal/netguard"
@@ -51,7 +49,9 @@ func (d *Dispatcher) find(ctx context.Context, account, id string) (Webhook, err
 
 // PutWebhook adds or edits a webhook, and returns it as it is then. One whose
 // Revision is zero is added; without an ID it gets one, a decimal number below
-// 2^53, as clients of ActiveCampaign's APIs expect. Otherwise the fields that
+// 2^53, as clients of ActiveCampaign's APIs expect. These are in the order in
+// which webhooks were added, as far as the clocks of several processes agree to
+// the microsecond. Otherwise the fields that
 // its owner edits are taken over, if Revision is that of the stored webhook.
 //
 // A field that cannot be taken is an *InvalidError, as is a URL without a normal
@@ -86,25 +86,22 @@ func (d *Dispatcher) PutWebhook(ctx context.Context, w Webhook) (Webhook, error)
 	return w, wrap("PutWebhook", err)
 }
 
+// maxAddTries is how often another ID is tried because other processes have
+// made the same, which takes as many additions in one microsecond.
+const maxAddTries = 1000
+
 func (d *Dispatcher) addWebhook(ctx context.Context, w Webhook) (Webhook, error) {
 	added := Webhook{Account: w.Account, ID: w.ID, Created: now()}
 	added.edit(w)
 	for tries := 0; ; tries++ {
 		if w.ID == "" {
-			added.ID = newID()
+			added.ID = d.ids.Next(time.Now())
 		}
 		err := d.put(ctx, &added)
-		if !errors.Is(err, ErrConflict) || w.ID != "" || tries == 10 {
+		if !errors.Is(err, ErrConflict) || w.ID != "" || tries == maxAddTries {
 			return added, err
 		}
 	}
-}
-
-// newID makes a webhook's ID: sixteen digits, so that their order as text is
-// the order in which webhooks were added, to the second.
-func newID() string {
-	seconds := time.Now().Unix() - time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
-	return strconv.FormatInt(1e15+seconds*1e6+rand.Int64N(1e6), 10)
 }
 
 // edit takes over what the owner of a webhook edits.

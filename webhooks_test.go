@@ -160,6 +160,39 @@ func TestAWebhooksIDIsANumeralThatClientsCanHold(t *testing.T) {
 	require.ErrorIs(t, err, webhook.ErrConflict)
 }
 
+// The clock of a bubble stands still, so that all are added in one microsecond.
+func TestWebhooksAreListedInTheOrderInWhichTheyWereAdded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		processes := []*webhook.Dispatcher{r.Dispatcher, r.another(nil), r.another(nil)}
+		var names []string
+		for i := range 150 {
+			process := processes[0] // a hundred at once, then in turns
+			if i >= 100 {
+				process = processes[i%3]
+			}
+			w := everything()
+			w.Name = strconv.Itoa(i)
+			names = append(names, w.Name)
+			added, err := process.PutWebhook(r.ctx, w)
+			require.NoError(t, err)
+			require.Len(t, added.ID, 16)
+		}
+		listed := func() (got []string) {
+			ws, err := r.Webhooks(r.ctx, webhook.WebhookQuery{})
+			require.NoError(t, err)
+			for _, w := range ws {
+				got = append(got, w.Name)
+			}
+			return got
+		}
+		require.Equal(t, names, listed())
+		time.Sleep(time.Microsecond)
+		r.put(func(w *webhook.Webhook) { w.Name = "later" })
+		assert.Equal(t, append(names, "later"), listed())
+	})
+}
+
 func TestEditingNeedsTheRevisionThatIsStored(t *testing.T) {
 	r := newRig(t, nil)
 	first := r.put(nil)

@@ -1,5 +1,5 @@
-// Package ids makes the IDs of events and of deliveries. It knows nothing of
-// either: IDs and types are strings.
+// Package ids makes the IDs of events, deliveries and webhooks. It knows nothing
+// of these: IDs and types are strings.
 package ids
 
 import (
@@ -7,6 +7,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"strconv"
+	"sync/atomic"
 	"time"
 )
 
@@ -79,4 +81,26 @@ func appendTime(text []byte, id string) []byte {
 // have the same text.
 func appendPart(text []byte, part string) []byte {
 	return append(binary.AppendUvarint(text, uint64(len(part))), part...)
+}
+
+// Webhooks makes IDs of webhooks: the microseconds since the year 2000, above
+// 1e15, so that all have sixteen digits until the year 2253, are below 2^53, and
+// their order as text is that in which webhooks are added. The zero value is
+// ready, and may be used from several goroutines at once.
+//
+// Another process may make the same ID in the same microsecond: a store refuses
+// the second, and the next one is after both.
+type Webhooks struct{ last atomic.Int64 }
+
+// Next returns the ID of a webhook that is added at the time at. It is after all
+// that Next returned before, even if at is not.
+func (w *Webhooks) Next(at time.Time) string {
+	since := at.Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
+	for {
+		last := w.last.Load()
+		id := max(last+1, 1e15+max(0, since.Microseconds()))
+		if w.last.CompareAndSwap(last, id) {
+			return strconv.FormatInt(id, 10)
+		}
+	}
 }
