@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/listhook/webhook/internal/groupcommit"
@@ -36,7 +37,9 @@ type Dispatcher struct {
 	vitals      vitals
 	settlePause time.Duration // after the last group of outcomes could not be stored
 	idle        chan *flight  // to goroutines that wait for an attempt to make
-	woken       chan struct{} // asks for a claim
+
+	waitingWorkers atomic.Int64  // goroutines that receive from idle
+	woken          chan struct{} // asks for a claim
 
 	attempts context.Context // of every request
 	cut      context.CancelCauseFunc

@@ -109,17 +109,22 @@ func (d *Dispatcher) giveBack(f *flight) {
 	d.outcomes.Add(f)
 }
 
-// fly makes attempts, one after the other, until Shutdown. There are as many
-// goroutines doing so as there ever were attempts at once: the stack that one
-// has grown is worth keeping for the next.
+// fly makes attempts, one after the other, until Shutdown. The stack that a
+// goroutine has grown is worth keeping for the next attempt, but no more than
+// Concurrency of them wait for one: after a burst of slow attempts, of which
+// there may be eight times as many, the others end.
 func (d *Dispatcher) fly(f *flight) {
-	for more := true; more; f, more = <-d.idle {
+	for more := true; more; d.waitingWorkers.Add(-1) {
 		switch d.try(f) {
 		case decided:
 			d.outcomes.Add(f)
 		case dropped:
 			d.end(f)
 		case waits:
+		}
+		more = d.waitingWorkers.Add(1) <= int64(d.opts.Concurrency)
+		if more {
+			f, more = <-d.idle
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -123,4 +125,43 @@ func TestARunningProcessSeesChangesOfOthersWithinASecondOrSo(t *testing.T) {
 		synctest.Wait()
 		assert.Len(t, r.receiver.requests(), 1)
 	})
+}
+
+func TestABurstLeavesNoMoreGoroutinesThanConcurrency(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const concurrency, webhooks = 8, 64
+		r := newRig(t, &webhook.Options{Concurrency: concurrency, PerHost: 1000}).start()
+		r.receiver.set(slowly(10 * time.Second))
+		for range webhooks {
+			r.put(nil)
+		}
+		for i := range 4 {
+			r.emit(open(fmt.Sprint("burst", i)))
+		}
+		time.Sleep(5 * time.Second)
+		require.Greater(t, workers(), 2*concurrency, "the burst is under way")
+		time.Sleep(2 * time.Minute)
+		for _, d := range r.log() {
+			require.Equal(t, webhook.StateDelivered, d.State)
+		}
+		assert.LessOrEqual(t, workers(), concurrency)
+
+		r.receiver.set(nil)
+		r.emit(open("later"))
+		synctest.Wait()
+		assert.LessOrEqual(t, workers(), concurrency)
+		require.NoError(t, r.Shutdown(r.ctx))
+		synctest.Wait()
+		assert.Zero(t, workers())
+	})
+}
+
+// workers counts the goroutines that make attempts.
+func workers() int {
+	for size := 1 << 20; ; size *= 2 {
+		stacks := make([]byte, size)
+		if n := runtime.Stack(stacks, true); n < size {
+			return strings.Count(string(stacks[:n]), "created by github.com/listhook/webhook.(*Dispatcher).begin")
+		}
+	}
 }
