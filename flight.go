@@ -44,14 +44,23 @@ type flights struct {
 //
 // f is kept all the same: what was stored before it was claimed, and is only
 // not let go of yet, leaves it to be attempted. See end.
+//
+// A claim that was answered late may bring an older lease than the one that is
+// held. Whoever took the newer one has the delivery, so f is let go of: leases
+// only grow.
 func (fs *flights) add(f *flight) (added bool) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	if held := fs.byID[f.ID]; held != nil {
+		if f.Lease <= held.lease {
+			f.slot.Release()
+			return false
+		}
+		if held.again != nil { // whose lease ended when f's began
+			held.again.slot.Release()
+			held.again = nil
+		}
 		if f.Attempts <= held.Attempts {
-			if held.again != nil {
-				held.again.slot.Release()
-			}
 			held.lease, held.again = f.Lease, f
 			return false
 		}
