@@ -44,7 +44,8 @@ type Options struct {
 
 	// PollInterval is how often the store is asked for deliveries that are due
 	// and for webhooks that changed, or up to a tenth sooner: 1 s by default.
-	// What is emitted here is attempted at once, without a poll.
+	// What is emitted here is attempted at once, without a poll. A change by a
+	// process whose clock is more than a minute slow is seen within 5 minutes.
 	PollInterval time.Duration
 
 	// Retention is how long finished deliveries are kept, with their bodies,

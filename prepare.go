@@ -40,6 +40,9 @@ func (d *Dispatcher) plan(ctx context.Context, tx Outbox, direct bool, events []
 		m.Lists = distinct(m.Lists)
 		targets, err := d.registry.wanting(ctx, tx, e.Type(), &m)
 		if err != nil {
+			if ctx.Err() == nil {
+				err = unanswered(err)
+			}
 			return emissions, nil, err
 		}
 		if len(targets) == 0 {

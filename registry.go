@@ -2,14 +2,11 @@ package webhook
 
 import (
 	"context"
-	"net/http"
-	"net/url"
+	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"github.com/listhook/webhook/internal/signature"
 )
 
 // A registry remembers webhooks until they change, so that an event that
@@ -17,35 +14,25 @@ import (
 // without a webhook too, and asks the store for what changed: once every
 // interval while the Dispatcher runs, else when it is used and that long has
 // passed.
+//
+// Changes are found by their writers' clocks. So that a clock which is wrong
+// hides none for good, an account is read anew before it is maxAge old.
+//
+// Callers who want the same of the store at the same time share one call of it.
 type registry struct {
 	store    Store
 	interval time.Duration
 	learned  func(*Webhook) // called with each that is taken note of
 
-	refreshing sync.Mutex // one at a time
+	polls   shared[struct{}] // for changes
+	reads   shared[*account] // of accounts, by their names
+	rereads atomic.Int32     // reads under way for which nobody waits
 
 	mu       sync.RWMutex
 	accounts map[string]*account
-	size     int       // webhooks in accounts
-	puts     int       // changes noted so far
-	checked  time.Time // when the store was last asked for changes
-}
-
-// An account is what the registry holds of one.
-type account struct {
-	byID   map[string]*target // tombstones too, so that nothing older comes back
-	byList map[string][]*target
-}
-
-// A target is a webhook made ready: what each event and attempt needs of it is
-// computed once.
-type target struct {
-	Webhook
-	url    *url.URL // in its normal form
-	host   string   // which it shares with other webhooks
-	header http.Header
-	signer *signature.Signer
-	broken error // why it cannot be attempted; nil: it can
+	reading  map[string][]Webhook // what changed of the accounts that are being read
+	size     int                  // webhooks in accounts
+	checked  time.Time            // when the store was last asked for changes
 }
 
 const (
@@ -55,35 +42,21 @@ const (
 	// overlap is how far back changes are asked for again: transactions that
 	// were open then, and clocks that differ.
 	overlap = time.Minute
+
+	// maxAge is how old an account may be that is used. From half of that on, at
+	// a random time, it is read again in the background, so that nobody waits
+	// for it, and those read together are not read again together.
+	maxAge = 5 * time.Minute
+
+	// maxRereads bounds the reads in the background, and rereadPause is how long
+	// after one that failed another is begun.
+	maxRereads  = 4
+	rereadPause = 10 * time.Second
 )
 
 func newRegistry(store Store, interval time.Duration, learned func(*Webhook)) *registry {
-	return &registry{store: store, interval: interval, learned: learned, accounts: map[string]*account{}}
-}
-
-// newTarget makes w ready. w was validated when it was put; should it be
-// invalid all the same, its attempts fail and say so.
-func newTarget(w Webhook) *target {
-	t := &target{Webhook: w, header: http.Header{}}
-	if len(w.Sealed) > 0 {
-		t.broken = errSealed(&w)
-	} else if t.url, t.broken = normalURL(w.URL); t.broken == nil {
-		t.host = t.url.Hostname()
-		t.signer, t.broken = newSigner(w.Secrets)
-	}
-	if t.url != nil && t.url.User != nil {
-		password, _ := t.url.User.Password()
-		(&http.Request{Header: t.header}).SetBasicAuth(t.url.User.Username(), password)
-	}
-	for name, value := range w.Headers {
-		t.header.Set(name, value)
-		if name = http.CanonicalHeaderKey(name); name == "X-Idempotency-Key" {
-			// net/http sends again by itself what has a field of this spelling.
-			t.header["x-idempotency-key"] = t.header[name]
-			delete(t.header, name)
-		}
-	}
-	return t
+	return &registry{store: store, interval: interval, learned: learned,
+		accounts: map[string]*account{}, reading: map[string][]Webhook{}}
 }
 
 // wanting returns the webhooks that get an event. A transaction of the caller's,
@@ -96,11 +69,19 @@ func (r *registry) wanting(ctx context.Context, tx Outbox, t EventType, m *Meta)
 		}
 	}
 	r.mu.RLock()
-	if a := r.accounts[m.Account]; a != nil && (tx == nil || r.fresh()) {
-		defer r.mu.RUnlock()
-		return a.wanting(t, m), nil
+	a := r.accounts[m.Account]
+	if a != nil && a.usable() && (tx == nil || r.fresh()) {
+		found, due := a.wanting(t, m), a.due()
+		r.mu.RUnlock()
+		if due {
+			r.readSoon(m.Account)
+		}
+		return found, nil
 	}
 	r.mu.RUnlock()
+	if tx != nil && a != nil {
+		r.readSoon(m.Account) // the next transaction has it ready
+	}
 	if tx != nil {
 		ws, err := tx.Webhooks(ctx, WebhookQuery{Account: m.Account, Lists: append(slices.Clone(m.Lists), "")})
 		if err != nil {
@@ -121,10 +102,14 @@ func (r *registry) wanting(ctx context.Context, tx Outbox, t EventType, m *Meta)
 // remembered.
 func (r *registry) known(acct, id string) (t *target, ok bool) {
 	r.mu.RLock()
-	defer r.mu.RUnlock()
-	a, ok := r.accounts[acct]
-	if ok {
-		t = a.byID[id]
+	a := r.accounts[acct]
+	due := false
+	if ok = a != nil && a.usable(); ok {
+		t, due = a.byID[id], a.due()
+	}
+	r.mu.RUnlock()
+	if due {
+		r.readSoon(acct)
 	}
 	return t, ok
 }
@@ -143,25 +128,60 @@ func (r *registry) get(ctx context.Context, acct, id string) (*target, error) {
 	return a.byID[id], nil
 }
 
-// load reads an account from the store and remembers it, unless webhooks are
-// put here so busily that it cannot tell whether what it read is older.
-func (r *registry) load(ctx context.Context, acct string) (a *account, err error) {
-	for range 3 {
-		r.mu.RLock()
-		puts := r.puts
-		r.mu.RUnlock()
-		ws, err := r.store.Webhooks(ctx, WebhookQuery{Account: acct})
-		if err != nil {
-			return nil, err
-		}
-		a = newAccount(ws)
-		if r.remember(acct, a, puts) {
-			for i := range ws {
-				r.learned(&ws[i])
-			}
-			break
+// load reads an account from the store and remembers it.
+func (r *registry) load(ctx context.Context, acct string) (*account, error) {
+	return r.reads.do(ctx, acct, func(ctx context.Context) (*account, error) { return r.read(ctx, acct) })
+}
+
+// readSoon reads an account in the background, unless many are being read.
+func (r *registry) readSoon(acct string) {
+	r.mu.Lock()
+	a := r.accounts[acct]
+	if a == nil || !a.due() || r.rereads.Load() >= maxRereads {
+		r.mu.Unlock()
+		return
+	}
+	a.reread = time.Now().Add(rereadPause)
+	r.rereads.Add(1)
+	r.mu.Unlock()
+	_, began := r.reads.start(acct, func(ctx context.Context) (*account, error) {
+		defer r.rereads.Add(-1)
+		return r.read(ctx, acct)
+	})
+	if !began {
+		r.rereads.Add(-1)
+	}
+}
+
+// read reads an account and remembers it, with what changed meanwhile.
+func (r *registry) read(ctx context.Context, acct string) (*account, error) {
+	began := time.Now()
+	r.mu.Lock()
+	r.reading[acct] = nil
+	r.mu.Unlock()
+	ws, err := r.store.Webhooks(ctx, WebhookQuery{Account: acct})
+	a := newAccount(ws)
+	a.read, a.reread = began, began.Add(maxAge/2+rand.N(maxAge/2))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	changed := r.reading[acct]
+	delete(r.reading, acct)
+	if err != nil {
+		return nil, err
+	}
+	old := r.accounts[acct]
+	if old != nil {
+		a.bury(old)
+	}
+	for _, w := range changed {
+		a.note(w)
+	}
+	for _, t := range a.byID {
+		if old == nil || old.byID[t.ID] == nil || old.byID[t.ID].Version < t.Version {
+			r.learned(&t.Webhook)
 		}
 	}
+	r.remember(acct, a)
 	return a, nil
 }
 
@@ -187,15 +207,10 @@ func (r *registry) latest(t *target) *target {
 	return t
 }
 
-// remember keeps what was read of an account if nothing was put since.
-func (r *registry) remember(acct string, a *account, puts int) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.puts != puts {
-		return false
-	}
+// remember keeps what was read of an account. The caller holds mu.
+func (r *registry) remember(acct string, a *account) {
 	if r.checked.IsZero() {
-		r.checked = time.Now()
+		r.checked = a.read
 	}
 	r.forget(acct)
 	for other := range r.accounts {
@@ -206,7 +221,6 @@ func (r *registry) remember(acct string, a *account, puts int) bool {
 	}
 	r.accounts[acct] = a
 	r.size += len(a.byID)
-	return true
 }
 
 // forget drops an account. The caller holds mu.
@@ -220,21 +234,13 @@ func (r *registry) forget(acct string) {
 // refresh asks the store for changes if nobody did for two intervals: the
 // Dispatcher polls only while it runs.
 func (r *registry) refresh(ctx context.Context) error {
-	if r.freshNow() {
-		return nil
-	}
-	r.refreshing.Lock()
-	defer r.refreshing.Unlock()
-	if r.freshNow() {
+	r.mu.RLock()
+	fresh := r.fresh()
+	r.mu.RUnlock()
+	if fresh {
 		return nil
 	}
 	return r.poll(ctx)
-}
-
-func (r *registry) freshNow() bool {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.fresh()
 }
 
 // fresh reports whether what is remembered can be used. The caller holds mu.
@@ -244,6 +250,12 @@ func (r *registry) fresh() bool {
 
 // poll asks the store for changes.
 func (r *registry) poll(ctx context.Context) error {
+	_, err := r.polls.do(ctx, "", func(ctx context.Context) (struct{}, error) { return struct{}{}, r.takeChanges(ctx) })
+	return err
+}
+
+// takeChanges takes over what changed since the store was last asked.
+func (r *registry) takeChanges(ctx context.Context) error {
 	began := time.Now()
 	r.mu.RLock()
 	since := r.checked
@@ -268,67 +280,22 @@ func (r *registry) poll(ctx context.Context) error {
 func (r *registry) changed(w Webhook) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.puts++
 	r.note(w)
 }
 
-// note takes over a webhook of a remembered account. The caller holds mu.
+// note takes over a webhook of an account that is remembered, or being read. The
+// caller holds mu.
 func (r *registry) note(w Webhook) {
+	if changed, ok := r.reading[w.Account]; ok {
+		r.reading[w.Account] = append(changed, w)
+	}
 	a := r.accounts[w.Account]
 	if a == nil {
 		return
 	}
-	old := a.byID[w.ID]
-	if old != nil && old.Version >= w.Version {
-		return
+	before := len(a.byID)
+	if a.note(w) {
+		r.learned(&w)
 	}
-	if old == nil {
-		r.size++
-	} else {
-		list := slices.DeleteFunc(slices.Clone(a.byList[old.List]), func(t *target) bool { return t == old })
-		if a.byList[old.List] = list; len(list) == 0 {
-			delete(a.byList, old.List)
-		}
-	}
-	a.add(newTarget(w))
-	r.learned(&w)
-}
-
-func newAccount(ws []Webhook) *account {
-	a := &account{byID: make(map[string]*target, len(ws)), byList: map[string][]*target{}}
-	for _, w := range ws {
-		a.add(newTarget(w))
-	}
-	return a
-}
-
-func (a *account) add(t *target) {
-	a.byID[t.ID] = t
-	if !t.Deleted {
-		a.byList[t.List] = append(a.byList[t.List], t)
-	}
-}
-
-// wanting returns the webhooks of the account that get an event, in order of
-// ID, so that what is enqueued together is always enqueued in one order.
-func (a *account) wanting(t EventType, m *Meta) []*target {
-	found := a.pick(nil, "", t, m)
-	for i, list := range m.Lists {
-		if list != "" && !slices.Contains(m.Lists[:i], list) {
-			found = a.pick(found, list, t, m)
-		}
-	}
-	if len(found) > 1 {
-		slices.SortFunc(found, func(x, y *target) int { return strings.Compare(x.ID, y.ID) })
-	}
-	return found
-}
-
-func (a *account) pick(found []*target, list string, t EventType, m *Meta) []*target {
-	for _, target := range a.byList[list] {
-		if target.compare(t, m) == matches {
-			found = append(found, target)
-		}
-	}
-	return found
+	r.size += len(a.byID) - before
 }

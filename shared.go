@@ -23,7 +23,7 @@ type sharedCall[T any] struct {
 // do returns what call returns, which a call under way may be asked for
 // already, or the error of ctx if that ends first.
 func (s *shared[T]) do(ctx context.Context, key string, call func(context.Context) (T, error)) (T, error) {
-	c := s.start(key, call)
+	c, _ := s.start(key, call)
 	select {
 	case <-c.done:
 		return c.value, c.err
@@ -33,17 +33,18 @@ func (s *shared[T]) do(ctx context.Context, key string, call func(context.Contex
 	}
 }
 
-// start has call begin, unless one with that key is under way.
-func (s *shared[T]) start(key string, call func(context.Context) (T, error)) *sharedCall[T] {
+// start has call begin, unless one with that key is under way, and returns the
+// one that is.
+func (s *shared[T]) start(key string, call func(context.Context) (T, error)) (c *sharedCall[T], began bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c := s.calls[key]; c != nil {
-		return c
+		return c, false
 	}
 	if s.calls == nil {
 		s.calls = map[string]*sharedCall[T]{}
 	}
-	c := &sharedCall[T]{done: make(chan struct{})}
+	c = &sharedCall[T]{done: make(chan struct{})}
 	s.calls[key] = c
 	go func() {
 		ctx, cancel := bounded(context.Background())
@@ -54,5 +55,5 @@ func (s *shared[T]) start(key string, call func(context.Context) (T, error)) *sh
 		s.mu.Unlock()
 		close(c.done)
 	}()
-	return c
+	return c, true
 }
