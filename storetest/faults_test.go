@@ -13,7 +13,7 @@ import (
 )
 
 var faults = slices.Concat(putFaults, webhookFaults, enqueueFaults, claimFaults, turnFaults,
-	applyFaults, logFaults, pruneFaults, valueFaults, memoryFaults, contextFaults, concurrentFaults, otherFaults)
+	applyFaults, logFaults, pruneFaults, valueFaults, memoryFaults, contextFaults, duplicateFaults, concurrentFaults, otherFaults)
 
 // disasters are faults that fail everything; fails is what the failures say.
 var disasters = []fault{

@@ -93,6 +93,7 @@ func rules() []rule {
 		logRules, pruneRules,
 		valueRules, memoryRules, contextRules,
 		storageRules, randomRules,
+		duplicateRules,
 		concurrentRules, // at last: the runtime ends the process when a map is written to at once
 	)
 }

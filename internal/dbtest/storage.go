@@ -85,11 +85,7 @@ var storages = slices.DeleteFunc([]storage{
 	}},
 	{"mariadb", func(t testing.TB) func(string) *handle {
 		dsn := mariadb(t)
-		return func(prefix string) *handle {
-			db := open(t, "mysql", dsn, 8)
-			s := mysqlstore.NewWithOptions(db, mysqlstore.Options{Prefix: prefix})
-			return sqlHandle(db, s, func(tx *sql.Tx) webhook.Outbox { return s.Tx(tx) })
-		}
+		return func(prefix string) *handle { return mysqlHandle(open(t, "mysql", dsn, 8), prefix) }
 	}},
 }, func(s storage) bool {
 	return raced && slices.Contains([]string{
@@ -111,6 +107,11 @@ func sqlite(driver string, conns int) func(testing.TB) func(string) *handle {
 
 func postgresHandle(t testing.TB, db *sql.DB, prefix string) *handle {
 	s := postgresstore.NewWithOptions(db, postgresstore.Options{Prefix: prefix})
+	return sqlHandle(db, s, func(tx *sql.Tx) webhook.Outbox { return s.Tx(tx) })
+}
+
+func mysqlHandle(db *sql.DB, prefix string) *handle {
+	s := mysqlstore.NewWithOptions(db, mysqlstore.Options{Prefix: prefix})
 	return sqlHandle(db, s, func(tx *sql.Tx) webhook.Outbox { return s.Tx(tx) })
 }
 

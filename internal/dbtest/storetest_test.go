@@ -12,24 +12,27 @@ import (
 // process or several.
 func TestStore(t *testing.T) {
 	for _, s := range storages {
-		t.Run(s.name, func(t *testing.T) {
-			opens := map[webhook.Store]func(string) *handle{}
-			another := func(t *testing.T, open func(string) *handle) webhook.Store {
-				h := migrated(t, open(""))
-				opens[h] = open
-				return h
-			}
-			storetest.Suite{
-				// The race detector makes a SQLite that is Go code twenty times
-				// as slow, and thousands of rows are a case.
-				Timeout: 5 * time.Minute,
-				Open:    func(t *testing.T) webhook.Store { return another(t, s.create(t)) },
-				Second:  func(t *testing.T, first webhook.Store) webhook.Store { return another(t, opens[first]) },
-				Reopen: func(t *testing.T, ended webhook.Store) webhook.Store {
-					ended.(*handle).close()
-					return another(t, opens[ended])
-				},
-			}.Run(t)
-		})
+		t.Run(s.name, func(t *testing.T) { suite(s).Run(t) })
+	}
+}
+
+// suite checks a storage, which each handle opens as another process would.
+func suite(s storage) storetest.Suite {
+	opens := map[webhook.Store]func(string) *handle{}
+	another := func(t *testing.T, open func(string) *handle) webhook.Store {
+		h := migrated(t, open(""))
+		opens[h] = open
+		return h
+	}
+	return storetest.Suite{
+		// The race detector makes a SQLite that is Go code twenty times
+		// as slow, and thousands of rows are a case.
+		Timeout: 5 * time.Minute,
+		Open:    func(t *testing.T) webhook.Store { return another(t, s.create(t)) },
+		Second:  func(t *testing.T, first webhook.Store) webhook.Store { return another(t, opens[first]) },
+		Reopen: func(t *testing.T, ended webhook.Store) webhook.Store {
+			ended.(*handle).close()
+			return another(t, opens[ended])
+		},
 	}
 }

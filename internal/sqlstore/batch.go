@@ -17,6 +17,7 @@ import (
 // row is a delivery, or a change of one, in @rows. The comments are the names of
 // its columns.
 type row struct {
+	Seq      int64  // k, where the database has it from here
 	ID       string // i
 	Account  string // a, only of a delivery, as are the next four
 	Webhook  string // w
@@ -78,6 +79,30 @@ func (b *batch) put(data []byte) (offset, length int) {
 	offset = len(b.bytes) + 1
 	b.bytes = append(b.bytes, data...)
 	return offset, len(data)
+}
+
+// seqBits is how many bits of a row's seq are not its time.
+const seqBits = 21
+
+// number gives rows their seq: the milliseconds at which the first was created,
+// in 42 bits, and random bits, from which on the rows of a batch lie together.
+func (b *batch) number() {
+	if len(b.rows) == 0 {
+		return
+	}
+	at := min(max(b.rows[0].Created, 0), 1<<(63-seqBits)-1)
+	first := at<<seqBits + 1 + rand.Int64N(1<<seqBits-batchRows)
+	for i := range b.rows {
+		b.rows[i].Seq = first + int64(i)
+	}
+}
+
+// scatter gives rows a seq each that is nothing but random, for when those of
+// their time are taken.
+func (b *batch) scatter() {
+	for i := range b.rows {
+		b.rows[i].Seq = 1 + rand.Int64N(math.MaxInt64)
+	}
 }
 
 // all reports whether q is the queue of all rows.

@@ -18,15 +18,17 @@ type dialect struct {
 	check func(ctx context.Context, s *Store, q Querier) error
 
 	schema []string // each upgrades to the version that is its place, counted from 1
+	noted  string   // notes a version, which several processes may do at once; "": one at a time does
 	wal    string   // run before Migrate's transaction; "": nothing
 	lock   string   // keeps other processes out of Migrate's transaction; "": it is alone anyway
 	unlock string   // "": lock ends with the transaction
 
 	list          string    // a query of the texts in the JSON array @list
 	queues        [3]string // what stands after "from" for what is ready, what waits and what is leased
-	insertWebhook string    // does nothing if there is one with its id
+	insertWebhook string    // adds none if there is one with its id: changes no row, or fails by isDuplicate
 
-	enqueue script // returns the ids that were new
+	enqueue script // returns the ids that were new; with fresh, those that are there now and whether each is new
+	fresh   string // adds all, or fails by isDuplicate; "": enqueue does
 	born    script // the same where all of a batch is born leased; nil: enqueue does
 	erase   script
 	apply   script // returns the ids that had their lease
@@ -48,6 +50,7 @@ type dialect struct {
 	prunes int // so many in one transaction; 0: all that are asked for
 
 	isNoTable   func(error) bool
+	isDuplicate func(error) bool // a row with its key is there; nil: statements do not fail by that
 	isBrokenOff func(error) bool // a deadlock and the like: worth another try
 }
 
@@ -68,6 +71,7 @@ func result(text string) script { return script{{text: text, rows: true}} }
 type statements struct {
 	insertWebhook, updateWebhook statement
 	enqueue, born                prepared
+	fresh                        statement
 	erase, apply, end            prepared
 	idle, promote, lanes, onward statement
 	pick                         statement
@@ -94,7 +98,7 @@ func (d *dialect) statements(prefix string) statements {
 	}
 	return statements{
 		insertWebhook: one(d.insertWebhook), updateWebhook: one(updateWebhook),
-		enqueue: all(d.enqueue), born: all(d.born),
+		enqueue: all(d.enqueue), born: all(d.born), fresh: one(d.fresh),
 		erase: all(d.erase), apply: all(d.apply), end: all(d.end),
 		idle: one(d.idle), promote: one(d.promote), lanes: one(d.lanes), onward: one(d.onward), pick: one(d.pick),
 		take:  all(d.take),

@@ -2,6 +2,8 @@ package sqlstore
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
 
 	"github.com/listhook/webhook"
 )
@@ -9,20 +11,29 @@ import (
 // Enqueue adds ds, all or none, and returns the ids of those that were stored
 // before.
 func (s *Store) Enqueue(ctx context.Context, ds []webhook.Delivery) (had []string, err error) {
-	several := len(s.sql.enqueue) > 1 || len(ds) > batchRows || size(ds) > batchBytes
+	several := s.sql.lease.text != "" || len(ds) > batchRows || size(ds) > batchBytes
 	var leases []*lease
-	err = s.write(ctx, several, func(q Querier) error {
-		had, leases, err = s.enqueue(ctx, q, ds)
-		return err
-	})
+	write := func(fresh bool) error {
+		return s.write(ctx, several, func(q Querier) error {
+			had, leases, err = s.enqueue(ctx, q, ds, fresh)
+			return err
+		})
+	}
+	fresh := s.sql.fresh.text != ""
+	err = write(fresh)
+	if fresh && err != nil && s.d.isDuplicate(err) {
+		// Begun anew, so that it holds no lock that another waits for.
+		err = write(false)
+	}
 	if err == nil {
 		s.tenants.enter(leases)
 	}
 	return had, err
 }
 
-// enqueue also returns the leases of what was born leased.
-func (s *Store) enqueue(ctx context.Context, q Querier, ds []webhook.Delivery) (had []string, leases []*lease, err error) {
+// enqueue also returns the leases of what was born leased. Fresh says that
+// nothing of it is expected to be stored: it fails if something is.
+func (s *Store) enqueue(ctx context.Context, q Querier, ds []webhook.Delivery, fresh bool) (had []string, leases []*lease, err error) {
 	bs, err := s.deliveryBatches(ds)
 	if err != nil {
 		return nil, nil, err
@@ -30,11 +41,7 @@ func (s *Store) enqueue(ctx context.Context, q Querier, ds []webhook.Delivery) (
 	for i := range bs {
 		s.front.putRows(bs[i].rows)
 		s.trail.putRows(bs[i].rows)
-		script := s.sql.enqueue
-		if s.sql.born != nil && bs[i].all(isLeased) {
-			script = s.sql.born
-		}
-		there, err := s.runBatch(ctx, q, script, &bs[i])
+		there, err := s.add(ctx, q, &bs[i], fresh)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -45,6 +52,59 @@ func (s *Store) enqueue(ctx context.Context, q Querier, ds []webhook.Delivery) (
 		had, leases = append(had, there...), append(leases, born...)
 	}
 	return had, leases, nil
+}
+
+// add adds a batch, and returns the ids of those that were stored before.
+func (s *Store) add(ctx context.Context, q Querier, b *batch, fresh bool) (had []string, err error) {
+	switch {
+	case s.sql.fresh.text == "" && s.sql.born != nil && b.all(isLeased):
+		return s.runBatch(ctx, q, s.sql.born, b)
+	case s.sql.fresh.text == "":
+		return s.runBatch(ctx, q, s.sql.enqueue, b)
+	case fresh:
+		b.number()
+		n, err := s.exec(ctx, q, s.sql.fresh, b.args(s.d.base64))
+		if err == nil && n != int64(len(b.rows)) {
+			err = fmt.Errorf("webhook: the database added %d of %d deliveries", n, len(b.rows))
+		}
+		return nil, err
+	}
+	return s.addOthers(ctx, q, b)
+}
+
+// numberings is how often rows are given other numbers because theirs are taken.
+const numberings = 5
+
+// addOthers adds a batch in which some may be stored, and reads of each row
+// whether it was added or was stored before. A row that was stored is written
+// to: its transaction may not have reached a replica that the commit has to wait
+// for, and one that writes nothing waits for no replica.
+func (s *Store) addOthers(ctx context.Context, q Querier, b *batch) (had []string, err error) {
+	b.number()
+	for range numberings {
+		a := b.args(s.d.base64)
+		a["again"] = rand.Int64()
+		found := make(map[string]bool, len(b.rows))
+		_, err := s.run(ctx, q, s.sql.enqueue, a, 0, func(scan Scan) error {
+			var id string
+			var added bool
+			err := scan(&id, &added)
+			if found[id] = true; !added {
+				had = append(had, id)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		absent := missing(b.rows, found)
+		if len(absent) == 0 {
+			return had, nil
+		}
+		b = b.only(absent) // their numbers are those of other rows
+		b.scatter()
+	}
+	return nil, fmt.Errorf("webhook: the database neither added %d deliveries nor had them", len(b.rows))
 }
 
 // deliveryBatches returns ds as batches, of two with one id the first.

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -70,7 +71,8 @@ func (s *Store) upgrade(version int) []string {
 			list = append(list, text)
 		}
 	}
-	return append(list, s.d.prepare(s.prefix, fmt.Sprintf(`insert into {}schema (version) values (%d)`, version)).text)
+	noted := cmp.Or(s.d.noted, `insert into {}schema (version) values (%d)`)
+	return append(list, s.d.prepare(s.prefix, fmt.Sprintf(noted, version)).text)
 }
 
 // version returns the schema's version; 0: there is none yet.

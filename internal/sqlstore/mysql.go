@@ -8,11 +8,14 @@ import "slices"
 // index's one end.
 //
 // Rows are in the order of seq, which grows with time; in that of their ids,
-// which are hashes, each would be written to a page of its own.
+// which are hashes, each would be written to a page of its own. The store makes
+// seq, of time and random bits; see batch.number. The server must not: where
+// innodb_autoinc_lock_mode is 2, as Galera demands, a statement in which a row
+// is a duplicate may go on with numbers that another connection was given.
 //
-// Only what MariaDB 10.6 and MySQL 8 share is used: there is no RETURNING. The
-// rows that a batch has added or changed have its token, by which it knows them
-// afterwards if they are not all. Texts are bytes, so that no collation takes
+// The rows that a batch has added or changed have its number in batch, by which
+// it knows them afterwards if they are not all. Nothing is inserted with IGNORE,
+// which takes every error for a duplicate. Texts are bytes, so that no collation takes
 // one for another. And the bodies are in the JSON, as base64: a parameter of
 // bytes counts as text of the connection's character set, even under a cast,
 // and is cut by characters.
@@ -63,7 +66,11 @@ create table if not exists {}leases (
   ids   longblob not null,
   primary key (due, token)
 ) engine = InnoDB;
+`, `
+alter table {}schema engine = InnoDB;
+alter table {}deliveries modify seq bigint not null, change column if exists token batch bigint not null;
 `},
+	noted: `insert into {}schema (version) values (%d) on duplicate key update version = version`,
 	// A definition commits by itself here, whatever the transaction, so this
 	// lock is the connection's and each definition does nothing when done.
 	lock:   `select get_lock(sha1(concat(database(), @name)), 60)`,
@@ -78,23 +85,17 @@ create table if not exists {}leases (
   where d.state = 'pending' and d.lane is null and d.wake is null and d.due between l.due and l.last) l where true`},
 
 	insertWebhook: `
-insert ignore into {}webhooks (id, account, list, hold, changed, deleted, version, doc)
+insert into {}webhooks (id, account, list, hold, changed, deleted, version, doc)
 values (@id, @account, @list, @hold, @changed, @deleted, 1, @doc)`,
 
-	enqueue: script{{all: true, text: `
-insert ignore into {}deliveries (
-  id, account, webhook, event, type, created, state, due, lease, attempts, token, lane, wake,
-  body, carrier, log)
-select i, a, w, e, t, c, s, d, l, n, @token, if(r = 1, w, null), if(r = 0, d, null),
-  from_base64(b), from_base64(h), from_base64(g)
-from json_table(convert(@rows using utf8mb4), '$[*]' columns (
-  i varchar(255) character set utf8mb4 path '$.i', a varchar(255) character set utf8mb4 path '$.a',
-  w varchar(255) character set utf8mb4 path '$.w', e varchar(255) character set utf8mb4 path '$.e',
-  t varchar(255) character set utf8mb4 path '$.t', c bigint path '$.c',
-  s varchar(255) character set utf8mb4 path '$.s', d bigint path '$.d', l bigint path '$.l',
-  n int path '$.n', r int path '$.r', b longtext path '$.b', h longtext path '$.h',
-  g longtext path '$.g')) j
-order by i`}, touched},
+	enqueue: script{{text: mysqlAdds + `
+on duplicate key update batch = @again`}, {rows: true, text: `
+select id, batch = @token
+from json_table(convert(@rows using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$.i')) j
+straight_join {}deliveries on id = cast(i as binary)
+where batch in (@token, @again)`}},
+
+	fresh: mysqlAdds,
 
 	erase: script{{text: `
 update json_table(convert(@rows using utf8mb4), '$[*]' columns (
@@ -109,7 +110,7 @@ update json_table(convert(@rows using utf8mb4), '$[*]' columns (
   s varchar(255) character set utf8mb4 path '$.s', d bigint path '$.d',
   n int path '$.n', r int path '$.r', g longtext path '$.g')) j
 straight_join {}deliveries on id = cast(i as binary)
-set state = s, due = d, lease = lease + 1, attempts = n, token = @token,
+set state = s, due = d, lease = lease + 1, attempts = n, batch = @token,
   lane = if(r = 1, webhook, null), wake = if(r = 0, d, null), log = concat(log, from_base64(g))
 where lease = l`}, touched},
 
@@ -160,7 +161,8 @@ straight_join {}leases l on l.due = d and l.token = t`,
 delete from {}deliveries
 where created < @before and state <> 'pending' and due < @before order by created limit @n`,
 
-	isNoTable: func(err error) bool { return mysqlNumber(err) == 1146 },
+	isNoTable:   func(err error) bool { return mysqlNumber(err) == 1146 },
+	isDuplicate: func(err error) bool { return slices.Contains([]uint64{1062, 1586}, mysqlNumber(err)) },
 	isBrokenOff: func(err error) bool {
 		// A deadlock, a lock not to be had in time, and a row changed since
 		// it was read.
@@ -173,4 +175,21 @@ var touched = step{rows: true, text: `
 select id
 from json_table(convert(@rows using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$.i')) j
 straight_join {}deliveries on id = cast(i as binary)
-where token = @token`}
+where batch = @token`}
+
+// mysqlAdds adds deliveries.
+const mysqlAdds = `
+insert into {}deliveries (
+  seq, id, account, webhook, event, type, created, state, due, lease, attempts, batch, lane, wake,
+  body, carrier, log)
+select k, i, a, w, e, t, c, s, d, l, n, @token, if(r = 1, w, null), if(r = 0, d, null),
+  from_base64(b), from_base64(h), from_base64(g)
+from json_table(convert(@rows using utf8mb4), '$[*]' columns (
+  k bigint path '$.k',
+  i varchar(255) character set utf8mb4 path '$.i', a varchar(255) character set utf8mb4 path '$.a',
+  w varchar(255) character set utf8mb4 path '$.w', e varchar(255) character set utf8mb4 path '$.e',
+  t varchar(255) character set utf8mb4 path '$.t', c bigint path '$.c',
+  s varchar(255) character set utf8mb4 path '$.s', d bigint path '$.d', l bigint path '$.l',
+  n int path '$.n', r int path '$.r', b longtext path '$.b', h longtext path '$.h',
+  g longtext path '$.g')) j
+order by i`

@@ -43,6 +43,9 @@ func (b *batch) json(inline bool) string {
 			j.text(",", "t", r.Type)
 			j.number("c", r.Created)
 		}
+		if r.Seq != 0 {
+			j.number("k", r.Seq)
+		}
 		j.text(",", "s", r.State)
 		j.number("d", r.Due)
 		j.number("l", r.Lease)

@@ -130,7 +130,9 @@ func (o *outbox) Enqueue(ctx context.Context, ds []webhook.Delivery) ([]string, 
 	if err := o.check(ctx); err != nil {
 		return nil, err
 	}
-	had, _, err := o.s.enqueue(ctx, o.q, ds) // what may be rolled back is not known
+	// An error for a duplicate could not be undone, and what may be rolled back
+	// is not known as leased.
+	had, _, err := o.s.enqueue(ctx, o.q, ds, false)
 	return had, o.s.explain(err)
 }
 

@@ -37,6 +37,9 @@ func (s *Store) PutWebhook(ctx context.Context, w webhook.Webhook) (version int6
 	var n int64
 	err = s.write(ctx, false, func(q Querier) error {
 		n, err = s.exec(ctx, q, put, a)
+		if err != nil && s.d.isDuplicate != nil && s.d.isDuplicate(err) {
+			n, err = 0, nil // it has the ID of one that is stored
+		}
 		return err
 	})
 	switch {

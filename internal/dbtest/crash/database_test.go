@@ -168,8 +168,10 @@ func stores() []store {
 }
 
 // onEachStore runs a test for every store, one after the other.
-func onEachStore(t *testing.T, f func(t *testing.T, db database)) {
-	for _, s := range stores() {
+func onEachStore(t *testing.T, f func(t *testing.T, db database)) { onEach(t, stores(), f) }
+
+func onEach(t *testing.T, stores []store, f func(t *testing.T, db database)) {
+	for _, s := range stores {
 		t.Run(s.name, func(t *testing.T) { f(t, s.fresh(t)) })
 	}
 }
@@ -225,6 +227,13 @@ func freshMariaDB(t *testing.T) database {
 	t.Cleanup(func() { run(t, admin, "drop database "+config.DBName) })
 	return migrated(t, database{"mysql", config.FormatDSN()})
 }
+
+// lockMode2 is mysqlstore on the tests' own server, which numbers rows in
+// another way.
+var lockMode2 = store{"mysqlstore, innodb_autoinc_lock_mode=2", func(t *testing.T) database {
+	s := serverFor(t, mariadbServer)
+	return migrated(t, database{"mysql", mariadbServer.source(s.addr(), s.create())})
+}}
 
 // reached connects to a server, without which the test is skipped.
 func reached(t *testing.T, need, driver, source string) *sql.DB {

@@ -16,7 +16,7 @@ const (
 )
 
 func TestNothingPromisedIsLostToKill9(t *testing.T) {
-	onEachStore(t, func(t *testing.T, db database) {
+	onEach(t, append(stores(), lockMode2), func(t *testing.T, db database) {
 		rng, s := newRand(t), newScene(t, db, steady, flaky, once)
 		born := 0
 		birth := func() *process {
