@@ -3,9 +3,13 @@ package webhook
 import (
 	"net/http"
 	"net/netip"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestURLsOfInternalHostsAreRefusedWhenSaved(t *testing.T) {
@@ -111,6 +115,67 @@ func TestWhatIsAllowedByName(t *testing.T) {
 }
 
 func TestAClientOfTheUsersOwnReachesWhatItsOwnerLikes(t *testing.T) {
-	assert.NoError(t, checkURL(sending(&http.Client{}), "http://127.0.0.1:1/"))
+	assert.NoError(t, checkURL(sending(&http.Client{Transport: http.DefaultTransport}), "http://127.0.0.1:1/"))
 	assert.Error(t, checkURL(sending(nil), "http://127.0.0.1:1/"))
+}
+
+func TestAClientWithoutATransportHasTheGuardedOne(t *testing.T) {
+	s, reached := receiver(t)
+	for name, client := range map[string]*http.Client{
+		"none": nil, "an empty one": {}, "one with a timeout": {Timeout: time.Minute}, "http.DefaultClient": http.DefaultClient,
+	} {
+		transport := sending(client)
+		require.IsType(t, &guardedTransport{}, transport, name)
+		assert.Nil(t, transport.(*guardedTransport).transport.Proxy, "%s: the environment's proxy is not used", name)
+		for _, u := range []string{s.URL, "http://localhost/", "http://169.254.169.254/"} {
+			assert.Error(t, checkURL(transport, u), name)
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, u, nil)
+			require.NoError(t, err)
+			_, err = transport.RoundTrip(r)
+			var refused *AddressError
+			assert.ErrorAs(t, err, &refused, name)
+		}
+		d, err := New(&noStore{}, client, nil)
+		require.NoError(t, err)
+		assert.IsType(t, &guardedTransport{}, d.transport, name)
+	}
+	assert.Zero(t, reached())
+	assert.Nil(t, http.DefaultClient.Transport, "the user's client is left alone")
+
+	d, err := New(&noStore{}, &http.Client{Timeout: 3 * time.Second}, nil)
+	require.NoError(t, err)
+	assert.Equal(t, 3*time.Second, d.opts.Timeout, "its Timeout is used")
+	d, err = New(&noStore{}, &http.Client{Transport: http.DefaultTransport}, nil)
+	require.NoError(t, err)
+	assert.Same(t, http.DefaultTransport, d.transport, "setting it is the decision to go without")
+}
+
+func TestATestOnThisMachineIsToldHowToAllowIt(t *testing.T) {
+	s, _ := receiver(t)
+	port := portOf(s)
+	dns := newNameServer(t, func(string) []string { return []string{"127.0.0.1"} })
+	told := func(text string) bool {
+		return strings.Contains(text, "AllowHosts") && strings.Contains(text, "webhooktest")
+	}
+	for _, u := range []string{s.URL, "http://127.0.0.1/", "http://localhost:8080/", "http://a.localhost/", "http://[::1]:8080/", "http://[::ffff:127.0.0.2]/"} {
+		var bad *InvalidError
+		saved := (*ClientOptions)(nil).CheckURL(u)
+		require.ErrorAs(t, saved, &bad)
+		assert.True(t, told(saved.Error()), "%s: %v", u, saved)
+		assert.False(t, told(bad.Reason), "customers read it: %v", bad.Reason)
+
+		_, err := post(t, NewClient(nil), u)
+		var refused *AddressError
+		require.ErrorAs(t, err, &refused)
+		assert.True(t, told(refused.Error()), "%s: %v", u, refused)
+		assert.True(t, told(refused.Detail()), "%s: %v", u, refused.Detail())
+	}
+	_, err := post(t, newClient(&ClientOptions{AllowPorts: []uint16{port}}, dns), "http://receiver.example:"+strconv.Itoa(int(port))+"/")
+	var refused *AddressError
+	require.ErrorAs(t, err, &refused)
+	assert.True(t, told(refused.Error()), "a name of this machine: %v", refused)
+
+	for _, u := range []string{"http://10.0.0.1/", "http://example.com:81/", "http://redis/", "http://169.254.169.254/"} {
+		assert.False(t, told((*ClientOptions)(nil).CheckURL(u).Error()), u)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -14,15 +15,30 @@ import (
 )
 
 // An AddressError is why a client of NewClient did not make a request. Its
-// text may be shown to a customer: it holds no address.
+// text holds no address. Attempt.Reason says the same to a customer.
 type AddressError struct{ refusal *netguard.Refusal }
 
-// Error returns the reason in words for the customer.
-func (e *AddressError) Error() string { return "webhook: " + e.refusal.Error() }
+// Error returns the reason in words and, for a host that is this machine, how a
+// test allows it.
+func (e *AddressError) Error() string { return "webhook: " + e.refusal.Error() + testHint(e.refusal) }
 
 // Detail returns the host, the address and the rule that refused it, for the
 // operator only.
-func (e *AddressError) Detail() string { return e.refusal.Host + ": " + e.refusal.Rule }
+func (e *AddressError) Detail() string {
+	return e.refusal.Host + ": " + e.refusal.Rule + testHint(e.refusal)
+}
+
+// Unwrap returns the refusal, for the package that explains failed attempts.
+func (e *AddressError) Unwrap() error { return e.refusal }
+
+// testHint is for a developer whose test has its receiver on this machine, where
+// the reason alone reads like a fault of the URL.
+func testHint(refused *netguard.Refusal) string {
+	if !refused.Loopback {
+		return ""
+	}
+	return " (in a test of your own, allow the host by ClientOptions.AllowHosts, or use the client of package webhooktest)"
+}
 
 // ClientOptions say what a client of NewClient may reach beside public
 // addresses on the ports 80 and 443. The zero value, and nil, allow nothing
@@ -104,7 +120,7 @@ func checkGuarded(g *netguard.Guard, rawURL string) error {
 		return err
 	}
 	if refused := g.CheckURL(u); refused != nil {
-		return invalid("URL", refused.Reason)
+		return fmt.Errorf("%w%s", invalid("URL", refused.Reason), testHint(refused))
 	}
 	return nil
 }
@@ -188,13 +204,12 @@ const connectTimeout = 10 * time.Second
 
 // sending returns what of c an attempt goes through. It is the transport alone:
 // a client would follow redirects, so that a POST became a GET without a body
-// and looked like a success, and keep cookies. Nil: NewClient(nil).
+// and looked like a success, and keep cookies. Of a client that names none, as
+// http.DefaultClient, it is NewClient(nil)'s: http.DefaultTransport would reach
+// internal addresses, and that must not come from leaving something out.
 func sending(c *http.Client) http.RoundTripper {
-	if c == nil {
+	if c == nil || c.Transport == nil {
 		c = NewClient(nil)
-	}
-	if c.Transport == nil {
-		return http.DefaultTransport
 	}
 	return c.Transport
 }

@@ -54,10 +54,13 @@ type Dispatcher struct {
 }
 
 // New returns a Dispatcher on store. The client sends the requests; nil means
-// NewClient(nil), which is safe to point at customers' URLs. Of a client of the
-// caller's the Transport is used, and a Timeout that is shorter than that of
-// opts: redirects are never followed and cookies never kept. Nil options are
-// the defaults. An option out of range is an *InvalidError.
+// NewClient(nil), which is safe to point at customers' URLs. If client is not
+// nil, New uses its Transport, and its Timeout if that is shorter than
+// opts.Timeout: redirects are never followed and cookies never kept. A client
+// without a Transport, such as http.DefaultClient, gets that of NewClient(nil):
+// to set one is to decide that requests go wherever it dials. Nil options are
+// the defaults. An option out of range, of client's ClientOptions too, is an
+// *InvalidError.
 func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {
 	if store == nil {
 		return nil, invalid("store", "is nil")

@@ -38,7 +38,7 @@ func firstAttempt(t *testing.T, to string, client *http.Client, body int) webhoo
 	require.NoError(t, err)
 
 	// Whoever puts the webhook allows every URL; the client does not have to.
-	putter, err := webhook.New(store, &http.Client{}, nil)
+	putter, err := webhook.New(store, &http.Client{Transport: http.DefaultTransport}, nil)
 	require.NoError(t, err)
 	w := everything()
 	w.URL = to

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/listhook/webhook/internal/netguard"
 )
 
 // The reasons here are read by customers. Each says in one sentence what went
@@ -86,19 +88,17 @@ func (t *Trace) Explain(ctx context.Context, err error, timeout time.Duration) F
 	return Failure{code, sentence, Clean(detail)}
 }
 
-// A refusal is an error of a client that may not request a URL. Its text tells
-// the customer why, and Detail tells the operator.
+// A refusal is an error around a *netguard.Refusal. Detail tells the operator
+// why the URL may not be requested.
 type refusal interface {
 	error
 	Detail() string
 }
 
 func explain(ctx context.Context, err error, at phase, timeout time.Duration) (Code, string) {
-	var refused refusal
+	var refused *netguard.Refusal
 	if errors.As(err, &refused) {
-		if why, ok := strings.CutPrefix(refused.Error(), "webhook: URL "); ok {
-			return CodeAddress, "The URL " + why + ": webhooks are sent to public hosts on the usual ports only."
-		}
+		return CodeAddress, "The URL " + refused.Reason + ": webhooks are sent to public hosts on the usual ports only."
 	}
 	switch {
 	case isTimeout(ctx, err):

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/listhook/webhook/internal/netguard"
 )
 
 func TestAFailureHasACode(t *testing.T) {
@@ -62,7 +64,8 @@ func TestAFailureHasACode(t *testing.T) {
 // refused is an error of a client that checks addresses.
 type refused struct{}
 
-func (refused) Error() string  { return "webhook: URL has a host that is not public" }
+func (refused) Error() string  { return "URL has a host that is not public (a hint for developers)" }
+func (refused) Unwrap() error  { return &netguard.Refusal{Reason: "has a host that is not public"} }
 func (refused) Detail() string { return "receiver.example: 127.0.0.1 is loopback" }
 
 func TestARefusalTellsTheOperatorTheAddressAndTheCustomerTheReason(t *testing.T) {

@@ -33,6 +33,9 @@ type Refusal struct {
 	Reason string // for the customer: it holds no address and goes on after "URL "
 	Host   string // as in the URL
 	Rule   string // the address or the port, and the rule that refuses it: for the operator
+
+	// Loopback says that the host is this machine, as in an app's own test.
+	Loopback bool
 }
 
 // Error returns the reason in words for the customer.
@@ -171,7 +174,7 @@ func (g *Guard) checkDialled(address string) error {
 	if rule == "" {
 		return nil
 	}
-	return &Refusal{Reason: reasonResolved, Rule: address + " is " + rule}
+	return &Refusal{Reason: reasonResolved, Rule: address + " is " + rule, Loopback: ap.Addr().Unmap().IsLoopback()}
 }
 
 // CheckURL returns a *Refusal of what can be told of a normal URL without
@@ -184,7 +187,9 @@ func (g *Guard) CheckURL(u *url.URL) *Refusal {
 	if g.allowsHost(host, port) {
 		return nil
 	}
-	refuse := func(reason, rule string) *Refusal { return &Refusal{Reason: reason, Host: host, Rule: rule} }
+	refuse := func(reason, rule string) *Refusal {
+		return &Refusal{Reason: reason, Host: host, Rule: rule, Loopback: isLoopback(host)}
+	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || !slices.Contains(g.ports, uint16(n)) {
 		return refuse(reasonPort, "port "+strconv.Quote(port)+" is not allowed")
 	}
@@ -215,6 +220,12 @@ func isNumber(host string) bool {
 	}
 	_, err := netip.ParseAddr(host)
 	return err != nil
+}
+
+// isLoopback reports whether a normal host is this machine by its text.
+func isLoopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsLoopback() || host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
 // internalName reports whether a name can not be one of the public DNS: it has
