@@ -172,6 +172,7 @@ var answers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 // request builds what goes over the wire, but for the body.
 func (d *Dispatcher) request(ctx context.Context, t *target, del *Delivery, at time.Time) *http.Request {
 	h := make(http.Header, len(t.header)+8)
+	h["Accept"] = acceptAny
 	maps.Copy(h, t.header)
 	values := [...]string{
 		d.opts.UserAgent, del.ID, strconv.FormatInt(at.Unix(), 10), strconv.Itoa(del.Attempts + 1),
@@ -191,6 +192,10 @@ func (d *Dispatcher) request(ctx context.Context, t *target, del *Delivery, at t
 	req.ContentLength = int64(len(del.Body))
 	return req
 }
+
+// acceptAny is sent unless the webhook's owner set an Accept: firewalls for web
+// applications, such as those with OWASP's rules, refuse requests without one.
+var acceptAny = []string{"*/*"}
 
 // contentType has nothing after it: one captured receiver refuses more.
 var contentType = []string{"application/x-www-form-urlencoded"}

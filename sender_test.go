@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -387,4 +389,29 @@ func TestATransportThatAsksForTheBodyAgainMustNotHaveSentIt(t *testing.T) {
 	tested(t, client, s.URL(), noRetry)
 	require.Error(t, asked)
 	assert.Len(t, s.Received(), 1)
+}
+
+// Firewalls for web applications refuse requests without an Accept.
+func TestEveryRequestAcceptsEveryAnswer(t *testing.T) {
+	for want, headers := range map[string]map[string]string{
+		"*/*":              nil,
+		"application/json": {"accept": "application/json"}, // the owner's
+	} {
+		bubble(t, func(t *testing.T) {
+			r := newRig(t, nil).start()
+			w := r.put(func(w *webhook.Webhook) { w.Headers = headers })
+			r.receiver.set(status(500))
+			r.emit(open("1"))
+			synctest.Wait()
+			r.receiver.set(nil)
+			time.Sleep(time.Minute) // the first retry
+			_, err := r.SendTest(r.ctx, "", w.ID, webhook.TypeOpen)
+			require.NoError(t, err)
+			got := r.receiver.requests()
+			require.Len(t, got, 3)
+			for _, req := range got {
+				assert.Equal(t, []string{want}, req.Header.Values("Accept"))
+			}
+		})
+	}
 }

@@ -46,7 +46,7 @@ type Webhook struct {
 	Sources []Source          // at least one
 	Format  Format            // "": Format2013
 	Secrets []Secret          // bodies are signed with each, of which one has no Until; none: not signed
-	Headers map[string]string // sent with each request
+	Headers map[string]string // sent with each request; an Accept replaces "*/*"
 	NoRetry bool              // a delivery that fails once has failed; its attempt sends one request at most
 	Off     string            // why it is off; "": on
 	Keep    bool              // while off, keep its events: see Options.KeepLimit and Retention
