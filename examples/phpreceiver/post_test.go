@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/examples/internal/receivertest"
 )
 
 var update = flag.Bool("update", false, "write the goldens in testdata anew")
@@ -22,13 +23,13 @@ func TestWhatPHPHoldsInPOST(t *testing.T) {
 	host := servePHP(t, "testdata/print_r.php")
 	for _, format := range []webhook.Format{webhook.Format2013, webhook.FormatCurrent} {
 		t.Run(string(format), func(t *testing.T) {
-			s := newSender(t, host)
-			s.webhook(host, format)
+			s := receivertest.NewSender(t, host)
+			s.Webhook(host, format)
 
 			var got strings.Builder
 			for _, event := range webhook.EventTypes() {
-				d := s.deliver(1, webhook.Sample(event))[0]
-				fmt.Fprintf(&got, "$_POST after %s:\n%s\n", event, answer(d))
+				d := s.Deliver(1, webhook.Sample(event))[0]
+				fmt.Fprintf(&got, "$_POST after %s:\n%s\n", event, receivertest.Answer(d))
 			}
 
 			golden := filepath.Join("testdata", "post."+string(format)+".txt")
@@ -44,8 +45,8 @@ func TestWhatPHPHoldsInPOST(t *testing.T) {
 
 func TestPHPHoldsEveryFieldUnderItsNameWhateverItsNameIs(t *testing.T) {
 	host := servePHP(t, "testdata/bytes.php")
-	s := newSender(t, host)
-	s.webhook(host, webhook.Format2013)
+	s := receivertest.NewSender(t, host)
+	s.Webhook(host, webhook.Format2013)
 
 	hostile := map[string]string{
 		"7":                         "test value",
@@ -75,7 +76,7 @@ func TestPHPHoldsEveryFieldUnderItsNameWhateverItsNameIs(t *testing.T) {
 		"choices":                   webhook.Choices("A", "B"),
 		"long":                      strings.Repeat("x", 4_000),
 	}
-	d := s.deliver(1, webhook.Subscribe{
+	d := s.Deliver(1, webhook.Subscribe{
 		Meta: webhook.Meta{Source: webhook.SourcePublic, By: "a&b=c[d]"},
 		Subscriber: webhook.Subscriber{
 			ID: "12", Email: "o'brien+news@example.com", FirstName: "]&subscriber[id]=13", LastName: "\x00",
@@ -83,7 +84,7 @@ func TestPHPHoldsEveryFieldUnderItsNameWhateverItsNameIs(t *testing.T) {
 		},
 	})[0]
 
-	post := decodeBytes(t, []byte(answer(d)))
+	post := decodeBytes(t, []byte(receivertest.Answer(d)))
 	want := map[string]string{
 		"type": "subscribe", "date_time": post["date_time"], "initiated_from": "public",
 		"initiated_by": "a&b=c[d]", "list": "0",
@@ -99,8 +100,8 @@ func TestPHPHoldsEveryFieldUnderItsNameWhateverItsNameIs(t *testing.T) {
 
 func TestFieldsThatPHPWouldMisreadAreNotSent(t *testing.T) {
 	host := servePHP(t, "testdata/bytes.php")
-	s := newSender(t, host)
-	s.webhook(host, webhook.Format2013)
+	s := receivertest.NewSender(t, host)
+	s.Webhook(host, webhook.Format2013)
 	for _, name := range []string{"", "]", "[", "a]", "a[b", "a][id", "][", "a\x00b", " "} {
 		event := webhook.Sample(webhook.TypeSubscribe).(webhook.Subscribe)
 		event.Subscriber.Fields = map[string]string{"7": "test value", name: "x"}

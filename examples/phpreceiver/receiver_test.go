@@ -13,15 +13,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/examples/internal/receivertest"
 )
 
 func TestTheAnnouncementsReceiverGetsTheAnnouncementsSubscriber(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "subscribers.log")
 	host := servePHP(t, "receiver.php", "RECEIVER_LOG="+log)
-	s := newSender(t, host)
-	s.webhook(host, webhook.Format2013)
+	s := receivertest.NewSender(t, host)
+	s.Webhook(host, webhook.Format2013)
 
-	s.deliver(1, webhook.Sample(webhook.TypeSubscribe))
+	s.Deliver(1, webhook.Sample(webhook.TypeSubscribe))
 	assert.JSONEq(t, `{
 		"happened": "subscribe", "at": "2013-01-02 09:28:42", "list": "12",
 		"subscriber": "12", "email": "test@test.com", "name": "Test Test",
@@ -36,12 +37,12 @@ func TestTheAnnouncementsReceiverGetsTheAnnouncementsSubscriber(t *testing.T) {
 func TestTheAnnouncementsReceiverLogsTheEventsOfSubscribers(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "subscribers.log")
 	host := servePHP(t, "receiver.php", "RECEIVER_LOG="+log)
-	s := newSender(t, host)
-	s.webhook(host, webhook.Format2013)
+	s := receivertest.NewSender(t, host)
+	s.Webhook(host, webhook.Format2013)
 
 	var want []string
 	for _, event := range webhook.EventTypes() {
-		s.deliver(1, webhook.Sample(event))
+		s.Deliver(1, webhook.Sample(event))
 		if event != webhook.TypeSent { // it has no subscriber
 			want = append(want, string(event))
 		}
@@ -73,7 +74,7 @@ func TestTheAnnouncementsReceiverStandsWhatStrangersPost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			log := filepath.Join(t.TempDir(), "subscribers.log")
 			host := servePHP(t, "receiver.php", "RECEIVER_LOG="+log)
-			status, answer := post(t, host, test.body, nil)
+			status, answer := receivertest.Post(t, host, test.body, nil)
 			assert.Equal(t, http.StatusOK, status)
 			assert.NotContains(t, answer, "receiver.php", "what went wrong in it is not for strangers")
 
@@ -88,7 +89,7 @@ func TestTheAnnouncementsReceiverStandsWhatStrangersPost(t *testing.T) {
 
 func TestTheAnnouncementsReceiverAsksForWhatItCouldNotWriteAgain(t *testing.T) {
 	host := servePHP(t, "receiver.php", "RECEIVER_LOG="+t.TempDir()) // a folder
-	status, _ := post(t, host, url.Values{"subscriber[id]": {"12"}}.Encode(), nil)
+	status, _ := receivertest.Post(t, host, url.Values{"subscriber[id]": {"12"}}.Encode(), nil)
 	assert.Equal(t, http.StatusInternalServerError, status)
 }
 

@@ -5,6 +5,10 @@
  * people reacted to each campaign, and when campaigns started. It runs on any
  * PHP from 8.1.
  *
+ * Events may arrive in another order than they happened in, and their times are
+ * whole seconds. The state does not depend on the order: what is older than what
+ * is known changes nothing, and of one second an unsubscription counts.
+ *
  *   WEBHOOK_SECRET  the webhook's secret, whsec_...
  *   RECEIVER_STATE  the file to keep all that in; default state.json
  */
@@ -45,11 +49,11 @@ $state = is_file($file) ? json_decode(file_get_contents($file), true, flags: JSO
 if (isset($state['seen'][$id])) {
     answer(200, 'had it');
 }
-$state = apply($state, $_POST);
+$state = apply($state, $_POST, $id);
 $state['seen'] = array_filter($state['seen'] ?? [], fn (int $time) => $time > time() - REMEMBER);
 $state['seen'][$id] = time();
 
-$json = json_encode($state, JSON_THROW_ON_ERROR | JSON_INVALID_UTF8_SUBSTITUTE | JSON_PRETTY_PRINT | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES);
+$json = json_encode($state, JSON_THROW_ON_ERROR | JSON_FORCE_OBJECT | JSON_INVALID_UTF8_SUBSTITUTE | JSON_PRETTY_PRINT | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES);
 if (file_put_contents("$file.new", $json) !== strlen($json) || !rename("$file.new", $file)) {
     answer(500, 'cannot write');
 }
@@ -77,47 +81,92 @@ function refusal(string $secret, string $id, string $timestamp, string $signatur
 }
 
 /** Returns the state after an event. A type that it does not know changes nothing. */
-function apply(array $state, array $event): array
+function apply(array $state, array $event, string $delivery): array
 {
-    $person = $event['subscriber'] ?? $event['contact'] ?? []; // by the webhook's format
-    $campaign = $event['campaign']['id'] ?? '';
+    $at = strtotime(text($event, 'date_time')) ?: throw new UnexpectedValueException('the event has no time');
+    $list = text($event, 'list') ?: '0'; // '0' is for no list: every list is concerned
+    $person = block($event, 'subscriber') ?: block($event, 'contact'); // by the webhook's format
+    $key = text($person, 'id') ?: strtolower(text($person, 'email')); // an app without IDs knows people by address
+    $campaign = block($event, 'campaign');
 
     switch ($event['type']) {
-        case 'subscribe':
-            return membership($state, $event, $person, true);
-        case 'unsubscribe':
-            return membership($state, $event, $person, false);
-        case 'update':
-            return membership($state, $event, $person, null);
-        case 'bounce': // hard: the address is gone for good
-            return $event['bounce']['type'] === 'hard' ? membership($state, $event, $person, false) : $state;
         case 'open':
         case 'click':
         case 'forward':
         case 'share':
-            $state['reactions'][$campaign][$event['type']] = ($state['reactions'][$campaign][$event['type']] ?? 0) + 1;
+            $times = &$state['reactions'][text($campaign, 'id')][$event['type']];
+            $times = ($times ?? 0) + 1;
             return $state;
         case 'sent':
-            $state['campaigns'][$campaign] = ['name' => $event['campaign']['name'], 'started' => $event['date_time']];
+            $known = &$state['campaigns'][text($campaign, 'id')];
+            if ($at >= ($known['at'] ?? 0)) {
+                $known = ['name' => text($campaign, 'name'), 'started' => $event['date_time'], 'at' => $at];
+            }
             return $state;
+    }
+    if ($key === '') {
+        return $state; // it names nobody
+    }
+    $state['people'][$key] ??= ['email' => text($person, 'email'), 'first_name' => '', 'last_name' => '', 'told' => [0, ''], 'fields' => []];
+    switch ($event['type']) {
+        case 'subscribe':
+            $state['lists'][$list][$key]['joined'] = max($state['lists'][$list][$key]['joined'] ?? 0, $at);
+            describe($state['people'][$key], $person, [$at, "$event[type] $delivery"]);
+            break;
+        case 'unsubscribe':
+            $state['lists'][$list][$key]['gone'] = max($state['lists'][$list][$key]['gone'] ?? 0, $at);
+            break;
+        case 'update': // it subscribes nobody: its subscriber may have left the list
+            describe($state['people'][$key], $person, [$at, "$event[type] $delivery"]);
+            break;
+        case 'bounce': // hard: the address is gone for good, for every list
+            $bounce = block($event, 'bounce');
+            $address = strtolower(text($person, 'email'));
+            if (text($bounce, 'type') === 'hard' && $address !== '') {
+                $state['bounced'][$address] = text($bounce, 'code');
+            }
+    }
+    foreach ($state['lists'] ?? [] as $list => $members) {
+        foreach ($members as $member => $is) {
+            $gone = max($is['gone'] ?? 0, $state['lists']['0'][$member]['gone'] ?? 0);
+            $bounced = isset($state['bounced'][strtolower($state['people'][$member]['email'])]);
+            $state['lists'][$list][$member]['subscribed'] = ($is['joined'] ?? 0) > $gone && !$bounced;
+        }
     }
     return $state;
 }
 
 /**
- * Keeps a person of a list as subscribed, as not, or (null) as before. Events
- * may arrive in another order than they happened in: what is older than what
- * is known changes nothing, so that nobody is subscribed again who has left.
+ * Keeps what an event says of a person, unless something later is known. $told is
+ * when it happened, and, for events of one second, its type and ID: an update
+ * counts more than a subscription, and mostly the later of two. A field that was
+ * cleared comes empty; one that does not come is as it was.
  */
-function membership(array $state, array $event, array $person, ?bool $subscribed): array
+function describe(array &$known, array $person, array $told): void
 {
-    $known = $state['lists'][$event['list']][$person['id']] ?? ['subscribed' => true, 'at' => 0];
-    $at = strtotime($event['date_time']);
-    if ($at >= $known['at']) {
-        $state['lists'][$event['list']][$person['id']] =
-            ['subscribed' => $subscribed ?? $known['subscribed'], 'at' => $at] + $person;
+    if ($told > $known['told']) {
+        foreach (['email', 'first_name', 'last_name'] as $name) {
+            $known[$name] = text($person, $name);
+        }
+        $known['told'] = $told;
     }
-    return $state;
+    foreach (block($person, 'fields') as $field => $value) {
+        if ($told > ($known['fields'][$field]['told'] ?? [0, ''])) {
+            $known['fields'][$field] = ['value' => $value, 'told' => $told];
+        }
+    }
+}
+
+/** Returns a text of an event; '' if it has none. */
+function text(array $values, string $key): string
+{
+    return is_string($values[$key] ?? null) ? $values[$key] : '';
+}
+
+/** Returns a block of an event; an empty one if it has none. */
+function block(array $values, string $key): array
+{
+    return is_array($values[$key] ?? null) ? $values[$key] : [];
 }
 
 function answer(int $status, string $text): never

@@ -1,22 +1,17 @@
 package receivers
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/examples/internal/receivertest"
 )
 
 // What each receiver knows in the end is the same whatever the order in which
@@ -136,7 +131,7 @@ func TestReceiversInEveryOrder(t *testing.T) {
 						slices.Reverse(events)
 					}
 					for _, e := range events {
-						s.deliver(e)
+						s.Deliver(1, e)
 					}
 					for query, want := range c.rows {
 						assert.Equal(t, want, rows(t, data, query))
@@ -206,7 +201,8 @@ func TestReceiversTakeOddBodies(t *testing.T) {
 				secret := webhook.NewSecret()
 				host := serve(t, l, c.folder, secret.Key, data)
 				for i, body := range c.bodies {
-					assert.Equal(t, http.StatusOK, post(t, host, secret, fmt.Sprintf("msg_%d", i), body), body)
+					status, _ := receivertest.Post(t, host, body, receivertest.Signed(secret, fmt.Sprint("msg_", i), time.Now().Unix(), body))
+					assert.Equal(t, http.StatusOK, status, body)
 				}
 				for query, want := range c.rows {
 					assert.Equal(t, want, rows(t, data, query))
@@ -214,24 +210,4 @@ func TestReceiversTakeOddBodies(t *testing.T) {
 			})
 		}
 	}
-}
-
-// post sends a signed body and returns the answer's status.
-func post(t *testing.T, host string, secret webhook.Secret, id, body string) int {
-	t.Helper()
-	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret.Key, "whsec_"))
-	require.NoError(t, err)
-	now := strconv.FormatInt(time.Now().Unix(), 10)
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(id + "." + now + "." + body))
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+host+"/", strings.NewReader(body))
-	require.NoError(t, err)
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set(webhook.HeaderID, id)
-	req.Header.Set(webhook.HeaderTimestamp, now)
-	req.Header.Set(webhook.HeaderSignature, "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
-	resp, err := http.DefaultClient.Do(req)
-	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
-	return resp.StatusCode
 }

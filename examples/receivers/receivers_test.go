@@ -20,7 +20,7 @@ import (
 	_ "modernc.org/sqlite" // the driver
 
 	"github.com/listhook/webhook"
-	"github.com/listhook/webhook/memstore"
+	"github.com/listhook/webhook/examples/internal/receivertest"
 )
 
 // day is the beginning of a day in which the events happen.
@@ -130,7 +130,7 @@ func TestReceivers(t *testing.T) {
 					host := serve(t, l, use.folder, secret.Key, data)
 					s := newSender(t, host, format, secret)
 					for _, e := range use.events {
-						s.deliver(e)
+						s.Deliver(1, e)
 					}
 					for query, want := range use.rows {
 						assert.Equal(t, want, rows(t, data, query))
@@ -180,42 +180,22 @@ func TestStatsAreLive(t *testing.T) {
 		return ""
 	}
 	assert.JSONEq(t, `[]`, next())
-	s.deliver(webhook.Open{Meta: meta(1, "12"), Subscriber: ada, Campaign: spring})
+	s.Deliver(1, webhook.Open{Meta: meta(1, "12"), Subscriber: ada, Campaign: spring})
 	assert.JSONEq(t, `[{"campaign": "34", "reaction": "open", "times": 1, "people": 1}]`, next())
 }
 
 // A sender is an app with one webhook, of every event.
 type sender struct {
-	*webhook.Dispatcher
+	*receivertest.Sender
 	t       *testing.T
 	webhook string
-	ended   chan webhook.Delivery
 }
 
 func newSender(t *testing.T, host string, format webhook.Format, secret webhook.Secret) *sender {
 	t.Helper()
-	s := &sender{t: t, ended: make(chan webhook.Delivery, 100)}
-	var err error
-	s.Dispatcher, err = webhook.New(&memstore.Store{},
-		webhook.NewClient(&webhook.ClientOptions{AllowHosts: []string{host}}),
-		&webhook.Options{Hooks: webhook.Hooks{Changed: func(d webhook.Delivery) { s.ended <- d }}})
-	require.NoError(t, err)
-	require.NoError(t, s.Start())
-	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
-	w, err := s.PutWebhook(t.Context(), webhook.Webhook{
-		Name: "Receiver", URL: "http://" + host + "/", Events: webhook.EventTypes(), Sources: webhook.Sources(),
-		Format: format, Secrets: []webhook.Secret{secret},
-	})
-	require.NoError(t, err)
-	s.webhook = w.ID
+	s := &sender{Sender: receivertest.NewSender(t, host), t: t}
+	s.webhook = s.Webhook(host, format, secret)
 	return s
-}
-
-// deliver emits an event and awaits that it was taken.
-func (s *sender) deliver(e webhook.Event) {
-	s.t.Helper()
-	require.NoError(s.t, s.Emit(s.t.Context(), e))
-	s.await()
 }
 
 // redeliverAll delivers everything again, the latest first.
@@ -226,20 +206,7 @@ func (s *sender) redeliverAll(n int) {
 	require.Len(s.t, ds, n)
 	for _, d := range ds {
 		require.NoError(s.t, s.Redeliver(s.t.Context(), "", d.ID))
-		s.await()
-	}
-}
-
-func (s *sender) await() {
-	s.t.Helper()
-	select {
-	case d := <-s.ended:
-		if d.State != webhook.StateDelivered {
-			ds, _ := s.Deliveries(s.t.Context(), webhook.DeliveryQuery{IDs: []string{d.ID}})
-			s.t.Fatalf("%s was not taken: %+v", d.Type, ds)
-		}
-	case <-time.After(30 * time.Second):
-		s.t.Fatal("nothing was delivered")
+		s.Await(1)
 	}
 }
 

@@ -1,15 +1,6 @@
 package clienttest
 
-import (
-	"crypto/sha256"
-	"encoding/hex"
-	"testing"
-)
-
-func fingerprint(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:8])
-}
+import "testing"
 
 func TestActiveCampaignsOwnClient(t *testing.T) {
 	node(t, "activecampaign.js", newRig(t).base, key, "12")

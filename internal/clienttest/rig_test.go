@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/internal/npm"
 	"github.com/listhook/webhook/manage"
 	"github.com/listhook/webhook/memstore"
 )
@@ -35,58 +36,8 @@ func need(t *testing.T, word, command string) {
 	}
 }
 
-// installed is the folder that the npm packages are installed in, once for
-// each state of the lock file, outside of the repository.
-var installed = sync.OnceValues(func() (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = os.TempDir()
-	}
-	lock, err := os.ReadFile("package-lock.json")
-	if err != nil {
-		return "", err
-	}
-	dir := filepath.Join(cache, "listhook-clienttest", fingerprint(lock))
-	modules := filepath.Join(dir, "node_modules")
-	if _, err := os.Stat(modules); err == nil {
-		return modules, nil
-	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return "", err
-	}
-	fresh, err := os.MkdirTemp(filepath.Dir(dir), "new-")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(fresh)
-	for _, name := range []string{"package.json", "package-lock.json"} {
-		content, err := os.ReadFile(name)
-		if err == nil {
-			err = os.WriteFile(filepath.Join(fresh, name), content, 0o644)
-		}
-		if err != nil {
-			return "", err
-		}
-	}
-	install := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	install.Dir = fresh
-	if out, err := install.CombinedOutput(); err != nil {
-		return "", &installError{err, out}
-	}
-	if err := os.Rename(fresh, dir); err != nil {
-		if _, there := os.Stat(modules); there != nil { // another test was faster
-			return "", err
-		}
-	}
-	return modules, nil
-})
-
-type installError struct {
-	err error
-	out []byte
-}
-
-func (e *installError) Error() string { return "npm ci: " + e.err.Error() + "\n" + string(e.out) }
+// installed is the folder that the npm packages are installed in.
+var installed = sync.OnceValues(func() (string, error) { return npm.Install(".") })
 
 // node runs a script of testdata with the packages at hand.
 func node(t *testing.T, script string, args ...string) string {

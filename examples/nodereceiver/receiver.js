@@ -1,0 +1,205 @@
+/*
+ * A receiver that believes only what is signed, does each thing once however
+ * often it is sent, and tells the events apart. It keeps who is subscribed, how
+ * people reacted to each campaign, and when campaigns started. It needs Node.js
+ * 18, express and standardwebhooks.
+ *
+ * Events may arrive in another order than they happened in, and their times are
+ * whole seconds. The state does not depend on the order: what is older than what
+ * is known changes nothing, and of one second an unsubscription counts.
+ *
+ *   WEBHOOK_SECRET  the webhook's secret, whsec_...
+ *   RECEIVER_STATE  the file to keep all that in; default state.json
+ *   HOST, PORT      where to listen; default 127.0.0.1 and 8080
+ */
+'use strict';
+
+const fs = require('node:fs');
+const express = require('express');
+const { Webhook } = require('standardwebhooks');
+
+const secret = process.env.WEBHOOK_SECRET ?? '';
+if (!/^whsec_[A-Za-z0-9+/]{32,}={0,2}$/.test(secret)) {
+  console.error('WEBHOOK_SECRET is not a secret: it was shown when the webhook was added');
+  process.exit(1); // with an empty key anybody could sign
+}
+const webhook = new Webhook(secret);
+const file = process.env.RECEIVER_STATE || 'state.json';
+const remember = 30 * 86400; // seconds: longer than anything is sent again
+
+const app = express();
+
+// The signature is of the bytes as they came, so nothing parses the body before
+// it is verified. Express takes 100 kB unless it is told otherwise, which is less
+// than a delivery may have.
+const raw = express.raw({ type: 'application/x-www-form-urlencoded', limit: '1mb' });
+
+app.post('/', raw, (request, response) => {
+  if (!Buffer.isBuffer(request.body)) {
+    return answer(response, 400, 'no form');
+  }
+  try {
+    // A delivery is a form: without jsonParse, verify fails on a good signature.
+    webhook.verify(request.body, request.headers, { jsonParse: false });
+  } catch {
+    return answer(response, 401, 'not signed, with another secret, or too long ago');
+  }
+  const event = parse(request.body.toString());
+  if (event.type === '') {
+    return answer(response, 400, 'no event');
+  }
+
+  // All this is synchronous, so one event at a time. What has been seen and what
+  // it changed are written together or not at all: with a database that is one
+  // transaction, and a table of ids with a unique key.
+  const id = request.headers['webhook-id'];
+  const state = read();
+  if (state.seen[id] !== undefined) {
+    return answer(response, 200, 'had it');
+  }
+  apply(state, event, id);
+  const now = Math.floor(Date.now() / 1000);
+  for (const [seen, at] of Object.entries(state.seen)) {
+    if (at < now - remember) {
+      delete state.seen[seen];
+    }
+  }
+  state.seen[id] = now;
+  fs.writeFileSync(file + '.new', JSON.stringify(state, null, 2));
+  fs.renameSync(file + '.new', file);
+  answer(response, 200, 'thank you');
+});
+
+// What is not answered with 2xx is sent again later.
+app.use((error, request, response, next) => {
+  console.error(error.message);
+  answer(response, error.status ?? 500, 'not taken');
+});
+
+/*
+ * Returns an event from its form: { type, date_time, list, …, person, campaign,
+ * bounce, fields }. Names are read as they are. Parsers that make objects and
+ * lists of brackets take fields[7] for a place in a list: qs, which Express uses
+ * with extended: true, loses the ids of fields that way.
+ */
+function parse(body) {
+  const event = { type: '', date_time: '', list: '', person: dictionary(), campaign: dictionary(), bounce: dictionary(), fields: dictionary() };
+  for (const [name, value] of new URLSearchParams(body)) {
+    const [, block, key, field] = /^(\w+)(?:\[([^\]]*)\])?(?:\[([^\]]*)\])?$/.exec(name) ?? [];
+    const person = block === 'subscriber' || block === 'contact'; // by the webhook's format
+    if (person && key === 'fields' && field !== undefined) {
+      event.fields[field] = value;
+    } else if (person && key !== undefined && field === undefined) {
+      event.person[key] = value;
+    } else if ((block === 'campaign' || block === 'bounce') && key !== undefined && field === undefined) {
+      event[block][key] = value;
+    } else if (['type', 'date_time', 'list'].includes(name)) {
+      event[name] = value;
+    }
+  }
+  return event;
+}
+
+/* Changes the state by an event. A type that it does not know changes nothing. */
+function apply(state, event, delivery) {
+  const at = Math.floor(Date.parse(event.date_time) / 1000);
+  if (Number.isNaN(at)) {
+    throw new Error('the event has no time');
+  }
+  const list = event.list || '0'; // '0' is for no list: every list is concerned
+  const { person, campaign } = event;
+  const campaignID = campaign.id ?? '';
+  switch (event.type) {
+    case 'open':
+    case 'click':
+    case 'forward':
+    case 'share': {
+      const reactions = (state.reactions[campaignID] ??= dictionary());
+      reactions[event.type] = (reactions[event.type] ?? 0) + 1;
+      return;
+    }
+    case 'sent':
+      if (at >= (state.campaigns[campaignID]?.at ?? 0)) {
+        state.campaigns[campaignID] = { name: campaign.name ?? '', started: event.date_time, at };
+      }
+      return;
+  }
+
+  const key = person.id || (person.email ?? '').toLowerCase(); // an app without IDs knows people by address
+  if (key === '') {
+    return; // it names nobody
+  }
+  const known = (state.people[key] ??= { email: person.email ?? '', first_name: '', last_name: '', told: [0, ''], fields: dictionary() });
+  const member = () => ((state.lists[list] ??= dictionary())[key] ??= { joined: 0, gone: 0 });
+  switch (event.type) {
+    case 'subscribe':
+      member().joined = Math.max(member().joined, at);
+      describe(known, event, [at, event.type + ' ' + delivery]);
+      break;
+    case 'unsubscribe':
+      member().gone = Math.max(member().gone, at);
+      break;
+    case 'update': // it subscribes nobody: its subscriber may have left the list
+      describe(known, event, [at, event.type + ' ' + delivery]);
+      break;
+    case 'bounce': // hard: the address is gone for good, for every list
+      if (event.bounce.type === 'hard' && person.email) {
+        state.bounced[person.email.toLowerCase()] = event.bounce.code ?? '';
+      }
+  }
+  for (const members of Object.values(state.lists)) {
+    for (const [id, is] of Object.entries(members)) {
+      const gone = Math.max(is.gone, state.lists['0']?.[id]?.gone ?? 0);
+      const bounced = state.bounced[state.people[id].email.toLowerCase()] !== undefined;
+      is.subscribed = is.joined > gone && !bounced;
+    }
+  }
+}
+
+/*
+ * Keeps what an event says of a person, unless something later is known. told is
+ * when it happened, and, for events of one second, its type and ID: an update
+ * counts more than a subscription, and mostly the later of two. A field that was
+ * cleared comes empty; one that does not come is as it was.
+ */
+function describe(known, event, told) {
+  if (later(told, known.told)) {
+    for (const name of ['email', 'first_name', 'last_name']) {
+      known[name] = event.person[name] ?? '';
+    }
+    known.told = told;
+  }
+  for (const [field, value] of Object.entries(event.fields)) {
+    if (later(told, known.fields[field]?.told ?? [0, ''])) {
+      known.fields[field] = { value, told };
+    }
+  }
+}
+
+function later([at, source], [thanAt, thanSource]) {
+  return at > thanAt || (at === thanAt && source > thanSource);
+}
+
+function read() {
+  const kept = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '{}';
+  const state = JSON.parse(kept, (_, value) => (value && typeof value === 'object' && !Array.isArray(value) ? dictionary(value) : value));
+  for (const part of ['seen', 'people', 'lists', 'bounced', 'reactions', 'campaigns']) {
+    state[part] ??= dictionary();
+  }
+  return state;
+}
+
+/* An object that has nothing but what is put into it: {} has a toString. */
+function dictionary(entries = {}) {
+  return Object.assign(Object.create(null), entries);
+}
+
+function answer(response, status, text) {
+  response.status(status).type('text/plain').send(text + '\n');
+}
+
+app.listen(Number(process.env.PORT || 8080), process.env.HOST || '127.0.0.1', (error) => {
+  if (error) {
+    throw error;
+  }
+});
