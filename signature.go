@@ -4,7 +4,9 @@ import "github.com/listhook/webhook/internal/signature"
 
 // The headers that a request carries beside those of HTTP. The first three are
 // those of Standard Webhooks (https://www.standardwebhooks.com), which writes
-// them in lower case; HTTP does not tell the difference.
+// them in lower case; HTTP does not tell the difference. Its libraries verify a
+// body, which is a form, if they do not parse it as JSON: docs/receivers.md says
+// how each is called.
 const (
 	HeaderID        = "Webhook-Id"        // the delivery's ID, the same in each attempt
 	HeaderTimestamp = "Webhook-Timestamp" // the attempt's time in Unix seconds
