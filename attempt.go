@@ -56,7 +56,7 @@ const (
 // again by somebody sets the attempts back and raises the lease, so that the
 // log has the last word: an entry may stand for three leases.
 func (d *Dispatcher) deadly(f *flight) bool {
-	ctx, cancel := bounded(d.settling)
+	ctx, cancel := d.bounded(d.settling)
 	defer cancel()
 	ds, err := d.store.Deliveries(ctx, DeliveryQuery{Account: f.Account, IDs: []string{f.ID}})
 	if err != nil {
@@ -72,7 +72,7 @@ func (d *Dispatcher) target(account, id string) (*target, error) {
 	if ok && t.open() {
 		return t, nil
 	}
-	ctx, cancel := bounded(d.settling)
+	ctx, cancel := d.bounded(d.settling)
 	defer cancel()
 	if !ok {
 		t, err := d.registry.get(ctx, account, id)

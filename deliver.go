@@ -122,7 +122,7 @@ func (d *Dispatcher) claimLoop() {
 
 // refresh keeps the remembered webhooks current.
 func (d *Dispatcher) refresh() {
-	ctx, cancel := bounded(d.settling)
+	ctx, cancel := d.bounded(d.settling)
 	defer cancel()
 	if err := d.registry.poll(ctx); err != nil {
 		d.complain("reading webhooks", err)
@@ -136,7 +136,7 @@ func (d *Dispatcher) claim(after string) string {
 	if r.Limit == 0 {
 		return after
 	}
-	ctx, cancel := bounded(d.settling)
+	ctx, cancel := d.bounded(d.settling)
 	defer cancel()
 	until := d.leaseEnd()
 	var ds []Delivery
@@ -210,7 +210,7 @@ func about(interval time.Duration) time.Duration {
 // enough to hold up nobody.
 func (d *Dispatcher) prune() {
 	for !d.stopped() {
-		ctx, cancel := bounded(d.settling)
+		ctx, cancel := d.bounded(d.settling)
 		n, err := d.store.Prune(ctx, now().Add(-d.opts.Retention), pruneRows)
 		cancel()
 		if err != nil {

@@ -2,11 +2,16 @@ package webhook
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/listhook/webhook/internal/groupcommit"
@@ -35,8 +40,9 @@ type Dispatcher struct {
 	keeping     keeping
 	ids         ids.Webhooks // of those that are added
 	vitals      vitals
-	settlePause time.Duration // after the last group of outcomes could not be stored
-	idle        chan *flight  // to goroutines that wait for an attempt to make
+	settlePause atomic.Int64 // after the last group of outcomes could not be stored
+	timers      sync.Pool    // of *time.Timer, for Emit
+	idle        chan *flight // to goroutines that wait for an attempt to make
 
 	waitingWorkers atomic.Int64  // goroutines that receive from idle
 	woken          chan struct{} // asks for a claim
@@ -89,16 +95,19 @@ func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {
 		silence:   map[string]time.Time{},
 	}
 	d.plainHTTP1 = speaksPlainHTTP1(d.transport)
-	d.registry = newRegistry(store, o.PollInterval, d.learned)
+	d.registry = newRegistry(store, o.PollInterval, o.StoreTimeout, d.learned)
 	d.sightings.byID = map[string]*watch{}
 	d.keeping.byID = map[string]*kept{}
+	d.keeping.counts.timeout = o.StoreTimeout
 	d.limiter = limiter.New(limiter.Config{Concurrency: o.Concurrency, PerWebhook: o.PerWebhook, PerHost: o.PerHost},
 		d.begin, d.giveBack, d.Wake)
 	d.flights.byID = map[string]*flight{}
 	d.emits.Run, d.emits.Size = d.enqueue, (*emission).size
 	d.emits.MaxRows, d.emits.MaxBytes = groupRows, groupBytes
+	d.emits.StallAfter, d.emits.Abandoned = stallAfter, (*emission).abandoned
 	d.outcomes.Run, d.outcomes.Size = d.settle, (*flight).size
 	d.outcomes.MaxRows, d.outcomes.MaxBytes, d.outcomes.MaxLinger = groupRows, groupBytes, maxLinger
+	d.outcomes.StallAfter = stallAfter
 	d.attempts, d.cut = context.WithCancelCause(context.Background())
 	d.settling, d.abandon = context.WithCancel(context.Background())
 	return d, nil
@@ -108,6 +117,11 @@ func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {
 const (
 	groupRows  = 500
 	groupBytes = 1 << 20
+
+	// stallAfter is how long a group may take before one more may be stored
+	// beside it. Far fewer healthy calls than one in a thousand take so long,
+	// and callers notice a second.
+	stallAfter = time.Second
 )
 
 // clock cuts t to what a Store keeps.
@@ -118,16 +132,44 @@ func clock(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
 func now() time.Time { return clock(time.Now()) }
 
 // bounded gives one call of the store its time.
-func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, storeTimeout)
+func (d *Dispatcher) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, d.opts.StoreTimeout)
 }
 
 // unanswered says what the end of bounded's context means.
-func unanswered(err error) error {
+func (d *Dispatcher) unanswered(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("the store has not answered for %s: %w", storeTimeout, err)
+		return fmt.Errorf("the store has not answered for %s: %w", d.opts.StoreTimeout, err)
 	}
 	return err
+}
+
+// durable returns the error of a call that writes to the store. A call whose
+// context has ended is not trusted even if it reports a success: a server may
+// answer a commit that was cancelled while it waited for its standbys as if
+// these had it.
+func durable(ctx context.Context, err error) error {
+	if err == nil {
+		err = ctx.Err()
+	}
+	return err
+}
+
+// isRefusal reports whether an error of the store may be about the rows that
+// it was given, so that a part of them may be stored. After a timeout, a
+// cancellation or the loss of a connection nobody knows whether they were.
+func isRefusal(err error) bool {
+	for _, target := range []error{
+		context.DeadlineExceeded, context.Canceled, os.ErrDeadlineExceeded,
+		io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed, driver.ErrBadConn,
+	} {
+		if errors.Is(err, target) {
+			return false
+		}
+	}
+	var network net.Error
+	var system syscall.Errno
+	return !errors.As(err, &network) && !errors.As(err, &system)
 }
 
 // wrap says which operation an error of the store belongs to, once.
@@ -148,7 +190,7 @@ func (d *Dispatcher) complain(operation string, err error) {
 	}
 	d.mu.Unlock()
 	if !quiet {
-		d.opts.Logger.Error("webhook: "+operation+" failed and will be tried again", "error", unanswered(err))
+		d.opts.Logger.Error("webhook: "+operation+" failed and will be tried again", "error", d.unanswered(err))
 	}
 }
 

@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/listhook/webhook/internal/groupcommit"
 	"github.com/listhook/webhook/internal/limiter"
@@ -23,7 +26,11 @@ import (
 // Emit takes a millisecond longer for each event that is emitted at the same
 // time, up to 50 ms: callers who outran the deliveries would only make them
 // later.
+//
+// While the store does not answer, Emit returns with an error that says so,
+// after three times Options.StoreTimeout at most.
 func (d *Dispatcher) Emit(ctx context.Context, events ...Event) error {
+	began := time.Now()
 	emissions, refused, err := d.plan(ctx, nil, true, events)
 	if err != nil {
 		return wrap("Emit", err)
@@ -32,17 +39,41 @@ func (d *Dispatcher) Emit(ctx context.Context, events ...Event) error {
 		d.noteRefused(refused)
 		return nil
 	}
-	r := &receipt{waiting: len(emissions), refused: refused, done: make(chan struct{})}
+	r := &receipt{emissions: len(emissions), waiting: len(emissions), refused: refused, done: make(chan struct{})}
 	for _, e := range emissions {
 		e.receipt = r
 	}
+	patience := d.timer(3*d.opts.StoreTimeout - time.Since(began))
+	defer d.timers.Put(patience)
+	defer patience.Stop()
 	d.emits.Add(emissions...)
 	select {
 	case <-r.done:
 		return wrap("Emit", r.err)
 	case <-ctx.Done():
+		d.abandonEmit(r)
 		return fmt.Errorf("webhook: Emit: the store has not answered, and may have stored the events: emit again with the same ID: %w", ctx.Err())
+	case <-patience.C:
+		d.abandonEmit(r)
+		return fmt.Errorf("webhook: Emit: the store has not answered for %s, and may have stored the events: emit again with the same ID: %w",
+			3*d.opts.StoreTimeout, context.DeadlineExceeded)
 	}
+}
+
+// abandonEmit notes that the caller no longer waits.
+func (d *Dispatcher) abandonEmit(r *receipt) {
+	r.abandoned.Store(true)
+	d.emits.Abandon(r.emissions)
+}
+
+// timer returns a timer that fires after delay. It is from a pool, since each
+// Emit needs one.
+func (d *Dispatcher) timer(delay time.Duration) *time.Timer {
+	if t, ok := d.timers.Get().(*time.Timer); ok {
+		t.Reset(delay)
+		return t
+	}
+	return time.NewTimer(delay)
 }
 
 // EmitTx hands over events within a transaction of the caller's, which the
@@ -132,6 +163,7 @@ type emission struct {
 	rows    []Delivery
 	notes   []note // of each row
 	receipt *receipt
+	unsure  bool // a call that failed may have stored it
 
 	one     [1]Delivery // where rows are of an event for one webhook, as most are
 	oneNote [1]note
@@ -153,10 +185,16 @@ func (e *emission) size() (rows, bytes int) {
 	return len(e.rows), bytes
 }
 
+// abandoned reports whether nobody waits for e any more.
+func (e *emission) abandoned() bool { return e.receipt.abandoned.Load() }
+
 // A receipt tells one caller that all its emissions are stored, or why not.
 type receipt struct {
+	emissions int
+	abandoned atomic.Bool // the caller no longer waits
+
 	mu      sync.Mutex
-	waiting int
+	waiting int // emissions that are not stored yet
 	err     error
 	refused []refusal // counted once all is stored
 	done    chan struct{}
@@ -216,12 +254,22 @@ func (d *Dispatcher) enqueue(group []*emission) {
 	for _, e := range group {
 		d.reserve(e)
 	}
-	errs := groupcommit.Bisect(group, d.enqueuePart)
+	var failed error // the first call
+	errs := groupcommit.Bisect(group, func(part []*emission) error {
+		err := d.enqueuePart(part, failed != nil)
+		if failed == nil {
+			failed = err
+		}
+		return err
+	}, isRefusal)
 	hungry := false
 	for i, e := range group {
 		var err error
 		if errs != nil {
 			err = errs[i]
+		}
+		if err == nil && e.unsure {
+			err = failed
 		}
 		for j, n := range e.notes {
 			switch {
@@ -242,9 +290,12 @@ func (d *Dispatcher) enqueue(group []*emission) {
 	}
 }
 
-// enqueuePart stores a part of a group in one call, each ID once.
-func (d *Dispatcher) enqueuePart(part []*emission) error {
-	ctx, cancel := bounded(context.Background())
+// enqueuePart stores a part of a group in one call, each ID once. After a call
+// for the whole group has failed, deliveries that the store has already may be
+// from that call, so that a crash of the server may still undo them: emissions
+// with such deliveries are unsure, and not acknowledged.
+func (d *Dispatcher) enqueuePart(part []*emission, again bool) error {
+	ctx, cancel := d.bounded(context.Background())
 	defer cancel()
 	n := 0
 	for _, e := range part {
@@ -262,12 +313,17 @@ func (d *Dispatcher) enqueuePart(part []*emission) error {
 		}
 	}
 	had, err := d.store.Enqueue(ctx, rows)
-	if err != nil {
-		return unanswered(err)
+	if err = durable(ctx, err); err != nil {
+		return d.unanswered(err)
 	}
 	for _, id := range had {
 		if n := at[id]; n != nil {
 			n.dup = true
+		}
+	}
+	if again && len(had) > 0 {
+		for _, e := range part {
+			e.unsure = slices.ContainsFunc(e.rows, func(row Delivery) bool { return slices.Contains(had, row.ID) })
 		}
 	}
 	return nil

@@ -160,7 +160,7 @@ func shorten(text string, most int) string {
 // what follows. What was seen of it as it was before an edit is left out. It
 // returns the webhook as it is then.
 func (d *Dispatcher) noteHealth(w Webhook, s sighting) (Webhook, error) {
-	ctx, cancel := bounded(d.settling)
+	ctx, cancel := d.bounded(d.settling)
 	defer cancel()
 	tell := 0
 	noted, err := d.update(ctx, w.Account, w.ID, func(stored *Webhook) error {
@@ -226,7 +226,7 @@ func (d *Dispatcher) tellOwner(w Webhook, percent int) {
 // which died before it could. It waits first: that process may just be slow.
 func (d *Dispatcher) tellAgain(w Webhook) {
 	time.AfterFunc(time.Minute, func() {
-		ctx, cancel := bounded(d.settling)
+		ctx, cancel := d.bounded(d.settling)
 		defer cancel()
 		w, err := d.find(ctx, w.Account, w.ID)
 		if err == nil && w.Health.untold() && !d.stopped() {

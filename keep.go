@@ -255,7 +255,7 @@ func ignoreNotFound(err error) error {
 // retention. It is found along the log from its beginning, where little else
 // is left: what finished as long ago was pruned.
 func (d *Dispatcher) expireKept() {
-	ctx, cancel := bounded(d.settling)
+	ctx, cancel := d.bounded(d.settling)
 	defer cancel()
 	q := DeliveryQuery{
 		All: true, Until: now().Add(-d.opts.Retention), Oldest: true, Limit: cancelRows, Brief: true,

@@ -42,6 +42,18 @@ type Options struct {
 	// 20h, 24h): ten attempts in some three days.
 	Backoff func() backoff.BackOff
 
+	// StoreTimeout is how long one call of the Store may take that the
+	// Dispatcher makes on its own: 15 s by default, at least 100 ms. Emit waits
+	// for three times as long at most: a call takes what came while the one
+	// before it hung. Methods that only pass on a call, such as PutWebhook and
+	// Deliveries, have their context's time.
+	//
+	// The default is half of a lease, so that an outcome whose call hangs can be
+	// stored by another one before somebody takes the delivery over, and more
+	// than the ten seconds for which SQLite waits for another process's lock.
+	// On a server with a standby near by, 5 s lets callers know sooner.
+	StoreTimeout time.Duration
+
 	// PollInterval is how often the store is asked for deliveries that are due
 	// and for webhooks that changed, or up to a tenth sooner: 1 s by default.
 	// What is emitted here is attempted at once, without a poll. A change by a
@@ -141,10 +153,11 @@ type Hooks struct {
 
 // Limits that are not options.
 const (
-	storeTimeout = 30 * time.Second // for one call of the store
-	poisonLimit  = 50               // leases beyond twice the attempts before a delivery is given up
-	keptResponse = 16 << 10         // bytes of an answer that are kept
-	readResponse = 64 << 10         // bytes of an answer that are read
+	minStoreTimeout = time.Second / 10
+
+	poisonLimit  = 50       // leases beyond twice the attempts before a delivery is given up
+	keptResponse = 16 << 10 // bytes of an answer that are kept
+	readResponse = 64 << 10 // bytes of an answer that are read
 )
 
 // withDefaults returns a copy of o with every field set, or an *InvalidError.
@@ -162,6 +175,7 @@ func (o *Options) withDefaults() (Options, error) {
 		{"PerHost", opts.PerHost < 0},
 		{"Timeout", opts.Timeout < 0},
 		{"PollInterval", opts.PollInterval < 0},
+		{"StoreTimeout", opts.StoreTimeout < 0},
 		{"BodyLimit", opts.BodyLimit < 0},
 		{"KeepLimit", opts.KeepLimit < 0},
 	} {
@@ -179,6 +193,7 @@ func (o *Options) withDefaults() (Options, error) {
 	setDefault(&opts.PerHost, (opts.Concurrency+1)/2)
 	setDefault(&opts.Timeout, 15*time.Second)
 	setDefault(&opts.PollInterval, time.Second)
+	setDefault(&opts.StoreTimeout, 15*time.Second)
 	setDefault(&opts.Retention, 30*24*time.Hour)
 	setDefault(&opts.KeepLimit, 100_000)
 	setDefault(&opts.SwitchOffAfter, 5*24*time.Hour)
@@ -189,6 +204,9 @@ func (o *Options) withDefaults() (Options, error) {
 	setDefault(&opts.UserAgent, "listhook/1 (webhooks)")
 	if opts.Timeout < time.Millisecond || opts.PollInterval < time.Millisecond {
 		return Options{}, invalid("Options", fmt.Sprintf("has a Timeout (%s) or PollInterval (%s) below a millisecond", opts.Timeout, opts.PollInterval))
+	}
+	if opts.StoreTimeout < minStoreTimeout {
+		return Options{}, invalid("Options.StoreTimeout", fmt.Sprintf("is %s: the least is %s", opts.StoreTimeout, minStoreTimeout))
 	}
 	if opts.Backoff == nil {
 		opts.Backoff = Schedule(defaultDelays...)

@@ -41,7 +41,7 @@ func (d *Dispatcher) plan(ctx context.Context, tx Outbox, direct bool, events []
 		targets, err := d.registry.wanting(ctx, tx, e.Type(), &m)
 		if err != nil {
 			if ctx.Err() == nil {
-				err = unanswered(err)
+				err = d.unanswered(err)
 			}
 			return emissions, nil, err
 		}

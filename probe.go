@@ -11,7 +11,7 @@ import (
 // which: whoever can put its Hold off to the end of a lease makes the probe,
 // and should its process die, another does after that.
 func (d *Dispatcher) tryProbe(f *flight, t *target, leaseEnd time.Time) fate {
-	ctx, cancel := bounded(d.settling)
+	ctx, cancel := d.bounded(d.settling)
 	_, err := d.update(ctx, t.Account, t.ID, func(w *Webhook) error {
 		switch {
 		case w.Off != "" || w.Hold.After(now()):

@@ -54,9 +54,11 @@ const (
 	rereadPause = 10 * time.Second
 )
 
-func newRegistry(store Store, interval time.Duration, learned func(*Webhook)) *registry {
-	return &registry{store: store, interval: interval, learned: learned,
+func newRegistry(store Store, interval, timeout time.Duration, learned func(*Webhook)) *registry {
+	r := &registry{store: store, interval: interval, learned: learned,
 		accounts: map[string]*account{}, reading: map[string][]Webhook{}}
+	r.polls.timeout, r.reads.timeout = timeout, timeout
+	return r
 }
 
 // wanting returns the webhooks that get an event. A transaction of the caller's,

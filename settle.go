@@ -30,9 +30,9 @@ const (
 // new attempts from beginning while the store is down.
 func (d *Dispatcher) settle(group []*flight) {
 	group = slices.DeleteFunc(group, d.overtaken)
-	errs := groupcommit.Bisect(group, d.settlePart)
+	errs := groupcommit.Bisect(group, d.settlePart, isRefusal)
 	if errs == nil {
-		d.settlePause = 0
+		d.settlePause.Store(0)
 		return
 	}
 	var refused []*flight
@@ -46,13 +46,14 @@ func (d *Dispatcher) settle(group []*flight) {
 		time.AfterFunc(settleMost, func() { d.outcomes.Add(d.dropRefused(refused)...) })
 		return
 	}
-	d.settlePause = min(max(2*d.settlePause, settleWait), settleMost)
+	pause := min(max(2*time.Duration(d.settlePause.Load()), settleWait), settleMost)
+	d.settlePause.Store(int64(pause))
 	select {
 	case <-d.settling.Done():
 		for _, f := range refused {
 			d.end(f)
 		}
-	case <-time.After(d.settlePause/2 + rand.N(d.settlePause)):
+	case <-time.After(pause/2 + rand.N(pause)):
 		d.outcomes.Add(refused...)
 	}
 }
@@ -91,7 +92,7 @@ func (d *Dispatcher) overtaken(f *flight) bool {
 
 // settlePart stores outcomes in one call.
 func (d *Dispatcher) settlePart(part []*flight) error {
-	ctx, cancel := bounded(d.settling)
+	ctx, cancel := d.bounded(d.settling)
 	defer cancel()
 	changes := make([]Change, len(part))
 	for i, f := range part {
@@ -101,7 +102,7 @@ func (d *Dispatcher) settlePart(part []*flight) error {
 	var lost []string
 	err := d.vitals.ask(func() (err error) {
 		lost, err = d.store.Apply(ctx, changes)
-		return err
+		return durable(ctx, err)
 	})
 	if err != nil {
 		for _, f := range part {

@@ -3,12 +3,15 @@ package webhook
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // A shared group makes one call of the store for all who ask for the same at
 // the same time. The call has a context of its own, so that a caller who gives
-// up neither fails the others nor waits for them. Its zero value is ready.
+// up neither fails the others nor waits for them.
 type shared[T any] struct {
+	timeout time.Duration // of a call, and of waiting for one, since a driver may ignore its context
+
 	mu    sync.Mutex
 	calls map[string]*sharedCall[T]
 }
@@ -24,6 +27,8 @@ type sharedCall[T any] struct {
 // already, or the error of ctx if that ends first.
 func (s *shared[T]) do(ctx context.Context, key string, call func(context.Context) (T, error)) (T, error) {
 	c, _ := s.start(key, call)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
 	select {
 	case <-c.done:
 		return c.value, c.err
@@ -47,7 +52,7 @@ func (s *shared[T]) start(key string, call func(context.Context) (T, error)) (c 
 	c = &sharedCall[T]{done: make(chan struct{})}
 	s.calls[key] = c
 	go func() {
-		ctx, cancel := bounded(context.Background())
+		ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
 		defer cancel()
 		c.value, c.err = call(ctx)
 		s.mu.Lock()

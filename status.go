@@ -53,7 +53,7 @@ func (d *Dispatcher) Ready() error {
 	case d.stopped():
 		return errors.New("webhook: the Dispatcher was shut down")
 	}
-	return d.vitals.ready(max(3*d.opts.PollInterval, 5*time.Second))
+	return d.vitals.ready(max(3*d.opts.PollInterval, 5*time.Second), d.opts.StoreTimeout)
 }
 
 // vitals are the signs by which a Dispatcher is known to be at work: the calls
@@ -93,7 +93,7 @@ func (v *vitals) ask(call func() error) error {
 
 // ready returns an error if something has not happened for longer than
 // patience. The claim loop waits for the store, which has a time of its own.
-func (v *vitals) ready(patience time.Duration) error {
+func (v *vitals) ready(patience, storeTimeout time.Duration) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if silent := time.Since(v.asked); !v.asked.IsZero() && silent > patience {
@@ -102,7 +102,7 @@ func (v *vitals) ready(patience time.Duration) error {
 		}
 		return fmt.Errorf("webhook: the store has not answered for %s", silent.Truncate(time.Second))
 	}
-	if still := time.Since(v.turned); still > storeTimeout+patience {
+	if still := time.Since(v.turned); still > patience+storeTimeout {
 		return fmt.Errorf("webhook: nothing has been claimed for %s", still.Truncate(time.Second))
 	}
 	return nil

@@ -158,7 +158,7 @@ func (d *Dispatcher) DeleteWebhook(ctx context.Context, account, id string) erro
 // amend changes a webhook in the background, if change reports that there is
 // something to change.
 func (d *Dispatcher) amend(what string, w Webhook, change func(*Webhook) bool) (Webhook, bool) {
-	ctx, cancel := bounded(d.settling)
+	ctx, cancel := d.bounded(d.settling)
 	defer cancel()
 	w, err := d.update(ctx, w.Account, w.ID, func(w *Webhook) error {
 		if !change(w) {

@@ -8,11 +8,16 @@ import (
 // bisectTime is how long Bisect goes on trying parts.
 const bisectTime = 5 * time.Second
 
-// Bisect calls run with all items and, when that fails, with ever smaller
+// Bisect calls run with all items and, when it refuses them, with ever smaller
 // parts, so that one bad item does not fail its neighbours. It returns the
-// error of each item, or nil when there was none. Where most parts fail, the
-// items are not at fault: it gives up early, with the last error for the rest.
-func Bisect[T any](items []T, run func([]T) error) []error {
+// error of each item, or nil when there was none.
+//
+// refused reports whether an error may be about the items. After another error,
+// such as a timeout, nobody knows which items were stored: Bisect ends, and the
+// items that were not stored in a call of their own have this error. Where most
+// parts are refused, the items are not at fault either: it gives up early, with
+// the last error for the rest.
+func Bisect[T any](items []T, run func([]T) error, refused func(error) bool) []error {
 	err := run(items)
 	if err == nil {
 		return nil
@@ -20,9 +25,13 @@ func Bisect[T any](items []T, run func([]T) error) []error {
 	errs := make([]error, len(items))
 	budget := 4 * (bits.Len(uint(len(items))) + 1)
 	deadline := time.Now().Add(bisectTime)
+	var unknown error // ends it
 	var split func(from, to int, err error)
 	split = func(from, to int, err error) {
-		if to-from == 1 || budget <= 0 || time.Now().After(deadline) {
+		if unknown == nil && !refused(err) {
+			unknown = err
+		}
+		if to-from == 1 || unknown != nil || budget <= 0 || time.Now().After(deadline) {
 			for i := from; i < to; i++ {
 				errs[i] = err
 			}
@@ -30,7 +39,11 @@ func Bisect[T any](items []T, run func([]T) error) []error {
 		}
 		middle := (from + to) / 2
 		for _, part := range [2][2]int{{from, middle}, {middle, to}} {
-			if err := run(items[part[0]:part[1]]); err != nil {
+			err := unknown
+			if err == nil {
+				err = run(items[part[0]:part[1]])
+			}
+			if err != nil {
 				budget--
 				split(part[0], part[1], err)
 			}

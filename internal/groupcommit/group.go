@@ -2,6 +2,7 @@ package groupcommit
 
 import (
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 )
@@ -27,31 +28,66 @@ type Group[T any] struct {
 	// for more items. Zero: it does not wait.
 	MaxLinger time.Duration
 
+	// StallAfter is how long Run may take before one more group may run beside
+	// it. There are never more than two. Zero: groups run one after another,
+	// and a call that hangs holds up all that is added.
+	StallAfter time.Duration
+
+	// Abandoned reports whether nobody waits for an item any more. Such items
+	// are stored like others, unless they become many: see Abandon.
+	Abandoned func(T) bool
+
 	mu      sync.Mutex
 	queue   []T
-	running bool
+	workers [2]worker
+	left    int // how many items were abandoned since the queue was last swept
+}
+
+// A worker is a goroutine that runs groups.
+type worker struct {
+	working bool
+	began   time.Time // of the run under way; zero: there is none
+	stalled bool      // the run under way has taken StallAfter
+	timer   *time.Timer
 }
 
 // Add queues items for the next group. It never blocks.
 func (g *Group[T]) Add(items ...T) {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.queue = append(g.queue, items...)
-	start := !g.running
-	g.running = true
-	g.mu.Unlock()
-	if start {
-		go g.loop()
+	g.start()
+}
+
+// start starts a worker, unless one works already and has not stalled. The
+// caller holds mu.
+func (g *Group[T]) start() {
+	var free *worker
+	for i := range g.workers {
+		switch w := &g.workers[i]; {
+		case !w.working:
+			free = w
+		case !w.stalled:
+			return
+		}
+	}
+	if free != nil {
+		free.working = true
+		go g.work(free)
 	}
 }
 
-func (g *Group[T]) loop() {
+func (g *Group[T]) work(w *worker) {
 	for {
-		group := g.next()
+		group := g.next(w)
 		if len(group) == 0 {
 			return
 		}
 		began := time.Now()
 		g.Run(group)
+		if !g.ran(w) {
+			return
+		}
 		g.linger(time.Since(began))
 	}
 }
@@ -78,8 +114,9 @@ func (g *Group[T]) waiting() bool {
 }
 
 // next takes the next group off the queue: at least one item, and as many as
-// the limits allow. It is empty when there is no work left.
-func (g *Group[T]) next() []T {
+// the limits allow. It is empty, and the worker ends, when there is no work
+// left.
+func (g *Group[T]) next(w *worker) []T {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	rows, bytes, n := 0, 0, 0
@@ -94,8 +131,66 @@ func (g *Group[T]) next() []T {
 	group := g.queue[:n:n]
 	g.queue = g.queue[n:]
 	if len(g.queue) == 0 {
-		g.queue = nil
+		g.queue, g.left = nil, 0
 	}
-	g.running = n > 0
+	if w.working = n > 0; w.working {
+		g.watch(w)
+	}
 	return group
+}
+
+// watch lets another group run beside w's if that takes long. The caller holds
+// mu.
+func (g *Group[T]) watch(w *worker) {
+	if g.StallAfter <= 0 {
+		return
+	}
+	w.began = time.Now()
+	if w.timer != nil {
+		w.timer.Reset(g.StallAfter)
+		return
+	}
+	w.timer = time.AfterFunc(g.StallAfter, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if w.began.IsZero() || time.Since(w.began) < g.StallAfter {
+			return // it fired for an earlier run, which has just ended
+		}
+		if w.stalled = true; len(g.queue) > 0 {
+			g.start()
+		}
+	})
+}
+
+// ran notes that w's group was run, and reports whether w goes on: it ends if
+// there is another worker that has not stalled.
+func (g *Group[T]) ran(w *worker) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	w.began, w.stalled = time.Time{}, false
+	for i := range g.workers {
+		if other := &g.workers[i]; other != w && other.working && !other.stalled {
+			w.working = false
+			return false
+		}
+	}
+	return true
+}
+
+// maxAbandoned is how many abandoned items the queue may hold.
+const maxAbandoned = 10_000
+
+// Abandon notes that callers no longer wait for n of the items. While Run
+// hangs, callers give up and come again, so that items which nobody waits for
+// would fill the memory. When there are more than 10,000 of them, and they are
+// half of the queue, they are dropped from it.
+func (g *Group[T]) Abandon(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.left += n; g.left > maxAbandoned && g.left > len(g.queue)/2 {
+		g.queue, g.left = slices.DeleteFunc(g.queue, g.Abandoned), 0
+	}
 }

@@ -1,6 +1,8 @@
 package groupcommit
 
 import (
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,4 +75,104 @@ func TestAGroupKeepsToItsLimits(t *testing.T) {
 			})
 		})
 	}
+}
+
+// stalling adds an item now and then each 100 ms from 150 ms on to a Group, until the given time, whose
+// first runs take so long, and the others no time. It returns the runs.
+func stalling(t *testing.T, until time.Duration, took ...time.Duration) (runs []run, peak int) {
+	synctest.Test(t, func(*testing.T) {
+		var mu sync.Mutex
+		began, running := time.Now(), 0
+		note := func(items []int, more int) (n int) {
+			mu.Lock()
+			defer mu.Unlock()
+			running += more
+			peak = max(peak, running)
+			if more > 0 {
+				runs = append(runs, run{time.Since(began).Milliseconds(), items})
+			}
+			return len(runs)
+		}
+		g := Group[int]{
+			Run: func(items []int) {
+				if n := note(items, 1); n <= len(took) {
+					time.Sleep(took[n-1])
+				}
+				note(items, -1)
+			},
+			Size:    func(int) (int, int) { return 1, 1 },
+			MaxRows: 1000, MaxBytes: 1000, StallAfter: time.Second,
+		}
+		g.Add(0)
+		time.Sleep(50 * time.Millisecond) // so that nothing falls on a second
+		for i := 1; time.Since(began) < until; i++ {
+			time.Sleep(100 * time.Millisecond)
+			g.Add(i)
+		}
+		time.Sleep(time.Minute)
+	})
+	return runs, peak
+}
+
+func starts(runs []run) (at []int64) {
+	for _, r := range runs {
+		at = append(at, r.at)
+	}
+	return at
+}
+
+func TestAGroupThatStallsLetsOneMoreRunBesideIt(t *testing.T) {
+	const s = time.Second
+	runs, peak := stalling(t, 1200*time.Millisecond, 970*time.Millisecond)
+	assert.Equal(t, []int64{0, 970, 1050, 1150, 1250}, starts(runs), "one that is faster does not")
+	assert.Equal(t, 1, peak)
+
+	runs, peak = stalling(t, 1200*time.Millisecond, 5*s)
+	assert.Equal(t, []int64{0, 1000, 1050, 1150, 1250}, starts(runs), "the others go on beside it")
+	assert.Equal(t, 2, peak)
+
+	runs, peak = stalling(t, 100*time.Millisecond, 5*s)
+	assert.Equal(t, []int64{0, 1000}, starts(runs), "what waits already does not wait for the next item")
+	assert.Equal(t, 2, peak)
+
+	runs, peak = stalling(t, 13*s, 5*s, 5*s, 5*s, 5*s)
+	assert.Equal(t, []int64{0, 1000, 5000, 6000, 10000}, starts(runs)[:5], "two that hang are the most")
+	assert.Equal(t, 2, peak)
+
+	var all []int
+	for _, r := range runs {
+		all = append(all, r.items...)
+	}
+	slices.Sort(all)
+	assert.Len(t, all, 131, "each item is in one group")
+	assert.Len(t, slices.Compact(all), 131)
+}
+
+func TestWhatNobodyWaitsForDoesNotFillTheMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		var stored []int
+		g := Group[int]{
+			Run: func(items []int) {
+				<-release
+				stored = append(stored, items...)
+			},
+			Size:    func(int) (int, int) { return 1, 1 },
+			MaxRows: 1 << 20, MaxBytes: 1 << 20, StallAfter: time.Second,
+			Abandoned: func(i int) bool { return i < 0 },
+		}
+		g.Add(1)
+		synctest.Wait()
+		g.Add(-1, 2)
+		g.Abandon(1)
+		for range 2 * maxAbandoned {
+			g.Add(-2)
+			g.Abandon(1)
+		}
+		g.Add(3)
+		assert.LessOrEqual(t, len(g.queue), maxAbandoned+3)
+		close(release)
+		synctest.Wait()
+		assert.Subset(t, stored, []int{1, 2, 3}, "what somebody waits for is stored")
+	})
 }
