@@ -98,7 +98,7 @@ func takeField(w *webhook.Webhook, from webhook.Webhook, name string) {
 	case "List":
 		w.List = from.List
 	case "Events":
-		w.Events = from.Events
+		w.Events, w.IgnoredEvents = from.Events, nil // the form asks for no others
 	case "Sources":
 		w.Sources = from.Sources
 	case "Format":

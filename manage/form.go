@@ -24,7 +24,7 @@ type form struct {
 	IsNew    bool
 	Types    []choice
 	Sources  []choice
-	Formats  []choice
+	Formats  []formatChoice
 }
 
 // fieldLabels are the fields in the form's order.
@@ -42,6 +42,26 @@ func (f form) Faults() []label {
 type choice struct {
 	label
 	Chosen bool
+}
+
+// A formatChoice is a format with a sample of what is sent in it.
+type formatChoice struct {
+	choice
+	Sample string // some of the lines that differ between the formats
+}
+
+func formatChoices(chosen webhook.Format) []formatChoice {
+	var all []formatChoice
+	for _, c := range choices(formatLabels, chosen) {
+		f := formatChoice{choice: c}
+		for _, p := range bodyParams(webhook.SampleBody(webhook.TypeSubscribe, webhook.Format(c.Value))) {
+			if p.Key == "date_time" || strings.HasSuffix(p.Key, "[first_name]") || strings.HasSuffix(p.Key, "[fields][7]") {
+				f.Sample += p.Key + " = " + p.Value + "\n"
+			}
+		}
+		all = append(all, f)
+	}
+	return all
 }
 
 func choices[T ~string](labels []label, chosen ...T) []choice {
@@ -68,7 +88,7 @@ func (v *visit) newForm(f form) (form, error) {
 	if w.Format == "" {
 		w.Format = webhook.Format2013
 	}
-	f.Formats = choices(formatLabels, w.Format)
+	f.Formats = formatChoices(w.Format)
 	f.IsNew = w.ID == ""
 	return f, nil
 }
@@ -92,7 +112,7 @@ func (v *visit) addForm() error {
 	return v.showForm(http.StatusOK, form{
 		Webhook: webhook.Webhook{
 			Name: suggested.Get("name"), URL: suggested.Get("url"),
-			Events: webhook.EventTypes(), Sources: webhook.Sources(),
+			Events: webhook.EventTypes(), Sources: webhook.Sources(), Format: v.opts.DefaultFormat,
 		},
 		Sign: true,
 	})
@@ -148,7 +168,9 @@ func readForm(values url.Values, w *webhook.Webhook) (headers string, faults map
 	}
 	w.Events = typed[webhook.EventType](values["event"])
 	w.Sources = typed[webhook.Source](values["source"])
-	w.Format = webhook.Format(values.Get("format"))
+	if values.Has("format") {
+		w.Format = webhook.Format(values.Get("format"))
+	}
 	w.NoRetry = values.Get("no_retry") != ""
 	w.Keep = values.Get("keep") != ""
 	headers = values.Get("headers")
@@ -211,7 +233,7 @@ func (v *visit) refuseForm(f form, err error) error {
 }
 
 func (v *visit) addWebhook() error {
-	f := form{Sign: v.r.PostForm.Get("sign") != ""}
+	f := form{Sign: v.r.PostForm.Get("sign") != "", Webhook: webhook.Webhook{Format: v.opts.DefaultFormat}}
 	f.Headers, f.Errors = readForm(v.r.PostForm, &f.Webhook)
 	if len(f.Errors) > 0 {
 		return v.showForm(http.StatusUnprocessableEntity, f)

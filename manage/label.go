@@ -32,8 +32,8 @@ var sourceLabels = []label{
 }
 
 var formatLabels = []label{
-	{string(webhook.Format2013), "2013: subscriber[email], 2013-01-02 09:28:42"},
-	{string(webhook.FormatCurrent), "Current: contact[email], 2013-01-02T09:28:42+00:00"},
+	{string(webhook.Format2013), "2013: subscriber[…]"},
+	{string(webhook.FormatCurrent), "Current: contact[…]"},
 }
 
 var stateLabels = []label{

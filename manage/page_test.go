@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -142,6 +143,52 @@ func TestEveryFormLeadsToAPageThatCanBeLoadedAgain(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestTheFormAsksForTheFormatAndShowsASampleOfEach(t *testing.T) {
+	for _, c := range []struct{ option, want, checked webhook.Format }{
+		{"", webhook.FormatCurrent, webhook.FormatCurrent},
+		{webhook.Format2013, webhook.Format2013, webhook.Format2013},
+	} {
+		r := newRig(t, func(o *Options) { o.DefaultFormat = c.option })
+		page := r.as("ann", "/add", nil).Body.String()
+		assert.Contains(t, page, `name="format" value="`+string(c.checked)+`" checked`)
+		assert.Equal(t, 1, strings.Count(page, `name="format" value="2013"`))
+		for _, line := range []string{
+			"subscriber[first_name] = Test", "date_time = 2013-01-02 09:28:42", "contact[first_name] = Test", "date_time = 2013-01-02T09:28:42",
+		} {
+			assert.Contains(t, html.UnescapeString(page), line)
+		}
+		form := filledForm()
+		form.Del("format")
+		require.Equal(t, 303, r.as("ann", "/add", form).Code)
+		w := r.all()[0]
+		assert.Equal(t, c.want, w.Format, "who does not choose gets what was proposed")
+
+		// An edit keeps the webhook's own.
+		w.Format = webhook.Format2013
+		w, err := r.PutWebhook(t.Context(), w)
+		require.NoError(t, err)
+		assert.Contains(t, r.as("ann", "/webhooks/"+w.ID+"/edit", nil).Body.String(), `name="format" value="2013" checked`)
+		form.Set("revision", fmt.Sprint(w.Revision))
+		require.Equal(t, 303, r.as("ann", "/webhooks/"+w.ID+"/edit", form).Code)
+		assert.Equal(t, webhook.Format2013, r.all()[0].Format)
+	}
+}
+
+func TestEventsThatThereAreNoneOfAreNamed(t *testing.T) {
+	r := newRig(t)
+	w := r.put(func(w *webhook.Webhook) { w.IgnoredEvents = []string{"deal_add", "<b>list_add</b>"} })
+	page := func() string { return r.as("ann", "/webhooks/"+w.ID, nil).Body.String() }
+	assert.Contains(t, page(), "<code>deal_add</code>, <code>&lt;b&gt;list_add&lt;/b&gt;</code>")
+	form := formOf(t, r.as("ann", "/webhooks/"+w.ID+"/edit", nil).Body.String())
+	form.Set("name", "Shop")
+	require.Equal(t, 303, r.as("ann", "/webhooks/"+w.ID+"/edit", form).Code)
+	assert.Contains(t, page(), "deal_add", "they were not edited")
+	form = formOf(t, r.as("ann", "/webhooks/"+w.ID+"/edit", nil).Body.String())
+	form["event"] = []string{"open"}
+	require.Equal(t, 303, r.as("ann", "/webhooks/"+w.ID+"/edit", form).Code)
+	assert.NotContains(t, page(), "deal_add")
 }
 
 func TestAnAppsLinkMaySuggestANameAndAURL(t *testing.T) {
