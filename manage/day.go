@@ -83,7 +83,7 @@ func (a *account) lastDay(ctx context.Context, webhookID string, now time.Time) 
 		ds, s.Cut = ds[:dayLimit], true
 	}
 	for i := range s.Hours {
-		s.Hours[i].From = s.From.Add(time.Duration(i) * time.Hour)
+		s.Hours[i].From = s.From.Add(time.Duration(i) * time.Hour).In(a.location())
 	}
 	for _, d := range ds {
 		if hour := int(d.Created.Sub(s.From) / time.Hour); hour < len(s.Hours) {

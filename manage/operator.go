@@ -28,6 +28,8 @@ type trouble struct {
 const (
 	operatorRows = 5000 // deliveries of a kind
 	operatorShow = 100  // webhooks
+
+	operatorLines = 15 // deliveries of a state, of one webhook
 )
 
 func (v *visit) operator() error {
@@ -154,11 +156,16 @@ func (v *visit) operatorWebhook() error {
 	if err != nil {
 		return err
 	}
-	ds, err := v.d.Deliveries(v.r.Context(), webhook.DeliveryQuery{
-		Account: w.Account, Webhook: w.ID, States: []webhook.State{webhook.StatePending, webhook.StateFailed}, Limit: 30,
-	})
-	if err != nil {
-		return err
+	// What failed comes first: there may be thousands that wait.
+	var ds []webhook.Delivery
+	for _, state := range []webhook.State{webhook.StateFailed, webhook.StatePending} {
+		some, err := v.d.Deliveries(v.r.Context(), webhook.DeliveryQuery{
+			Account: w.Account, Webhook: w.ID, States: []webhook.State{state}, Limit: operatorLines,
+		})
+		if err != nil {
+			return err
+		}
+		ds = append(ds, some...)
 	}
 	type line struct {
 		webhook.Delivery

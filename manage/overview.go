@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/listhook/webhook"
@@ -65,6 +67,33 @@ func listName(lists []List, id string) string {
 		}
 	}
 	return "List " + id
+}
+
+// shownURL is as much of a webhook's URL as everybody who may view sees: a
+// password in it is for those who edit it.
+func shownURL(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.User == nil {
+		return rawURL
+	}
+	if _, has := u.User.Password(); has {
+		u.User = url.UserPassword(u.User.Username(), "•••")
+		return strings.Replace(u.String(), url.QueryEscape("•••"), "•••", 1)
+	}
+	return rawURL
+}
+
+// ShownURL is its URL, without a password.
+func (r webhookRow) ShownURL() string { return shownURL(r.URL) }
+
+// ShortURL is the beginning of a long one.
+func (r webhookRow) ShortURL() string {
+	const most = 120
+	runes := []rune(r.ShownURL())
+	if len(runes) <= most {
+		return string(runes)
+	}
+	return string(runes[:most]) + "…"
 }
 
 // A webhookRow is a line of the table.

@@ -59,6 +59,7 @@ func newPage(o Options) (*page, error) {
 var templates = sync.OnceValues(func() (map[string]*template.Template, error) {
 	shared, err := template.New("").Funcs(template.FuncMap{
 		"path":      url.PathEscape,
+		"shownURL":  shownURL,
 		"typeLabel": func(t webhook.EventType) string { return labelOf(typeLabels, t) },
 	}).ParseFS(pageFiles, "page/layout.html", "page/parts.html")
 	if err != nil {

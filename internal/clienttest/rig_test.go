@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -89,8 +90,15 @@ func newRig(t *testing.T) *rig {
 	h, err := manage.Handler(d, &manage.Options{
 		Session: func(req *http.Request) (manage.Access, error) {
 			account := cmp.Or(req.Header.Get("X-Account"), "acme")
+			if cookie, err := req.Cookie("session"); err == nil && cookie.Value == "ended" {
+				return manage.Access{}, manage.ErrNoSession
+			}
+			if req.Header.Get("X-Role") == "viewer" {
+				return manage.Access{Account: account, View: true}, nil
+			}
 			return manage.Access{Account: account, Manage: true, Operator: true}, nil
 		},
+		Login: func(_ *http.Request, back string) string { return "/login?next=" + url.QueryEscape(back) },
 		Key: func(_ context.Context, k string) (manage.Access, error) {
 			return manage.Access{Account: "acme", Manage: k == key, User: "ann@example.com"}, nil
 		},
@@ -101,6 +109,14 @@ func newRig(t *testing.T) *rig {
 	require.NoError(t, err)
 	mux := http.NewServeMux()
 	mux.Handle("/integration/webhooks/", h)
+	mux.HandleFunc("/login", func(w http.ResponseWriter, req *http.Request) {
+		http.SetCookie(w, &http.Cookie{Name: "session", Value: "fresh", Path: "/"})
+		http.Redirect(w, req, req.FormValue("next"), http.StatusSeeOther)
+	})
+	mux.HandleFunc("/logout", func(w http.ResponseWriter, _ *http.Request) {
+		http.SetCookie(w, &http.Cookie{Name: "session", Value: "ended", Path: "/"})
+	})
+	mux.HandleFunc("/favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	r.base = server.URL + "/integration/webhooks"

@@ -1,0 +1,81 @@
+package manage
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/listhook/webhook"
+)
+
+func TestAPasswordInAURLIsForThoseWhoEditIt(t *testing.T) {
+	r := newRig(t)
+	w := r.put(func(w *webhook.Webhook) { w.URL = "https://shop:p%40ss@crm.example.com/hook?a=%2F" })
+	for _, page := range []string{"/", "/webhooks/" + w.ID, "/webhooks/" + w.ID + "/off", "/webhooks/" + w.ID + "/delete", "/webhooks/" + w.ID + "/resend"} {
+		body := r.as("ann", page, nil).Body.String()
+		assert.NotContains(t, body, "p%40ss", page)
+		assert.NotContains(t, body, "p@ss", page)
+		assert.Contains(t, body, "https://shop:•••@crm.example.com/hook?a=%2F", page)
+	}
+	assert.Contains(t, r.as("ann", "/webhooks/"+w.ID+"/edit", nil).Body.String(), "p%40ss")
+	for _, plain := range []string{"https://crm.example.com/", "https://shop@crm.example.com/", "https://crm.example.com/?a=b:c@d", "no URL : at all"} {
+		assert.Equal(t, plain, shownURL(plain))
+	}
+}
+
+func TestTheOverviewShowsTheBeginningOfALongURL(t *testing.T) {
+	r := newRig(t)
+	w := r.put(func(w *webhook.Webhook) { w.URL = "https://crm.example.com/" + strings.Repeat("é/", 600) })
+	body := r.as("ann", "/", nil).Body.String()
+	assert.Contains(t, body, "é/é/…")
+	assert.NotContains(t, body, strings.Repeat("é/", 120))
+	assert.Contains(t, r.as("ann", "/webhooks/"+w.ID, nil).Body.String(), strings.Repeat("é/", 600), "its own page shows it whole")
+}
+
+func TestTheChartsHoursAreThoseOfTheAccount(t *testing.T) {
+	zone := time.FixedZone("IST", 5*60*60+30*60)
+	r := newRig(t, func(o *Options) {
+		session := o.Session
+		o.Session = func(r *http.Request) (Access, error) {
+			access, err := session(r)
+			if r.Header.Get("User") == "bob" {
+				access.Location = zone
+			}
+			return access, err
+		}
+	})
+	r.put(nil)
+	body := r.as("bob", "/", nil).Body.String()
+	assert.Contains(t, body, ":30 IST: 0 delivered")
+	assert.NotContains(t, body, "UTC: ")
+	assert.Contains(t, r.as("ann", "/", nil).Body.String(), ":00 UTC: 0 delivered")
+}
+
+func TestABadTimeIsSaidAndNotTakenForAnEmptyLog(t *testing.T) {
+	r := newRig(t)
+	r.finished(r.put(nil), 1, webhook.StateDelivered, webhook.TypeOpen, time.Now().Add(-time.Hour))
+	for _, query := range []string{"since=x", "until=2026-02-31T10:00", "since=2026-01-01T00:00&until=yesterday"} {
+		got := r.as("ann", "/deliveries?"+query, nil)
+		assert.Equal(t, 422, got.Code)
+		assert.Contains(t, got.Body.String(), "This is not a time, such as 2026-03-31T18:30.")
+		assert.NotContains(t, got.Body.String(), "Nothing was sent yet")
+		assert.NotContains(t, got.Body.String(), "No delivery is like that")
+	}
+}
+
+func TestTheOperatorSeesWhatFailedBeforeWhatWaits(t *testing.T) {
+	r := newRig(t)
+	w := r.put(nil)
+	r.finished(w, 3, webhook.StateFailed, webhook.TypeClick, time.Now().Add(-48*time.Hour))
+	r.finished(w, 100, webhook.StatePending, webhook.TypeOpen, time.Now().Add(-2*time.Hour))
+	got := r.as("op", "/operator/webhook?account=acme&id="+w.ID, nil)
+	require.Equal(t, 200, got.Code)
+	_, table, _ := strings.Cut(got.Body.String(), "What failed or waits")
+	assert.Equal(t, 3, strings.Count(table, ">Failed</span>"))
+	assert.Equal(t, operatorLines, strings.Count(table, ">Pending</span>"))
+	assert.Less(t, strings.LastIndex(table, ">Failed</span>"), strings.Index(table, ">Pending</span>"))
+}
