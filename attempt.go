@@ -128,9 +128,12 @@ func (d *Dispatcher) failed(f *flight, t *target, a answer) {
 	if !a.ours {
 		f.after = d.see(t, a.seen(t, f.probe))
 	}
-	delay, again := time.Hour, true // should the policy panic
-	d.guard("Options.Backoff", func() { delay, again = retryDelay(d.opts.Backoff, f.Attempts+1) })
-	if t.NoRetry || !again {
+	if t.NoRetry {
+		f.fail(&a.Attempt)
+		return
+	}
+	delay, again := d.retry(f)
+	if !again {
 		f.fail(&a.Attempt)
 		return
 	}

@@ -34,6 +34,10 @@ func (d *Dispatcher) Start() error {
 // short those that still run, and returns ctx's error. What was cut short or
 // not begun is given back to the store at once, for another process or the
 // next start, and uses up no attempt.
+//
+// Give it a context of its own, with time for what is under way: twice
+// Options.Timeout is enough where the store answers. The app's context has often
+// ended by then, and each attempt would be cut short and made again.
 func (d *Dispatcher) Shutdown(ctx context.Context) error {
 	d.mu.Lock()
 	if !d.stopped() {

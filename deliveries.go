@@ -22,9 +22,13 @@ func (d *Dispatcher) Count(ctx context.Context, q DeliveryQuery) (int, error) {
 
 // Redeliver makes a delivery due now, with the whole schedule before it again:
 // one that ended is begun again under the same ID, and one that waits for its
-// next attempt waits no longer. It returns ErrNotFound if there is none in the
-// account or its webhook was deleted, and an *InvalidError if its body was
-// erased.
+// next attempt waits no longer. One of a webhook that is off and keeps its events
+// waits until that is switched on; one of a webhook that is held waits for its
+// next probe.
+//
+// It returns ErrNotFound if there is none in the account or its webhook was
+// deleted, and an *InvalidError if its body was erased, or if its webhook is off
+// and keeps nothing: it would be canceled.
 func (d *Dispatcher) Redeliver(ctx context.Context, account, id string) error {
 	for tries := 0; ; tries++ {
 		ds, err := d.store.Deliveries(ctx, DeliveryQuery{Account: account, IDs: []string{id}})
@@ -34,8 +38,12 @@ func (d *Dispatcher) Redeliver(ctx context.Context, account, id string) error {
 		if len(ds) == 0 {
 			return ErrNotFound
 		}
-		if _, err := d.find(ctx, account, ds[0].WebhookID); err != nil {
+		w, err := d.find(ctx, account, ds[0].WebhookID)
+		if err != nil {
 			return wrap("Redeliver", err)
+		}
+		if w.Off != "" && !w.Keep {
+			return errKeepsNothing()
 		}
 		if len(ds[0].Body) == 0 {
 			return invalid("Body", "was erased: there is nothing to deliver")
@@ -48,6 +56,11 @@ func (d *Dispatcher) Redeliver(ctx context.Context, account, id string) error {
 			return ErrConflict
 		}
 	}
+}
+
+// errKeepsNothing says why nothing is delivered again to a webhook that is off.
+func errKeepsNothing() error {
+	return invalid("webhook", "is off and keeps nothing: switch it on first")
 }
 
 // reopen begins deliveries again and returns how many: neither those that were

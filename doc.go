@@ -13,7 +13,11 @@
 //	if err := d.Start(); err != nil {
 //		return err
 //	}
-//	defer d.Shutdown(ctx)
+//	defer func() {
+//		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+//		defer cancel()
+//		d.Shutdown(ctx)
+//	}()
 //
 //	err = d.Emit(ctx, webhook.Subscribe{
 //		Meta:       webhook.Meta{Lists: []string{"12"}, Source: webhook.SourceAdmin},

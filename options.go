@@ -40,6 +40,13 @@ type Options struct {
 	// Backoff makes the policy for the waits between attempts. It is made anew
 	// for each use. By default it is Schedule(5s, 5m, 30m, 2h, 5h, 10h, 14h,
 	// 20h, 24h): ten attempts in some three days.
+	//
+	// The MaxElapsedTime of a *backoff.ExponentialBackOff counts from the first
+	// attempt of the delivery, or since it was begun again; finding that out
+	// reads the delivery after each failure. Inside another policy, such as
+	// backoff.WithMaxRetries, it has no effect. A wait is at least 0, with which
+	// an attempt follows at once, and at most a year. A policy that panics, or
+	// is nil, is logged and replaced by the default one.
 	Backoff func() backoff.BackOff
 
 	// StoreTimeout is how long one call of the Store may take that the

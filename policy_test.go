@@ -190,6 +190,9 @@ func TestFilePolicies(t *testing.T) {
 	unfinished := regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME|X` + `XX)\b`)
 	machine := regexp.MustCompile(`(?m)(?:^|[\s"'=(` + "`" + `])(/(?:ho` + `me|Us` + `ers|ro` + `ot|wo` + `rk)/[\w.]+)`)
 
+	// A context that ended with the app cuts short what Shutdown waits for.
+	deferred := regexp.MustCompile(`defer \w+\.Shutdown\(ctx\)`)
+
 	link := regexp.MustCompile(`\]\(([^)#: ]+)[)#]`)
 
 	walk(t, func(file string) {
@@ -204,6 +207,11 @@ func TestFilePolicies(t *testing.T) {
 		}
 		if found := machine.FindSubmatch(content); found != nil {
 			t.Errorf("%s names %s: a path of one machine says nothing to the reader on another", file, found[1])
+		}
+		if !strings.HasSuffix(file, "_test.go") || strings.HasPrefix(path.Base(file), "example") {
+			if found := deferred.Find(content); found != nil {
+				t.Errorf("%s shows %q: with the app's context each deploy cuts attempts short, so give it a context of its own", file, found)
+			}
 		}
 		if path.Ext(file) != ".md" {
 			return

@@ -41,7 +41,7 @@ func (d *Dispatcher) Replay(ctx context.Context, account, webhook string, since,
 		return 0, wrap("Replay", err)
 	}
 	if w.Off != "" && !w.Keep {
-		return 0, invalid("webhook", "is off and keeps nothing: switch it on first")
+		return 0, errKeepsNothing()
 	}
 	q := DeliveryQuery{
 		Account: account, Webhook: webhook, States: states,

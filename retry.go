@@ -39,20 +39,74 @@ func (s *schedule) NextBackOff() time.Duration {
 	}
 	d := s.delays[s.next]
 	s.next++
-	return d + time.Duration((2*rand.Float64()-1)*jitter*float64(d))
+	// A delay near the longest that there is would else become a negative one.
+	jittered := float64(d) * (1 + (2*rand.Float64()-1)*jitter)
+	return time.Duration(min(jittered, float64(maxDelay)))
+}
+
+// maxDelay is the longest wait between two attempts.
+const maxDelay = 365 * 24 * time.Hour
+
+// retry returns the wait before the next attempt of f, which has failed just
+// now; ok is false if there is none. A policy that panics is replaced by the
+// default one, so that the delivery ends.
+func (d *Dispatcher) retry(f *flight) (delay time.Duration, ok bool) {
+	failed, decided := f.Attempts+1, false
+	d.guard("Options.Backoff", func() {
+		delay, ok = retryDelay(d.opts.Backoff, failed, func() time.Duration { return d.sinceFirstAttempt(f) })
+		decided = true
+	})
+	if !decided {
+		return retryDelay(Schedule(defaultDelays...), failed, nil)
+	}
+	return delay, ok
 }
 
 // retryDelay returns the wait before the retry that follows the given number
 // of failed attempts; ok is false when there is none. A policy holds state,
 // and the next attempt may be another process's: it is made anew and replayed
-// up to that attempt.
-func retryDelay(policy func() backoff.BackOff, failed int) (delay time.Duration, ok bool) {
+// up to that attempt. Where it asks how much time has passed since the first
+// attempt, elapsed says so.
+func retryDelay(policy func() backoff.BackOff, failed int, elapsed func() time.Duration) (delay time.Duration, ok bool) {
 	b := policy()
+	clock := &replayClock{at: time.Now()}
+	timed, _ := b.(*backoff.ExponentialBackOff)
+	if timed != nil {
+		timed.Clock, timed.Stop = clock, backoff.Stop
+	}
 	b.Reset()
-	for range failed {
+	for n := range failed {
+		if n == failed-1 && timed != nil && timed.MaxElapsedTime > 0 {
+			clock.at = clock.at.Add(elapsed())
+		}
 		if delay = b.NextBackOff(); delay == backoff.Stop {
 			return 0, false
 		}
 	}
-	return max(delay, 0), true
+	return min(max(delay, 0), maxDelay), true
+}
+
+// A replayClock is the clock of a policy that is replayed.
+type replayClock struct{ at time.Time }
+
+func (c *replayClock) Now() time.Time { return c.at }
+
+// sinceFirstAttempt returns how long ago the present schedule of f had its first
+// attempt, according to the log. If the store cannot say, it is 0: the delivery
+// is tried again rather than ended.
+func (d *Dispatcher) sinceFirstAttempt(f *flight) time.Duration {
+	if f.Attempts == 0 {
+		return 0
+	}
+	ctx, cancel := d.bounded(d.settling)
+	defer cancel()
+	ds, err := d.store.Deliveries(ctx, DeliveryQuery{Account: f.Account, IDs: []string{f.ID}})
+	if err != nil {
+		d.complain("reading a delivery", err)
+	}
+	if len(ds) != 1 || len(ds[0].Log) == 0 {
+		return 0
+	}
+	log := ds[0].Log
+	return max(now().Sub(log[max(len(log)-f.Attempts, 0)].Start), 0)
 }

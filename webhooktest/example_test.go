@@ -39,7 +39,11 @@ func Example() {
 		if err := d.Start(); err != nil {
 			t.Fatalf("Start: %v", err)
 		}
-		defer d.Shutdown(ctx)
+		defer func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+			defer cancel()
+			d.Shutdown(ctx)
+		}()
 
 		// Here the app does something that emits an event.
 		err = d.Emit(ctx, webhook.Unsubscribe{
