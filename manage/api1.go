@@ -16,7 +16,14 @@ import (
 // Parameters come in the query, the body, or both, whatever the method. It
 // answers with status 200 even on errors, which result_code tells.
 
-func (h *handler) addV1() { h.mux.HandleFunc("/admin/api.php", h.serveV1) }
+func (h *handler) addV1() {
+	h.mux.HandleFunc("/admin/api.php", h.serveV1)
+	for _, path := range []string{"/admin", "/admin/"} {
+		h.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			refuse1(w, r, http.StatusNotFound, "There is nothing but admin/api.php")
+		})
+	}
+}
 
 // An action1 is one of the older API's actions.
 type action1 struct {
@@ -25,6 +32,9 @@ type action1 struct {
 }
 
 var actions1 = map[string]action1{
+	"account_view":        {rightAny, (*account).accountView1},
+	"list_list":           {rightView, (*account).listList1},
+	"list_view":           {rightView, (*account).listView1},
 	"user_me":             {rightAny, (*account).userMe1},
 	"webhook_add":         {rightManage, (*account).add1},
 	"webhook_edit":        {rightManage, (*account).edit1},
@@ -38,10 +48,7 @@ var actions1 = map[string]action1{
 func (h *handler) serveV1(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	ps, err := readParams(r)
-	output, action := ps.first("api_output"), ps.first("api_action")
-	if output != outputJSON && output != outputSerialize {
-		output = outputXML
-	}
+	action := ps.first("api_action")
 	var out reply
 	var message string
 	if err == nil {
@@ -55,6 +62,16 @@ func (h *handler) serveV1(w http.ResponseWriter, r *http.Request) {
 		status, message = h.failure1(w, err)
 		out, code = nil, 0
 	}
+	answer1(w, ps, status, code, message, out)
+}
+
+// answer1 sends a reply with its result, in the output that the parameters ask
+// for.
+func answer1(w http.ResponseWriter, ps params, status, code int, message string, out reply) {
+	output, action := ps.first("api_output"), ps.first("api_action")
+	if output != outputJSON && output != outputSerialize {
+		output = outputXML
+	}
 	out.set("result_code", code)
 	out.set("result_message", message)
 	out.set("result_output", output)
@@ -66,14 +83,20 @@ func (h *handler) serveV1(w http.ResponseWriter, r *http.Request) {
 	out.write(w, status, output, action)
 }
 
+// refuse1 answers for what failed before the parameters of the body were read.
+func refuse1(w http.ResponseWriter, r *http.Request, status int, message string) {
+	query, _ := parseParams(r.URL.RawQuery)
+	answer1(w, query, status, 0, "Failed: "+message, nil)
+}
+
 func (a *account) run1(ctx context.Context, action string, ps params) (reply, string, error) {
 	run, ok := actions1[action]
 	switch {
 	case action == "":
 		return nil, "", mistake1("api_action is missing")
 	case !ok:
-		return nil, "", mistake1("api_action is none that webhooks have: user_me, webhook_add, webhook_edit, " +
-			"webhook_view, webhook_list, webhook_delete, webhook_delete_list, webhook_events")
+		return nil, "", mistake1("api_action is none that webhooks have: account_view, list_list, list_view, user_me, webhook_add, " +
+			"webhook_edit, webhook_view, webhook_list, webhook_delete, webhook_delete_list, webhook_events")
 	case !a.allows(run.need):
 		return nil, "", errForbidden
 	}

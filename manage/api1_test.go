@@ -193,8 +193,8 @@ func TestV1SaysWhatIsWrong(t *testing.T) {
 	const good = "name=A&url=https://a.example.com/&action[]=open&init[]=api"
 	without := func(text string) string { return strings.Replace(good, text, "x", 1) }
 	for _, c := range []struct{ name, action, body, want string }{
-		{"unknown action", "contact_add", good, "api_action is none that webhooks have: user_me, webhook_add, webhook_edit, " +
-			"webhook_view, webhook_list, webhook_delete, webhook_delete_list, webhook_events"},
+		{"unknown action", "contact_add", good, "api_action is none that webhooks have: account_view, list_list, list_view, user_me, " +
+			"webhook_add, webhook_edit, webhook_view, webhook_list, webhook_delete, webhook_delete_list, webhook_events"},
 		{"no action", "", good, "api_action is missing"},
 		{"no name", "webhook_add", without("name"), "name is empty"},
 		{"no URL", "webhook_add", without("url"), "url is empty"},
@@ -283,7 +283,7 @@ func TestV1Outputs(t *testing.T) {
 			}
 			t.Skip("php is not installed")
 		}
-		for _, action := range []string{"webhook_list", "webhook_events", "webhook_add"} {
+		for _, action := range []string{"webhook_list", "webhook_events", "webhook_add", "list_list", "account_view", "list_view&id=12"} {
 			cmd := exec.Command("php", "-r", `echo json_encode(unserialize(stream_get_contents(STDIN), ['allowed_classes' => false]));`)
 			cmd.Stdin = r.raw1("ann", "GET", "&api_action="+action+"&api_output=serialize", "", "").Body
 			out, err := cmd.Output()

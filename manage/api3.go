@@ -34,6 +34,10 @@ var routes3 = []route3{
 	{"GET", "webhooks/events", rightView, (*account).events3},
 	{"GET", "lists", rightView, (*account).lists3},
 	{"GET", "lists/{id}", rightView, (*account).listView3},
+	{"GET", "fields", rightView, (*account).fields3},
+	{"GET", "fields/{id}", rightView, (*account).fieldView3},
+	{"GET", "campaigns", rightView, (*account).campaigns3},
+	{"GET", "campaigns/{id}", rightView, (*account).campaignView3},
 	{"GET", "users/me", rightAny, (*account).userMe3},
 
 	{"GET", "listhook/webhooks", rightView, (*account).settingsList3},
@@ -72,9 +76,11 @@ func (h *handler) addV3() {
 			h.serveV3(w, r, route)
 		})
 	}
-	h.mux.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {
-		answer3(w, http.StatusNotFound, message3{"There is no such path in the API."})
-	})
+	for _, path := range []string{"/api", "/api/"} {
+		h.mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+			answer3(w, http.StatusNotFound, message3{"There is no such path in the API."})
+		})
+	}
 }
 
 // methodOf returns a request's method; HEAD is a GET whose body net/http drops.
@@ -181,7 +187,7 @@ func (h *handler) failure3(w http.ResponseWriter, err error) (status int, answer
 	case errors.As(err, &faults):
 		return http.StatusUnprocessableEntity, faults
 	case errors.As(err, &invalid):
-		return http.StatusUnprocessableEntity, faults3{[]fault3{newFault(codeOf(invalid), field3(invalid.Field), invalid.Reason)}}
+		return http.StatusUnprocessableEntity, faults3{[]fault3{newFault(codeOf(invalid), fieldName3(invalid.Field), invalid.Reason)}}
 	case errors.As(err, &missing):
 		return http.StatusNotFound, message3{missing.Error()}
 	case errors.Is(err, webhook.ErrNotFound):
@@ -201,7 +207,7 @@ func (h *handler) failure3(w http.ResponseWriter, err error) (status int, answer
 		return http.StatusBadRequest, message3{string(syntax)}
 	}
 	h.opts.Logger.Error("webhook: a call of the API failed", "error", err)
-	return http.StatusInternalServerError, message3{"Something went wrong here. It was logged."}
+	return http.StatusInternalServerError, message3{somethingWrong}
 }
 
 func codeOf(err *webhook.InvalidError) string {
@@ -211,8 +217,8 @@ func codeOf(err *webhook.InvalidError) string {
 	return codeInvalid
 }
 
-// field3 names a webhook's field as the newer API does.
-func field3(field string) string {
+// fieldName3 names a webhook's field as the newer API does.
+func fieldName3(field string) string {
 	switch field {
 	case "List":
 		return "listid"

@@ -75,7 +75,10 @@ func (a *account) delivery3of(d webhook.Delivery, w *webhook.Webhook, now time.T
 }
 
 func (a *account) deliveries3(ctx context.Context, r *http.Request) (int, any, error) {
-	query := r.URL.Query()
+	query, err := query3(r, "filters[webhook]", "filters[state]", "filters[type]", "filters[since]", "filters[until]", "limit", "after")
+	if err != nil {
+		return 0, nil, err
+	}
 	limit, _, err := page3(r)
 	if err != nil {
 		return 0, nil, err

@@ -28,7 +28,8 @@
 // Any prefix will do, since all links are relative. Under a pattern of
 // http.ServeMux that ends in a slash the handler finds its prefix by itself,
 // with http.StripPrefix before it or not; behind another router,
-// http.StripPrefix takes the prefix off.
+// http.StripPrefix takes the prefix off. Clients that look for the APIs at the
+// host's root are served by APIs; docs/api.md shows both on several routers.
 //
 // # What it serves
 //

@@ -3,7 +3,10 @@ package manage
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -86,12 +89,46 @@ func (o object3) time(key string) (time.Time, error) {
 	return time3(key, text)
 }
 
+// time3 reads a time as the API writes it. In a query that a client did not
+// encode the "+" of its offset has become a space.
 func time3(field, text string) (time.Time, error) {
+	if at := len(text) - len(" 00:00"); at > 0 && text[at] == ' ' {
+		text = text[:at] + "+" + text[at+1:]
+	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
 		return time.Time{}, fault(codeInvalid, field, "is no time such as 2013-01-02T09:28:42-06:00")
 	}
 	return t, nil
+}
+
+// query3 returns the query of a call that ActiveCampaign's API does not have.
+// There a parameter that is not known is refused, lest a filter that is mistyped
+// select everything; clients of ActiveCampaign's send many that mean nothing
+// here.
+func query3(r *http.Request, known ...string) (url.Values, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, errJSON("The query is not encoded as a query is.")
+	}
+	for _, key := range slices.Sorted(maps.Keys(query)) {
+		switch {
+		case !slices.Contains(known, key):
+			return nil, fault(codeInvalid, cut(key), "is no parameter of this call: it takes "+strings.Join(known, ", "))
+		case len(query[key]) > 1:
+			return nil, fault(codeInvalid, key, "is there more than once")
+		}
+	}
+	return query, nil
+}
+
+// cut returns as much of a name as an error's text bears.
+func cut(name string) string {
+	const most = 60
+	if len(name) > most {
+		return strings.ToValidUTF8(name[:most], "") + "…"
+	}
+	return name
 }
 
 // page3 reads limit and offset: 20 unless told, and at most 100.

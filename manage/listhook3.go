@@ -71,6 +71,9 @@ type oneSettings3 struct {
 }
 
 func (a *account) settingsList3(ctx context.Context, r *http.Request) (int, any, error) {
+	if _, err := query3(r, "filters[name]", "filters[url]", "filters[listid]", "limit", "offset"); err != nil {
+		return 0, nil, err
+	}
 	ws, limit, offset, err := a.filtered3(ctx, r)
 	if err != nil {
 		return 0, nil, err

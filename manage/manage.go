@@ -44,6 +44,12 @@ type Options struct {
 	// and any list is taken.
 	Lists func(ctx context.Context, account string) ([]List, error)
 
+	// Fields and Campaigns return an account's custom fields and its campaigns,
+	// in the order to show them in. Clients of the newer API ask for them, to
+	// offer them to people or to test a key. Nil: there are none.
+	Fields    func(ctx context.Context, account string) ([]Field, error)
+	Campaigns func(ctx context.Context, account string) ([]Campaign, error)
+
 	// DefaultFormat is the format of webhooks that are added through the APIs,
 	// and what the page's form proposes. An edit keeps the webhook's own.
 	// "": webhook.FormatCurrent, which the integrations written for
@@ -119,9 +125,26 @@ type List struct {
 	Name string
 }
 
-// Handler returns the page and the APIs. Nil options refuse everybody. An
-// option out of range is a *webhook.InvalidError.
+// Handler returns the page and the APIs, for any prefix. Nil options refuse
+// everybody. An option out of range is a *webhook.InvalidError.
 func Handler(d *webhook.Dispatcher, opts *Options) (http.Handler, error) {
+	return newHandler(d, opts)
+}
+
+// APIs returns the two APIs without the page, for where clients look for them
+// who know no prefix: the host's root. It serves paths that end in those of the
+// APIs, api/3/… and admin/api.php, wherever they are mounted, and answers others
+// as the APIs answer for what is not there. Options and errors are Handler's; the
+// two may be used together, and each counts Options.Rate by itself.
+func APIs(d *webhook.Dispatcher, opts *Options) (http.Handler, error) {
+	h, err := newHandler(d, opts)
+	if err != nil {
+		return nil, err
+	}
+	return http.HandlerFunc(h.serveAPIs), nil
+}
+
+func newHandler(d *webhook.Dispatcher, opts *Options) (*handler, error) {
 	if d == nil {
 		return nil, &webhook.InvalidError{Field: "dispatcher", Reason: "is nil"}
 	}
@@ -192,17 +215,30 @@ func (o *Options) withDefaults() (Options, error) {
 }
 
 // ServeHTTP implements http.Handler.
-func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.serve(w, r, innerPath(r)) }
+
+// serveAPIs serves the APIs alone.
+func (h *handler) serveAPIs(w http.ResponseWriter, r *http.Request) { h.serve(w, r, apiPath(r)) }
+
+// serve serves an escaped path of the handler's own.
+func (h *handler) serve(w http.ResponseWriter, r *http.Request, inner string) {
+	v1, v3 := false, false
 	defer func() {
 		if p := recover(); p != nil {
 			if p == http.ErrAbortHandler {
 				panic(p)
 			}
 			h.opts.Logger.Error("webhook: the management handler panicked", "panic", fmt.Sprint(p))
-			http.Error(w, "Something went wrong here. It was logged.", http.StatusInternalServerError)
+			switch {
+			case v1:
+				refuse1(w, r, http.StatusInternalServerError, somethingWrong)
+			case v3:
+				answer3(w, http.StatusInternalServerError, message3{somethingWrong})
+			default:
+				http.Error(w, somethingWrong, http.StatusInternalServerError)
+			}
 		}
 	}()
-	inner := innerPath(r)
 	if inner == "" { // the prefix without its slash
 		to := "./" + path.Base(requestPath(r)) + "/"
 		if r.URL.RawQuery != "" {
@@ -211,9 +247,13 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		redirect(w, to, http.StatusMovedPermanently)
 		return
 	}
-	// ServeMux would redirect to the clean path, past the prefix.
-	if clean := path.Clean(inner); inner != "/" && strings.TrimSuffix(inner, "/") != clean {
-		http.NotFound(w, r)
+	clean := path.Clean(inner)
+	v1, v3 = isBelow(clean, "/admin"), isBelow(clean, "/api")
+	switch {
+	case v1 || v3:
+		inner = clean // clients add slashes to what they are given, and at the end
+	case inner != "/" && strings.TrimSuffix(inner, "/") != clean:
+		http.NotFound(w, r) // ServeMux would redirect to the clean path, past the prefix
 		return
 	}
 	at := *r
@@ -225,6 +265,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.mux.ServeHTTP(w, &at)
 }
+
+// somethingWrong is what a client is told of a fault here.
+const somethingWrong = "Something went wrong here. It was logged."
 
 // redirect sends the client on. The target is relative to what the client
 // asked for, which only the client knows whole: http.Redirect would make it

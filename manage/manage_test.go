@@ -56,6 +56,12 @@ func newRigOn(t *testing.T, store webhook.Store, change ...func(*Options)) *rig 
 			}
 			return []List{{"12", "Newsletter"}, {"13", "Offers"}}, nil
 		},
+		Fields: func(context.Context, string) ([]Field, error) {
+			return []Field{{ID: "7", Title: "City"}, {ID: "13", Title: "Colours", Type: "checkbox"}, {ID: "8", Title: "Born", Type: "date"}}, nil
+		},
+		Campaigns: func(context.Context, string) ([]Campaign, error) {
+			return []Campaign{{ID: "13", Name: "January newsletter", Status: webhook.CampaignCompleted}, {ID: "34", Name: "Offers", Type: webhook.CampaignSplit}}, nil
+		},
 		Rate:   10_000,
 		Logger: slog.New(slog.DiscardHandler),
 	}

@@ -3,6 +3,7 @@ package manage
 import (
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 )
 
@@ -26,6 +27,28 @@ func innerPath(r *http.Request) string {
 		}
 	}
 	return "/" + strings.Join(have[len(prefix):], "/")
+}
+
+// apiPath returns the part of a request's escaped path that is the APIs' own:
+// api/3 or admin/api.php and what follows. Without one it is a path that neither
+// API has.
+func apiPath(r *http.Request) string {
+	have := segments(path.Clean("/" + r.URL.EscapedPath()))
+	for i := range len(have) - 1 {
+		if have[i] == "api" && have[i+1] == "3" || have[i] == "admin" && have[i+1] == "api.php" {
+			return "/" + strings.Join(have[i:], "/")
+		}
+	}
+	if have[0] == "admin" {
+		return "/admin/"
+	}
+	return "/api"
+}
+
+// isBelow reports whether a clean path is that of a folder or below it.
+func isBelow(path, folder string) bool {
+	rest, ok := strings.CutPrefix(path, folder)
+	return ok && (rest == "" || rest[0] == '/')
 }
 
 // prefixOf returns the segments of a pattern of http.ServeMux for a whole

@@ -91,7 +91,9 @@ func TestOpenAPIKeepsItsWord(t *testing.T) {
 		"addWebhook":     {"", hook, "", `{"webhook":{"name":"A"}}`},
 		"editWebhook":    {"", `{"webhook":{"name":"B"}}`, "", `{"webhook":{"url":"ftp://a.example.com"}}`},
 		"listLists":      {"?limit=1", "", "?offset=-1", ""},
-		"listSettings":   {"", "", "?limit=-2", ""},
+		"listFields":     {"?limit=1", "", "?limit=x", ""},
+		"listCampaigns":  {"?limit=1", "", "?limit=x", ""},
+		"listSettings":   {"?filters[listid]=0&offset=0", "", "?filters[list]=0", ""},
 		"editSettings":   {"", `{"webhook":{"format":"current","headers":{"X-Key":"k"},"no_retry":true}}`, "", `{"webhook":{"format":7}}`},
 		"enableWebhook":  {"", `{"drop_kept":true}`, "", `{"drop_kept":"perhaps"}`},
 		"disableWebhook": {"", `{"reason":"for a test","keep_events":true}`, "", `{"keep_events":"perhaps"}`},
@@ -114,7 +116,7 @@ func TestOpenAPIKeepsItsWord(t *testing.T) {
 				target, query, body, key := path, call.query, call.body, "ann"
 				id := w.ID
 				switch {
-				case strings.Contains(path, "/lists/"):
+				case strings.Contains(path, "/lists/"), strings.Contains(path, "/fields/"), strings.Contains(path, "/campaigns/"):
 					id = "13"
 				case strings.Contains(path, "/deliveries/"):
 					id = d.ID
