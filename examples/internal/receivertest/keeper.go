@@ -2,7 +2,9 @@ package receivertest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"slices"
@@ -59,14 +61,16 @@ type Start func(t *testing.T, secret webhook.Secret) (host, file string)
 // the events arrive, and however often.
 func TestKeeper(t *testing.T, start Start) {
 	t.Run("it understands the nine", func(t *testing.T) { testNine(t, start) })
+	t.Run("a test changes nothing", func(t *testing.T) { testTests(t, start) })
 	t.Run("it does each thing once", func(t *testing.T) { testOnce(t, start) })
 	t.Run("field ids stay", func(t *testing.T) { testFieldIDs(t, start) })
 	t.Run("odd bodies", func(t *testing.T) { testOddBodies(t, start) })
+	secret := webhook.NewSecret()
+	host, file := start(t, secret)
 	for _, c := range orders() {
 		for _, order := range []string{"as they happened", "backwards"} {
 			t.Run(c.name+", "+order, func(t *testing.T) {
-				secret := webhook.NewSecret()
-				host, file := start(t, secret)
+				forget(t, file)
 				s := NewSender(t, host)
 				s.Webhook(host, webhook.FormatCurrent, secret)
 				events := slices.Clone(c.events)
@@ -83,6 +87,14 @@ func TestKeeper(t *testing.T, start Start) {
 				}
 			})
 		}
+	}
+}
+
+// forget removes what a receiver keeps, which it reads for each event.
+func forget(t *testing.T, file string) {
+	t.Helper()
+	if err := os.Remove(file); !errors.Is(err, fs.ErrNotExist) {
+		require.NoError(t, err)
 	}
 }
 
@@ -195,6 +207,22 @@ func testNine(t *testing.T, start Start) {
 	}
 }
 
+// testTests sends the tests that the webhook's page can send.
+func testTests(t *testing.T, start Start) {
+	secret := webhook.NewSecret()
+	host, file := start(t, secret)
+	s := NewSender(t, host)
+	id := s.Webhook(host, webhook.FormatCurrent, secret)
+	s.Deliver(1, webhook.Sample(webhook.TypeOpen))
+	before := ReadState(t, file)
+	for _, event := range webhook.EventTypes() {
+		a, err := s.SendTest(t.Context(), "", id, event)
+		require.NoError(t, err)
+		assert.Equal(t, "it works\n", string(a.Response))
+	}
+	assert.Equal(t, before, ReadState(t, file))
+}
+
 func testOnce(t *testing.T, start Start) {
 	secret := webhook.NewSecret()
 	host, file := start(t, secret)
@@ -214,6 +242,8 @@ func testOnce(t *testing.T, start Start) {
 // Small numbers as ids are what parsers take for the places of a list, and some
 // names are those of what every object has.
 func testFieldIDs(t *testing.T, start Start) {
+	secret := webhook.NewSecret()
+	host, file := start(t, secret)
 	for _, fields := range []map[string]string{
 		{"7": "a", "15": "b", "16": "c"},
 		{"0": "a", "1": "b", "2": "c"},
@@ -223,8 +253,7 @@ func testFieldIDs(t *testing.T, start Start) {
 		{"toString": "a", "length": "b", "__proto__": "c", "constructor": "d", "hasOwnProperty": "e"},
 		{"a.b": "a", "a b": "b", "Größe": "c", "a=b&c": "d"},
 	} {
-		secret := webhook.NewSecret()
-		host, file := start(t, secret)
+		forget(t, file)
 		s := NewSender(t, host)
 		s.Webhook(host, webhook.FormatCurrent, secret)
 		e := webhook.Sample(webhook.TypeSubscribe).(webhook.Subscribe)
