@@ -25,7 +25,8 @@
 //	})
 //
 // Stores are in the packages memstore, sqlitestore, postgresstore and
-// mysqlstore; anybody can write another, which package storetest checks.
+// mysqlstore, and for pgx in pgxstore, a module of its own; anybody can write
+// another, which package storetest checks.
 //
 // # What is promised
 //

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -23,10 +24,35 @@ func ExampleChoices() {
 
 func TestSplitChoicesReversesChoices(t *testing.T) {
 	for _, values := range [][]string{
-		nil, {""}, {"A"}, {"A", "B"}, {"A", "", "B"}, {"a|b", "c"}, {"日本", " "},
+		nil, {""}, {"A"}, {"A", "B"}, {"A", "", "B"}, {"", ""}, {"a|b", "c"}, {"日本", " "}, {"a\nb", "\r\n", "\n"},
+		{"a|", "b"}, {"a", "|b"}, {"|", "|"}, {"||"}, {"a||b"}, {"|||", ""}, {"", "|"}, {"a|b|c|", "||A||"},
+		{"&#124;", "|"}, {"&amp;#124;|"}, {"|&amp;amp;#124;"}, {"&#124", "&#124;;"}, {"R&D", "&amp;", "&"},
 	} {
 		assert.Equal(t, values, SplitChoices(Choices(values...)), "%q", Choices(values...))
 	}
+}
+
+func TestOrdinaryChoicesAreSentAsTheProtocolHasThem(t *testing.T) {
+	for want, values := range map[string][]string{
+		"":                       nil,
+		"||A||B||":               {"A", "B"},
+		"||a|b||R&amp;D||x\ny||": {"a|b", "R&amp;D", "x\ny"},
+		"||||":                   {""},
+		"||a&#124;||b||":         {"a|", "b"},
+	} {
+		assert.Equal(t, want, Choices(values...))
+	}
+}
+
+func FuzzChoices(f *testing.F) {
+	f.Add("a|", "b", "&#124;")
+	f.Add("", "||", "&amp;#124;|")
+	f.Fuzz(func(t *testing.T, a, b, c string) {
+		values := []string{a, b, c}
+		assert.Equal(t, values, SplitChoices(Choices(values...)), "%q", Choices(values...))
+		// A receiver that knows nothing of this finds as many values.
+		assert.Len(t, strings.Split(strings.TrimSuffix(strings.TrimPrefix(Choices(values...), "||"), "||"), "||"), 3)
+	})
 }
 
 func TestSplitChoicesOfAnotherValueIsThatValue(t *testing.T) {

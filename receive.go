@@ -24,6 +24,11 @@ var (
 	// ErrTooLarge: the body exceeds BodyLimit. Answer 413.
 	ErrTooLarge = errors.New("webhook: the request's body is too large")
 
+	// ErrBodyRead: something read the body before ParseRequest: r.ParseForm,
+	// r.FormValue or a middleware. This is a fault of the receiver's code.
+	// Answer 500.
+	ErrBodyRead = errors.New("webhook: the request's body was read before ParseRequest, by r.ParseForm say: call ParseRequest first")
+
 	// ErrContentType: the body is no form. Answer 415.
 	ErrContentType = errors.New("webhook: the request's content type is not application/x-www-form-urlencoded")
 )
@@ -95,8 +100,8 @@ func Verify(h http.Header, body []byte, opts *ReceiveOptions) error {
 // that has seen it before has nothing to do. Meta.Lists is the list that the
 // body names; Meta.Account is empty.
 //
-// Beside Verify's errors it returns ErrTooLarge, ErrContentType, what reading
-// the body returned, and an *InvalidError of another field for a body that is
+// Beside Verify's errors it returns ErrTooLarge, ErrContentType, ErrBodyRead, what
+// reading the body returned, and an *InvalidError of another field for a body that is
 // none of the nine events.
 func ParseRequest(r *http.Request, opts *ReceiveOptions) (Event, error) {
 	opts = cmp.Or(opts, &ReceiveOptions{})
@@ -125,8 +130,12 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	switch {
 	case int64(len(body)) > limit:
 		return nil, ErrTooLarge
+	case errors.Is(err, http.ErrBodyReadAfterClose):
+		return nil, ErrBodyRead
 	case err != nil:
 		return nil, fmt.Errorf("webhook: reading the request's body: %w", err)
+	case len(body) == 0 && (r.ContentLength > 0 || r.ContentLength < 0 && r.PostForm != nil):
+		return nil, ErrBodyRead
 	}
 	return body, nil
 }

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -262,6 +263,72 @@ func TestARequestThatIsNotVerifiedBringsNoEvent(t *testing.T) {
 	e, err = ParseRequest(request(t, announcedBody), nil)
 	assert.Error(t, err)
 	assert.Nil(t, e)
+}
+
+func TestABodyThatWasReadBeforeIsToldFromAForgedOne(t *testing.T) {
+	secret := NewSecret()
+	opts := &ReceiveOptions{Secrets: []Secret{secret}}
+	for name, test := range map[string]struct {
+		before func(*http.Request)
+		want   error
+	}{
+		"nothing":                     {func(*http.Request) {}, nil},
+		"r.ParseForm":                 {func(r *http.Request) { assert.NoError(t, r.ParseForm()) }, ErrBodyRead},
+		"r.FormValue":                 {func(r *http.Request) { r.FormValue("type") }, ErrBodyRead},
+		"r.ParseMultipartForm":        {func(r *http.Request) { _ = r.ParseMultipartForm(1 << 20) }, ErrBodyRead},
+		"a middleware that reads":     {func(r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }, ErrBodyRead},
+		"a middleware that closes":    {func(r *http.Request) { _ = r.Body.Close() }, ErrBodyRead},
+		"one that takes it away":      {func(r *http.Request) { r.Body = http.NoBody }, ErrBodyRead},
+		"one that gives it back":      {func(r *http.Request) { giveBack(t, r) }, nil},
+		"r.ParseForm and given back":  {func(r *http.Request) { giveBack(t, r); form(t, r) }, nil},
+		"r.ParseForm of the URL only": {func(r *http.Request) { r.Form = r.URL.Query() }, nil},
+	} {
+		for how, length := range map[string]int64{"with a length": int64(len(announcedBody)), "in chunks": -1} {
+			if length < 0 && (name == "a middleware that reads" || name == "one that takes it away") {
+				continue // it leaves no trace
+			}
+			answers := make(chan error, 1)
+			s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				test.before(r)
+				_, err := ParseRequest(r, opts)
+				_, unsigned := ParseRequest(r, &ReceiveOptions{Unsigned: true})
+				if test.want != nil {
+					assert.ErrorIs(t, unsigned, test.want, "%s, %s", name, how)
+				}
+				answers <- err
+			}))
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL, io.MultiReader(strings.NewReader(announcedBody)))
+			require.NoError(t, err)
+			r.Header = signedHeader(t, "id-1", []byte(announcedBody), secret)
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.ContentLength = length
+			answer, err := http.DefaultClient.Do(r)
+			require.NoError(t, err)
+			require.NoError(t, answer.Body.Close())
+			assert.ErrorIs(t, <-answers, test.want, "%s, %s", name, how)
+			s.Close()
+		}
+	}
+	_, err := ParseRequest(request(t, "", secret), opts)
+	assert.NotErrorIs(t, err, ErrBodyRead, "an empty body was not read before")
+}
+
+// giveBack reads the body and puts another in its place.
+func giveBack(t *testing.T, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	assert.NoError(t, err)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+}
+
+// form lets r be parsed without using its body up.
+func form(t *testing.T, r *http.Request) {
+	again := *r
+	giveBack(t, r)
+	body, err := io.ReadAll(r.Body)
+	assert.NoError(t, err)
+	again.Body = io.NopCloser(bytes.NewReader(body))
+	assert.NoError(t, again.ParseForm())
+	r.Body, r.Form, r.PostForm = io.NopCloser(bytes.NewReader(body)), again.Form, again.PostForm
 }
 
 func TestOnlyFormsAreRead(t *testing.T) {

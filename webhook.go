@@ -66,8 +66,9 @@ type Webhook struct {
 }
 
 // A Secret signs a webhook's bodies: "whsec_" and the base64 of 24 to 64
-// bytes, as Standard Webhooks has it. NewSecret makes one. Printing it shows
-// nothing of the key.
+// bytes, as Standard Webhooks has it. NewSecret makes one. A Key of another
+// origin may lack the prefix and the padding, and use the base64 for URLs.
+// Printing it shows nothing of the key.
 type Secret struct {
 	Key   string
 	Until time.Time // signs until then, the overlap of a rotation; zero: for ever
@@ -248,7 +249,7 @@ func notToken(r rune) bool {
 
 func (w Webhook) validateSecrets() error {
 	if len(w.Secrets) > maxSecrets {
-		return invalid("Secrets", fmt.Sprintf("holds more than %d", maxSecrets))
+		return invalid("Secrets", fmt.Sprintf("holds more than %d: leave out those that need not sign any more", maxSecrets))
 	}
 	if len(w.Secrets) > 0 && !slices.ContainsFunc(w.Secrets, func(s Secret) bool { return s.Until.IsZero() }) {
 		return invalid("Secrets", "has none without an end: one day bodies would no longer be signed")

@@ -98,6 +98,9 @@ func (d *Dispatcher) addWebhook(ctx context.Context, w Webhook) (Webhook, error)
 			added.ID = d.ids.Next(time.Now())
 		}
 		err := d.put(ctx, &added)
+		if w.ID != "" && errors.Is(err, ErrConflict) {
+			err = errIDTaken
+		}
 		if !errors.Is(err, ErrConflict) || w.ID != "" || tries == maxAddTries {
 			return added, err
 		}

@@ -156,8 +156,20 @@ func TestAWebhooksIDIsANumeralThatClientsCanHold(t *testing.T) {
 	assert.Equal(t, "chosen", own.ID)
 	w = everything()
 	w.ID = "chosen"
-	_, err = r.PutWebhook(r.ctx, w)
-	require.ErrorIs(t, err, webhook.ErrConflict)
+	taken := func(why string) {
+		_, err := r.PutWebhook(r.ctx, w)
+		require.ErrorIs(t, err, webhook.ErrConflict, why)
+		require.ErrorContains(t, err, "the ID is taken", why)
+		assert.NotContains(t, err.Error(), "somebody else", why)
+		assert.NotContains(t, err.Error(), "acme", why)
+	}
+	taken("by one of the account")
+	w.Account = "acme"
+	taken("by one of another account")
+	require.NoError(t, r.DeleteWebhook(r.ctx, "", "chosen"))
+	taken("by a deleted one")
+	w.Account = ""
+	taken("by a deleted one of the account")
 }
 
 // The clock of a bubble stands still, so that all are added in one microsecond.

@@ -168,7 +168,8 @@ func (a *account) switchOn(ctx context.Context, id string, drop bool) (w webhook
 // more. A negative overlap makes none: no secret signs any more.
 func (a *account) rotate(ctx context.Context, id string, revision int64, overlap time.Duration) (webhook.Webhook, error) {
 	now := time.Now()
-	return a.edit(ctx, id, func(w *webhook.Webhook) error {
+	var first time.Time // when the first of the earlier secrets ends
+	w, err := a.edit(ctx, id, func(w *webhook.Webhook) error {
 		if revision != 0 && w.Revision != revision {
 			return webhook.ErrConflict
 		}
@@ -184,10 +185,20 @@ func (a *account) rotate(ctx context.Context, id string, revision int64, overlap
 			if s.Until.After(now) {
 				secrets = append(secrets, s)
 			}
+			if first.IsZero() || s.Until.Before(first) {
+				first = s.Until
+			}
 		}
 		w.Secrets = secrets
 		return nil
 	})
+	var invalid *webhook.InvalidError
+	if errors.As(err, &invalid) && invalid.Field == "Secrets" { // all that rotating can make wrong is their number
+		err = &webhook.InvalidError{Field: "Secrets", Reason: "cannot be replaced again while so many earlier ones still sign. " +
+			"Replace it with no overlap, which ends them all at once, or wait until the first of them ends, in " +
+			strings.TrimSuffix(max(first.Sub(now), time.Minute).Round(time.Minute).String(), "0s")}
+	}
+	return w, err
 }
 
 // maxOverlap is the longest overlap of a rotation.

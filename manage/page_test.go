@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -298,6 +299,36 @@ func TestSecretsRotateWithAnOverlap(t *testing.T) {
 		"sending the form again makes no further secret")
 	require.Equal(t, 303, rotate("-1").Code)
 	assert.Empty(t, r.all()[0].Secrets)
+}
+
+func TestTheNinthReplacementInADaySaysWhatHelps(t *testing.T) {
+	r := newRig(t)
+	w := r.put(func(w *webhook.Webhook) { w.Secrets = []webhook.Secret{webhook.NewSecret()} })
+	rotate := func(overlap string) *httptest.ResponseRecorder {
+		return r.as("ann", "/webhooks/"+w.ID+"/secret", url.Values{"overlap": {overlap}, "revision": {fmt.Sprint(r.all()[0].Revision)}})
+	}
+	require.Equal(t, 303, rotate("7200").Code) // this one ends first
+	for range 6 {
+		require.Equal(t, 303, rotate("86400").Code)
+	}
+	before := r.all()[0]
+	require.Len(t, before.Secrets, 8)
+	got := rotate("86400")
+	require.Equal(t, 422, got.Code)
+	assert.Contains(t, got.Body.String(), "no overlap")
+	assert.Regexp(t, `in (2h0m|1h5[0-9]m)\b`, got.Body.String())
+	assert.Equal(t, before, r.all()[0])
+
+	_, err := r.PutWebhook(t.Context(), withNinth(before))
+	require.ErrorContains(t, err, "leave out those that need not sign")
+	require.Equal(t, 303, rotate("0").Code)
+	assert.Len(t, r.all()[0].Secrets, 1)
+	require.Equal(t, 303, rotate("86400").Code)
+}
+
+func withNinth(w webhook.Webhook) webhook.Webhook {
+	w.Secrets = append(slices.Clone(w.Secrets), webhook.NewSecret())
+	return w
 }
 
 func TestSwitchingOffAsksWhatBecomesOfTheEvents(t *testing.T) {

@@ -18,8 +18,8 @@ import (
 	"github.com/listhook/webhook"
 )
 
-// A Store is a webhook.Store in memory. The zero value is empty and ready. It
-// is safe for concurrent use, and must not be copied after its first use.
+// A Store is a webhook.Store in memory. New makes one; the zero value is empty
+// and ready too. It is safe for concurrent use, and must not be copied after its first use.
 type Store struct {
 	mu sync.Mutex
 
@@ -39,6 +39,9 @@ type Store struct {
 }
 
 var _ webhook.Store = (*Store)(nil)
+
+// New returns an empty store.
+func New() *Store { return &Store{} }
 
 // A lane holds the deliveries of one webhook.
 type lane struct {

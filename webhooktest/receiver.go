@@ -3,7 +3,7 @@
 // misbehaves when told to, as customers' receivers do.
 //
 //	r := webhooktest.NewReceiver(t, nil)
-//	d, err := webhook.New(&memstore.Store{}, r.Client(), nil)
+//	d, err := webhook.New(memstore.New(), r.Client(), nil)
 //	// … put a webhook with r.URL(), start d, and let the app do something …
 //	got := r.Wait(t, 1)[0].Event.(webhook.Subscribe)
 package webhooktest

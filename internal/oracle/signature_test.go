@@ -3,6 +3,7 @@ package oracle
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"net/http"
 	"strconv"
 	"testing"
@@ -78,5 +79,32 @@ func TestWhatTheirLibrarySignsIsVerified(t *testing.T) {
 	for _, at := range []time.Duration{-290 * time.Second, 290 * time.Second, -310 * time.Second, 310 * time.Second} {
 		h := sign(now.Add(at))
 		assert.Equal(t, theirs.Verify(body, h) == nil, webhook.Verify(h, body, with(secret)) == nil, at)
+	}
+}
+
+func TestSecretsThatTheirLibraryTakesAreTaken(t *testing.T) {
+	for n := 24; n <= 64; n++ {
+		raw := bytes.Repeat([]byte{0xfb, 0xff, 'k'}, 22)[:n]
+		for _, key := range []string{
+			"whsec_" + base64.StdEncoding.EncodeToString(raw), base64.StdEncoding.EncodeToString(raw),
+			"whsec_" + base64.RawStdEncoding.EncodeToString(raw), "whsec_" + base64.URLEncoding.EncodeToString(raw),
+		} {
+			theirs, err := standardwebhooks.NewWebhook(key)
+			if err != nil {
+				theirs, err = standardwebhooks.NewWebhookRaw(raw) // other libraries of theirs take it
+			}
+			require.NoError(t, err)
+			body, now := []byte("type=open"), time.Now()
+			signature, err := theirs.Sign("msg_1", now, body)
+			require.NoError(t, err)
+			h := http.Header{}
+			h.Set(standardwebhooks.HeaderWebhookID, "msg_1")
+			h.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
+			h.Set(standardwebhooks.HeaderWebhookSignature, signature)
+			opts := &webhook.ReceiveOptions{Secrets: []webhook.Secret{{Key: key}}}
+			assert.NoError(t, webhook.Verify(h, body, opts), "%d bytes", n)
+			w := webhook.Webhook{URL: "https://example.com/", Events: webhook.EventTypes(), Sources: webhook.Sources(), Secrets: opts.Secrets}
+			assert.NoError(t, w.Validate(), "%d bytes", n)
+		}
 	}
 }

@@ -35,16 +35,28 @@ func NewKey() string {
 	return Prefix + base64.StdEncoding.EncodeToString(key)
 }
 
-// ParseKey returns the bytes of a key's text. The error holds nothing of it and
+// ParseKey returns the bytes of a key's text: base64, by the alphabet for texts
+// or the one for URLs, with or without padding, and after Prefix or not. The
+// libraries of Standard Webhooks differ in which of these they take; a key that
+// one of them made must not fail here. The error holds nothing of the key and
 // goes on after the name of a field.
 func ParseKey(text string) ([]byte, error) {
-	encoded, ok := strings.CutPrefix(text, Prefix)
-	if !ok {
-		return nil, errors.New(`has a key that does not begin with "` + Prefix + `"`)
+	encoded := strings.TrimPrefix(text, Prefix)
+	for _, prefix := range []string{Prefix, "whsk_", "whpk_"} { // which would be read as a part of the key
+		if len(encoded) >= len(prefix) && strings.EqualFold(encoded[:len(prefix)], prefix) {
+			return nil, errors.New(`has a key with another prefix than "` + Prefix + `"`)
+		}
 	}
-	key, err := base64.StdEncoding.Strict().DecodeString(encoded)
-	if err != nil || strings.ContainsAny(encoded, "\r\n") {
-		return nil, errors.New(`has a key that is not base64 after "` + Prefix + `"`)
+	if encoded == "" {
+		return nil, errors.New("has an empty key")
+	}
+	encoding := base64.RawStdEncoding
+	if strings.HasSuffix(encoded, "=") {
+		encoding = base64.StdEncoding
+	}
+	key, err := encoding.DecodeString(forURLs.Replace(encoded))
+	if err != nil || strings.ContainsAny(encoded, "\r\n") { // which the decoder passes over
+		return nil, errors.New("has a key that is not base64")
 	}
 	if len(key) < minSize || len(key) > maxSize {
 		return nil, errors.New("has a key of " + strconv.Itoa(len(key)) + " bytes; it takes " +
@@ -52,6 +64,9 @@ func ParseKey(text string) ([]byte, error) {
 	}
 	return key, nil
 }
+
+// forURLs turns base64 for URLs into the usual one.
+var forURLs = strings.NewReplacer("-", "+", "_", "/")
 
 // A Signer signs with several keys. The zero value signs with none. It is safe
 // for concurrent use once it has its keys.

@@ -30,7 +30,7 @@ func NewSender(t *testing.T, hosts ...string) *Sender {
 	t.Helper()
 	s := &Sender{t: t, ended: make(chan webhook.Delivery, 1000)}
 	var err error
-	s.Dispatcher, err = webhook.New(&memstore.Store{},
+	s.Dispatcher, err = webhook.New(memstore.New(),
 		webhook.NewClient(&webhook.ClientOptions{AllowHosts: hosts}),
 		&webhook.Options{Hooks: webhook.Hooks{Changed: func(d webhook.Delivery) { s.ended <- d }}})
 	require.NoError(t, err)
