@@ -322,3 +322,40 @@ func (d *Dispatcher) DropPending(ctx context.Context, account, webhook string) (
 	d.keeping.forget(webhook)
 	return n, wrap("DropPending", err)
 }
+
+// requeueRetained makes all that waits for a webhook due in the order in which
+// it happened, for when the webhook is switched on: retries would be made after
+// what came later, and urgent deliveries before what came earlier. A delivery
+// that may be under way since before the webhook went off is left alone, so that
+// it is not sent twice; it is due again when its lease ends.
+func (d *Dispatcher) requeueRetained(ctx context.Context, w Webhook) error {
+	leased := w.OffSince.Add(d.opts.PollInterval + 2*d.opts.Timeout)
+	q := DeliveryQuery{
+		Account: w.Account, Webhook: w.ID, States: []State{StatePending}, Oldest: true, Limit: cancelRows, Brief: true,
+	}
+	for {
+		ds, err := d.store.Deliveries(ctx, q)
+		if err != nil {
+			return err
+		}
+		var changes []Change
+		for _, del := range ds {
+			underWay := del.Lease > 0 && del.Due.After(now()) && !del.Due.After(leased)
+			if !underWay && !del.Due.Equal(del.Created) {
+				changes = append(changes, Change{
+					ID: del.ID, Lease: del.Lease, State: StatePending, Due: del.Created, Attempts: del.Attempts,
+				})
+			}
+		}
+		if len(changes) > 0 {
+			if _, err := d.store.Apply(ctx, changes); err != nil {
+				return err
+			}
+		}
+		if len(ds) < q.Limit {
+			return nil
+		}
+		last := ds[len(ds)-1]
+		q.After = Cursor{Created: last.Created, ID: last.ID}
+	}
+}

@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"fmt"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,6 +47,74 @@ func TestWhatWasKeptIsDeliveredInTheOrderInWhichItHappened(t *testing.T) {
 		}
 		assert.Equal(t, want, got)
 		assert.Zero(t, r.webhook(id).NotKept)
+	})
+}
+
+// TestSwitchingOnSendsAllThatWaitsTheOldestFirst has deliveries wait that failed,
+// that are urgent, and that were kept, when the webhook is switched on.
+func TestSwitchingOnSendsAllThatWaitsTheOldestFirst(t *testing.T) {
+	for _, off := range []time.Duration{2 * time.Minute, time.Hour, 100 * time.Hour} {
+		t.Run(off.String()+" off", func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r := newRig(t, &webhook.Options{PerWebhook: 1}).start()
+				id := r.put(nil).ID
+				var want []string
+				emit := func() {
+					for range 3 {
+						for _, e := range []webhook.Event{
+							webhook.Sample(webhook.TypeOpen), webhook.Sample(webhook.TypeUnsubscribe), webhook.Sample(webhook.TypeClick),
+						} {
+							r.emit(e)
+							want = append(want, string(e.Type()))
+							time.Sleep(time.Second)
+						}
+					}
+				}
+				r.receiver.set(status(500))
+				emit()
+				time.Sleep(20 * time.Minute) // the third attempts failed: the next ones are half an hour away
+				w := r.webhook(id)
+				w.Off, w.Keep = "Moving house.", true
+				_, err := r.PutWebhook(r.ctx, w)
+				require.NoError(t, err)
+				emit()
+				time.Sleep(off) // attempts that began before it went off have ended
+				r.receiver.set(nil)
+				sent := len(r.receiver.requests())
+
+				r.resume(id)
+				synctest.Wait()
+				var got []string
+				for _, g := range r.receiver.requests()[sent:] {
+					got = append(got, g.Form.Get("type"))
+				}
+				assert.Equal(t, want, got)
+				assert.Equal(t, len(want), r.states()[webhook.StateDelivered], "none waits for its retry")
+			})
+		})
+	}
+}
+
+// TestSwitchingOnSendsNothingTwice switches a webhook off and on while an
+// attempt is under way.
+func TestSwitchingOnSendsNothingTwice(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, nil).start()
+		id := r.put(func(w *webhook.Webhook) { w.Keep = true }).ID
+		r.receiver.set(func(req *http.Request) (*http.Response, error) {
+			time.Sleep(10 * time.Second)
+			return status(200)(req)
+		})
+		r.emit(open("e1"))
+		time.Sleep(time.Second)
+		w := r.webhook(id)
+		w.Off = "Moving house."
+		_, err := r.PutWebhook(r.ctx, w)
+		require.NoError(t, err)
+		r.resume(id)
+		time.Sleep(time.Hour)
+		assert.Len(t, r.receiver.requests(), 1)
+		assert.Equal(t, 1, r.states()[webhook.StateDelivered])
 	})
 }
 

@@ -62,7 +62,7 @@ func (d *Dispatcher) find(ctx context.Context, account, id string) (Webhook, err
 //
 // Switching a webhook off (Off says why) cancels what waits for it, unless
 // Keep is set: then it waits, and so do further events, until the webhook is
-// switched on.
+// switched on. Then all that waited is due, the oldest first, retries too.
 func (d *Dispatcher) PutWebhook(ctx context.Context, w Webhook) (Webhook, error) {
 	if err := w.Validate(); err != nil {
 		return Webhook{}, err
@@ -78,6 +78,11 @@ func (d *Dispatcher) PutWebhook(ctx context.Context, w Webhook) (Webhook, error)
 		w, err = d.update(ctx, w.Account, w.ID, func(stored *Webhook) error {
 			if stored.Revision != w.Revision {
 				return ErrConflict
+			}
+			if stored.Off != "" && stored.Keep && w.Off == "" {
+				if err := d.requeueRetained(ctx, *stored); err != nil {
+					return err
+				}
 			}
 			stored.edit(w)
 			return nil
