@@ -100,15 +100,17 @@ func TestTheReceiverDoesNotStartWithoutASecret(t *testing.T) {
 
 // What docs/receivers.md says of Express and qs.
 func TestWhatParsersMakeOfFields(t *testing.T) {
-	host := serveNode(t, "testdata/parsers.js")
+	secret := webhook.NewSecret()
+	host := serveNode(t, "testdata/parsers.js", "WEBHOOK_SECRET="+secret.Key)
 	s := receivertest.NewSender(t, host)
-	s.Webhook(host, webhook.FormatCurrent)
+	s.Webhook(host, webhook.FormatCurrent, secret)
 	d := s.Deliver(1, webhook.Sample(webhook.TypeSubscribe))[0]
 	var got map[string]json.RawMessage
 	require.NoError(t, json.Unmarshal([]byte(receivertest.Answer(d)), &got), receivertest.Answer(d))
 	assert.JSONEq(t, `["test value", "value 1", "2013-01-03"]`, string(got["extended: true"]), "the ids are lost")
 	const whole = `{"7": "test value", "15": "value 1", "16": "2013-01-03"}`
 	assert.JSONEq(t, whole, string(got["extended: false"]))
+	assert.JSONEq(t, `"entity.verify.failed"`, string(got["another body"]))
 	assert.JSONEq(t, whole, string(got["parseArrays: false"]))
 	assert.JSONEq(t, whole, string(got["URLSearchParams"]))
 }
