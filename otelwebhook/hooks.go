@@ -2,6 +2,7 @@ package otelwebhook
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net/http"
 	"strconv"
@@ -32,7 +33,8 @@ const (
 )
 
 // Hooks returns hooks that report, and that call own's as well: for
-// webhook.Options.
+// webhook.Options. A panic in one of own's is logged, and loses nothing of what
+// is reported.
 func (t *Telemetry) Hooks(own webhook.Hooks) webhook.Hooks {
 	h := own
 	h.Carrier = func(ctx context.Context) map[string]string {
@@ -43,15 +45,19 @@ func (t *Telemetry) Hooks(own webhook.Hooks) webhook.Hooks {
 		if own.Attempt == nil {
 			return ctx, ended
 		}
-		ownCtx, ownEnded := own.Attempt(ctx, d)
-		if ownCtx != nil {
-			ctx = ownCtx
-		}
-		return ctx, func(a webhook.Attempt) {
-			defer ended(a)
-			if ownEnded != nil {
-				ownEnded(a)
+		var ownEnded func(webhook.Attempt)
+		t.safely("Attempt", func() {
+			ownCtx, f := own.Attempt(ctx, d)
+			if ownCtx != nil {
+				ctx = ownCtx
 			}
+			ownEnded = f
+		})
+		return ctx, func(a webhook.Attempt) {
+			if ownEnded != nil {
+				t.safely("Attempt", func() { ownEnded(a) })
+			}
+			ended(a)
 		}
 	}
 	h.Enqueued = func(ds []webhook.Delivery) {
@@ -59,20 +65,20 @@ func (t *Telemetry) Hooks(own webhook.Hooks) webhook.Hooks {
 			t.enqueued.Add(context.Background(), 1, metric.WithAttributes(eventType.String(string(d.Type))))
 		}
 		if own.Enqueued != nil {
-			own.Enqueued(ds)
+			t.safely("Enqueued", func() { own.Enqueued(ds) })
 		}
 	}
 	h.Changed = func(d webhook.Delivery) {
 		t.outcomes.Add(context.Background(), 1, metric.WithAttributes(
 			eventType.String(string(d.Type)), state.String(string(d.State))))
 		if own.Changed != nil {
-			own.Changed(d)
+			t.safely("Changed", func() { own.Changed(d) })
 		}
 	}
 	h.Lost = func(d webhook.Delivery) {
 		t.lost.Add(context.Background(), 1)
 		if own.Lost != nil {
-			own.Lost(d)
+			t.safely("Lost", func() { own.Lost(d) })
 		}
 	}
 	// A process that has no Warned may switch off without a warning: what an
@@ -80,16 +86,26 @@ func (t *Telemetry) Hooks(own webhook.Hooks) webhook.Hooks {
 	if own.Warned != nil {
 		h.Warned = func(w webhook.Webhook, percent int) {
 			t.warnings.Add(context.Background(), 1, metric.WithAttributes(percentage.Int(percent)))
-			own.Warned(w, percent)
+			t.safely("Warned", func() { own.Warned(w, percent) })
 		}
 	}
 	h.SwitchedOff = func(w webhook.Webhook) {
 		t.switchedOff.Add(context.Background(), 1)
 		if own.SwitchedOff != nil {
-			own.SwitchedOff(w)
+			t.safely("SwitchedOff", func() { own.SwitchedOff(w) })
 		}
 	}
 	return h
+}
+
+// safely calls a hook of the app's and survives its panic.
+func (t *Telemetry) safely(name string, call func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			t.logger.Error("otelwebhook: Hooks."+name+" panicked", "panic", fmt.Sprint(p))
+		}
+	}()
+	call()
 }
 
 // carrier returns what is kept with a delivery: the app's own, and the caller's
@@ -97,7 +113,7 @@ func (t *Telemetry) Hooks(own webhook.Hooks) webhook.Hooks {
 func (t *Telemetry) carrier(ctx context.Context, own func(context.Context) map[string]string) map[string]string {
 	kept := map[string]string{}
 	if own != nil {
-		maps.Copy(kept, own(ctx))
+		t.safely("Carrier", func() { maps.Copy(kept, own(ctx)) })
 	}
 	if trace.SpanContextFromContext(ctx).IsValid() {
 		t.propagator.Inject(ctx, propagation.MapCarrier(kept))

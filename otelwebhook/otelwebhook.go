@@ -15,6 +15,7 @@ package otelwebhook
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -43,6 +44,9 @@ type Options struct {
 	// 15 s by default. Counting hundreds of thousands takes a database half a
 	// second. Negative: never.
 	QueueInterval time.Duration
+
+	// Logger gets the panics of the app's own hooks: slog.Default() by default.
+	Logger *slog.Logger
 }
 
 // Telemetry is what a Dispatcher reports to.
@@ -51,6 +55,7 @@ type Telemetry struct {
 	meter      metric.Meter
 	propagator propagation.TextMapPropagator
 	interval   time.Duration
+	logger     *slog.Logger
 	instruments
 }
 
@@ -72,11 +77,15 @@ func New(opts *Options) (*Telemetry, error) {
 	if o.QueueInterval == 0 {
 		o.QueueInterval = 15 * time.Second
 	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
 	t := &Telemetry{
 		tracer:     o.TracerProvider.Tracer(scope),
 		meter:      o.MeterProvider.Meter(scope),
 		propagator: o.Propagator,
 		interval:   o.QueueInterval,
+		logger:     o.Logger,
 	}
 	return t, t.make(t.meter)
 }

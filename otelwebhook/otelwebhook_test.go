@@ -310,3 +310,53 @@ func TestWhileTheStoreIsDownTheQueueIsAGap(t *testing.T) {
 		}
 	}
 }
+
+func TestAPanicOfTheAppsHooksLosesNothing(t *testing.T) {
+	r := newRig(t)
+	receiver := webhooktest.NewReceiver(t, &webhooktest.Options{
+		Answer: webhooktest.Sequence(webhooktest.Status(503), webhooktest.Status(200), webhooktest.Status(410)),
+	})
+	d := r.dispatcher(receiver, webhook.Hooks{
+		Carrier:     func(context.Context) map[string]string { panic("Carrier") },
+		Enqueued:    func([]webhook.Delivery) { panic("Enqueued") },
+		Attempt:     func(context.Context, webhook.Delivery) (context.Context, func(webhook.Attempt)) { panic("Attempt") },
+		Changed:     func(webhook.Delivery) { panic("Changed") },
+		SwitchedOff: func(webhook.Webhook) { panic("SwitchedOff") },
+	})
+	w := put(t, d, receiver)
+	require.NoError(t, d.Start())
+	ctx, span := r.tracer.Start(t.Context(), "a subscriber opens")
+	for _, id := range []string{"1", "2"} {
+		require.NoError(t, d.Emit(ctx, open(id)))
+		require.Eventually(t, func() bool {
+			n, err := d.Count(t.Context(), webhook.DeliveryQuery{All: true, States: []webhook.State{webhook.StatePending}})
+			return err == nil && n == 0
+		}, 10*time.Second, time.Millisecond)
+	}
+	span.End()
+	require.EventuallyWithT(t, func(t *assert.CollectT) { assert.Len(t, r.spans.Ended(), 4) }, 10*time.Second, time.Millisecond)
+	attempts := 0
+	for _, s := range r.spans.Ended() {
+		if s.Name() != "POST" {
+			continue
+		}
+		attempts++
+		require.Len(t, s.Links(), 1, "the trace context was kept")
+		assert.Equal(t, span.SpanContext().TraceID(), s.Links()[0].SpanContext.TraceID())
+	}
+	assert.Equal(t, 3, attempts)
+	assert.EqualValues(t, 2, r.value("listhook.deliveries.enqueued", typeOpen))
+	require.Eventually(t, func() bool { return r.value("listhook.webhooks.switched_off") == 1 }, 10*time.Second, time.Millisecond)
+	stored, err := d.Webhook(t.Context(), "", w.ID)
+	require.NoError(t, err)
+	assert.NotEmpty(t, stored.Off)
+
+	ended := func(webhook.Attempt) { panic("ended") }
+	h := r.Hooks(webhook.Hooks{Attempt: func(ctx context.Context, _ webhook.Delivery) (context.Context, func(webhook.Attempt)) {
+		return ctx, ended
+	}})
+	before := len(r.spans.Ended())
+	_, told := h.Attempt(t.Context(), webhook.Delivery{})
+	told(webhook.Attempt{Status: 200})
+	assert.Len(t, r.spans.Ended(), before+1)
+}
