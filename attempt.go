@@ -17,9 +17,11 @@ func (d *Dispatcher) try(f *flight) fate {
 		d.complain("reading webhooks", err)
 		return dropped // given back, it would be claimed again at once
 	case d.stopped():
-		f.giveBack(due(f.Type, now()))
+		f.giveBack(f.dueAgain())
 	case t == nil || t.Deleted:
 		f.cancel("Canceled: the webhook was deleted.")
+	case t.Off != "" && t.Keep: // it waits until the webhook is on
+		f.giveBack(f.dueAgain())
 	case t.Hold.After(now()):
 		// The store may know better already, and soon so does this process.
 		f.giveBack(now().Add(d.opts.PollInterval))
@@ -108,7 +110,7 @@ func (d *Dispatcher) attemptOnce(f *flight, t *target, leaseEnd time.Time) {
 		f.finish(StateDelivered, &a.Attempt)
 		f.after = d.see(t, a.seen(t, f.probe))
 	case a.cut:
-		f.giveBack(due(f.Type, now()))
+		f.giveBack(f.dueAgain())
 	case a.Status == http.StatusGone:
 		f.fail(&a.Attempt)
 		f.after = func() { d.switchOff(t.Webhook, "The receiver answered 410 Gone.", a.seen(t, f.probe)) }

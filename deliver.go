@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/listhook/webhook/internal/diagnose"
@@ -155,6 +157,9 @@ func (d *Dispatcher) claim(after string) string {
 		d.complain("claiming deliveries", err)
 		return after
 	}
+	slices.SortFunc(ds, func(a, b Delivery) int { // a Store returns them in any order
+		return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.ID, b.ID))
+	})
 	ids := make([]string, len(ds))
 	for i := range ds {
 		ids[i] = ds[i].WebhookID

@@ -76,8 +76,19 @@ func (d *Dispatcher) reopen(ctx context.Context, ds []Delivery, due func(Deliver
 	if err != nil {
 		return 0, err
 	}
-	d.Wake()
+	if len(changes) > 0 {
+		d.expectBacklog(ds[0].WebhookID)
+	}
 	return len(changes) - len(lost), nil
+}
+
+// expectBacklog has what became due for a webhook claimed before what is emitted
+// here from now on is attempted.
+func (d *Dispatcher) expectBacklog(webhook string) {
+	if d.running() {
+		d.limiter.ExpectBacklog(webhook)
+	}
+	d.Wake()
 }
 
 // cancelRows is how many deliveries are canceled in one call of the store.

@@ -77,7 +77,10 @@
 // meanwhile is not delivered to it; Replay can send again what was canceled.
 // One that has Webhook.Keep set keeps both, up to Options.KeepLimit deliveries
 // and for Options.Retention, and counts in Webhook.NotKept what it could not
-// keep. When it is switched on, they are delivered in the order in which they
-// happened, at the pace that the receiver earns; DropPending before that drops
-// them.
+// keep. When it is switched on, attempts begin with the oldest and go on by the
+// time of creation, to the millisecond, at the pace that the receiver earns;
+// what waited for a retry has its turn when that is due, and what was urgent and
+// waited already when the webhook went off goes first. Several attempts go side
+// by side, so that some deliveries may arrive in another order. DropPending
+// before that drops them.
 package webhook

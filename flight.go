@@ -99,7 +99,7 @@ func (fs *flights) lease(f *flight) int64 {
 // attempted as soon as there is room.
 func (d *Dispatcher) hold(f *flight) {
 	if d.flights.add(f) {
-		f.slot.Enqueue(f, urgent(f.Type))
+		f.slot.Enqueue(f, f.urgent())
 	}
 }
 
@@ -114,7 +114,7 @@ func (d *Dispatcher) begin(f *flight) {
 
 // giveBack makes a delivery due again for whoever claims it next.
 func (d *Dispatcher) giveBack(f *flight) {
-	f.giveBack(due(f.Type, now()))
+	f.giveBack(f.dueAgain())
 	d.outcomes.Add(f)
 }
 

@@ -97,6 +97,23 @@ func due(t EventType, at time.Time) time.Time {
 	return at
 }
 
+// urgentFor is how long a delivery is urgent. What is older, above all what a
+// webhook kept or is sent again, goes in the order of its creation.
+const urgentFor = 10 * time.Second
+
+// urgent reports whether a delivery goes before others of its webhook.
+func (d *Delivery) urgent() bool { return urgent(d.Type) && now().Sub(d.Created) < urgentFor }
+
+// dueAgain is when a delivery is due that this process returns without an
+// attempt: in its place by creation if it is not new, else at once.
+func (d *Delivery) dueAgain() time.Time {
+	at := now()
+	if d.Attempts == 0 && at.Sub(d.Created) >= urgentFor {
+		return d.Created
+	}
+	return due(d.Type, at)
+}
+
 // newEmission makes the deliveries of an event to each of targets, encoding the
 // body once for each format and list. The lists of m are distinct.
 func newEmission(e Event, m Meta, customer CustomerAccount, targets []*target) (*emission, error) {

@@ -13,9 +13,12 @@ const replayRows = 100
 // Replay begins again the deliveries of a webhook that were created at or
 // after since and before until: for customers who come back and want what they
 // missed. Each is made due under its own ID, with the whole schedule before
-// it, and they go in the order in which they happened, ahead of what happens
-// from now on, at the pace that the receiver earns. It returns how many were
-// made due; those whose body was erased are passed over.
+// it. Attempts begin with the oldest and go on by the time of creation, to the
+// millisecond, at the pace that the receiver earns; what is emitted from now on
+// comes after them, but for what is urgent or emitted by another process. As
+// many go side by side as that pace allows and retries come later, so that some
+// may arrive in another order. It returns how many were made due; those whose
+// body was erased are passed over.
 //
 // Without states it takes what was delivered or has failed; asked for by
 // StateCanceled, what was canceled when the webhook was switched off too. A

@@ -206,7 +206,7 @@ func (d *Dispatcher) update(ctx context.Context, account, id string, change func
 		case w.Off != "" && !w.Keep:
 			d.cancelPending(ctx, w, "Canceled: the webhook is off: "+w.Off)
 		case was.Hold.After(w.Hold):
-			d.Wake()
+			d.expectBacklog(w.ID)
 		}
 		return w, nil
 	}

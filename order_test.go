@@ -1,0 +1,132 @@
+package webhook_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/memstore"
+)
+
+// A shufflingStore returns what is claimed in any order, as SQL does.
+type shufflingStore struct{ webhook.Store }
+
+func (s *shufflingStore) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Delivery, error) {
+	ds, err := s.Store.Claim(ctx, c)
+	rand.Shuffle(len(ds), func(i, j int) { ds[i], ds[j] = ds[j], ds[i] })
+	return ds, err
+}
+
+// newOrderRig makes one attempt at a time, and claims several deliveries.
+func newOrderRig(t *testing.T) *rig {
+	r := &rig{t: t, ctx: t.Context(), store: &shufflingStore{&memstore.Store{}}, receiver: &receiver{}}
+	r.Dispatcher = r.another(&webhook.Options{Concurrency: 1, PerHost: 1})
+	return r
+}
+
+// mixed emits events of all types, a millisecond apart, and returns their
+// subjects.
+func (r *rig) mixed(n int) (want []string) {
+	types := webhook.EventTypes()
+	for i := range n {
+		r.emit(of(types[i*5%9], fmt.Sprint("e", i), fmt.Sprint(i+1)))
+		want = append(want, fmt.Sprint(i+1))
+		time.Sleep(time.Millisecond)
+	}
+	return want
+}
+
+// lists returns the list that each request names, from the nth on.
+func (r *rig) lists(from int) (lists []string) {
+	for _, got := range r.receiver.requests()[from:] {
+		lists = append(lists, got.Form.Get("list"))
+	}
+	return lists
+}
+
+func TestWhatWasKeptIsBegunByItsCreation(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newOrderRig(t).start()
+		id := r.put(paused).ID
+		want := r.mixed(300)
+		time.Sleep(time.Minute)
+		r.resume(id)
+		time.Sleep(10 * time.Minute)
+		assert.Equal(t, want, r.lists(0))
+	})
+}
+
+func TestWhatIsReplayedIsBegunByItsCreation(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newOrderRig(t).start()
+		id := r.put(nil).ID
+		want := r.mixed(300)
+		time.Sleep(time.Hour)
+		require.Len(t, r.receiver.requests(), 300)
+		n, err := r.Replay(r.ctx, "", id, time.Time{}, time.Time{})
+		require.NoError(t, err)
+		require.Equal(t, 300, n)
+		r.emit(of(webhook.TypeOpen, "new", "new"))
+		time.Sleep(time.Hour)
+		assert.Equal(t, append(want, "new"), r.lists(300))
+	})
+}
+
+// What is given back, at a shutdown or because the webhook is off again, keeps
+// its place.
+func TestWhatIsGivenBackKeepsItsPlace(t *testing.T) {
+	for name, interrupt := range map[string]func(*rig, string){
+		"a shutdown": func(r *rig, _ string) {
+			require.NoError(r.t, r.Shutdown(r.ctx))
+			r.Dispatcher = r.another(&webhook.Options{Concurrency: 1, PerHost: 1})
+			r.start()
+		},
+		"off and on": func(r *rig, id string) {
+			w := r.webhook(id)
+			w.Off = "Once more."
+			_, err := r.PutWebhook(r.ctx, w)
+			require.NoError(r.t, err)
+			time.Sleep(time.Minute)
+			r.resume(id)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r := newOrderRig(t).start()
+				id := r.put(paused).ID
+				want := r.mixed(100)
+				time.Sleep(time.Minute)
+				r.receiver.set(slowly(time.Second / 20))
+				r.resume(id)
+				time.Sleep(time.Second + time.Second/40)
+				interrupt(r, id)
+				time.Sleep(10 * time.Minute)
+				assert.Equal(t, want, r.lists(0))
+			})
+		})
+	}
+}
+
+func TestWhatIsNewAndUrgentStillGoesFirst(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newOrderRig(t).start()
+		r.put(nil)
+		r.receiver.set(slowly(time.Second / 20))
+		for i := range 40 {
+			r.emit(of(webhook.TypeOpen, fmt.Sprint(i), "open"))
+		}
+		r.emit(of(webhook.TypeUnsubscribe, "u", "unsubscribe"))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		lists := r.lists(0)
+		require.Len(t, lists, 41)
+		assert.Contains(t, lists[:8], "unsubscribe")
+	})
+}
