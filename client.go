@@ -9,8 +9,10 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"time"
 
+	"github.com/listhook/webhook/internal/egress"
 	"github.com/listhook/webhook/internal/netguard"
 )
 
@@ -81,6 +83,9 @@ func (o *ClientOptions) guard(resolver *net.Resolver) (*netguard.Guard, error) {
 	c := netguard.Config{Timeout: connectTimeout, Resolver: resolver}
 	if o != nil {
 		c.AllowPrefixes, c.AllowHosts, c.AllowPorts = o.AllowPrefixes, o.AllowHosts, o.AllowPorts
+	}
+	if o != nil && o.Proxy != nil && !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, o.Proxy.Scheme) {
+		return nil, invalid("ClientOptions.Proxy", "has a scheme that is none of http, https, socks5 and socks5h")
 	}
 	g, err := netguard.New(c)
 	var bad *netguard.ConfigError
@@ -154,9 +159,23 @@ func newClient(opts *ClientOptions, resolver *net.Resolver) *http.Client {
 	if err != nil {
 		return &http.Client{Transport: brokenTransport{err}}
 	}
+	d := &egress.Dialer{Dial: guardedDial(g), Timeout: connectTimeout}
+	if opts != nil {
+		d.TLS, d.Proxy = opts.TLS.Clone(), opts.Proxy
+	}
+	if d.Proxy != nil {
+		d.Dial = g.DialUnguarded // to the proxy, always
+	}
+	return &http.Client{
+		Transport:     newGuardedTransport(g, d),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+func newGuardedTransport(g *netguard.Guard, d *egress.Dialer) *guardedTransport {
 	t := &http.Transport{
-		DialContext:         guardedDial(g),
-		TLSHandshakeTimeout: connectTimeout,
+		DialContext:    d.DialContext,
+		DialTLSContext: d.DialTLSContext,
 
 		// Many webhooks may live on one host, a no-code tool's say, and what is
 		// not kept is connected anew. Receivers close idle connections after
@@ -176,17 +195,15 @@ func newClient(opts *ClientOptions, resolver *net.Resolver) *http.Client {
 		Protocols: new(http.Protocols),
 	}
 	t.Protocols.SetHTTP1(true)
-	if opts != nil && opts.TLS != nil {
-		t.TLSClientConfig = opts.TLS.Clone()
-		t.TLSClientConfig.NextProtos = nil // net/http offers what Protocols says
+	forward := t
+	if d.Forwards() {
+		forward = t.Clone()
+		forward.Proxy = http.ProxyURL(d.Proxy)
+		forward.DialTLSContext = d.DialContext // to a proxy of https, with TLS
 	}
-	if opts != nil && opts.Proxy != nil {
-		t.Proxy = http.ProxyURL(opts.Proxy)
-		t.DialContext = g.DialUnguarded // to the proxy, always
-	}
-	return &http.Client{
-		Transport:     &guardedTransport{guard: g, transport: t, fresh: withoutIdle(t)},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	return &guardedTransport{
+		guard: g, proxied: d.Proxy != nil,
+		transport: t, fresh: withoutIdle(t), forward: forward, freshForward: withoutIdle(forward),
 	}
 }
 
@@ -230,8 +247,12 @@ func speaksPlainHTTP1(rt http.RoundTripper) bool {
 // addresses.
 type guardedTransport struct {
 	guard     *netguard.Guard
+	proxied   bool
 	transport *http.Transport
 	fresh     *http.Transport // for requests that are to have a connection of their own
+
+	// The same for http URLs: a proxy of HTTP gets their requests as they are.
+	forward, freshForward *http.Transport
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -247,7 +268,12 @@ func (t *guardedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		closeBody(r)
 		return nil, &AddressError{refused}
 	}
-	if r.Close {
+	switch {
+	case r.URL.Scheme == "http" && r.Close:
+		return t.freshForward.RoundTrip(r)
+	case r.URL.Scheme == "http":
+		return t.forward.RoundTrip(r)
+	case r.Close:
 		return t.fresh.RoundTrip(r)
 	}
 	return t.transport.RoundTrip(r)
@@ -284,7 +310,10 @@ func (t brokenTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // CloseIdleConnections is called by http.Client's.
-func (t *guardedTransport) CloseIdleConnections() { t.transport.CloseIdleConnections() }
+func (t *guardedTransport) CloseIdleConnections() {
+	t.transport.CloseIdleConnections()
+	t.forward.CloseIdleConnections()
+}
 
 // guardedDial is a transport's DialContext that tells what g refuses as an
 // *AddressError.

@@ -146,10 +146,11 @@ func TestEveryTLSFailureSaysWhatToDo(t *testing.T) {
 
 func TestEveryBrokenAnswerSaysWhatToDo(t *testing.T) {
 	const (
-		reset  = "The receiver reset the connection without an answer: look into its server's error log."
-		closed = "The receiver closed the connection without an answer: look into its server's error log."
-		large  = "The head of the receiver's answer is too large: let it answer with fewer and shorter header fields."
-		alien  = "The receiver's answer is not HTTP: check the port of the URL, and whether it has to begin with https instead of http."
+		reset   = "The receiver reset the connection without an answer: look into its server's error log."
+		closed  = "The receiver closed the connection without an answer: look into its server's error log."
+		large   = "The head of the receiver's answer is too large: let it answer with fewer and shorter header fields."
+		invalid = "The head of the receiver's answer is not valid HTTP: look for what its application puts before or among the header fields, such as a warning."
+		alien   = "The receiver's answer is not HTTP: check the port of the URL, and whether it has to begin with https instead of http."
 	)
 	for name, test := range map[string]struct {
 		answer webhooktest.Answer
@@ -159,12 +160,10 @@ func TestEveryBrokenAnswerSaysWhatToDo(t *testing.T) {
 		"a closed connection": {webhooktest.Hangup(), closed},
 		"half a head":         {webhooktest.Raw("HTTP/1.1 200 OK\r\nX-Half: "), closed},
 		"a status line only":  {webhooktest.Raw("HTTP/1.1 200 OK\r\n"), closed},
-		"a large head":        {webhooktest.Status(200).Header("X", strings.Repeat("x", 100_000)), large},
-		"a head without end":  {webhooktest.EndlessHead(), large},
 		"a flood of hints":    {webhooktest.Status(200).Hints(5000), large},
 		"a mail server":       {webhooktest.Raw("220 mail.example ESMTP\r\n"), alien},
-		"a status of letters": {webhooktest.Raw("HTTP/1.1 abc\r\n\r\n"), alien},
-		"a bad header field":  {webhooktest.Raw("HTTP/1.1 200 OK\r\nno colon\r\n\r\n"), alien},
+		"a status of letters": {webhooktest.Raw("HTTP/1.1 abc\r\n\r\n"), invalid},
+		"an endless line":     {webhooktest.Raw("HTTP/1.1 " + strings.Repeat("x", 100_000)), large},
 		"a TLS alert":         {webhooktest.Raw("\x15\x03\x01\x00\x02\x02\x46\r\n"), alien},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -188,6 +187,69 @@ func TestEveryBrokenAnswerSaysWhatToDo(t *testing.T) {
 		a := firstAttempt(t, "http://"+speaking(t, "SSH-2.0-OpenSSH_9.2\r\n"), nil, 1)
 		assert.Contains(t, []string{reset, closed, alien}, a.Reason, "which of them is a race: "+a.Detail)
 	})
+}
+
+// brokenHeads are heads of answers that net/http cannot read, without their status
+// lines.
+var brokenHeads = map[string]string{
+	"two transfer encodings":       "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+	"an unknown transfer encoding": "Transfer-Encoding: gzip\r\n\r\n",
+	"a warning of PHP's":           "<br />\n<b>Warning</b>:  Undefined variable $x in <b>/srv/hook.php</b> on line <b>3</b><br />\nContent-Type: text/html\r\n\r\nok",
+	"a folded first line":          " X: 1\r\n\r\n",
+	"a NUL":                        "X: a\x00b\r\n\r\n",
+	"a NUL in a name":              "X\x00: a\r\n\r\n",
+	"no colon":                     "no colon\r\n\r\n",
+	"no name":                      ": nothing\r\n\r\n",
+	"a negative length":            "Content-Length: -1\r\n\r\n",
+	"a length of letters":          "Content-Length: many\r\n\r\n",
+	"two lengths":                  "Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+	"a length beyond any":          "Content-Length: 99999999999999999999\r\n\r\n",
+	"a large head":                 "X: " + strings.Repeat("x", 100_000) + "\r\n\r\n",
+	"many fields":                  strings.Repeat("X: y\r\n", 20_000) + "\r\n",
+}
+
+func TestOfAnAnswerWithABrokenHeadTheStatusDecides(t *testing.T) {
+	for name, head := range brokenHeads {
+		for status, reason := range map[int]string{
+			200: "",
+			204: "",
+			302: "The receiver redirected to another URL (302 Found), which is not followed: enter the final URL.",
+			500: "The receiver failed (500 Internal Server Error): look into its own error log.",
+		} {
+			for _, kind := range []webhooktest.TLS{"", webhooktest.TLSValid} {
+				t.Run(fmt.Sprint(name, " ", status, " ", kind), func(t *testing.T) {
+					raw := fmt.Sprintf("HTTP/1.1 %d %s\r\n%s", status, http.StatusText(status), head)
+					r := webhooktest.NewReceiver(t, &webhooktest.Options{Answer: webhooktest.Raw(raw), TLS: kind})
+					a := firstAttempt(t, r.URL()+"?key=s3cret", nil, 1)
+					assert.Equal(t, status, a.Status, a.Detail)
+					assert.Equal(t, reason, a.Reason)
+				})
+			}
+		}
+	}
+
+	t.Run("a head without end", func(t *testing.T) {
+		a := firstAttempt(t, answering(t, webhooktest.EndlessHead()), nil, 1)
+		assert.Equal(t, 200, a.Status, a.Detail)
+		assert.Empty(t, a.Reason)
+	})
+	t.Run("after hints", func(t *testing.T) {
+		a := firstAttempt(t, answering(t, webhooktest.Raw("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 410 Gone\r\nno colon\r\n\r\n")), nil, 1)
+		assert.Equal(t, 410, a.Status, a.Detail)
+	})
+}
+
+// A client of the app's tells that a head is broken, and not its status.
+func TestThroughAnotherClientABrokenHeadHasASentenceOfItsOwn(t *testing.T) {
+	for name, head := range brokenHeads {
+		t.Run(name, func(t *testing.T) {
+			client := &http.Client{Transport: &http.Transport{MaxResponseHeaderBytes: 64 << 10}}
+			a := firstAttempt(t, answering(t, webhooktest.Raw("HTTP/1.1 200 OK\r\n"+head)), client, 1)
+			assert.Contains(t, []string{"head_invalid", "head_too_large"}, a.Failure(), a.Detail)
+			assert.Equal(t, strings.Contains(a.Reason, "too large"), a.Failure() == "head_too_large")
+			assert.NotContains(t, a.Reason, "https")
+		})
+	}
 }
 
 func TestEveryTimeoutSaysWhatTookTooLong(t *testing.T) {

@@ -68,6 +68,13 @@ func (d *Dispatcher) post(ctx context.Context, t *target, del *Delivery, leaseEn
 		resp.Body = http.NoBody
 	}
 	if err != nil {
+		if a.Status = x.trace.Status(err); a.Status != 0 {
+			a.Detail = diagnose.Clean("reading the head of the answer: " + err.Error())
+			if !a.delivered() {
+				a.Reason = diagnose.Status(a.Status)
+			}
+			return a
+		}
 		a.cut = diagnose.CutShort(ctx)
 		a.explain(x.trace.Explain(ctx, err, d.opts.Timeout))
 		return a

@@ -119,7 +119,7 @@ type Attempt struct {
 //	certificate_expired, certificate_host, certificate_untrusted, certificate
 //	tls, tls_timeout                           of the handshake
 //	send_timeout, answer_timeout
-//	reset, closed, not_http, head_too_large, broken
+//	reset, closed, not_http, head_invalid, head_too_large, broken
 //	proxy, sender                              no fault of the receiver's
 //	canceled, given_up                         no attempt was made
 //

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/listhook/webhook/internal/httpconn"
 	"github.com/listhook/webhook/internal/netguard"
 )
 
@@ -79,7 +80,7 @@ func (t *Trace) Explain(ctx context.Context, err error, timeout time.Duration) F
 		}
 		err = wrapped.Err
 	}
-	code, sentence := explain(ctx, err, t.phase(), timeout)
+	code, sentence := t.explain(ctx, err, timeout)
 	detail := err.Error()
 	var refused refusal
 	if errors.As(err, &refused) && code == CodeAddress {
@@ -95,7 +96,8 @@ type refusal interface {
 	Detail() string
 }
 
-func explain(ctx context.Context, err error, at phase, timeout time.Duration) (Code, string) {
+func (t *Trace) explain(ctx context.Context, err error, timeout time.Duration) (Code, string) {
+	at := t.phase()
 	var refused *netguard.Refusal
 	if errors.As(err, &refused) {
 		return CodeAddress, "The URL " + refused.Reason + ": webhooks are sent to public hosts on the usual ports only."
@@ -115,7 +117,7 @@ func explain(ctx context.Context, err error, at phase, timeout time.Duration) (C
 	if at < phaseTLS {
 		return explainConnecting(err)
 	}
-	return explainBroken(err)
+	return explainBroken(err, t.head())
 }
 
 // Status says why an answer with this HTTP status is a failure.
@@ -246,21 +248,48 @@ func explainTLS(err error, at phase) (Code, string) {
 }
 
 // explainBroken says why nothing or no answer came over a connection.
-func explainBroken(err error) (Code, string) {
+func explainBroken(err error, head httpconn.Head) (Code, string) {
 	var stream streamError
 	switch {
-	case errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.As(err, &stream):
-		return CodeReset, "The receiver reset the connection without an answer: look into its server's error log."
-	// net/http has no types for what is told by its text. The second of the
-	// malformed is an answer that came before the request.
-	case strings.Contains(err.Error(), "server response headers exceeded"):
+	case headTooLarge(err):
 		return CodeHeadTooLarge, "The head of the receiver's answer is too large: let it answer with fewer and shorter header fields."
+	case head.Unasked:
+		return CodeNotHTTP, notHTTP
+	case head.HTTP && head.Complete || headInvalid(err):
+		return CodeHeadInvalid, "The head of the receiver's answer is not valid HTTP: look for what its application puts before or among the header fields, such as a warning."
+	// The second of the malformed is an answer that came before the request.
 	case strings.Contains(err.Error(), "malformed") || strings.Contains(err.Error(), "readLoopPeekFail"):
-		return CodeNotHTTP, "The receiver's answer is not HTTP: check the port of the URL, and whether it has to begin with https instead of http."
+		return CodeNotHTTP, notHTTP
+	case errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.As(err, &stream) || errors.Is(err, ErrSent):
+		return CodeReset, "The receiver reset the connection without an answer: look into its server's error log."
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || strings.Contains(err.Error(), "server closed"):
 		return CodeClosed, "The receiver closed the connection without an answer: look into its server's error log."
 	}
 	return CodeBroken, "The receiver's answer could not be read: look into its server's error log."
+}
+
+const notHTTP = "The receiver's answer is not HTTP: check the port of the URL, and whether it has to begin with https instead of http."
+
+// net/http has no types for what these tell by its texts.
+
+// headTooLarge reports whether an answer's head is longer than the client allows.
+func headTooLarge(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "server response headers exceeded")
+}
+
+// headInvalid reports whether an answer began as HTTP, and then its head was not
+// valid.
+func headInvalid(err error) bool {
+	text := err.Error()
+	for _, part := range [...]string{
+		"malformed MIME header", "malformed HTTP version \"HTTP/", "malformed HTTP response \"HTTP/",
+		"Transfer-Encoding", "transfer encoding", "Content-Length", "message too large",
+	} {
+		if strings.Contains(text, part) {
+			return true
+		}
+	}
+	return false
 }
 
 // A streamError is what net/http's errors of HTTP/2 streams are convertible

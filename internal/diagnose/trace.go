@@ -20,6 +20,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/listhook/webhook/internal/httpconn"
 )
 
 // Causes of the end of a request's context.
@@ -68,10 +70,33 @@ func (t *Trace) http1() bool {
 	switch c := t.conn.(type) {
 	case nil:
 		return false
+	case *httpconn.Conn:
+		return true
 	case *tls.Conn:
 		return c.ConnectionState().NegotiatedProtocol != "h2"
 	}
 	return t.PlainHTTP1
+}
+
+// head returns what is known of the answer's head beside what net/http tells of
+// it, which is nothing if the head cannot be read.
+func (t *Trace) head() httpconn.Head {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c, ok := t.conn.(*httpconn.Conn); ok {
+		return c.Head()
+	}
+	return httpconn.Head{}
+}
+
+// Status returns the status of an answer that the transport failed to read with
+// err, because its head breaks HTTP or is too large; 0: it is not known. A head
+// that broke off has none: the answer did not come.
+func (t *Trace) Status(err error) int {
+	if head := t.head(); head.Complete || headTooLarge(err) {
+		return head.Status
+	}
+	return 0
 }
 
 // MayHaveLeft reports, when the transport is about to send the request again,
