@@ -62,7 +62,9 @@ type rig struct {
 	*webhook.Dispatcher
 	store    *memstore.Store
 	base     string // the account's URL
+	root     string // the same for clients who know no path: the host's
 	receiver string
+	received chan string // the bodies that come to /bodies
 	failing  atomic.Bool // what the receiver answers at /flaky
 }
 
@@ -70,9 +72,12 @@ type rig struct {
 const key = "4f3c6d12f0ca2737"
 
 func newRig(t *testing.T) *rig {
-	r := &rig{store: &memstore.Store{}}
+	r := &rig{store: &memstore.Store{}, received: make(chan string, 100)}
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		_, _ = io.Copy(io.Discard, req.Body)
+		body, _ := io.ReadAll(req.Body)
+		if req.URL.Path == "/bodies" {
+			r.received <- string(body)
+		}
 		if req.URL.Path == "/flaky" && r.failing.Load() {
 			w.WriteHeader(http.StatusInternalServerError)
 		}
@@ -87,7 +92,7 @@ func newRig(t *testing.T) *rig {
 	t.Cleanup(func() { _ = d.Shutdown(context.Background()) })
 	r.Dispatcher = d
 
-	h, err := manage.Handler(d, &manage.Options{
+	opts := &manage.Options{
 		Session: func(req *http.Request) (manage.Access, error) {
 			account := cmp.Or(req.Header.Get("X-Account"), "acme")
 			if cookie, err := req.Cookie("session"); err == nil && cookie.Value == "ended" {
@@ -105,10 +110,18 @@ func newRig(t *testing.T) *rig {
 		Lists: func(context.Context, string) ([]manage.List, error) {
 			return []manage.List{{ID: "12", Name: "Newsletter"}, {ID: "13", Name: "Weekly offers"}}, nil
 		},
-	})
+		Fields: func(context.Context, string) ([]manage.Field, error) {
+			return []manage.Field{{ID: "7", Title: "City"}, {ID: "8", Title: "Colours", Type: "checkbox"}}, nil
+		},
+	}
+	h, err := manage.Handler(d, opts)
+	require.NoError(t, err)
+	apis, err := manage.APIs(d, opts)
 	require.NoError(t, err)
 	mux := http.NewServeMux()
 	mux.Handle("/integration/webhooks/", h)
+	mux.Handle("/api/3/", apis)
+	mux.Handle("/admin/api.php", apis)
 	mux.HandleFunc("/login", func(w http.ResponseWriter, req *http.Request) {
 		http.SetCookie(w, &http.Cookie{Name: "session", Value: "fresh", Path: "/"})
 		http.Redirect(w, req, req.FormValue("next"), http.StatusSeeOther)
@@ -119,6 +132,6 @@ func newRig(t *testing.T) *rig {
 	mux.HandleFunc("/favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
-	r.base = server.URL + "/integration/webhooks"
+	r.root, r.base = server.URL, server.URL+"/integration/webhooks"
 	return r
 }

@@ -11,6 +11,11 @@ const [base, key, listID] = process.argv.slice(2);
   const me = await client.call("user_me");
   assert.equal(me.result_code, 1);
 
+  const lists = await client.call("list_list", { ids: "all" });
+  assert.deepEqual([lists.result_code, lists["0"].id, lists["1"].name], [1, "12", "Weekly offers"]);
+  assert.equal((await client.call("list_view", { id: listID })).name, "Newsletter");
+  assert.equal((await client.call("account_view")).result_code, 1);
+
   const bodies = [
     { name: "Arrays", url: "https://arrays.example.com/", action: ["open", "click"], init: ["public"], lists: [listID] },
     { name: "Objects", url: "https://objects.example.com/", action: { open: "open", click: "click" }, init: { public: "public" }, lists: { [listID]: listID } },

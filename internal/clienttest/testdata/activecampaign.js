@@ -12,6 +12,16 @@ const [base, key, listID] = process.argv.slice(2);
   assert.equal(credentials.success, 1);
   assert.equal(credentials.email, "ann@example.com");
 
+  // How people pick a list, and other tests of a connection.
+  const lists = await ac.api("list/list?ids=all", {});
+  assert.equal(lists.success, 1);
+  assert.deepEqual([lists["0"].name, lists["1"].id], ["Newsletter", "13"]);
+  const picked = await ac.api(`list/view?id=${listID}`, {});
+  assert.deepEqual([picked.success, picked.name], [1, "Newsletter"]);
+  assert.equal((await ac.api("list/view?id=99", {})).success, 0);
+  const account = await ac.api("account/view", {});
+  assert.deepEqual([account.success, account.account], [1, "acme"]);
+
   const flat = await ac.api("webhook/add", {
     name: "Flat", url: "https://flat.example.com/", [`lists[${listID}]`]: listID,
     "action[0]": "subscribe", "action[1]": "unsubscribe", "init[0]": "public", "init[1]": "admin",
@@ -59,6 +69,16 @@ const [base, key, listID] = process.argv.slice(2);
   assert.equal(events["0"].db_field, "subscribe");
   assert.equal(events["8"].description, "Email Bounce");
 
+  const mixed = await ac.api("webhook/add", {
+    name: "Mixed", url: "https://mixed.example.com/", "action[0]": "deal_add", "action[1]": " Subscribe", "init[0]": "public",
+  });
+  assert.equal(mixed.success, 1, mixed.error);
+  assert.equal((await ac.api(`webhook/view?id=${mixed.id}`, {})).subscribe, 1);
+  assert.equal((await ac.api(`webhook/delete?id=${mixed.id}`, {})).success, 1);
+  const unknown = await ac.api("webhook/add", { name: "Bad", url: "https://bad.example.com/", "action[0]": "deal_add", "init[0]": "api" });
+  assert.equal(unknown.success, 0);
+  assert.match(unknown.error, /^Failed: action /);
+
   const bad = await ac.api("webhook/add", { name: "Bad", url: "http://127.0.0.1/", "action[0]": "open", "init[0]": "api" });
   assert.equal(bad.success, 0);
   assert.match(bad.error, /^Failed: url /);
@@ -71,4 +91,7 @@ const [base, key, listID] = process.argv.slice(2);
   assert.equal(rest.success, 1, rest.error);
   const empty = await ac.api("webhook/list", {});
   assert.equal(empty["0"], undefined);
+
+  // Last, since the client keeps one key for all of its objects.
+  assert.equal((await new ActiveCampaign(base, "wrong").api("list/list?ids=all", {})).success, 0);
 })().catch((error) => { console.error(error); process.exit(1); });
