@@ -38,6 +38,7 @@ type Dispatcher struct {
 	flights     flights
 	sightings   sightings
 	keeping     keeping
+	holds       holds
 	ids         ids.Webhooks // of those that are added
 	vitals      vitals
 	settlePause atomic.Int64 // after the last group of outcomes could not be stored

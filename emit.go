@@ -142,11 +142,15 @@ func (d *Dispatcher) enqueueTx(ctx context.Context, tx Outbox, group []*emission
 
 // isStore reports whether tx is no transaction, but the Dispatcher's own store.
 func (d *Dispatcher) isStore(tx Outbox) bool {
-	own := d.store
-	if v, ok := own.(*vault); ok {
-		own = v.Store
+	return reflect.TypeOf(tx).Comparable() && tx == Outbox(d.plainStore())
+}
+
+// plainStore returns the store as New got it, which decrypts nothing.
+func (d *Dispatcher) plainStore() Store {
+	if v, ok := d.store.(*vault); ok {
+		return v.Store
 	}
-	return reflect.TypeOf(tx).Comparable() && tx == Outbox(own)
+	return d.store
 }
 
 // Wake asks for what is due now rather than at the next poll. It is cheap,

@@ -11,12 +11,8 @@ import (
 	"github.com/listhook/webhook"
 )
 
-// Limits of what the store is asked.
-const (
-	queueTimeout = 10 * time.Second
-	countLimit   = 1_000_000 // more than that is counted as that
-	oldest       = 100       // deliveries that the age of the queue is taken from
-)
+// queueTimeout is how long one sample of the store may take.
+const queueTimeout = 10 * time.Second
 
 // Observe reports what d has under way at each collection, and how much the
 // store holds, as of the last QueueInterval: collecting waits for no database.
@@ -34,7 +30,8 @@ func (t *Telemetry) Observe(d *webhook.Dispatcher) (stop func() error, err error
 	held := gauge("listhook.deliveries.held", "{delivery}", "Deliveries that this process holds until there is room for an attempt.")
 	lanes := gauge("listhook.lanes", "{webhook}", "Webhooks that this process knows, by the limit of their attempts; 1: slow or failing.")
 	ready := gauge("listhook.ready", "{dispatcher}", "1 while this process delivers, else 0.")
-	pending := gauge("listhook.queue.pending", "{delivery}", "Deliveries in the store that are not finished.")
+	pending := gauge("listhook.queue.pending", "{delivery}", "Deliveries in the store that are not finished, but for the parked ones.")
+	parked := gauge("listhook.queue.parked", "{delivery}", "Deliveries that wait for their webhook, which is held, or is off and keeps them.")
 	due := gauge("listhook.queue.due", "{delivery}", "Those of them that are due and that no process has claimed.")
 	age, err := t.meter.Float64ObservableGauge("listhook.queue.age", metric.WithUnit("s"),
 		metric.WithDescription("How long the first of the due deliveries has been due."))
@@ -62,12 +59,13 @@ func (t *Telemetry) Observe(d *webhook.Dispatcher) (stop func() error, err error
 		}
 		o.ObserveInt64(ready, isReady)
 		if sample, ok := q.last(); ok {
-			o.ObserveInt64(pending, int64(sample.pending))
-			o.ObserveInt64(due, int64(sample.due))
-			o.ObserveFloat64(age, sample.age.Seconds())
+			o.ObserveInt64(pending, int64(sample.Pending))
+			o.ObserveInt64(parked, int64(sample.Parked))
+			o.ObserveInt64(due, int64(sample.Due))
+			o.ObserveFloat64(age, sample.Age.Seconds())
 		}
 		return nil
-	}, active, held, lanes, ready, pending, due, age)
+	}, active, held, lanes, ready, pending, parked, due, age)
 	if err != nil {
 		return nil, err
 	}
@@ -88,17 +86,12 @@ type queue struct {
 	d *webhook.Dispatcher
 
 	mu      sync.Mutex
-	current sample
+	current webhook.Backlog
 	known   bool
 }
 
-type sample struct {
-	pending, due int
-	age          time.Duration
-}
-
 // last returns the last sample, unless the store could not be asked.
-func (q *queue) last() (sample, bool) {
+func (q *queue) last() (webhook.Backlog, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.current, q.known
@@ -121,27 +114,8 @@ func (q *queue) sample(ctx context.Context, interval time.Duration) {
 	}
 }
 
-func (q *queue) ask(ctx context.Context) (s sample, err error) {
+func (q *queue) ask(ctx context.Context) (webhook.Backlog, error) {
 	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
-	now := time.Now()
-	all := webhook.DeliveryQuery{All: true, States: []webhook.State{webhook.StatePending}, Limit: countLimit}
-	due := all
-	due.DueBy = now
-	if s.pending, err = q.d.Count(ctx, all); err != nil {
-		return s, err
-	}
-	if s.due, err = q.d.Count(ctx, due); err != nil || s.due == 0 {
-		return s, err
-	}
-	due.Limit, due.Oldest, due.Brief = oldest, true, true
-	ds, err := q.d.Deliveries(ctx, due)
-	for _, d := range ds {
-		since := d.Due
-		if since.Before(d.Created) { // what is urgent is due before it happened
-			since = d.Created
-		}
-		s.age = max(s.age, now.Sub(since))
-	}
-	return s, err
+	return q.d.Backlog(ctx)
 }

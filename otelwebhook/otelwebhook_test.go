@@ -292,6 +292,32 @@ func TestObserve(t *testing.T) {
 	assert.EqualValues(t, 0, r.value("listhook.queue.pending"), "nothing is reported any more")
 }
 
+func TestAPausedWebhookIsNoQueue(t *testing.T) {
+	r := newRig(t)
+	receiver := webhooktest.NewReceiver(t, nil)
+	d := r.dispatcher(receiver, webhook.Hooks{})
+	w := put(t, d, receiver)
+	w.Off, w.Keep = "Moving house.", true
+	w, err := d.PutWebhook(t.Context(), w)
+	require.NoError(t, err)
+	for _, id := range []string{"1", "2", "3"} {
+		require.NoError(t, d.Emit(t.Context(), open(id)))
+	}
+	stop, err := r.Observe(d)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return r.value("listhook.queue.parked") == 3 }, 10*time.Second, time.Millisecond)
+	assert.Zero(t, r.value("listhook.queue.pending"))
+	assert.Zero(t, r.value("listhook.queue.due"))
+	assert.Zero(t, r.value("listhook.queue.age"))
+
+	w.Off = ""
+	_, err = d.PutWebhook(t.Context(), w)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return r.value("listhook.queue.due") == 3 }, 10*time.Second, time.Millisecond)
+	assert.Zero(t, r.value("listhook.queue.parked"))
+	require.NoError(t, stop())
+}
+
 func TestWhileTheStoreIsDownTheQueueIsAGap(t *testing.T) {
 	r := newRig(t)
 	store := &failing{Store: r.store, err: errors.New("down")}

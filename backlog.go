@@ -1,0 +1,220 @@
+package webhook
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A Backlog is what the store holds that is not finished, of all accounts. What
+// waits for its webhook is told apart: one customer who has paused a webhook, or
+// whose receiver is down, is no sign that deliveries are late.
+type Backlog struct {
+	Pending int           // deliveries not finished, but for those in Parked
+	Due     int           // of Pending: due, and claimed by no process
+	Age     time.Duration // how long the first of Due has been due; 0: none is
+	Parked  int           // deliveries of webhooks that are held, or off and keep them
+}
+
+const (
+	// backlogMost is where counting stops.
+	backlogMost = 1_000_000
+
+	// holdsMaxAge is after how long all webhooks are read anew to find those that
+	// are held. In between it is asked which have changed.
+	holdsMaxAge = 5 * time.Minute
+
+	// parkedCounts is how many held webhooks are counted at most in one call,
+	// those first whose count is oldest.
+	parkedCounts = 100
+
+	// agePages is how many pages of due deliveries are looked through at most in
+	// one call, to find the first whose webhook is not held.
+	agePages = 50
+)
+
+// holds are the webhooks that are held, and what they had when they were counted.
+type holds struct {
+	mu    sync.Mutex
+	byID  map[string]*heldWebhook
+	read  time.Time // when all webhooks were read
+	asked time.Time // when it was last asked which changed
+
+	// All due deliveries up to front were of held webhooks when they were last
+	// looked through.
+	front Cursor
+	age   time.Duration
+}
+
+type heldWebhook struct {
+	account, id  string
+	until        time.Time
+	counted      time.Time
+	pending, due int
+}
+
+// Backlog counts what is not finished, for metrics. Counting stops at a million.
+// It takes as long as counting takes the store, a second for some hundreds of
+// thousands of deliveries, so call it every few seconds at most. Where more than
+// a hundred webhooks are held, it uses earlier counts for some of them.
+func (d *Dispatcher) Backlog(ctx context.Context) (Backlog, error) {
+	h := &d.holds
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	b, err := d.backlog(ctx, h)
+	return b, wrap("Backlog", err)
+}
+
+func (d *Dispatcher) backlog(ctx context.Context, h *holds) (b Backlog, err error) {
+	at := now()
+	if err := d.readHolds(ctx, h, at); err != nil {
+		return Backlog{}, err
+	}
+	if err := d.countHeld(ctx, h, at); err != nil {
+		return Backlog{}, err
+	}
+	due := 0
+	for _, w := range h.byID {
+		b.Parked += w.pending
+		due += w.due
+	}
+	if b.Pending, err = d.countBeside(ctx, DeliveryQuery{}, b.Parked); err != nil {
+		return Backlog{}, err
+	}
+	if b.Due, err = d.countBeside(ctx, DeliveryQuery{DueBy: at}, due); err != nil || b.Due == 0 {
+		return b, err
+	}
+	b.Age, err = d.ageOfDue(ctx, h, at)
+	return b, err
+}
+
+// readHolds finds the webhooks that are held at a time.
+func (d *Dispatcher) readHolds(ctx context.Context, h *holds, at time.Time) error {
+	began := now()
+	q := WebhookQuery{All: true, Limit: 500}
+	all := h.byID == nil || at.Sub(h.read) >= holdsMaxAge
+	known := h.byID
+	if all {
+		h.byID, h.front = map[string]*heldWebhook{}, Cursor{}
+	} else {
+		q.Changed = h.asked.Add(-overlap)
+	}
+	for {
+		ws, err := d.plainStore().Webhooks(ctx, q)
+		if err != nil {
+			h.byID = nil // to begin anew
+			return err
+		}
+		for i := range ws {
+			h.see(&ws[i], known[ws[i].ID], at)
+		}
+		if len(ws) < q.Limit {
+			break
+		}
+		q.After = ws[len(ws)-1].ID
+	}
+	if h.asked = began; all {
+		h.read = began
+	}
+	for id, w := range h.byID {
+		if !w.until.After(at) {
+			h.release(id)
+		}
+	}
+	return nil
+}
+
+// see notes whether a webhook is held. What was known of it, unless nil, has its
+// counts.
+func (h *holds) see(w *Webhook, known *heldWebhook, at time.Time) {
+	switch {
+	case w.Deleted || !w.Hold.After(at):
+		h.release(w.ID)
+	case known != nil:
+		known.until = w.Hold
+		h.byID[w.ID] = known
+	default:
+		h.byID[w.ID] = &heldWebhook{account: w.Account, id: w.ID, until: w.Hold}
+	}
+}
+
+// release forgets a webhook that is not held any more. Its deliveries may be the
+// oldest that are due.
+func (h *holds) release(id string) {
+	if h.byID[id] != nil {
+		delete(h.byID, id)
+		h.front = Cursor{}
+	}
+}
+
+// countHeld counts what held webhooks have, those first whose count is oldest.
+func (d *Dispatcher) countHeld(ctx context.Context, h *holds, at time.Time) error {
+	ws := make([]*heldWebhook, 0, len(h.byID))
+	for _, w := range h.byID {
+		ws = append(ws, w)
+	}
+	slices.SortFunc(ws, func(a, b *heldWebhook) int {
+		return cmp.Or(a.counted.Compare(b.counted), cmp.Compare(a.id, b.id))
+	})
+	for _, w := range ws[:min(len(ws), parkedCounts)] {
+		q := DeliveryQuery{Account: w.account, Webhook: w.id, States: []State{StatePending}, Limit: backlogMost}
+		pending, err := d.store.Count(ctx, q)
+		if err != nil {
+			return err
+		}
+		q.DueBy = at
+		due := 0
+		if pending > 0 {
+			if due, err = d.store.Count(ctx, q); err != nil {
+				return err
+			}
+		}
+		w.pending, w.due, w.counted = pending, due, time.Now()
+	}
+	return nil
+}
+
+// countBeside counts what q selects of all that is pending, beside so many.
+func (d *Dispatcher) countBeside(ctx context.Context, q DeliveryQuery, others int) (int, error) {
+	q.All, q.States, q.Limit = true, []State{StatePending}, backlogMost+others
+	n, err := d.store.Count(ctx, q)
+	return max(n-others, 0), err
+}
+
+// ageOfDue returns how long the oldest delivery has been due whose webhook is not
+// held. While there are too many others before it, that is the last known age.
+func (d *Dispatcher) ageOfDue(ctx context.Context, h *holds, at time.Time) (time.Duration, error) {
+	q := DeliveryQuery{
+		All: true, States: []State{StatePending}, DueBy: at, Oldest: true, Brief: true, Limit: 1000, After: h.front,
+	}
+	whole := h.front == (Cursor{})
+	for range agePages {
+		ds, err := d.store.Deliveries(ctx, q)
+		if err != nil {
+			return 0, err
+		}
+		age := time.Duration(-1)
+		for i := range ds {
+			if h.byID[ds[i].WebhookID] == nil {
+				age = max(age, at.Sub(latest(ds[i].Due, ds[i].Created)), 0) // what is urgent is due before it was created
+			}
+		}
+		if age >= 0 {
+			h.age = age
+			return age, nil
+		}
+		if len(ds) < q.Limit {
+			if whole {
+				h.age = 0 // the counts are older than that
+			}
+			h.front = Cursor{} // what is due was created earlier
+			break
+		}
+		last := ds[len(ds)-1]
+		h.front = Cursor{Created: last.Created, ID: last.ID}
+		q.After = h.front
+	}
+	return h.age, nil
+}

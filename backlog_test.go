@@ -1,0 +1,178 @@
+package webhook_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/listhook/webhook"
+)
+
+// ofAccount is a webhook of an account, and eventOf an event of it.
+func ofAccount(account string, change func(*webhook.Webhook)) func(*webhook.Webhook) {
+	return func(w *webhook.Webhook) {
+		w.Account = account
+		if change != nil {
+			change(w)
+		}
+	}
+}
+
+func eventOf(account, id string) webhook.Event {
+	e := open(id)
+	e.Account = account
+	return e
+}
+
+func (r *rig) backlog() webhook.Backlog {
+	b, err := r.Backlog(r.ctx)
+	require.NoError(r.t, err)
+	return b
+}
+
+func TestABacklogTellsApartWhatWaitsForItsWebhook(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, nil) // it delivers nothing
+		assert.Zero(t, r.backlog())
+		off := r.put(ofAccount("paused", paused))
+		for i := range 1500 {
+			r.emit(eventOf("paused", fmt.Sprint(i)))
+		}
+		time.Sleep(time.Hour)
+		assert.Equal(t, webhook.Backlog{Parked: 1500}, r.backlog(), "one paused customer is no backlog")
+
+		r.put(ofAccount("other", nil))
+		for i := range 3 {
+			r.emit(eventOf("other", fmt.Sprint(i)))
+			time.Sleep(time.Minute)
+		}
+		r.emit(of(webhook.TypeUnsubscribe, "nobody's")) // of another account
+		assert.Equal(t, webhook.Backlog{Pending: 3, Due: 3, Age: 3 * time.Minute, Parked: 1500}, r.backlog())
+
+		off = r.webhookOf("paused", off.ID)
+		off.Off = ""
+		off, err := r.PutWebhook(r.ctx, off)
+		require.NoError(t, err)
+		assert.Equal(t, webhook.Backlog{Pending: 1503, Due: 1503, Age: time.Hour + 3*time.Minute}, r.backlog())
+		require.NoError(t, r.DeleteWebhook(r.ctx, "paused", off.ID))
+		assert.Equal(t, webhook.Backlog{Pending: 3, Due: 3, Age: 3 * time.Minute}, r.backlog())
+	})
+}
+
+// webhookOf returns a webhook of an account.
+func (r *rig) webhookOf(account, id string) webhook.Webhook {
+	w, err := r.Webhook(r.ctx, account, id)
+	require.NoError(r.t, err)
+	return w
+}
+
+func TestABacklogOfReceiversThatFailOrAskForPatienceIsParked(t *testing.T) {
+	for name, answer := range map[string]int{"fails": 500, "asks for patience": 429} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r := newRig(t, nil).start()
+				r.put(nil)
+				r.receiver.set(status(answer, "Retry-After", "3600"))
+				for i := range 100 {
+					r.emit(open(fmt.Sprint(i)))
+				}
+				time.Sleep(10*time.Minute + time.Second)
+				b := r.backlog()
+				assert.Equal(t, 100, b.Parked)
+				assert.Zero(t, b.Pending)
+				assert.Zero(t, b.Due)
+				assert.Zero(t, b.Age)
+				r.receiver.set(nil)
+				time.Sleep(3 * time.Hour)
+				assert.Zero(t, r.backlog())
+			})
+		})
+	}
+}
+
+func TestWhatIsUnderWayIsPendingAndNotDue(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, nil).start()
+		r.put(nil)
+		r.receiver.set(hang)
+		r.emit(open("1"))
+		synctest.Wait()
+		assert.Equal(t, webhook.Backlog{Pending: 1}, r.backlog())
+	})
+}
+
+// Some hundred webhooks are counted in one call, the others in the next.
+func TestABacklogOfManyHeldWebhooks(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		for i := range 250 {
+			account := fmt.Sprint("paused ", i)
+			r.put(ofAccount(account, paused))
+			r.emit(eventOf(account, "1"), eventOf(account, "2"))
+		}
+		r.put(ofAccount("other", nil))
+		r.emit(eventOf("other", "1"))
+		time.Sleep(time.Minute)
+		var b webhook.Backlog
+		for range 3 {
+			b = r.backlog()
+		}
+		assert.Equal(t, webhook.Backlog{Pending: 1, Due: 1, Age: time.Minute, Parked: 500}, b)
+	})
+}
+
+func TestTheAgeOfABacklogBehindMuchThatIsParked(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, &webhook.Options{KeepLimit: 60_000})
+		r.put(ofAccount("paused", paused))
+		for i := range 60 {
+			events := make([]webhook.Event, 1000)
+			for j := range events {
+				events[j] = eventOf("paused", fmt.Sprint(i, " ", j))
+			}
+			r.emit(events...)
+			time.Sleep(time.Millisecond)
+		}
+		r.put(ofAccount("other", nil))
+		r.emit(eventOf("other", "1"))
+		time.Sleep(time.Minute)
+		assert.Equal(t, 60_000, r.backlog().Parked)
+		b := r.backlog() // the first call looked through a part
+		assert.Equal(t, webhook.Backlog{Pending: 1, Due: 1, Age: time.Minute, Parked: 60_000}, b)
+	})
+}
+
+func TestABacklogFindsWhatASlowClockHeld(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		w := r.put(nil)
+		r.emit(open("1"))
+		time.Sleep(10 * time.Minute)
+		require.Equal(t, 1, r.backlog().Due)
+		w.Off, w.Keep = "By its owner.", true
+		slow, err := webhook.New(&skewedStore{r.store, -time.Hour}, nil, nil)
+		require.NoError(t, err)
+		_, err = slow.PutWebhook(r.ctx, w)
+		require.NoError(t, err)
+		time.Sleep(5 * time.Minute)
+		assert.Equal(t, webhook.Backlog{Parked: 1}, r.backlog())
+	})
+}
+
+func TestABacklogThatCannotBeCountedIsAnError(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r, store := newGatedRig(t)
+		r.put(paused)
+		r.emit(open("1"))
+		require.Equal(t, 1, r.backlog().Parked)
+		store.set(func(s *gatedStore) { s.failing = true })
+		_, err := r.Backlog(r.ctx)
+		require.ErrorIs(t, err, errDown)
+		store.set(func(s *gatedStore) { s.failing = false })
+		assert.Equal(t, webhook.Backlog{Parked: 1}, r.backlog())
+	})
+}
