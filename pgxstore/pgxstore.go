@@ -40,6 +40,12 @@ type Options struct {
 	// Prefix is what the names of the tables begin with. Empty: "webhook_".
 	// They are in the schema that the connections' search_path names first.
 	Prefix string
+
+	// Relaxed accepts a server that may lose what it has acknowledged when it or
+	// its machine crashes, or at a failover: one with fsync, full_page_writes or
+	// synchronous_commit off, or with synchronous_commit=local beside
+	// synchronous_standby_names. Otherwise it is refused.
+	Relaxed bool
 }
 
 // New returns a Store on pool, which the caller opens and closes. Call Migrate
@@ -54,9 +60,9 @@ func NewWithOptions(pool *pgxpool.Pool, opts Options) *Store {
 	}
 	s := &Store{pool: pool, channel: sqlstore.Channel(opts.Prefix)}
 	if pool == nil {
-		s.store = sqlstore.NewPostgres(nil, opts.Prefix) // which says so
+		s.store = sqlstore.NewPostgres(nil, opts.Prefix, opts.Relaxed) // which says so
 	} else {
-		s.store = sqlstore.NewPostgresOn(database{querier{pool}, pool}, opts.Prefix)
+		s.store = sqlstore.NewPostgresOn(database{querier{pool}, pool}, opts.Prefix, opts.Relaxed)
 	}
 	return s
 }

@@ -32,6 +32,12 @@ type Options struct {
 	// Prefix is what the names of the tables begin with. Empty: "webhook_".
 	// They are in the schema that the connections' search_path names first.
 	Prefix string
+
+	// Relaxed accepts a server that may lose what it has acknowledged when it or
+	// its machine crashes, or at a failover: one with fsync, full_page_writes or
+	// synchronous_commit off, or with synchronous_commit=local beside
+	// synchronous_standby_names. Otherwise it is refused.
+	Relaxed bool
 }
 
 // New returns a Store on db, which the caller opens and closes. Call Migrate
@@ -44,7 +50,7 @@ func NewWithOptions(db *sql.DB, opts Options) *Store {
 	if opts.Prefix == "" {
 		opts.Prefix = sqlstore.DefaultPrefix
 	}
-	return &Store{sqlstore.NewPostgres(db, opts.Prefix)}
+	return &Store{sqlstore.NewPostgres(db, opts.Prefix, opts.Relaxed)}
 }
 
 // Migrate creates the tables or upgrades them. It may be called at each start,

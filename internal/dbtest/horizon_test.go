@@ -43,7 +43,7 @@ var plainStores = map[string]func(*testing.T) *sqlstore.Store{
 		return sqlstore.NewSQLite(db, sqlstore.DefaultPrefix, "FULL")
 	},
 	"postgres": func(t *testing.T) *sqlstore.Store {
-		return sqlstore.NewPostgres(open(t, "pgx", postgres(t), 8), sqlstore.DefaultPrefix)
+		return sqlstore.NewPostgres(open(t, "pgx", postgres(t), 8), sqlstore.DefaultPrefix, false)
 	},
 	"mariadb": func(t *testing.T) *sqlstore.Store {
 		return sqlstore.NewMySQL(open(t, "mysql", mariadb(t), 8), sqlstore.DefaultPrefix)
@@ -78,9 +78,9 @@ func TestStoreThatStepsPastTheFront(t *testing.T) {
 // had nothing at once, and what lies before the end of what was taken soon.
 func TestStepsPastTheFrontLeaveOutNoOthers(t *testing.T) {
 	ctx, dsn := t.Context(), postgres(t)
-	here := sqlstore.NewPostgres(open(t, "pgx", dsn, 8), sqlstore.DefaultPrefix).
+	here := sqlstore.NewPostgres(open(t, "pgx", dsn, 8), sqlstore.DefaultPrefix, false).
 		Behind(func(d sqlstore.Database) sqlstore.Database { return slow{slowQuerier{d}, d} })
-	there := sqlstore.NewPostgres(open(t, "pgx", dsn, 8), sqlstore.DefaultPrefix)
+	there := sqlstore.NewPostgres(open(t, "pgx", dsn, 8), sqlstore.DefaultPrefix, false)
 	if err := here.Migrate(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -56,6 +56,9 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) (ds []webhook.Delive
 	if err != nil || c.Limit <= 0 {
 		return nil, err
 	}
+	if err := s.sure(ctx); err != nil {
+		return nil, err
+	}
 	vacant := s.tenants.vacant(milli(c.Now))
 	if idle && unended {
 		s.front.looked(milli(c.Now), whole, time.Since(start))
@@ -64,33 +67,45 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) (ds []webhook.Delive
 		}
 		return nil, s.write(ctx, false, func(q Querier) error { return s.unlease(ctx, q, vacant) })
 	}
-	err = s.write(ctx, s.sql.pick.text != "", func(q Querier) error {
-		if err := s.unlease(ctx, q, vacant); err != nil {
+	broken := false
+	err = s.transact(ctx, func() error {
+		return s.db.InTx(ctx, s.sql.pick.text != "", func(q Querier) error {
+			if err := s.unlease(ctx, q, vacant); err != nil {
+				return err
+			}
+			n, all, err := w.promote(ctx, q, unended)
+			if err != nil {
+				return err
+			}
+			if n > 0 {
+				past = nil // it may have been due before what was taken
+			}
+			w.ds, w.seen, w.looked, w.leases, w.past = nil, nil, 0, nil, past
+			if all {
+				s.front.looked(milli(c.Now), whole, time.Since(start))
+			}
+			// What is claimed waits for its lease's end, which may be past already.
+			s.front.put(milli(c.Until))
+			err = w.claim(ctx, q)
+			if broken = err != nil && s.d.takesAlone && len(w.ds) > 0; broken {
+				return nil // what was leased before stays so: it is the caller's
+			}
 			return err
-		}
-		n, all, err := w.promote(ctx, q, unended)
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			past = nil // it may have been due before what was taken
-		}
-		w.ds, w.seen, w.looked, w.leases, w.past = nil, nil, 0, nil, past
-		if all {
-			s.front.looked(milli(c.Now), whole, time.Since(start))
-		}
-		// What is claimed waits for its lease's end, which may be past already.
-		s.front.put(milli(c.Until))
-		return w.claim(ctx, q)
+		})
 	})
-	if err != nil {
+	if err != nil || broken {
 		// What was made ready may have been committed, or not.
 		s.front.forget()
 		s.trail.forget()
+		s.doubt.Store(true)
+	}
+	if err != nil {
 		return nil, err
 	}
 	s.tenants.enter(w.leases)
-	s.trail.looked(w.seen, w.past == nil, w.looked)
+	if !broken {
+		s.trail.looked(w.seen, w.past == nil, w.looked)
+	}
 	return w.ds, nil
 }
 
@@ -235,8 +250,12 @@ func (w *walk) take(ctx context.Context, q Querier, lanes []lane) error {
 		w.ds = append(w.ds, d)
 		return err
 	})
-	if err != nil || len(w.ds) == before {
+	if err != nil {
+		w.ds = w.ds[:before] // of these it is not known
 		return err
+	}
+	if len(w.ds) == before {
+		return nil
 	}
 	took := []*lease{claimed(w.ds[before:], milli(w.c.Until), token)}
 	w.leases = append(w.leases, took...)

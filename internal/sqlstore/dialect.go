@@ -46,6 +46,14 @@ type dialect struct {
 	lapse   string // makes ready what is left of leases
 	unlease string // removes leases
 
+	// confirm returns once everything committed before is as durable as a commit
+	// is, and whether that took one; "": it is as soon as it can be seen.
+	confirm string
+
+	// takesAlone says that take commits by itself, so that what it has leased
+	// stays leased whatever follows.
+	takesAlone bool
+
 	prune  string
 	prunes int // so many in one transaction; 0: all that are asked for
 

@@ -26,6 +26,10 @@ package sqlstore
 var postgres = dialect{
 	numbered:   "$",
 	keepsPlans: true,
+	check:      checkPostgres,
+	takesAlone: true,
+	confirm: `
+select case when ` + awaitsStandbys + ` then pg_logical_emit_message(true, 'listhook', '') is not null else false end`,
 
 	schema: []string{`
 create table {}webhooks (
@@ -111,13 +115,14 @@ on conflict (id) do nothing`,
   on conflict do nothing
   returning 1
 )
-select id || coalesce((select cast(pg_notify(@wake, '') as text) where exists (select 1 from due)), '') from added`),
+select id || coalesce((select cast(pg_notify(@wake, '') as text) where exists (select 1 from due)), '') from added` +
+		confirmation("added")),
 
 	born: result(postgresAdds("false") + `, leased as (
   insert into {}leases (due, token, last, ids)
   select min(due), @token, max(due), json_agg(id) from added group by due / 1000
 )
-select id from added`),
+select id from added` + confirmation("added")),
 
 	erase: script{{text: `
 update {}deliveries set body = '', carrier = '', log = ''
@@ -148,7 +153,7 @@ with changed as (
   select webhook, due, id from changed where queued and due <= @clock
   on conflict do nothing
 )
-select id from changed`),
+select id from changed` + confirmation("changed")),
 
 	end: result(`
 update {}deliveries
@@ -257,6 +262,21 @@ delete from {}deliveries where id in (
 		}
 		return false
 	},
+}
+
+// awaitsStandbys is whether a commit may wait for standbys.
+const awaitsStandbys = `current_setting('synchronous_standby_names') <> ''`
+
+// confirmation is added to a statement that has written the rows of a table, as
+// a part of its result that is always empty. If it has written none, its commit
+// would wait for no standby: so it writes a message. See written.
+func confirmation(table string) string {
+	return `
+union all
+select '' where case
+  when exists (select 1 from ` + table + `) then false
+  when ` + awaitsStandbys + ` then pg_logical_emit_message(true, 'listhook', '') is null
+  else false end`
 }
 
 // postgresAdds begins a statement that adds deliveries, for which queued says

@@ -49,6 +49,12 @@ type Store struct {
 	known   atomic.Bool // of the store's own connections
 	knownTx atomic.Bool // of the app's transactions, where the dialect has a check
 	everyTx atomic.Bool // each of the app's transactions is checked; the dialect's check sets it
+
+	// Of PostgreSQL; see written.
+	awaits atomic.Bool // commits wait for standbys
+	doubt  atomic.Bool // a write has failed, so that commits may not be confirmed
+
+	relaxed bool // the last commits may be undone by a crash
 }
 
 var _ webhook.Store = (*Store)(nil)
@@ -77,17 +83,28 @@ func NewSQLite(db *sql.DB, prefix, synchronous string) *Store {
 // Behind returns the same Store behind what wrap makes of its database, for
 // tests of what a slow or failing one does.
 func (s *Store) Behind(wrap func(Database) Database) *Store {
-	return newStore(wrap(s.db), s.d, s.prefix)
+	other := newStore(wrap(s.db), s.d, s.prefix)
+	other.relaxed = s.relaxed
+	return other
 }
 
-// NewPostgres returns a Store on PostgreSQL by database/sql.
-func NewPostgres(db *sql.DB, prefix string) *Store { return newPool(db, &postgres, prefix) }
+// NewPostgres returns a Store on PostgreSQL by database/sql. Unless it is
+// relaxed, it refuses a server that may lose what it has acknowledged.
+func NewPostgres(db *sql.DB, prefix string, relaxed bool) *Store {
+	s := newPool(db, &postgres, prefix)
+	s.relaxed = relaxed
+	return s
+}
 
 // NewMySQL returns a Store on MariaDB or MySQL.
 func NewMySQL(db *sql.DB, prefix string) *Store { return newPool(db, &mysql, prefix) }
 
-// NewPostgresOn returns a Store on PostgreSQL by db.
-func NewPostgresOn(db Database, prefix string) *Store { return newStore(db, &postgres, prefix) }
+// NewPostgresOn is NewPostgres by db.
+func NewPostgresOn(db Database, prefix string, relaxed bool) *Store {
+	s := newStore(db, &postgres, prefix)
+	s.relaxed = relaxed
+	return s
+}
 
 func newPool(db *sql.DB, d *dialect, prefix string) *Store {
 	s := newStore(pool{conn{db}, db}, d, prefix)
@@ -167,13 +184,22 @@ func (s *Store) read(ctx context.Context, f func(Querier) error) error {
 	})
 }
 
-// write runs f in a transaction, which one statement is by itself.
+// write runs f in a transaction, which one statement is by itself. It returns
+// nil once that is durable.
 func (s *Store) write(ctx context.Context, several bool, f func(Querier) error) error {
+	return s.transact(ctx, func() error {
+		start := time.Now()
+		return s.written(ctx, start, s.db.InTx(ctx, several, f))
+	})
+}
+
+// transact has f write.
+func (s *Store) transact(ctx context.Context, f func() error) error {
 	return s.try(ctx, func() error {
 		if err := s.check(ctx); err != nil {
 			return err
 		}
-		return s.db.InTx(ctx, several, f)
+		return f()
 	})
 }
 

@@ -46,6 +46,10 @@ func (s *Store) PutWebhook(ctx context.Context, w webhook.Webhook) (version int6
 	case err != nil:
 		return 0, err
 	case n == 0:
+		// What it conflicts with may be the caller's own, of a call that failed.
+		if err := s.confirm(ctx); err != nil {
+			return 0, err
+		}
 		return 0, webhook.ErrConflict
 	}
 	return w.Version, nil

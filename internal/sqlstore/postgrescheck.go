@@ -1,0 +1,71 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// checkPostgres returns an error if the server is no PostgreSQL that the store
+// was written for, cannot be written to, or, unless the store is relaxed, may
+// lose what it has acknowledged.
+func checkPostgres(ctx context.Context, s *Store, q Querier) error {
+	ask := func(query string, dest ...any) error {
+		return q.Query(ctx, query, nil, func(scan Scan) error { return scan(dest...) })
+	}
+	var product string
+	if err := ask(`select version()`, &product); err != nil {
+		return err
+	}
+	if !isPostgres(product) {
+		return fmt.Errorf("webhook: the server is %.40q: the store needs PostgreSQL itself, 14 or newer, for what others lack or do differently (pg_notify, advisory locks, skip locked)", product)
+	}
+	var (
+		version                              int
+		standby                              bool
+		fsync, pages, commit, names, release string
+	)
+	err := ask(`
+select cast(current_setting('server_version_num') as integer), current_setting('server_version'), pg_is_in_recovery(),
+  current_setting('fsync'), current_setting('full_page_writes'),
+  current_setting('synchronous_commit'), current_setting('synchronous_standby_names')`,
+		&version, &release, &standby, &fsync, &pages, &commit, &names)
+	if err != nil {
+		return err
+	}
+	s.awaits.Store(names != "" && commit != "off" && commit != "local")
+	var setting, harm string
+	switch {
+	case version < 140000:
+		return fmt.Errorf("webhook: the server is PostgreSQL %s: the store needs 14 or newer", release)
+	case standby:
+		return fmt.Errorf("webhook: the server is a standby (pg_is_in_recovery), which cannot be written to: connect to the primary; with several hosts in the connection string, target_session_attrs=read-write finds it")
+	case s.relaxed:
+		return nil
+	case fsync == "off":
+		setting, harm = "fsync=off", "a crash of its machine may lose all of the database"
+	case pages == "off":
+		setting, harm = "full_page_writes=off", "a crash of its machine may destroy pages"
+	case commit == "off":
+		setting, harm = "synchronous_commit=off", "a crash of the server loses what it has just acknowledged"
+	case commit == "local" && names != "":
+		setting, harm = "synchronous_commit=local beside synchronous_standby_names", "a failover loses what it has just acknowledged"
+	default:
+		return nil
+	}
+	return fmt.Errorf("webhook: the server has %s, with which %s: change it, or accept that with the store's Options.Relaxed", setting, harm)
+}
+
+// isPostgres reports whether a server that says so is PostgreSQL, rather than
+// another database that speaks its protocol.
+func isPostgres(product string) bool {
+	if !strings.HasPrefix(product, "PostgreSQL ") {
+		return false
+	}
+	for _, other := range []string{"CockroachDB", "-YB-", "Yugabyte", "Redshift", "Greenplum", "Materialize", "RisingWave", "CrateDB", "QuestDB"} {
+		if strings.Contains(product, other) {
+			return false
+		}
+	}
+	return true
+}
