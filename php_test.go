@@ -82,13 +82,23 @@ func TestPHPReadsEveryEventAsItWasMeant(t *testing.T) {
 		e := randomEvent(r, typ)
 		require.NoError(t, validate(e, 1<<20))
 		m, list := e.meta(), e.meta().Lists[0]
+		text := func() string { return hostileTexts[r.IntN(len(hostileTexts))] }
+		customer := CustomerAccount{OrgName: text(), Name: text(), ID: text()}
 		for _, f := range []Format{Format2013, FormatCurrent} {
-			body, err := encode(e, m, list, f)
+			body, err := encodeFor(customer, e, m, list, f)
 			require.NoError(t, err)
 			bodies = append(bodies, body)
 			vars := make(map[string]string)
 			for _, v := range reference(e, m, list, f) {
 				vars[pathOf(v.path...)] = v.text
+			}
+			if f == FormatCurrent {
+				vars[pathOf("orgname")] = customer.OrgName
+				vars[pathOf("customer_acct_name")] = customer.Name
+				vars[pathOf("customer_acct_id")] = customer.ID
+				if p := e.person(); p != nil && p.CustomerAccount == "" {
+					vars[pathOf("contact", "customer_acct_name")] = customer.Name
+				}
 			}
 			want = append(want, vars)
 		}
