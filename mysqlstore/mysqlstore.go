@@ -5,10 +5,14 @@
 //	store := mysqlstore.New(db)
 //	err = store.Migrate(ctx)
 //
-// It is tested with MariaDB 10.11, and needs 10.6 or newer. It uses only what
-// MySQL 8 has as well, but has not been tested there.
+// It is tested with MariaDB 10.11, on one server and on a Galera cluster, and
+// needs 10.6 or newer. MySQL, TiDB and Percona XtraDB Cluster are refused: they
+// are not tested.
 //
-// No setting of the data source name matters to it, and it leaves nothing in a
+// On a server, or with a data source name, whose settings would lose events,
+// Migrate and the first call of each process return an error that names the
+// setting. On a Galera cluster the data source name needs interpolateParams=true,
+// for the pools of transactions that are given to Tx too. It leaves nothing in a
 // session.
 package mysqlstore
 
@@ -20,7 +24,7 @@ import (
 	"github.com/listhook/webhook/internal/sqlstore"
 )
 
-// Store is a webhook.Store in a MariaDB or MySQL database.
+// Store is a webhook.Store in a MariaDB database.
 type Store struct{ *store }
 
 type store = sqlstore.Store
@@ -29,6 +33,11 @@ type store = sqlstore.Store
 type Options struct {
 	// Prefix is what the names of the tables begin with. Empty: "webhook_".
 	Prefix string
+
+	// Relaxed accepts a server that may undo its last commits when it crashes
+	// or loses power: one with innodb_flush_log_at_trx_commit other than 1, or
+	// with a binary log and sync_binlog other than 1. Otherwise it is refused.
+	Relaxed bool
 }
 
 // New returns a Store on db, which the caller opens and closes. Call Migrate
@@ -41,12 +50,13 @@ func NewWithOptions(db *sql.DB, opts Options) *Store {
 	if opts.Prefix == "" {
 		opts.Prefix = sqlstore.DefaultPrefix
 	}
-	return &Store{sqlstore.NewMySQL(db, opts.Prefix)}
+	return &Store{sqlstore.NewMySQL(db, opts.Prefix, opts.Relaxed)}
 }
 
 // Migrate creates the tables or upgrades them. It may be called at each start,
-// by several processes at once. It refuses tables that a newer version of this
-// library has upgraded.
+// by several processes at once, on several nodes of a cluster too. It refuses
+// tables that a newer version of this library has upgraded, and servers whose
+// settings would lose events.
 func (s *Store) Migrate(ctx context.Context) error { return s.store.Migrate(ctx) }
 
 // Schema returns the SQL by which Migrate upgrades from a version of the
@@ -58,7 +68,9 @@ func (s *Store) Schema(from int) string { return s.store.Schema(from) }
 // an *sql.Tx, an *sql.Conn, or whatever else has their methods.
 //
 // A deadlock has rolled back the whole transaction: after an error of the
-// Outbox, roll it back and begin again.
+// Outbox, roll it back and begin again. On a Galera cluster the commit may fail
+// so as well. There the Outbox refuses a connection that uses prepared
+// statements, with which a transaction may lose its first half and be committed.
 func (s *Store) Tx(tx Querier) webhook.Outbox { return s.store.Tx(tx) }
 
 // Querier is what database/sql's Tx, Conn and DB have in common.

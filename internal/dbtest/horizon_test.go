@@ -46,7 +46,7 @@ var plainStores = map[string]func(*testing.T) *sqlstore.Store{
 		return sqlstore.NewPostgres(open(t, "pgx", postgres(t), 8), sqlstore.DefaultPrefix, false)
 	},
 	"mariadb": func(t *testing.T) *sqlstore.Store {
-		return sqlstore.NewMySQL(open(t, "mysql", mariadb(t), 8), sqlstore.DefaultPrefix)
+		return sqlstore.NewMySQL(open(t, "mysql", mariadb(t), 8), sqlstore.DefaultPrefix, false)
 	},
 }
 

@@ -1,12 +1,17 @@
 package dbtest
 
 import (
+	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/mysqlstore"
 )
 
 // Galera demands innodb_autoinc_lock_mode 2, in which rows of one statement are
@@ -76,4 +81,147 @@ values ('%s', 'acme', '1', 'e', 'open', %d, '%s', %d, 0, 0, 7, %s, %s, 'type=ope
 	if err := insert("by an older process", "pending", due, `'1'`, `null`); err == nil {
 		t.Error("an older version's insert did not fail")
 	}
+}
+
+// A store that cannot keep its promises on the server that it meets says so at
+// Migrate, and at the first call of each process, since another may have migrated.
+func TestMariaDBThatLosesEventsIsRefused(t *testing.T) {
+	ctx := t.Context()
+	server := startMariaDB(t, "--log-bin", "--server-id=1", "--sync-binlog=1", "--default-storage-engine=MyISAM")
+	root := server.root(t)
+	database := server.create(t)
+	handleOf := func(params string) *handle {
+		return mysqlHandle(open(t, "mysql", server.source(database, params), 8), "")
+	}
+	migrated(t, handleOf(""))
+	rows := 0
+	err := root.QueryRow(`
+select count(*) from information_schema.tables where table_schema = ? and engine <> 'InnoDB'`, database).Scan(&rows)
+	if err != nil || rows != 0 {
+		t.Errorf("%d tables are of the default engine, and the error is %v; want all of InnoDB", rows, err)
+	}
+
+	for _, c := range []struct {
+		name, params string
+		before       string // what is done to the server, and undone
+		after        string
+		says         string
+		tx           bool // so is it in the app's transactions
+	}{
+		{name: "autocommit", params: "autocommit=0", says: "autocommit is"},
+		{name: "sql_mode not strict", params: "sql_mode=%27NO_ENGINE_SUBSTITUTION%27", says: "sql_mode is"},
+		{name: "sql_mode with empty strings as null", params: "sql_mode=%27STRICT_ALL_TABLES,EMPTY_STRING_IS_NULL%27", says: "EMPTY_STRING_IS_NULL", tx: true},
+		{name: "isolation", params: "tx_isolation=%27READ-UNCOMMITTED%27", says: "tx_isolation is"},
+		{name: "flush 2", before: `set global innodb_flush_log_at_trx_commit = 2`, after: `set global innodb_flush_log_at_trx_commit = 1`, says: "innodb_flush_log_at_trx_commit is", tx: true},
+		{name: "flush 0", before: `set global innodb_flush_log_at_trx_commit = 0`, after: `set global innodb_flush_log_at_trx_commit = 1`, says: "innodb_flush_log_at_trx_commit is", tx: true},
+		{name: "sync_binlog", before: `set global sync_binlog = 0`, after: `set global sync_binlog = 1`, says: "sync_binlog is", tx: true},
+		{name: "binlog_format", params: "binlog_format=%27STATEMENT%27", says: "binlog_format is", tx: true},
+		{name: "engine", before: `alter table ` + database + `.webhook_deliveries engine = MyISAM`, after: `alter table ` + database + `.webhook_deliveries engine = InnoDB`, says: "the engine of webhook_deliveries is", tx: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.before != "" {
+				must(t, root, c.before)
+				defer must(t, root, c.after)
+			}
+			says(t, handleOf(c.params).Migrate(ctx), c.says)
+			for name, call := range calls(ctx) {
+				t.Run(name, func(t *testing.T) { says(t, call(handleOf(c.params)), c.says) })
+			}
+			err := inTx(ctx, handleOf(c.params), func(tx transaction) error {
+				if _, err := tx.Enqueue(ctx, []webhook.Delivery{delivery("of the app")}); err != nil {
+					return err
+				}
+				return errors.New("stored")
+			})
+			if c.tx {
+				says(t, err, c.says)
+			} else {
+				says(t, err, "stored")
+			}
+		})
+	}
+	if n := count(t, handleOf("")); n != 0 {
+		t.Errorf("there are %d deliveries, want none", n)
+	}
+
+	must(t, root, `set global innodb_flush_log_at_trx_commit = 2`)
+	must(t, root, `set global sync_binlog = 0`)
+	relaxed := mysqlstore.NewWithOptions(open(t, "mysql", server.source(database, ""), 8), mysqlstore.Options{Relaxed: true})
+	if err := relaxed.Migrate(ctx); err != nil {
+		t.Error(err)
+	}
+	if _, err := relaxed.Enqueue(ctx, []webhook.Delivery{delivery("d")}); err != nil {
+		t.Error(err)
+	}
+}
+
+// An event that is emitted again because its commit was not confirmed is not
+// acknowledged before a semi-synchronous replica has it.
+func TestEventEmittedAgainWaitsForTheSemiSynchronousReplica(t *testing.T) {
+	ctx := t.Context()
+	primary := startMariaDB(t, "--log-bin", "--server-id=1", "--sync-binlog=1", "--gtid-strict-mode=1",
+		"--rpl-semi-sync-master-enabled=1", "--rpl-semi-sync-master-timeout=600000")
+	replica := startMariaDB(t, "--server-id=2", "--gtid-strict-mode=1", "--rpl-semi-sync-slave-enabled=1")
+	far := replica.root(t)
+	must(t, far, fmt.Sprintf(`change master to master_host='127.0.0.1', master_port=%s, master_user='root', master_use_gtid=slave_pos`, primary.port))
+	must(t, far, `start slave`)
+	h := migrated(t, mysqlHandle(open(t, "mysql", primary.source(primary.create(t), ""), 8), ""))
+	if _, err := h.Enqueue(ctx, []webhook.Delivery{delivery("before")}); err != nil {
+		t.Fatal(err)
+	}
+
+	must(t, far, `stop slave io_thread`)
+	// waits begins a call, and returns where its error comes once it is seen to
+	// wait for the replica, or has not waited.
+	seen := primary.root(t)
+	waits := func(call func() error) <-chan error {
+		before := waiting(t, seen)
+		done := make(chan error, 1)
+		go func() { done <- call() }()
+		for waiting(t, seen) == before && len(done) == 0 {
+			time.Sleep(10 * time.Millisecond)
+		}
+		return done
+	}
+	event := []webhook.Delivery{delivery("d"), delivery("e")}
+	for _, attempt := range []string{"first", "second", "third"} {
+		ctx, cancel := context.WithCancel(ctx)
+		done := waits(func() error {
+			_, err := h.Enqueue(ctx, event)
+			return err
+		})
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("the %s Enqueue returned %v before the replica had the event", attempt, err)
+		}
+	}
+	done := waits(func() error {
+		return inTx(ctx, h, func(tx transaction) error {
+			_, err := tx.Enqueue(ctx, event)
+			return err
+		})
+	})
+	if len(done) > 0 {
+		t.Fatalf("a transaction ended before the replica had the event: %v", <-done)
+	}
+
+	must(t, far, `start slave io_thread`)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	had, err := h.Enqueue(ctx, event)
+	slices.Sort(had)
+	if err != nil || !slices.Equal(had, []string{"d", "e"}) {
+		t.Errorf("Enqueue returned %q and the error %v, want both as stored before", had, err)
+	}
+}
+
+// waiting returns how many sessions wait for a semi-synchronous replica.
+func waiting(t testing.TB, db *sql.DB) (n int) {
+	t.Helper()
+	var name string
+	if err := db.QueryRow(`show status like 'Rpl_semi_sync_master_wait_sessions'`).Scan(&name, &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"database/sql"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -28,7 +31,7 @@ type mariadbd struct {
 // newMariaDB makes an empty data directory. Root may connect without a password.
 func newMariaDB(t testing.TB) *mariadbd {
 	t.Helper()
-	s := &mariadbd{port: freePort(t)}
+	s := &mariadbd{port: quietPort(t)}
 	var err error
 	if s.dir, err = os.MkdirTemp("", "mariadbd"); err != nil {
 		t.Fatal(err)
@@ -149,4 +152,24 @@ func owner(t testing.TB, dir string) *syscall.SysProcAttr {
 		t.Fatal(err)
 	}
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+}
+
+var quietPorts sync.Map // that were given out
+
+// quietPort returns a port on which nothing listens, below those that the system
+// gives to outgoing connections: a server takes long to start, and meanwhile one
+// of these may take the port.
+func quietPort(t testing.TB) string {
+	t.Helper()
+	for range 1000 {
+		port := strconv.Itoa(20_000 + rand.IntN(12_000))
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			_ = l.Close()
+			if _, given := quietPorts.LoadOrStore(port, true); !given {
+				return port
+			}
+		}
+	}
+	t.Fatal("no port is free between 20000 and 32000")
+	return ""
 }

@@ -2,7 +2,7 @@ package sqlstore
 
 import "slices"
 
-// On MariaDB and MySQL a delivery is one row, as on SQLite, but there are no
+// On MariaDB a delivery is one row, as on SQLite, but there are no
 // partial indexes. What is ready has its webhook in lane, what waits its time
 // in wake, and the rest, what is leased too, has NULL there, which is at the
 // index's one end.
@@ -21,6 +21,7 @@ import "slices"
 // and is cut by characters.
 var mysql = dialect{
 	base64: true,
+	check:  checkMariaDB,
 
 	schema: []string{`
 create table if not exists {}webhooks (

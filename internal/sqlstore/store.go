@@ -46,15 +46,17 @@ type Store struct {
 	tenants tenants
 
 	// What check and an outbox's check need not ask again.
-	known   atomic.Bool // of the store's own connections
-	knownTx atomic.Bool // of the app's transactions, where the dialect has a check
+	fit     atomic.Bool // the schema is there, and of a version that this code knows
+	known   atomic.Bool // so is all on the store's own connections
+	knownTx atomic.Bool // and on one in a transaction of the app's, where the dialect has a check
 	everyTx atomic.Bool // each of the app's transactions is checked; the dialect's check sets it
 
 	// Of PostgreSQL; see written.
 	awaits atomic.Bool // commits wait for standbys
 	doubt  atomic.Bool // a write has failed, so that commits may not be confirmed
 
-	relaxed bool // the last commits may be undone by a crash
+	relaxed bool         // the last commits may be undone by a crash
+	cluster *atomic.Bool // of MariaDB: the server is a node of a Galera cluster
 }
 
 var _ webhook.Store = (*Store)(nil)
@@ -63,7 +65,7 @@ var validPrefix = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,31}$`)
 
 // New returns a Store on db.
 func newStore(db Database, d *dialect, prefix string) *Store {
-	s := &Store{db: db, d: d, prefix: prefix, sql: d.statements(prefix)}
+	s := &Store{db: db, d: d, prefix: prefix, sql: d.statements(prefix), cluster: new(atomic.Bool)}
 	if !validPrefix.MatchString(prefix) {
 		s.wrong = &webhook.InvalidError{Field: "Prefix", Reason: "must be a letter or an underscore and then letters, digits and underscores, 32 at most"}
 	}
@@ -84,7 +86,7 @@ func NewSQLite(db *sql.DB, prefix, synchronous string) *Store {
 // tests of what a slow or failing one does.
 func (s *Store) Behind(wrap func(Database) Database) *Store {
 	other := newStore(wrap(s.db), s.d, s.prefix)
-	other.relaxed = s.relaxed
+	other.relaxed, other.cluster = s.relaxed, s.cluster
 	return other
 }
 
@@ -96,8 +98,13 @@ func NewPostgres(db *sql.DB, prefix string, relaxed bool) *Store {
 	return s
 }
 
-// NewMySQL returns a Store on MariaDB or MySQL.
-func NewMySQL(db *sql.DB, prefix string) *Store { return newPool(db, &mysql, prefix) }
+// NewMySQL returns a Store on MariaDB. Unless it is relaxed, it refuses a server
+// whose commits a crash may undo.
+func NewMySQL(db *sql.DB, prefix string, relaxed bool) *Store {
+	s := newPool(db, &mysql, prefix)
+	s.db, s.relaxed = server{conn{db}, db, s.cluster}, relaxed
+	return s
+}
 
 // NewPostgresOn is NewPostgres by db.
 func NewPostgresOn(db Database, prefix string, relaxed bool) *Store {
@@ -153,6 +160,9 @@ func (o *outbox) Enqueue(ctx context.Context, ds []webhook.Delivery) ([]string, 
 	return had, o.s.explain(err)
 }
 
+// appTx tells the dialect's check that it is asked of a transaction of the app's.
+type appTx struct{ Querier }
+
 // check is the store's check on the transaction's own connection, which may be
 // of another pool, with other settings. It is made in the first transaction of
 // the process, or in each where the dialect asks for that.
@@ -160,15 +170,20 @@ func (o *outbox) check(ctx context.Context) error {
 	if err := o.s.usable(ctx); err != nil || o.checked.Load() {
 		return err
 	}
-	known := &o.s.known
-	if o.s.d.check != nil {
-		known = &o.s.knownTx
-	}
-	if !known.Load() || o.s.everyTx.Load() {
-		if err := o.s.examine(ctx, o.q); err != nil {
+	if check := o.s.d.check; check != nil && (!o.s.knownTx.Load() || o.s.everyTx.Load()) {
+		if err := check(ctx, o.s, appTx{o.q}); err != nil {
 			return err
 		}
-		known.Store(true)
+		o.s.knownTx.Store(true)
+	}
+	err := o.s.checkSchema(ctx, o.q)
+	if err != nil && o.s.cluster.Load() {
+		// The node may lag behind, for which a connection outside of a
+		// transaction can wait.
+		err = o.s.check(ctx)
+	}
+	if err != nil {
+		return err
 	}
 	o.checked.Store(true)
 	return nil
@@ -244,31 +259,33 @@ func (s *Store) check(ctx context.Context) error {
 	if err := s.usable(ctx); err != nil || s.known.Load() {
 		return err
 	}
-	examine := func(q Querier) error { return s.examine(ctx, q) }
-	err := error(nil)
-	if s.d.check == nil {
-		err = examine(s.db)
-	} else { // on one connection, as settings are of a session
-		err = s.db.InTx(ctx, true, examine)
-	}
-	if err == nil {
-		s.known.Store(true)
-	}
-	return err
-}
-
-// examine asks the server at the other end of one connection.
-func (s *Store) examine(ctx context.Context, q Querier) error {
-	if s.d.check != nil {
-		if err := s.d.check(ctx, s, q); err != nil {
+	if s.d.check != nil { // on one connection, as settings are of a session
+		err := s.db.InTx(ctx, true, func(q Querier) error { return s.d.check(ctx, s, q) })
+		if err != nil {
 			return err
 		}
+	}
+	if err := s.checkSchema(ctx, s.db); err != nil {
+		return err
+	}
+	s.known.Store(true)
+	return nil
+}
+
+// checkSchema reads the schema's version, until it was the right one once.
+func (s *Store) checkSchema(ctx context.Context, q Querier) error {
+	if s.fit.Load() {
+		return nil
 	}
 	version, err := s.version(ctx, q)
 	if err != nil {
 		return s.explain(err)
 	}
-	return s.fits(version)
+	if err := s.fits(version); err != nil {
+		return err
+	}
+	s.fit.Store(true)
+	return nil
 }
 
 // fits returns an error for a schema that this code cannot work with.
@@ -290,8 +307,12 @@ func (s *Store) tooNew(version int) error {
 // explain makes of an error about a table that does not exist one that says
 // how to mend it.
 func (s *Store) explain(err error) error {
-	if err != nil && s.d.isNoTable(err) {
+	switch {
+	case err == nil || !s.d.isNoTable(err):
+		return err
+	case s.cluster.Load() && s.fit.Load():
+		return fmt.Errorf("webhook: the tables %s* are not on this node of the cluster, which lags behind: begin again: %w", s.prefix, err)
+	default:
 		return fmt.Errorf("webhook: the tables %s* are not in this database: call the store's Migrate once, or run the SQL that its Schema returns: %w", s.prefix, err)
 	}
-	return err
 }

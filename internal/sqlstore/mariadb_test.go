@@ -1,0 +1,33 @@
+package sqlstore
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestServersThatTheStoreIsNotTestedWithAreRefused(t *testing.T) {
+	for version, ok := range map[string]bool{
+		"10.11.19-MariaDB-0+deb12u1":     true,
+		"10.6.0-MariaDB":                 true,
+		"11.4.2-MariaDB-log":             true,
+		"5.5.5-10.6.16-MariaDB":          true,
+		"10.5.27-MariaDB":                false,
+		"5.5.68-MariaDB":                 false,
+		"8.0.36":                         false,
+		"8.4.0":                          false,
+		"8.0.35-27.1":                    false, // Percona XtraDB Cluster
+		"8.0.11-TiDB-v7.5.0":             false,
+		"5.7.25-vitess":                  false,
+		"":                               false,
+		"MariaDB":                        false,
+		"10.11.6-MariaDB-enterprise-log": true,
+	} {
+		err := variables{"version": version}.server()
+		if (err == nil) != ok {
+			t.Errorf("the version %q is refused with %v", version, err)
+		}
+		if err != nil && !strings.Contains(err.Error(), "version is ") {
+			t.Errorf("the error for the version %q does not name it: %v", version, err)
+		}
+	}
+}
