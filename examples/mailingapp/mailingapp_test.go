@@ -69,6 +69,7 @@ func TestAVisitorSeesTheNineEventsArrive(t *testing.T) {
 	b.open(app.url)
 	b.click("Add a webhook for it", "Initialized from")
 	assert.Equal(t, app.receiver, b.value("URL"))
+	read[bool](b, `true`, `(document.querySelector("input[name=format][value='2013']").checked = true)`)
 	b.click("Add the webhook", "whsec_")
 	secret := read[string](b, `document.getElementById("key") !== null`, `document.getElementById("key").textContent.trim()`)
 	b.open(app.url + "/inbox")
