@@ -26,6 +26,11 @@ const (
 	// are held. In between it is asked which have changed.
 	holdsMaxAge = 5 * time.Minute
 
+	// holdRows are read in one call of the store, and holdPages times as many in
+	// one call of Backlog, unless nothing is known yet.
+	holdRows  = 500
+	holdPages = 20
+
 	// parkedCounts is how many held webhooks are counted at most in one call,
 	// those first whose count is oldest.
 	parkedCounts = 100
@@ -38,9 +43,15 @@ const (
 // holds are the webhooks that are held, and what they had when they were counted.
 type holds struct {
 	mu    sync.Mutex
-	byID  map[string]*heldWebhook
-	read  time.Time // when all webhooks were read
-	asked time.Time // when it was last asked which changed
+	byID  map[string]*heldWebhook // nil: they were not read yet
+	read  time.Time               // when all webhooks were read
+	asked time.Time               // when it was last asked which changed
+
+	// The reading of all webhooks that is under way goes on where the last call
+	// ended, should it be too long for one.
+	next  map[string]*heldWebhook // nil: none is
+	after string
+	began time.Time
 
 	// All due deliveries up to front were of held webhooks when they were last
 	// looked through.
@@ -92,61 +103,75 @@ func (d *Dispatcher) backlog(ctx context.Context, h *holds) (b Backlog, err erro
 
 // readHolds finds the webhooks that are held at a time.
 func (d *Dispatcher) readHolds(ctx context.Context, h *holds, at time.Time) error {
-	began := now()
-	q := WebhookQuery{All: true, Limit: 500}
-	all := h.byID == nil || at.Sub(h.read) >= holdsMaxAge
-	known := h.byID
-	if all {
-		h.byID, h.front = map[string]*heldWebhook{}, Cursor{}
-	} else {
-		q.Changed = h.asked.Add(-overlap)
+	if h.byID != nil {
+		if err := d.readChangedHolds(ctx, h, at); err != nil {
+			return err
+		}
 	}
-	for {
-		ws, err := d.plainStore().Webhooks(ctx, q)
+	if h.next == nil && (h.byID == nil || at.Sub(h.read) >= holdsMaxAge) {
+		h.next, h.after, h.began = map[string]*heldWebhook{}, "", at
+	}
+	for pages := 0; h.next != nil && (h.byID == nil || pages < holdPages); pages++ {
+		ws, err := d.plainStore().Webhooks(ctx, WebhookQuery{All: true, Limit: holdRows, After: h.after})
 		if err != nil {
-			h.byID = nil // to begin anew
 			return err
 		}
 		for i := range ws {
-			h.see(&ws[i], known[ws[i].ID], at)
+			h.see(h.next, &ws[i], at)
 		}
-		if len(ws) < q.Limit {
+		if len(ws) < holdRows {
+			h.adopt()
 			break
 		}
-		q.After = ws[len(ws)-1].ID
-	}
-	if h.asked = began; all {
-		h.read = began
+		h.after = ws[len(ws)-1].ID
 	}
 	for id, w := range h.byID {
 		if !w.until.After(at) {
-			h.release(id)
+			delete(h.byID, id)
+			h.front = Cursor{}
 		}
 	}
 	return nil
 }
 
-// see notes whether a webhook is held. What was known of it, unless nil, has its
-// counts.
-func (h *holds) see(w *Webhook, known *heldWebhook, at time.Time) {
-	switch {
+// readChangedHolds asks which webhooks have changed.
+func (d *Dispatcher) readChangedHolds(ctx context.Context, h *holds, at time.Time) error {
+	ws, err := d.plainStore().Webhooks(ctx, WebhookQuery{All: true, Changed: h.asked.Add(-overlap)})
+	if err != nil {
+		return err
+	}
+	h.asked = at
+	for i := range ws {
+		h.see(h.byID, &ws[i], at)
+		if h.next != nil {
+			h.see(h.next, &ws[i], at)
+		}
+	}
+	return nil
+}
+
+// see notes in byID whether a webhook is held.
+func (h *holds) see(byID map[string]*heldWebhook, w *Webhook, at time.Time) {
+	switch known := h.byID[w.ID]; {
 	case w.Deleted || !w.Hold.After(at):
-		h.release(w.ID)
+		if byID[w.ID] != nil { // its deliveries may be the oldest that are due
+			delete(byID, w.ID)
+			h.front = Cursor{}
+		}
 	case known != nil:
 		known.until = w.Hold
-		h.byID[w.ID] = known
+		byID[w.ID] = known
 	default:
-		h.byID[w.ID] = &heldWebhook{account: w.Account, id: w.ID, until: w.Hold}
+		byID[w.ID] = &heldWebhook{account: w.Account, id: w.ID, until: w.Hold}
 	}
 }
 
-// release forgets a webhook that is not held any more. Its deliveries may be the
-// oldest that are due.
-func (h *holds) release(id string) {
-	if h.byID[id] != nil {
-		delete(h.byID, id)
-		h.front = Cursor{}
+// adopt takes over what was read of all webhooks.
+func (h *holds) adopt() {
+	if h.byID == nil {
+		h.asked = h.began
 	}
+	h.byID, h.next, h.read, h.front = h.next, nil, h.began, Cursor{}
 }
 
 // countHeld counts what held webhooks have, those first whose count is oldest.

@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -175,4 +176,50 @@ func TestABacklogThatCannotBeCountedIsAnError(t *testing.T) {
 		store.set(func(s *gatedStore) { s.failing = false })
 		assert.Equal(t, webhook.Backlog{Parked: 1}, r.backlog())
 	})
+}
+
+// A reading of all webhooks that takes longer than its caller has goes on with
+// the next call.
+func TestABacklogOfMoreWebhooksThanOneCallReads(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r, store := newFaultyRig(t, nil)
+		r.put(func(w *webhook.Webhook) { paused(w); w.ID, w.Account = "0", "paused" })
+		for i := range 1300 {
+			r.put(func(w *webhook.Webhook) { w.ID, w.Account = fmt.Sprintf("1%04d", i), "others" })
+		}
+		r.put(func(w *webhook.Webhook) { paused(w); w.ID, w.Account = "9", "paused" })
+		r.emit(eventOf("paused", "1"))
+		calls := 0
+		slow := &slowWebhooks{Store: store, answers: func() error {
+			if calls++; calls%2 == 0 {
+				return errDown
+			}
+			return nil
+		}}
+		d, err := webhook.New(slow, nil, nil)
+		require.NoError(t, err)
+		var b webhook.Backlog
+		for range 10 {
+			if b, err = d.Backlog(r.ctx); err == nil {
+				break
+			}
+			require.ErrorIs(t, err, errDown)
+		}
+		require.NoError(t, err)
+		assert.Equal(t, webhook.Backlog{Parked: 2}, b)
+		assert.Less(t, calls, 10, "what was read is not read again")
+	})
+}
+
+// slowWebhooks is a store of which readings of webhooks may fail.
+type slowWebhooks struct {
+	webhook.Store
+	answers func() error
+}
+
+func (s *slowWebhooks) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]webhook.Webhook, error) {
+	if err := s.answers(); err != nil {
+		return nil, err
+	}
+	return s.Store.Webhooks(ctx, q)
 }
