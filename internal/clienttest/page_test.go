@@ -12,7 +12,7 @@ import (
 )
 
 // TestThePageInABrowser runs testdata/page.js. With LISTHOOK_SCREENSHOTS, a
-// folder, it leaves pictures of every page there.
+// folder, it leaves pictures there of the pages that have no address of their own.
 func TestThePageInABrowser(t *testing.T) {
 	need(t, "chromium", "chromium")
 	chromium, err := exec.LookPath("chromium")

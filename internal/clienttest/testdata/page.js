@@ -1,39 +1,19 @@
-// Uses the page in a real browser as its visitors do, with scripts and
-// without, and checks its accessibility at two widths and in two colours.
+// Uses the page in a real browser as its visitors do, with scripts and without,
+// step by step. crawl.js follows what this does not.
 "use strict";
 const assert = require("node:assert/strict");
-const fs = require("node:fs");
-const path = require("node:path");
-const { chromium } = require("playwright-core");
+const { launch, open, accessible, layout, picture, problems } = require("./browser.js");
 
 const [base, receiver, executablePath, screenshots] = process.argv.slice(2);
-const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
-const problems = [];
 
-async function open(browser, options) {
-  const context = await browser.newContext(options);
-  const page = await context.newPage();
-  page.setDefaultTimeout(15000);
-  page.on("pageerror", (error) => problems.push(`script: ${error.message}`));
-  page.on("console", (message) => {
-    if (/Content Security Policy|Refused/.test(message.text())) problems.push(message.text());
-  });
-  return page;
-}
-
-// look checks what a page looks like to people and to their tools.
+// look looks at a page that has no address of its own.
 async function look(page, name) {
-  const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  if (sideways > 0) problems.push(`${name} is ${sideways} px too wide`);
-  if (screenshots) await page.screenshot({ path: path.join(screenshots, `${name.replace(/\W+/g, "-")}.png`), fullPage: true });
-  await page.evaluate(axe);
-  const result = await page.evaluate(() => axe.run({
-    runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"], resultTypes: ["violations"],
-  }));
-  assert.ok(result.passes.length > 10, "axe looked at the page");
-  for (const v of result.violations) {
-    problems.push(`${name}: ${v.id}: ${v.help}: ${v.nodes.map((node) => node.target.join(" ")).slice(0, 4).join(", ")}`);
+  for (const width of [390, 800, 1024, 1280]) {
+    await page.setViewportSize({ width, height: 900 });
+    for (const problem of await layout(page)) problems.push(`${name} at ${width} px: ${problem}`);
+    await picture(page, screenshots, `${name}-${width}`);
   }
+  await accessible(page, name);
 }
 
 const text = (page, selector) => page.locator(selector).first().innerText();
@@ -45,6 +25,8 @@ async function visit(page, scripts) {
   await page.getByLabel("URL").fill("http://192.168.0.1/hook");
   await page.getByRole("button", { name: "Add the webhook" }).click();
   assert.match(await text(page, "#Name-error"), /empty/);
+  if (scripts) await look(page, "errors");
+  assert.match(await page.evaluate(() => document.activeElement.textContent), /These fields need a look/, "who cannot see it is told");
   await page.getByLabel("Name").fill("Shop <b>sync</b>");
   await page.getByRole("button", { name: "Add the webhook" }).click();
   assert.match(await text(page, "#URL-error"), /address/i);
@@ -153,45 +135,84 @@ async function keyboard(page) {
   assert.notEqual(await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle), "none");
 }
 
+// conflict has two people edit a webhook at the same time.
+async function conflict(page) {
+  await page.goto(base + "/");
+  await page.getByRole("link", { name: "Edit CRM" }).click();
+  await page.waitForURL(/\/edit$/);
+  const other = await page.context().newPage();
+  await other.goto(page.url());
+  await other.getByLabel("Name").fill("Till");
+  await other.getByLabel("Campaign Shared").check();
+  await other.getByRole("button", { name: "Save" }).click();
+  await other.waitForURL(/done=saved/);
+  await other.close();
+
+  await page.getByLabel("Name").fill("Shop");
+  await page.getByLabel("Headers").fill("X-Shop: 8");
+  await page.getByRole("button", { name: "Save" }).click();
+  assert.match(await text(page, ".notice"), /Somebody else changed this webhook meanwhile/);
+  await look(page, "conflict");
+  const group = (name) => page.getByRole("group", { name });
+  assert.equal(await group("Events").getByLabel("As it is now").isChecked(), true, "only the other changed it");
+  assert.equal(await group("Headers").getByLabel("As you have it").isChecked(), true, "only this form changes it");
+  await page.getByRole("button", { name: "Save" }).click();
+  assert.equal(await page.getByRole("button", { name: "Save" }).count(), 1, "the browser asks for the name's choice");
+  await group("Name").getByLabel("As you have it").check();
+  await page.getByRole("button", { name: "Save" }).click();
+  assert.equal(await text(page, ".notice"), "The webhook was saved.");
+  assert.equal(await text(page, "h1 bdi"), "Shop");
+  assert.match(await text(page, ".facts"), /Campaign Shared/);
+  assert.match(await text(page, ".facts"), /X-Shop/);
+}
+
+// session has a session end in the middle of a form.
+async function session(page, scripts) {
+  const end = () => page.request.get(new URL("/logout", base).href);
+  await page.goto(base + "/add");
+  await page.getByLabel("Name").fill("Kept <b>name</b>");
+  await page.getByLabel("URL").fill(receiver + "/kept");
+  await page.getByLabel("Link Clicked").uncheck();
+  await end();
+  await page.getByRole("button", { name: "Add the webhook" }).click();
+  assert.match(await text(page, "main"), /what you typed is kept on this page/);
+  if (scripts) await look(page, "login");
+  await page.getByRole("button", { name: "Send it again" }).click();
+  assert.match(await text(page, "main"), /what you typed is kept on this page/, "still without a session");
+  const [login] = await Promise.all([page.waitForEvent("popup"), page.getByRole("link", { name: "Log in in a new tab" }).click()]);
+  await login.getByRole("heading", { name: "You are logged in" }).waitFor();
+  if (scripts) await look(login, "resume");
+  assert.equal(await login.getByRole("link", { name: "Overview" }).evaluate((a) => a.href), base + "/");
+  await login.close();
+  await page.getByRole("button", { name: "Send it again" }).click();
+  assert.match(await text(page, "#key"), /^whsec_/);
+  await page.getByRole("link", { name: "Send a test" }).click();
+  assert.equal(await text(page, "h1 bdi"), "Kept <b>name</b>");
+  assert.doesNotMatch(await text(page, ".facts"), /Link Clicked/);
+
+  await end();
+  await page.getByRole("button", { name: "Send", exact: true }).click();
+  await page.getByText("Log in in a new tab").waitFor();
+  await end();
+  await page.goto(base + "/deliveries?state=failed");
+  assert.equal(page.url(), base + "/deliveries?state=failed", "the login leads back");
+}
+
 (async () => {
-  const browser = await chromium.launch({
-    executablePath,
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
+  const browser = await launch(executablePath);
   const fresh = (name) => ({ extraHTTPHeaders: { "X-Account": name } });
-  await visit(await open(browser, fresh("scripts")), true);
-  await visit(await open(browser, { ...fresh("plain"), javaScriptEnabled: false }), false);
+  const scripted = await open(browser, fresh("scripts"));
+  await visit(scripted, true);
+  await session(scripted, true);
+  const plain = await open(browser, { ...fresh("plain"), javaScriptEnabled: false });
+  await visit(plain, false);
+  await session(plain, false);
   const page = await open(browser, {});
   await follow(page);
   await pause(page);
   await operate(page);
+  await conflict(page);
   await keyboard(page);
-
-  await page.goto(base + "/");
-  const hook = await page.getByRole("link", { name: "Flaky", exact: true }).getAttribute("href");
-  await page.goto(base + "/deliveries?state=pending");
-  const delivery = await page.getByRole("row").nth(1).getByRole("link").getAttribute("href");
-  const id = hook.split("/").pop();
-  const pages = {
-    overview: "", webhook: hook, add: "add", edit: `${hook}/edit`, delete: `${hook}/delete`, off: `${hook}/off`, resend: `${hook}/resend`,
-    log: "deliveries", delivery, explain: "explain?event=open&source=public&list=12", samples: "samples",
-    operator: "operator", "operator webhook": `operator/webhook?account=acme&id=${id}`, error: "nothing",
-  };
-  for (const [screen, viewport] of [["desktop", { width: 1280, height: 900 }], ["phone", { width: 390, height: 844 }]]) {
-    for (const colorScheme of ["light", "dark"]) {
-      const page = await open(browser, { viewport, colorScheme });
-      for (const [name, address] of Object.entries(pages)) {
-        await page.goto(new URL(address, base + "/").href);
-        await look(page, `${name} ${screen} ${colorScheme}`);
-      }
-      await page.goto(base + "/add");
-      await page.getByLabel("Campaign Opened").uncheck();
-      await page.getByRole("button", { name: "Add the webhook" }).click();
-      await page.locator("#Name-error").waitFor();
-      await look(page, `errors ${screen} ${colorScheme}`);
-      await page.context().close();
-    }
-  }
   await browser.close();
   assert.deepEqual(problems, []);
 })().catch((error) => { console.error(error); process.exit(1); });
