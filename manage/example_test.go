@@ -28,7 +28,10 @@ func ExampleHandler() {
 	h, err := manage.Handler(dispatcher, &manage.Options{
 		Session: func(r *http.Request) (manage.Access, error) {
 			cookie, err := r.Cookie("session") // the app's own login
-			return manage.Access{Account: "acme", Manage: err == nil && cookie.Value == "ann"}, nil
+			if err != nil {
+				return manage.Access{}, manage.ErrNoSession
+			}
+			return manage.Access{Account: "acme", Manage: cookie.Value == "ann"}, nil
 		},
 		Key: func(_ context.Context, key string) (manage.Access, error) {
 			account, ok := accounts[sha256.Sum256([]byte(key))]

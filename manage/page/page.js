@@ -45,6 +45,9 @@ for (const form of document.querySelectorAll("form[data-replace]")) {
       if (response.status === 401) return form.submit(); // the page to log in says how to go on
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
       const answer = page.getElementById(form.dataset.replace)?.querySelector("[aria-live]") ?? page.querySelector("main .card");
+      for (const link of answer.querySelectorAll("[href]")) { // they are relative to another address
+        link.href = new URL(link.getAttribute("href"), response.url).href;
+      }
       place.replaceChildren(...document.importNode(answer, true).childNodes);
     } catch {
       place.textContent = "The test could not be sent: is there a connection?";

@@ -198,6 +198,17 @@ async function session(page, scripts) {
   assert.equal(page.url(), base + "/deliveries?state=failed", "the login leads back");
 }
 
+// gone has a webhook deleted while somebody looks at it.
+async function gone(page) {
+  await page.goto(base + "/");
+  await page.getByRole("link", { name: "Flaky", exact: true }).click();
+  await page.getByRole("heading", { name: "Send a test" }).waitFor();
+  await page.request.post(page.url() + "/delete");
+  await page.getByRole("button", { name: "Send", exact: true }).click();
+  const link = page.locator("#test").getByRole("link", { name: "All webhooks" });
+  assert.equal(await link.evaluate((a) => a.href), base + "/", "what stands in another page's place leads to where it did");
+}
+
 (async () => {
   const browser = await launch(executablePath);
   const fresh = (name) => ({ extraHTTPHeaders: { "X-Account": name } });
@@ -213,6 +224,7 @@ async function session(page, scripts) {
   await operate(page);
   await conflict(page);
   await keyboard(page);
+  await gone(page);
   await browser.close();
   assert.deepEqual(problems, []);
 })().catch((error) => { console.error(error); process.exit(1); });
