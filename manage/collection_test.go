@@ -92,6 +92,27 @@ func TestCollectionsOfTheApps(t *testing.T) {
 		}
 	})
 
+	t.Run("each account has its own", func(t *testing.T) {
+		r := newRig(t, func(o *Options) {
+			o.Fields = func(_ context.Context, account string) ([]Field, error) {
+				return []Field{{ID: account, Title: account}}, nil
+			}
+			o.Campaigns = func(_ context.Context, account string) ([]Campaign, error) {
+				return []Campaign{{ID: account, Name: account}}, nil
+			}
+		})
+		for _, key := range []string{"fields", "campaigns"} {
+			for who, account := range map[string]string{"ann": "acme", "eve": "evil"} {
+				_, object := r.object(who, "/api/3/"+key)
+				assert.Equal(t, account, object[key].([]any)[0].(map[string]any)["id"])
+				status, _ := r.object(who, "/api/3/"+key+"/"+account)
+				assert.Equal(t, 200, status)
+			}
+			status, _ := r.object("eve", "/api/3/"+key+"/acme")
+			assert.Equal(t, 404, status)
+		}
+	})
+
 	t.Run("a wrong key is refused", func(t *testing.T) {
 		for _, target := range []string{"fields", "campaigns", "lists", "users/me", "fields/7", "campaigns/34", "fields/", "lists/12"} {
 			for _, key := range []string{"", "wrong"} {
