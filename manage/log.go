@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/internal/netguard"
 )
 
 // A logView is the delivery log with its filters.
@@ -220,7 +221,7 @@ func (v *visit) deliveryView() error {
 // differs between attempts is said with each.
 func requestHead(w webhook.Webhook, d webhook.Delivery) []string {
 	host, target := "", w.URL
-	if u, err := url.Parse(w.URL); err == nil {
+	if u, refused := netguard.Normalize(w.URL); refused == nil {
 		host, target = u.Host, u.RequestURI()
 	}
 	head := []string{

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/internal/netguard"
 )
 
 // The operator sees which receivers fail and what waits, in all accounts.
@@ -198,11 +199,11 @@ func (v *visit) operatorWebhook() error {
 	}{w, v.statusOf(w, newest), hostOf(w.URL), held(w), pending, lines})
 }
 
-// hostOf is as much of a customer's URL as the operator needs: the rest may be
-// a key.
+// hostOf is as much of a customer's URL as the operator needs: the host that
+// requests go to. The rest may be a key.
 func hostOf(rawURL string) string {
-	u, err := url.Parse(rawURL)
-	if err != nil {
+	u, refused := netguard.Normalize(rawURL)
+	if refused != nil {
 		return ""
 	}
 	return u.Host

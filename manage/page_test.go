@@ -567,6 +567,17 @@ func TestADeliveryShowsWhatWasSentAndAnswered(t *testing.T) {
 	assert.Contains(t, r.as("ann", "/deliveries/"+d.ID, nil).Body.String(), "Try now")
 }
 
+func TestADeliveryShowsTheURLThatRequestsGoTo(t *testing.T) {
+	r := newRig(t)
+	w := r.put(func(w *webhook.Webhook) { w.URL = "https://BÜCHER.example:443/hook?name=My shop" })
+	d := r.emit("e1")
+	body := r.as("ann", "/deliveries/"+d.ID, nil).Body.String()
+	assert.Contains(t, body, "POST /hook?name=My%20shop HTTP/1.1")
+	assert.Contains(t, body, "Host: xn--bcher-kva.example\n")
+	assert.Contains(t, r.as("ann", "/webhooks/"+w.ID, nil).Body.String(), "https://BÜCHER.example:443/hook?name=My shop", "its owner reads what he wrote")
+	assert.Equal(t, "xn--bcher-kva.example", hostOf(w.URL), "the operator reads where it leads")
+}
+
 func TestWhatWasSentInATimeIsResent(t *testing.T) {
 	r := newRig(t)
 	w := r.put(nil)
