@@ -103,6 +103,11 @@ func (d *Dispatcher) eraseWebhook(ctx context.Context, w Webhook) error {
 // eraseDeliveries erases those that q and which select, oldest first.
 func (d *Dispatcher) eraseDeliveries(ctx context.Context, q DeliveryQuery, which func(Delivery) bool, reason string) (n int, err error) {
 	q.Oldest, q.Limit = true, eraseRows
+	defer func() {
+		if n == 0 && err == nil {
+			err = d.confirmed(ctx)
+		}
+	}()
 	for {
 		ds, err := d.store.Deliveries(ctx, q)
 		if err != nil || len(ds) == 0 {
@@ -116,6 +121,15 @@ func (d *Dispatcher) eraseDeliveries(ctx context.Context, q DeliveryQuery, which
 		last := ds[len(ds)-1]
 		q.After = Cursor{Created: last.Created, ID: last.ID}
 	}
+}
+
+// confirmed returns nil once everything that the store shows is durable. Who
+// finds that there is nothing to do may find what an earlier call did, whose
+// commit was canceled while it waited for a replica. A change that is not made
+// is no sooner reported as such.
+func (d *Dispatcher) confirmed(ctx context.Context) error {
+	_, err := d.store.Apply(ctx, []Change{{ID: "none", Lease: -1, State: StateCanceled, Due: now()}})
+	return err
 }
 
 // eraseAll erases those of ds that which selects. What somebody else changed

@@ -320,6 +320,9 @@ func (d *Dispatcher) DropPending(ctx context.Context, account, webhook string) (
 	}
 	n, err = d.cancelWaiting(ctx, w, "Canceled: what waited for the webhook was dropped.")
 	d.keeping.forget(webhook)
+	if n == 0 && err == nil {
+		err = d.confirmed(ctx)
+	}
 	return n, wrap("DropPending", err)
 }
 

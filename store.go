@@ -35,6 +35,11 @@ type Outbox interface {
 // changes nothing and returns an error; one that returns an error for another
 // reason may have been carried out, but never by halves.
 //
+// What a call reports is durable, whoever stored it: a delivery that Enqueue
+// found stored before, a change that Apply did not make, a version that
+// PutWebhook conflicts with. Where commits wait for replicas, and may be seen
+// before these have them, such a call waits too.
+//
 // The package storetest checks a Store against every rule said here.
 type Store interface {
 	Outbox

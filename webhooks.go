@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -88,6 +89,9 @@ func (d *Dispatcher) PutWebhook(ctx context.Context, w Webhook) (Webhook, error)
 			return nil
 		})
 	}
+	if errors.Is(err, ErrConflict) {
+		err = cmp.Or(d.confirmed(ctx), err)
+	}
 	return w, wrap("PutWebhook", err)
 }
 
@@ -160,6 +164,9 @@ func (d *Dispatcher) DeleteWebhook(ctx context.Context, account, id string) erro
 		w.Secrets, w.Headers, w.Sealed = nil, nil, nil
 		return nil
 	})
+	if errors.Is(err, ErrNotFound) {
+		err = cmp.Or(d.confirmed(ctx), err)
+	}
 	return wrap("DeleteWebhook", err)
 }
 

@@ -87,6 +87,7 @@ func short(t *testing.T) (context.Context, context.CancelFunc) {
 func TestPostgresWithASynchronousStandby(t *testing.T) {
 	c := newCluster(t)
 	t.Run("what no standby has is not acknowledged", func(t *testing.T) { whatNoStandbyHasIsNotAcknowledged(t, c) })
+	t.Run("nor what an earlier call did", func(t *testing.T) { whatAnEarlierCallDidIsNotAcknowledged(t, c) })
 	t.Run("nor is a canceled wait", func(t *testing.T) { aCanceledWaitIsNotAcknowledged(t, c) })
 	t.Run("settings that lose events are refused", func(t *testing.T) { settingsThatLoseEventsAreRefused(t, c) })
 	t.Run("a frozen primary is told of", func(t *testing.T) { aFrozenPrimaryIsToldOf(t, c) })
@@ -169,6 +170,58 @@ func whatNoStandbyHasIsNotAcknowledged(t *testing.T, c *cluster) {
 				if d.State == webhook.StatePending && d.Lease > 0 {
 					t.Errorf("%s was leased %d times for nobody: it would come to be taken for what its processes die of", d.EventID, d.Lease)
 				}
+			}
+		})
+	}
+}
+
+// Who finds that there is nothing left to do may find what only the primary has.
+func whatAnEarlierCallDidIsNotAcknowledged(t *testing.T, c *cluster) {
+	for _, s := range clusterStores {
+		t.Run(s.name, func(t *testing.T) {
+			h := migrated(t, s.open(t, c.schema()))
+			e := newEmitter(t, h.store, hangs)
+			later := newEmitter(t, h.store, 0)
+			add := func(name string) webhook.Webhook {
+				w, err := later.PutWebhook(t.Context(), webhook.Webhook{
+					Name: name, URL: "https://receiver.example/", Events: webhook.EventTypes(), Sources: webhook.Sources(),
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return w
+			}
+			edited, deleted, dropped := add("edited"), add("deleted"), add("dropped")
+			if err := later.Emit(t.Context(), happened("e1")); err != nil {
+				t.Fatal(err)
+			}
+			c.freezeStandby()
+			defer c.thaw()
+			edited.Name = "another"
+			for _, call := range []struct {
+				what string
+				make func(context.Context) error
+			}{
+				{"an edit", func(ctx context.Context) error { _, err := e.PutWebhook(ctx, edited); return err }},
+				{"a deletion", func(ctx context.Context) error { return e.DeleteWebhook(ctx, "", deleted.ID) }},
+				{"a drop", func(ctx context.Context) error { _, err := e.DropPending(ctx, "", dropped.ID); return err }},
+				{"an erasure", func(ctx context.Context) error { _, err := e.EraseSubscriber(ctx, "", "1", ""); return err }},
+			} {
+				for range 3 {
+					ctx, cancel := short(t)
+					err := call.make(ctx)
+					if err == nil || errors.Is(err, webhook.ErrNotFound) || errors.Is(err, webhook.ErrConflict) {
+						t.Errorf("%s was acknowledged (%v) that no standby has", call.what, err)
+					}
+					cancel()
+				}
+			}
+			c.thaw()
+			if err := later.DeleteWebhook(t.Context(), "", deleted.ID); !errors.Is(err, webhook.ErrNotFound) {
+				t.Errorf("it was deleted before: %v", err)
+			}
+			if n, err := later.EraseSubscriber(t.Context(), "", "1", ""); n != 0 || err != nil {
+				t.Errorf("it was erased before: %d, %v", n, err)
 			}
 		})
 	}
