@@ -192,13 +192,13 @@ func (g *galeraCluster) testEmitTx(t *testing.T) {
 			for round := range rounds {
 				id := fmt.Sprintf("%d-%d", w, round)
 				err := inTx(ctx, h, func(tx transaction) error {
-					if err := tx.exec(ctx, `insert into done values ('`+id+`')`); err != nil {
+					if err := tx.exec(ctx, `update app set n = n + 1 where id = 1`); err != nil {
 						return err
 					}
 					if _, err := tx.Enqueue(ctx, []webhook.Delivery{delivery(id)}); err != nil {
 						return err
 					}
-					return tx.exec(ctx, `update app set n = n + 1 where id = 1`)
+					return tx.exec(ctx, `insert into done values ('`+id+`')`)
 				})
 				var number *mysql.MySQLError
 				mu.Lock()
