@@ -36,6 +36,8 @@ func (d *Dispatcher) try(f *flight) fate {
 		return dropped
 	case !f.slot.AcquireHost(t.host):
 		return waits
+	case d.outages.holdsBack(f.WebhookID, d.opts.Timeout):
+		f.giveBack(due(f.Type, now()))
 	case t.Health.failing():
 		return d.tryProbe(f, t, leaseEnd)
 	default:
@@ -104,6 +106,7 @@ func (d *Dispatcher) attemptOnce(f *flight, t *target, leaseEnd time.Time) {
 	}
 	f.slot.Sent()
 	a := d.post(ctx, t, &f.Delivery, leaseEnd)
+	d.noteOutage(f.WebhookID, &a)
 
 	switch {
 	case a.delivered():
@@ -111,13 +114,16 @@ func (d *Dispatcher) attemptOnce(f *flight, t *target, leaseEnd time.Time) {
 		f.after = d.see(t, a.seen(t, f.probe))
 	case a.cut:
 		f.giveBack(f.dueAgain())
+	case a.ours && time.Since(f.Created) < ownFailures:
+		f.giveBack(due(f.Type, now()))
+		f.change.Log = &a.Attempt
 	case a.Status == http.StatusGone:
 		f.fail(&a.Attempt)
 		f.after = func() { d.switchOff(t.Webhook, "The receiver answered 410 Gone.", a.seen(t, f.probe)) }
 	default:
 		d.failed(f, t, a)
 	}
-	f.slot.Finish(a.delivered() || a.cut, a.delivered() && f.after == nil)
+	f.slot.Finish(a.delivered() || a.cut || a.ours, a.delivered() && f.after == nil)
 	if ended != nil {
 		told := a.Attempt
 		d.guard("Hooks.Attempt", func() { ended(told) })

@@ -120,7 +120,8 @@ func TestAnAttemptThatAHookCancelsSaysSo(t *testing.T) {
 		r.emit(open("e1"))
 		synctest.Wait()
 		d := r.log()[0]
-		assert.Equal(t, webhook.StateFailed, d.State)
+		assert.Equal(t, webhook.StatePending, d.State)
+		assert.Zero(t, d.Attempts)
 		assert.Equal(t, "sender", d.Log[0].Failure())
 		assert.Equal(t, "The sender cut the attempt short, which is no fault of the receiver's.", d.Log[0].Reason)
 	})

@@ -202,7 +202,7 @@ func newGuardedTransport(g *netguard.Guard, d *egress.Dialer) *guardedTransport 
 		forward.DialTLSContext = d.DialContext // to a proxy of https, with TLS
 	}
 	return &guardedTransport{
-		guard: g, proxied: d.Proxy != nil,
+		guard: g, proxied: d.Proxy != nil, tls: d.TLS,
 		transport: t, fresh: withoutIdle(t), forward: forward, freshForward: withoutIdle(forward),
 	}
 }
@@ -248,6 +248,7 @@ func speaksPlainHTTP1(rt http.RoundTripper) bool {
 type guardedTransport struct {
 	guard     *netguard.Guard
 	proxied   bool
+	tls       *tls.Config // may be nil
 	transport *http.Transport
 	fresh     *http.Transport // for requests that are to have a connection of their own
 

@@ -138,17 +138,22 @@ func (d *Dispatcher) refresh() {
 // claim leases what there is room for and begins with it. It returns the
 // webhook that had the last turn.
 func (d *Dispatcher) claim(after string) string {
+	most := d.outages.claimable(groupRows)
+	if most == 0 {
+		return after
+	}
 	r := d.limiter.Reserve(groupRows)
 	if r.Limit == 0 {
 		return after
 	}
+	d.outages.leaveOut(r.Room)
 	ctx, cancel := d.bounded(d.settling)
 	defer cancel()
 	until := d.leaseEnd()
 	var ds []Delivery
 	err := d.vitals.ask(func() (err error) {
 		ds, err = d.store.Claim(ctx, Claim{
-			Now: now(), Until: until, After: after, Limit: r.Limit, Each: r.Each, Room: r.Room,
+			Now: now(), Until: until, After: after, Limit: min(r.Limit, most), Each: r.Each, Room: r.Room,
 		})
 		return err
 	})

@@ -45,6 +45,8 @@ type Dispatcher struct {
 	timers      sync.Pool    // of *time.Timer, for Emit
 	idle        chan *flight // to goroutines that wait for an attempt to make
 
+	outages        outages
+	resolved       atomic.Int64  // when a name server last answered, in Unix seconds
 	waitingWorkers atomic.Int64  // goroutines that receive from idle
 	woken          chan struct{} // asks for a claim
 

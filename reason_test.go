@@ -265,8 +265,8 @@ func TestEveryTimeoutSaysWhatTookTooLong(t *testing.T) {
 	}{
 		"looking up the name": {
 			url:    func(*testing.T) string { return "http://receiver.example/" },
-			client: resolving(t, noAnswer),
-			reason: "Looking up the host name of the URL took too long: check its DNS servers.",
+			client: resolving(t, noAnswer), // about no name
+			reason: "The sender could not make the request, which is no fault of the receiver's.",
 		},
 		"connecting": {
 			url:    func(t *testing.T) string { return answering(t, webhooktest.Status(200)) },
@@ -324,10 +324,10 @@ func TestEveryFailureToConnectSaysWhatToDo(t *testing.T) {
 		"another failure": {
 			url: running,
 			client: &http.Client{Transport: &http.Transport{DialContext: (&net.Dialer{
-				Control: func(string, string, syscall.RawConn) error { return syscall.EPERM },
+				Control: func(string, string, syscall.RawConn) error { return syscall.EPROTO },
 			}).DialContext}},
 			reason: "The connection to the receiver failed: check that its server can be reached from the Internet.",
-			detail: "not permitted",
+			detail: "protocol error",
 		},
 		"an unknown name": {
 			url:    "http://receiver.example/",
@@ -356,7 +356,7 @@ func TestEveryFailureToConnectSaysWhatToDo(t *testing.T) {
 		"a proxy that does not run": {
 			url:    running,
 			client: webhook.NewClient(&webhook.ClientOptions{AllowHosts: []string{"127.0.0.1"}, Proxy: nowhere}),
-			reason: "The sender's own proxy failed, which is no fault of the receiver's.",
+			reason: "The sender could not make the request, which is no fault of the receiver's.",
 			detail: "proxyconnect",
 		},
 	} {

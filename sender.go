@@ -22,6 +22,9 @@ type answer struct {
 	hold time.Duration // the receiver asked to be left alone for so long
 	cut  bool          // we cut it short, so it counts for nothing
 	ours bool          // it says nothing about the receiver
+
+	scope diagnose.Scope // of what is ours
+	cause string         // of it, for the operator
 }
 
 func (a *answer) delivered() bool { return a.Status >= 200 && a.Status < 300 }
@@ -48,10 +51,9 @@ func (d *Dispatcher) post(ctx context.Context, t *target, del *Delivery, leaseEn
 	defer func() {
 		if p := recover(); p != nil {
 			d.opts.Logger.Error("webhook: the HTTP client panicked", "panic", fmt.Sprint(p))
-			failure := diagnose.Sender("panic: " + fmt.Sprint(p))
+			failure := diagnose.Sender("the HTTP client panicked", "panic: "+fmt.Sprint(p))
 			a.Detail = failure.Detail
 			if a.Status == 0 {
-				a.ours = true
 				a.explain(failure)
 			}
 		}
@@ -63,6 +65,16 @@ func (d *Dispatcher) post(ctx context.Context, t *target, del *Delivery, leaseEn
 	if err != nil && !t.NoRetry && x.trace.Resendable(ctx, err) {
 		a.Resends = 1
 		resp, err = d.transport.RoundTrip(x.bindAgain(req))
+	}
+	if x.trace.LookedUp() {
+		d.resolved.Store(time.Now().Unix())
+	}
+	if err == nil && (resp == nil || resp.StatusCode < 100 || resp.StatusCode > 999) {
+		if resp != nil && resp.Body != nil {
+			_ = resp.Body.Close()
+		}
+		a.explain(diagnose.Sender("the HTTP client returned no answer and no error", "the HTTP client returned neither an error nor an answer with a status"))
+		return a
 	}
 	if err == nil && resp.Body == nil { // some transports of tests leave it out
 		resp.Body = http.NoBody
@@ -76,7 +88,7 @@ func (d *Dispatcher) post(ctx context.Context, t *target, del *Delivery, leaseEn
 			return a
 		}
 		a.cut = diagnose.CutShort(ctx)
-		a.explain(x.trace.Explain(ctx, err, d.opts.Timeout))
+		a.explain(x.trace.Explain(ctx, err, d.opts.Timeout, d.facts(req, err)))
 		return a
 	}
 	defer resp.Body.Close()
@@ -106,6 +118,7 @@ func explainSettings(err error) string {
 // explain notes why there was no answer.
 func (a *answer) explain(f diagnose.Failure) {
 	a.Code, a.Reason, a.Detail = string(f.Code), f.Sentence, f.Detail
+	a.ours, a.scope, a.cause = f.Scope != diagnose.ScopeNone, f.Scope, f.Cause
 }
 
 // An exchange is one attempt's use of the transport.

@@ -14,6 +14,13 @@ type Status struct {
 	Waiting  int       // deliveries that are held until there is room for an attempt
 	Answered time.Time // when the store last carried out a Claim or Apply; zero: not yet
 	Lanes    []Lane    // by WebhookID
+
+	// Outage is why nothing can be sent, when that is a failure of the sender's
+	// own, such as a proxy that does not run; "": no such failure is known. It
+	// holds no address. Paused is how many webhooks are attempted only now and
+	// then, because of such a failure that may concern them alone.
+	Outage string
+	Paused int
 }
 
 // A Lane is what a Dispatcher has under way for a webhook that has something
@@ -32,6 +39,7 @@ func (d *Dispatcher) Status() Status {
 	for _, q := range l.Queues {
 		s.Lanes = append(s.Lanes, Lane{WebhookID: q.Webhook, Attempts: q.Attempts, Waiting: q.Waiting, Limit: q.Limit})
 	}
+	s.Outage, s.Paused = d.outages.status()
 	d.vitals.mu.Lock()
 	defer d.vitals.mu.Unlock()
 	s.Answered = d.vitals.answered
@@ -40,8 +48,8 @@ func (d *Dispatcher) Status() Status {
 
 // Ready returns nil while the Dispatcher delivers, else an error that says why
 // it does not: it was not started, it was shut down, the store has not answered
-// for longer than three polls and five seconds, or the loop that claims
-// deliveries has stopped. It asks nothing of the store, so that it may be called
+// for longer than three polls and five seconds, the loop that claims deliveries
+// has stopped, or nothing can be sent (see Status.Outage). It asks nothing of the store, so that it may be called
 // as often as wanted; a process that only emits is never ready.
 func (d *Dispatcher) Ready() error {
 	d.mu.Lock()
@@ -52,6 +60,9 @@ func (d *Dispatcher) Ready() error {
 		return errors.New("webhook: the Dispatcher was not started")
 	case d.stopped():
 		return errors.New("webhook: the Dispatcher was shut down")
+	}
+	if outage, _ := d.outages.status(); outage != "" {
+		return errors.New("webhook: nothing can be sent: " + outage)
 	}
 	return d.vitals.ready(max(3*d.opts.PollInterval, 5*time.Second), d.opts.StoreTimeout)
 }

@@ -125,7 +125,7 @@ type Attempt struct {
 //	tls, tls_timeout                           of the handshake
 //	send_timeout, answer_timeout
 //	reset, closed, not_http, head_invalid, head_too_large, broken
-//	proxy, sender                              no fault of the receiver's
+//	sender                                     a failure of the sender's own
 //	canceled, given_up                         no attempt was made
 //
 // It is "" when the attempt did not fail, and "other" for one that has no Code:

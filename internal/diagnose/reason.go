@@ -48,7 +48,6 @@ const (
 	CodeHeadInvalid          Code = "head_invalid"
 	CodeHeadTooLarge         Code = "head_too_large"
 	CodeBroken               Code = "broken"
-	CodeProxy                Code = "proxy"    // no fault of the receiver's
 	CodeSender               Code = "sender"   // no fault of the receiver's
 	CodeCanceled             Code = "canceled" // no attempt was made
 	CodeGivenUp              Code = "given_up" // no attempt was made
@@ -59,6 +58,9 @@ type Failure struct {
 	Code     Code
 	Sentence string // for the customer
 	Detail   string // for the operator only: it may hold addresses
+
+	Scope Scope
+	Cause string // of a failure of the sender's, for its log: without an address
 }
 
 // Sentences of the sender's own failures.
@@ -68,11 +70,13 @@ const (
 )
 
 // Sender returns the Failure of a request that the sender could not make.
-func Sender(detail string) Failure { return Failure{CodeSender, senderFailed, Clean(detail)} }
+func Sender(cause, detail string) Failure {
+	return Failure{CodeSender, senderFailed, Clean(detail), ScopeWebhook, cause}
+}
 
 // Explain says why an attempt that t followed ended with err instead of an
 // answer. ctx is the request's context, and timeout the attempt's time.
-func (t *Trace) Explain(ctx context.Context, err error, timeout time.Duration) Failure {
+func (t *Trace) Explain(ctx context.Context, err error, timeout time.Duration, facts Facts) Failure {
 	for {
 		var wrapped *url.Error // its text holds the URL
 		if !errors.As(err, &wrapped) {
@@ -80,13 +84,22 @@ func (t *Trace) Explain(ctx context.Context, err error, timeout time.Duration) F
 		}
 		err = wrapped.Err
 	}
-	code, sentence := t.explain(ctx, err, timeout)
 	detail := err.Error()
+	if !CutShort(ctx) {
+		if scope, cause := t.fault(ctx, err, facts); scope != ScopeNone {
+			sentence := senderFailed
+			if cause == causeCanceled {
+				sentence = senderCut
+			}
+			return Failure{CodeSender, sentence, Clean(detail), scope, cause}
+		}
+	}
+	code, sentence := t.explain(ctx, err, timeout)
 	var refused refusal
 	if errors.As(err, &refused) && code == CodeAddress {
 		detail = refused.Detail()
 	}
-	return Failure{code, sentence, Clean(detail)}
+	return Failure{Code: code, Sentence: sentence, Detail: Clean(detail)}
 }
 
 // A refusal is an error around a *netguard.Refusal. Detail tells the operator
@@ -184,10 +197,7 @@ func explainTimeout(at phase, limit time.Duration) (Code, string) {
 // explainConnecting says why there was no connection.
 func explainConnecting(err error) (Code, string) {
 	var lookup *net.DNSError
-	var op *net.OpError
 	switch {
-	case errors.As(err, &op) && op.Op == "proxyconnect":
-		return CodeProxy, "The sender's own proxy failed, which is no fault of the receiver's."
 	case errors.As(err, &lookup) && lookup.IsNotFound:
 		return CodeLookup, "The host name of the URL was not found: check its spelling and its DNS records."
 	case errors.As(err, &lookup):

@@ -37,7 +37,7 @@ func TestAFailureHasACode(t *testing.T) {
 		{"refused", t.Context(), syscall.ECONNREFUSED, phaseConnect},
 		{"unreachable", t.Context(), syscall.EHOSTUNREACH, phaseConnect},
 		{"connect", t.Context(), errors.New("?"), phaseConnect},
-		{"proxy", t.Context(), &net.OpError{Op: "proxyconnect", Err: errors.New("?")}, phaseConnect},
+		{"sender", t.Context(), &net.OpError{Op: "proxyconnect", Err: errors.New("?")}, phaseConnect},
 		{"certificate_expired", t.Context(), x509.CertificateInvalidError{Reason: x509.Expired, Cert: &x509.Certificate{}}, phaseTLS},
 		{"certificate", t.Context(), x509.CertificateInvalidError{Reason: x509.Expired, Cert: &x509.Certificate{NotBefore: time.Now().Add(time.Hour)}}, phaseTLS},
 		{"certificate", t.Context(), x509.CertificateInvalidError{}, phaseTLS},
@@ -55,7 +55,7 @@ func TestAFailureHasACode(t *testing.T) {
 	} {
 		var trace Trace
 		trace.at.Store(int32(c.at))
-		f := trace.Explain(c.ctx, c.err, time.Second)
+		f := trace.Explain(c.ctx, c.err, time.Second, Facts{ResolverWorks: true})
 		assert.Equal(t, Code(c.want), f.Code, f.Sentence)
 		assert.NotEmpty(t, f.Sentence)
 	}
@@ -70,7 +70,7 @@ func (refused) Detail() string { return "receiver.example: 127.0.0.1 is loopback
 
 func TestARefusalTellsTheOperatorTheAddressAndTheCustomerTheReason(t *testing.T) {
 	var trace Trace
-	f := trace.Explain(t.Context(), fmt.Errorf("around: %w", refused{}), time.Second)
+	f := trace.Explain(t.Context(), fmt.Errorf("around: %w", refused{}), time.Second, Facts{})
 	assert.Equal(t, "The URL has a host that is not public: webhooks are sent to public hosts on the usual ports only.", f.Sentence)
 	assert.Equal(t, "receiver.example: 127.0.0.1 is loopback", f.Detail)
 }

@@ -51,11 +51,21 @@ type Trace struct {
 	hooks httptrace.ClientTrace
 	at    atomic.Int32
 
+	handshakes atomic.Int32 // of TLS, begun
+
 	mu       sync.Mutex
 	conn     net.Conn // the request's; nil: it has none yet
 	reused   bool     // the connection was used before
 	wrote    bool     // the head was written to the connection, or to its buffer
 	answered bool     // a byte of an answer came
+	lookedUp bool     // the name server answered
+}
+
+// LookedUp reports whether a name server answered for the request.
+func (t *Trace) LookedUp() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.lookedUp
 }
 
 // HTTP1 reports whether the request's connection is known to speak HTTP/1.
@@ -150,6 +160,7 @@ func (t *Trace) enter(next phase) {
 // just when it was used again.
 func (t *Trace) restart() {
 	t.at.Store(int32(phaseConnection))
+	t.handshakes.Store(0)
 	t.connected(nil, false)
 }
 
@@ -172,10 +183,18 @@ func (t *Trace) note(happened *bool) {
 // longer its own.
 func (t *Trace) Hooks(leaseEnd time.Time, stop context.CancelCauseFunc) *httptrace.ClientTrace {
 	t.hooks = httptrace.ClientTrace{
-		GetConn:           func(string) { t.restart() },
-		DNSStart:          func(httptrace.DNSStartInfo) { t.enter(phaseLookup) },
-		ConnectStart:      func(string, string) { t.enter(phaseConnect) },
-		TLSHandshakeStart: func() { t.enter(phaseTLS) },
+		GetConn:  func(string) { t.restart() },
+		DNSStart: func(httptrace.DNSStartInfo) { t.enter(phaseLookup) },
+		ConnectStart: func(string, string) {
+			if t.phase() == phaseLookup {
+				t.note(&t.lookedUp)
+			}
+			t.enter(phaseConnect)
+		},
+		TLSHandshakeStart: func() {
+			t.handshakes.Add(1)
+			t.enter(phaseTLS)
+		},
 		GotConn: func(got httptrace.GotConnInfo) {
 			t.enter(phaseSend)
 			t.connected(got.Conn, got.Reused)

@@ -14,6 +14,8 @@ import (
 	"net"
 	"net/http/httptrace"
 	"net/url"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/listhook/webhook/internal/httpconn"
@@ -96,12 +98,37 @@ func (d *Dialer) handshake(ctx context.Context, raw net.Conn, host string) (*tls
 	config.NextProtos = []string{"http/1.1"}
 	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
 	defer cancel()
-	c := tls.Client(raw, config)
+	var unusable error // of the client's certificate
+	if get := config.GetClientCertificate; get != nil {
+		config.GetClientCertificate = func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			c, err := get(info)
+			unusable = err
+			return c, err
+		}
+	}
+	sending := &sendingConn{Conn: raw}
+	c := tls.Client(sending, config)
 	err := c.HandshakeContext(ctx)
-	if err != nil {
-		_ = raw.Close()
+	if err == nil {
+		return c, nil
+	}
+	_ = raw.Close()
+	// Before the first byte, only the configuration can fail.
+	if ctx.Err() == nil && (unusable != nil || !sending.began.Load() || strings.HasPrefix(err.Error(), "tls: failed to sign")) {
+		err = &ConfigError{err}
 	}
 	return c, err
+}
+
+// A sendingConn knows whether anything was sent.
+type sendingConn struct {
+	net.Conn
+	began atomic.Bool
+}
+
+func (c *sendingConn) Write(p []byte) (int, error) {
+	c.began.Store(true)
+	return c.Conn.Write(p)
 }
 
 // connect makes a connection to addr, through the proxy if there is one.
@@ -135,21 +162,21 @@ func (d *Dialer) connect(ctx context.Context, network, addr string) (net.Conn, e
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
-	return nil, asProxyError("the proxy did not connect to the receiver", err)
+	return nil, asProxyError("the proxy did not connect to the receiver", err, false)
 }
 
 // dialProxy connects to the proxy.
 func (d *Dialer) dialProxy(ctx context.Context) (net.Conn, error) {
 	c, err := d.Dial(ctx, "tcp", net.JoinHostPort(d.Proxy.Hostname(), d.proxyPort()))
 	if err != nil {
-		return nil, asProxyError("the proxy cannot be reached", err)
+		return nil, asProxyError("the proxy cannot be reached", err, true)
 	}
 	if d.Proxy.Scheme != "https" {
 		return c, nil
 	}
 	secure, err := d.handshake(ctx, c, d.Proxy.Hostname())
 	if err != nil {
-		return nil, asProxyError("the TLS handshake with the proxy failed", err)
+		return nil, asProxyError("the TLS handshake with the proxy failed", err, true)
 	}
 	return secure, nil
 }
@@ -171,6 +198,7 @@ func (d *Dialer) proxyPort() string {
 type ProxyError struct {
 	What string // in words without an address
 	Err  error  // may be nil
+	All  bool   // no receiver can be reached through it
 }
 
 // Error returns all that is known, addresses too.
@@ -185,13 +213,23 @@ func (e *ProxyError) Error() string {
 func (e *ProxyError) Unwrap() error { return e.Err }
 
 // asProxyError returns err as a *ProxyError, with words unless it has some.
-func asProxyError(what string, err error) error {
+func asProxyError(what string, err error, all bool) error {
 	var known *ProxyError
 	if errors.As(err, &known) {
 		return err
 	}
-	return &ProxyError{what, err}
+	return &ProxyError{what, err, all}
 }
+
+// A ConfigError is a TLS configuration that cannot be used: no handshake can
+// succeed with it, or none in which the receiver asks for a client's certificate.
+type ConfigError struct{ Err error }
+
+// Error tells what is wrong with it.
+func (e *ConfigError) Error() string { return "the TLS configuration cannot be used: " + e.Err.Error() }
+
+// Unwrap returns the error beneath.
+func (e *ConfigError) Unwrap() error { return e.Err }
 
 // A TargetError is what a proxy says of the receiver: that it could not connect to
 // it.

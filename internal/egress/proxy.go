@@ -37,7 +37,7 @@ func askHTTP(c net.Conn, proxy *url.URL, addr string) error {
 		return fmt.Errorf("its answer to CONNECT cannot be read: %w", err)
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return &ProxyError{What: strings.TrimSpace("the proxy answered CONNECT with " + strconv.Itoa(resp.StatusCode) + " " + http.StatusText(resp.StatusCode))}
+		return &ProxyError{What: strings.TrimSpace("the proxy answered CONNECT with " + strconv.Itoa(resp.StatusCode) + " " + http.StatusText(resp.StatusCode)), All: resp.StatusCode == http.StatusProxyAuthRequired}
 	}
 	if in.Buffered() > 0 {
 		return errors.New("it sent something before the receiver was asked")
@@ -78,7 +78,7 @@ func askSOCKS(c net.Conn, proxy *url.URL, addr string) error {
 			return err
 		}
 	case chosen[1] != socksNoPassword:
-		return &ProxyError{What: "the proxy wants another kind of login"}
+		return &ProxyError{What: "the proxy wants another kind of login", All: true}
 	}
 	reply, err := exchange(c, append([]byte{socksVersion, socksConnect, 0}, target...), 4)
 	if err != nil {
@@ -116,7 +116,7 @@ func socksLogin(c net.Conn, u *url.Userinfo) error {
 	login = append(append(login, byte(len(password))), password...)
 	answer, err := exchange(c, login, 2)
 	if err == nil && answer[1] != 0 {
-		err = &ProxyError{What: "the proxy refused the user name and password"}
+		err = &ProxyError{What: "the proxy refused the user name and password", All: true}
 	}
 	return err
 }

@@ -1,0 +1,227 @@
+package webhook
+
+import (
+	"crypto/x509"
+	"errors"
+	"maps"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/listhook/webhook/internal/diagnose"
+)
+
+// Failures of the sender's own, such as a proxy that does not run, say nothing
+// about receivers: they use up no attempt and have no effect on a webhook's
+// Health.
+const (
+	// ownFailures is for how long after a delivery was emitted. After that they
+	// use up attempts, so that no delivery is attempted for ever.
+	ownFailures = 3 * 24 * time.Hour
+
+	// While nothing can be sent, one attempt is made after each pause. Pauses
+	// double from the first to the last. Those of one webhook are as long as
+	// those between probes: see probeDelay.
+	outageFirst = time.Second
+	outageMost  = time.Minute
+
+	// resolverLately is how long ago a name server that works has answered.
+	resolverLately = time.Minute
+)
+
+// An outage is a time in which attempts fail because of the sender.
+type outage struct {
+	failures int       // of trials
+	until    time.Time // no attempt before it
+	trial    bool      // there is one, until then
+	cause    string
+}
+
+// fail notes a failure. Those of attempts that began before the outage did, or
+// before its pause, change nothing: many fail together.
+func (o *outage) fail(cause string, pause func(failures int) time.Duration) {
+	if o.failures == 0 || o.trial || !now().Before(o.until) {
+		o.until, o.trial = now().Add(pause(o.failures)), false
+		o.failures++
+	}
+	o.cause = cause
+}
+
+// holdsBack reports whether an attempt has to wait. The first one after a pause is
+// a trial, whose end the others wait for.
+func (o *outage) holdsBack(timeout time.Duration) bool {
+	switch {
+	case o == nil || o.failures == 0:
+		return false
+	case now().Before(o.until):
+		return true
+	}
+	o.until, o.trial = now().Add(timeout), true
+	return false
+}
+
+// room is how many attempts may be begun now, at most so many.
+func (o *outage) room(most int) int {
+	switch {
+	case o.failures == 0:
+		return most
+	case now().Before(o.until):
+		return 0
+	}
+	return min(most, 1)
+}
+
+// outagePause is the pause of all attempts after so many failures.
+func outagePause(failures int) time.Duration {
+	return min(outageFirst<<min(failures, 10), outageMost)
+}
+
+// outages hold attempts of this process back while they would fail because of the
+// sender. The zero value holds back nothing.
+type outages struct {
+	active atomic.Bool // there is one
+
+	mu   sync.Mutex
+	all  outage
+	byID map[string]*outage // by webhook
+}
+
+// maxOutages bounds how many webhooks' outages are remembered.
+const maxOutages = 4096
+
+// failed notes a failure of the sender's own.
+func (os *outages) failed(webhook string, scope diagnose.Scope, cause string) {
+	os.mu.Lock()
+	defer os.mu.Unlock()
+	os.active.Store(true)
+	if scope == diagnose.ScopeAll {
+		os.all.fail(cause, outagePause)
+		return
+	}
+	if os.byID == nil {
+		os.byID = map[string]*outage{}
+	}
+	o := os.byID[webhook]
+	if o == nil {
+		if len(os.byID) >= maxOutages {
+			maps.DeleteFunc(os.byID, func(_ string, o *outage) bool { return !now().Before(o.until) })
+		}
+		o = &outage{}
+		os.byID[webhook] = o
+	}
+	o.fail(cause, probeDelay)
+}
+
+// worked notes an attempt that did not fail because of the sender. It reports
+// whether that ends an outage.
+func (os *outages) worked(webhook string) bool {
+	if !os.active.Load() {
+		return false
+	}
+	os.mu.Lock()
+	defer os.mu.Unlock()
+	ended := os.all.failures > 0 || os.byID[webhook] != nil
+	os.all = outage{}
+	delete(os.byID, webhook)
+	os.active.Store(len(os.byID) > 0)
+	return ended
+}
+
+// holdsBack reports whether an attempt for a webhook has to wait.
+func (os *outages) holdsBack(webhook string, timeout time.Duration) bool {
+	if !os.active.Load() {
+		return false
+	}
+	os.mu.Lock()
+	defer os.mu.Unlock()
+	return os.all.holdsBack(timeout) || os.byID[webhook].holdsBack(timeout)
+}
+
+// claimable is how many deliveries may be claimed, at most so many.
+func (os *outages) claimable(most int) int {
+	if !os.active.Load() {
+		return most
+	}
+	os.mu.Lock()
+	defer os.mu.Unlock()
+	return os.all.room(most)
+}
+
+// leaveOut takes from what a claim may bring what would have to wait.
+func (os *outages) leaveOut(room map[string]int) {
+	if !os.active.Load() {
+		return
+	}
+	os.mu.Lock()
+	defer os.mu.Unlock()
+	for id, o := range os.byID {
+		room[id] = o.room(1)
+	}
+}
+
+// status returns why nothing can be sent, and how many webhooks are paused.
+func (os *outages) status() (cause string, paused int) {
+	os.mu.Lock()
+	defer os.mu.Unlock()
+	return os.all.cause, len(os.byID)
+}
+
+// noteOutage notes whether an attempt failed because of the sender.
+func (d *Dispatcher) noteOutage(webhook string, a *answer) {
+	switch {
+	case a.cut:
+	case a.ours:
+		d.outages.failed(webhook, a.scope, a.cause)
+		if a.cause != "" {
+			d.complain("sending", errors.New(a.cause))
+		}
+	case d.outages.worked(webhook):
+		d.Wake()
+	}
+}
+
+// facts returns what Explain wants to know of the sender after err.
+func (d *Dispatcher) facts(req *http.Request, err error) diagnose.Facts {
+	f := diagnose.Facts{ResolverWorks: time.Since(time.Unix(d.resolved.Load(), 0)) < resolverLately}
+	var roots *x509.CertPool
+	switch t := d.transport.(type) {
+	case *guardedTransport:
+		f.Proxied = t.proxied
+		if t.tls != nil {
+			roots = t.tls.RootCAs
+		}
+	case *http.Transport:
+		if t.Proxy != nil {
+			proxy, err := t.Proxy(req)
+			f.Proxied = err == nil && proxy != nil
+			f.ProxyTLS = f.Proxied && proxy.Scheme == "https"
+		}
+		if t.TLSClientConfig != nil {
+			roots = t.TLSClientConfig.RootCAs
+		}
+	}
+	if errors.As(err, new(x509.UnknownAuthorityError)) {
+		if roots == nil {
+			roots, _ = x509.SystemCertPool()
+		}
+		f.NoRoots = roots == nil || roots.Equal(x509.NewCertPool())
+	}
+	f.Offline = errors.Is(err, syscall.ENETUNREACH) && offline()
+	return f
+}
+
+// offline reports whether the machine has no route to any public address. It sends
+// nothing: the addresses are for documentation, and connecting a UDP socket only
+// looks for a route.
+func offline() bool {
+	for _, addr := range []string{"192.0.2.1:9", "[2001:db8::1]:9"} {
+		if c, err := net.Dial("udp", addr); err == nil {
+			_ = c.Close()
+			return false
+		}
+	}
+	return true
+}
