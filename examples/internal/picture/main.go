@@ -1,0 +1,165 @@
+// Command picture makes docs/page.png, the picture of the customers' page in
+// README.md. It needs Chromium in the path:
+//
+//	go run ./examples/internal/picture docs/page.png
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"time"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/manage"
+	"github.com/listhook/webhook/memstore"
+)
+
+func main() {
+	if len(os.Args) != 2 {
+		log.Fatal("usage: picture file.png")
+	}
+	if err := run(context.Background(), os.Args[1]); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context, file string) error {
+	h, err := page(ctx, time.Now())
+	if err != nil {
+		return err
+	}
+	server := httptest.NewServer(h)
+	defer server.Close()
+	profile, err := os.MkdirTemp("", "picture")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(profile)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+		"--user-data-dir="+profile, "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+		"--window-size=1280,860", "--screenshot="+file, server.URL+"/webhooks/").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("chromium: %w\n%s", err, out)
+	}
+	if _, err := os.Stat(file); err != nil {
+		return errors.Join(err, errors.New(string(out)))
+	}
+	return nil
+}
+
+const account = "acme"
+
+// page returns the page of an account whose webhooks show what a webhook may
+// be: on, failing and held, off and keeping its events.
+func page(ctx context.Context, now time.Time) (http.Handler, error) {
+	store := memstore.New()
+	for i, example := range webhooks(now) {
+		if err := seed(ctx, store, example, i, now); err != nil {
+			return nil, err
+		}
+	}
+	d, err := webhook.New(store, nil, nil) // never started: nothing is sent
+	if err != nil {
+		return nil, err
+	}
+	h, err := manage.Handler(d, &manage.Options{
+		Session: func(*http.Request) (manage.Access, error) {
+			return manage.Access{Account: account, View: true, Manage: true}, nil
+		},
+		Lists: func(context.Context, string) ([]manage.List, error) {
+			return []manage.List{{ID: "12", Name: "Newsletter"}, {ID: "15", Name: "Customers"}}, nil
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/webhooks/", h)
+	return mux, nil
+}
+
+// An example is a webhook and what was delivered to it in the last day.
+type example struct {
+	webhook           webhook.Webhook
+	delivered, failed int
+	pending           int
+	reason            string // why the newest one failed; "": it did not
+	status            int
+}
+
+const unavailable = "The receiver answered 503 Service Unavailable: let it answer 200 OK when it has taken the request."
+
+func webhooks(now time.Time) []example {
+	members := []webhook.EventType{webhook.TypeSubscribe, webhook.TypeUnsubscribe}
+	reactions := []webhook.EventType{webhook.TypeOpen, webhook.TypeClick}
+	return []example{
+		{webhook: webhook.Webhook{
+			Name: "CRM", URL: "https://crm.example.com/hook.php", List: "12",
+			Events: members, Sources: webhook.Sources(),
+		}, delivered: 184},
+		{webhook: webhook.Webhook{
+			Name: "Data warehouse", URL: "https://data.example.com/in", Off: "Moving to a new server",
+			Events: webhook.EventTypes(), Sources: webhook.Sources(), Keep: true, OffSince: now.Add(-5 * time.Hour),
+		}, delivered: 903, pending: 260},
+		{webhook: webhook.Webhook{
+			Name: "Shop", URL: "https://shop.example.org/hook", List: "15",
+			Events:  []webhook.EventType{webhook.TypeUnsubscribe, webhook.TypeBounce},
+			Sources: webhook.Sources(),
+			Hold:    now.Add(9 * time.Minute),
+			Health: webhook.Health{
+				Failures: 14, Since: now.Add(-3 * time.Hour), Last: now.Add(-7 * time.Minute), Hours: 3,
+				Reason: unavailable,
+			},
+		}, delivered: 41, pending: 14, reason: unavailable, status: 503},
+		{webhook: webhook.Webhook{
+			Name: "Live statistics", URL: "https://stats.example.net/",
+			Events: reactions, Sources: []webhook.Source{webhook.SourcePublic},
+		}, delivered: 2210, failed: 3},
+	}
+}
+
+// seed stores a webhook and its deliveries, spread over the last day.
+func seed(ctx context.Context, store webhook.Store, e example, i int, now time.Time) error {
+	w := e.webhook
+	w.ID, w.Account, w.Revision = fmt.Sprintf("17639000000000%02d", i+1), account, 1
+	w.Created = now.AddDate(0, 0, 10*i-80)
+	w.Changed = w.Created
+	if _, err := store.PutWebhook(ctx, w); err != nil {
+		return err
+	}
+	var ds []webhook.Delivery
+	total := e.delivered + e.failed + e.pending
+	for n := range total {
+		created := now.Add(-time.Duration(total-n) * 20 * time.Hour / time.Duration(total)).Truncate(time.Millisecond)
+		d := webhook.Delivery{
+			ID: fmt.Sprintf("%s-%d", w.ID, n), Account: account, WebhookID: w.ID, EventID: fmt.Sprint(n),
+			Type: w.Events[n%len(w.Events)], Body: []byte("type=" + w.Events[n%len(w.Events)]), Created: created, Due: created,
+			State: webhook.StateDelivered, Attempts: 1,
+			Log: []webhook.Attempt{{Start: created, Duration: 80 * time.Millisecond, Status: 200}},
+		}
+		switch {
+		case n < e.failed:
+			d.State = webhook.StateFailed
+			d.Log[0].Status, d.Log[0].Reason = 500, "The receiver answered 500 Internal Server Error."
+		case n >= total-e.pending:
+			d.State, d.Due, d.Attempts = webhook.StatePending, now.Add(9*time.Minute), 0
+			d.Log = nil
+			if e.reason != "" {
+				d.Attempts = 1
+				d.Log = []webhook.Attempt{{Start: created, Duration: time.Second, Status: cmp.Or(e.status, 500), Reason: e.reason}}
+			}
+		}
+		ds = append(ds, d)
+	}
+	_, err := store.Enqueue(ctx, ds)
+	return err
+}
