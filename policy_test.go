@@ -25,12 +25,12 @@ import (
 // failure says the reason for its rule.
 
 const (
-	modulePath = "github.com/listhook/webhook"
-	formPath   = "github.com/go-playground/form/v4"
-	backoff    = "github.com/cenkalti/backoff/v4"
-	testify    = "github.com/stretchr/testify"
-	xnet       = "golang.org/x/net"
-	xtext      = "golang.org/x/text"
+	modulePath  = "github.com/listhook/webhook"
+	formPath    = "github.com/go-playground/form/v4"
+	backoffPath = "github.com/cenkalti/backoff/v4"
+	testify     = "github.com/stretchr/testify"
+	xnet        = "golang.org/x/net"
+	xtext       = "golang.org/x/text"
 )
 
 // neverTagged are the modules for this repository alone, by folder; all others
@@ -47,7 +47,7 @@ func TestModulePolicies(t *testing.T) {
 				direct = append(direct, r.Path)
 			}
 		}
-		assert.ElementsMatch(t, []string{formPath, backoff, testify, xnet}, direct,
+		assert.ElementsMatch(t, []string{formPath, backoffPath, testify, xnet}, direct,
 			"every module that the root requires, a driver above all, is forced on every user: "+
 				"what needs another goes to a module of its own")
 		for _, r := range modules["."].Require {
@@ -103,7 +103,7 @@ func TestImportPolicies(t *testing.T) {
 
 			var reason string
 			switch standard := !strings.Contains(strings.Split(imported, "/")[0], "."); {
-			case f.test && !standard && !in(modulePath, formPath, backoff, testify):
+			case f.test && !standard && !in(modulePath, formPath, backoffPath, testify):
 				reason = "even a test's import is forced on every user: tests with drivers and peers are modules of their own"
 			case f.test:
 			case f.dir == "storetest" || f.dir == "webhooktest" || f.dir == "internal/matrix":
@@ -120,7 +120,7 @@ func TestImportPolicies(t *testing.T) {
 				// net/http maps the names of hosts by a copy of x/net/idna that
 				// nobody else may import. What checks a host has to map it the
 				// same way, or it checks another one than is dialled.
-			case !standard && !in(modulePath, formPath, backoff):
+			case !standard && !in(modulePath, formPath, backoffPath):
 				reason = "the library is the standard library, form, backoff and, to map the names of hosts, golang.org/x/net: " +
 					"what needs more is a module of its own"
 			}

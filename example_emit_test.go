@@ -1,0 +1,155 @@
+package webhook_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/memstore"
+	"github.com/listhook/webhook/sqlitestore"
+)
+
+// A customer adds a webhook, and edits it later. What cannot be taken is told
+// with the name of its field.
+func ExampleDispatcher_PutWebhook() {
+	ctx := context.Background()
+	hooks, err := webhook.New(memstore.New(), nil, nil)
+	if err != nil {
+		panic(err)
+	}
+
+	w := webhook.Webhook{
+		Account: "customer-1",
+		Name:    "CRM",
+		URL:     "http://localhost/hook",
+		List:    "12", // "": every list
+		Events:  []webhook.EventType{webhook.TypeUnsubscribe, webhook.TypeBounce},
+		Sources: webhook.Sources(),
+		Secrets: []webhook.Secret{webhook.NewSecret()},
+	}
+	_, err = hooks.PutWebhook(ctx, w)
+	var refused *webhook.InvalidError
+	if errors.As(err, &refused) {
+		fmt.Println("refused:", refused.Field)
+	}
+
+	w.URL = "https://crm.example.com/hook"
+	w, err = hooks.PutWebhook(ctx, w)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("added, revision", w.Revision)
+
+	w.Name = "Customer database" // w holds the revision that was read
+	w, err = hooks.PutWebhook(ctx, w)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("edited, revision", w.Revision)
+	// Output:
+	// refused: URL
+	// added, revision 1
+	// edited, revision 2
+}
+
+// Emit returns when the event is durable. An ID of the app's own makes
+// emitting again harmless.
+func ExampleDispatcher_Emit() {
+	ctx := context.Background()
+	hooks, err := webhook.New(memstore.New(), nil, nil) // not started: another process delivers
+	if err != nil {
+		panic(err)
+	}
+	_, err = hooks.PutWebhook(ctx, webhook.Webhook{
+		Account: "customer-1", URL: "https://crm.example.com/hook",
+		Events: webhook.EventTypes(), Sources: webhook.Sources(),
+	})
+	if err != nil {
+		panic(err)
+	}
+
+	bounce := webhook.Bounce{
+		Meta: webhook.Meta{
+			ID:      "bounce-4711",
+			Account: "customer-1",
+			Lists:   []string{"12"},
+			Source:  webhook.SourceSystem,
+		},
+		Subscriber: webhook.Subscriber{ID: "12", Email: "test@test.com"},
+		Details:    webhook.BounceDetails{Type: webhook.BounceHard, Code: "5.1.1"},
+	}
+	for range 2 {
+		if err := hooks.Emit(ctx, bounce); err != nil {
+			panic(err)
+		}
+	}
+
+	n, err := hooks.Count(ctx, webhook.DeliveryQuery{Account: "customer-1"})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("deliveries:", n)
+	// Output:
+	// deliveries: 1
+}
+
+// The event is delivered if, and only if, the app's own transaction commits.
+func ExampleDispatcher_EmitTx() {
+	subscribe := func(ctx context.Context, db *sql.DB, store *sqlitestore.Store, hooks *webhook.Dispatcher, email string) error {
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback() // does nothing after the commit
+
+		var id string
+		err = tx.QueryRowContext(ctx, `insert into subscribers (email) values (?) returning id`, email).Scan(&id)
+		if err != nil {
+			return err
+		}
+		err = hooks.EmitTx(ctx, store.Tx(tx), webhook.Subscribe{
+			Meta:       webhook.Meta{Account: "customer-1", Lists: []string{"12"}, Source: webhook.SourcePublic},
+			Subscriber: webhook.Subscriber{ID: id, Email: email},
+		})
+		if err != nil {
+			return err
+		}
+		if err := tx.Commit(); err != nil {
+			return err
+		}
+		hooks.Wake() // rather than wait for the next poll
+		return nil
+	}
+	_ = subscribe // needs a database with a table of subscribers
+}
+
+// Why did a webhook not get an event?
+func ExampleDispatcher_Explain() {
+	ctx := context.Background()
+	hooks, err := webhook.New(memstore.New(), nil, nil)
+	if err != nil {
+		panic(err)
+	}
+	for _, w := range []webhook.Webhook{
+		{Name: "CRM", Events: webhook.EventTypes()},
+		{Name: "Statistics", Events: []webhook.EventType{webhook.TypeOpen, webhook.TypeClick}},
+	} {
+		w.URL, w.Sources = "https://example.com/hook", webhook.Sources()
+		if _, err := hooks.PutWebhook(ctx, w); err != nil {
+			panic(err)
+		}
+	}
+
+	explanations, err := hooks.Explain(ctx, webhook.Sample(webhook.TypeUnsubscribe))
+	if err != nil {
+		panic(err)
+	}
+	for _, e := range explanations {
+		fmt.Printf("%s: %s\n", e.Webhook.Name, e.Reason)
+	}
+	// Output:
+	// CRM: The webhook gets the event.
+	// Statistics: The webhook does not want unsubscribe events.
+}
