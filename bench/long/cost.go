@@ -203,5 +203,5 @@ func (m *meter) fullLane(ctx context.Context) error {
 	if err := m.settle(ctx); err != nil {
 		return err
 	}
-	return m.compare(ctx, "full lane", later, m.cycles, m.cycles)
+	return m.compare(ctx, "full queue", later, m.cycles, m.cycles)
 }

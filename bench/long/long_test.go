@@ -58,7 +58,7 @@ func measured(t *testing.T, c *config, store string) {
 	if err := c.measure(t.Context(), store, &r); err != nil {
 		t.Fatal(err)
 	}
-	for _, state := range []string{"full", "dump", "full lane", "pruning"} {
+	for _, state := range []string{"full", "dump", "full queue", "pruning"} {
 		for _, call := range calls {
 			i := slices.IndexFunc(r.costs, func(c cost) bool { return c.State == state && c.Call == call })
 			if i < 0 {

@@ -1,5 +1,5 @@
-// Package readme runs the program that README.md shows: a newcomer copies it
-// before anything else.
+// Package readme holds the documents to what they show: README.md's program
+// runs, and the summary of docs/performance.md repeats figures of that document.
 package readme
 
 import (
@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -34,4 +36,20 @@ func TestTheProgramOfTheReadme(t *testing.T) {
 	printed, err := run.CombinedOutput()
 	require.NoError(t, err, "%s", printed)
 	assert.Equal(t, output, string(printed))
+}
+
+func TestTheSummaryOfThePerformanceHasOnlyFiguresOfTheDocument(t *testing.T) {
+	document, err := os.ReadFile("../../../docs/performance.md")
+	require.NoError(t, err)
+	_, summary, ok := strings.Cut(string(document), "## In short\n")
+	require.True(t, ok)
+	summary, rest, ok := strings.Cut(summary, "\n## ")
+	require.True(t, ok)
+	figures := regexp.MustCompile(`\d[\d,.]*\d|\d`)
+	measured := figures.FindAllString(rest, -1)
+	quoted := figures.FindAllString(summary, -1)
+	require.NotEmpty(t, quoted)
+	for _, figure := range quoted {
+		assert.True(t, slices.Contains(measured, figure), "%s is nowhere below", figure)
+	}
 }
