@@ -52,7 +52,7 @@ func openMariaDB(ctx context.Context, j *job) (subject, error) {
 	}
 	db.SetMaxOpenConns(poolSize)
 	db.SetMaxIdleConns(poolSize)
-	o, err := openMigrated(ctx, j, mysqlstore.New(db), func() { _ = db.Close() })
+	o, err := openMigrated(ctx, j, mysqlstore.New(db, nil), func() { _ = db.Close() })
 	if err != nil {
 		return nil, err
 	}

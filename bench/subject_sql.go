@@ -37,7 +37,7 @@ func openSQLite(ctx context.Context, j *job) (subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, err := openMigrated(ctx, j, sqlitestore.New(db), func() {
+	o, err := openMigrated(ctx, j, sqlitestore.New(db, nil), func() {
 		_ = db.Close()
 		_ = plain.Close()
 	})
@@ -79,7 +79,7 @@ func openPostgres(ctx context.Context, j *job) (subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, err := openMigrated(ctx, j, postgresstore.New(db), func() {
+	o, err := openMigrated(ctx, j, postgresstore.New(db, nil), func() {
 		_ = db.Close()
 		p.Close()
 	})
@@ -91,7 +91,7 @@ func openPgx(ctx context.Context, j *job) (subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, err := openMigrated(ctx, j, pgxstore.New(p.Pool), p.Close)
+	o, err := openMigrated(ctx, j, pgxstore.New(p.Pool, nil), p.Close)
 	return &oursPostgres{o, p}, err
 }
 

@@ -16,7 +16,7 @@ func ExampleNew() {
 		if err != nil {
 			return nil, err
 		}
-		store := mysqlstore.New(db)
+		store := mysqlstore.New(db, nil)
 		if err := store.Migrate(ctx); err != nil { // at each start of the app
 			return nil, err
 		}

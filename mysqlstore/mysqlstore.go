@@ -2,7 +2,7 @@
 // through database/sql and a driver:
 //
 //	db, err := sql.Open("mysql", "user@tcp(host)/name") // github.com/go-sql-driver/mysql
-//	store := mysqlstore.New(db)
+//	store := mysqlstore.New(db, nil)
 //	err = store.Migrate(ctx)
 //
 // It is tested with MariaDB 10.11, on one server and on a Galera cluster, and
@@ -17,6 +17,7 @@
 package mysqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 
@@ -40,17 +41,16 @@ type Options struct {
 	Relaxed bool
 }
 
-// New returns a Store on db, which the caller opens and closes. Call Migrate
-// before anything else.
-func New(db *sql.DB) *Store { return NewWithOptions(db, Options{}) }
-
-// NewWithOptions is New with options. A Prefix that can't be part of a name is
-// an error of every call.
-func NewWithOptions(db *sql.DB, opts Options) *Store {
-	if opts.Prefix == "" {
-		opts.Prefix = sqlstore.DefaultPrefix
+// New returns a Store on db, which the caller opens and closes. Nil opts are the
+// defaults. Call Migrate before anything else. If db is nil, or the Prefix
+// cannot begin a table's name, each call of the Store returns an error that says so.
+func New(db *sql.DB, opts *Options) *Store {
+	var o Options
+	if opts != nil {
+		o = *opts
 	}
-	return &Store{sqlstore.NewMySQL(db, opts.Prefix, opts.Relaxed)}
+	o.Prefix = cmp.Or(o.Prefix, sqlstore.DefaultPrefix)
+	return &Store{sqlstore.NewMySQL(db, o.Prefix, o.Relaxed)}
 }
 
 // Migrate creates the tables or upgrades them. It may be called at each start,

@@ -18,7 +18,7 @@ func ExampleNew() {
 		if err != nil {
 			return nil, err
 		}
-		store := pgxstore.New(pool)
+		store := pgxstore.New(pool, nil)
 		if err := store.Migrate(ctx); err != nil { // at each start of the app
 			return nil, err
 		}

@@ -2,7 +2,7 @@
 // apps that use pgx and its pool rather than database/sql:
 //
 //	pool, err := pgxpool.New(ctx, "postgres://…")
-//	store := pgxstore.New(pool)
+//	store := pgxstore.New(pool, nil)
 //	err = store.Migrate(ctx)
 //
 // The tables and the statements are those of package postgresstore, so that
@@ -16,6 +16,7 @@
 package pgxstore
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/jackc/pgx/v5"
@@ -48,21 +49,20 @@ type Options struct {
 	Relaxed bool
 }
 
-// New returns a Store on pool, which the caller opens and closes. Call Migrate
-// before anything else.
-func New(pool *pgxpool.Pool) *Store { return NewWithOptions(pool, Options{}) }
-
-// NewWithOptions is New with options. A Prefix that can't be part of a name is
-// an error of every call.
-func NewWithOptions(pool *pgxpool.Pool, opts Options) *Store {
-	if opts.Prefix == "" {
-		opts.Prefix = sqlstore.DefaultPrefix
+// New returns a Store on pool, which the caller opens and closes. Nil opts are the
+// defaults. Call Migrate before anything else. If pool is nil, or the Prefix
+// cannot begin a table's name, each call of the Store returns an error that says so.
+func New(pool *pgxpool.Pool, opts *Options) *Store {
+	var o Options
+	if opts != nil {
+		o = *opts
 	}
-	s := &Store{pool: pool, channel: sqlstore.Channel(opts.Prefix)}
+	o.Prefix = cmp.Or(o.Prefix, sqlstore.DefaultPrefix)
+	s := &Store{pool: pool, channel: sqlstore.Channel(o.Prefix)}
 	if pool == nil {
-		s.store = sqlstore.NewPostgres(nil, opts.Prefix, opts.Relaxed) // which says so
+		s.store = sqlstore.NewPostgres(nil, o.Prefix, o.Relaxed) // which says so
 	} else {
-		s.store = sqlstore.NewPostgresOn(database{querier{pool}, pool}, opts.Prefix, opts.Relaxed)
+		s.store = sqlstore.NewPostgresOn(database{querier{pool}, pool}, o.Prefix, o.Relaxed)
 	}
 	return s
 }

@@ -15,7 +15,7 @@ func ExampleNew() {
 		if err != nil {
 			return nil, err
 		}
-		store := postgresstore.New(db)
+		store := postgresstore.New(db, nil)
 		if err := store.Migrate(ctx); err != nil { // at each start of the app
 			return nil, err
 		}

@@ -2,7 +2,7 @@
 // PostgreSQL, through database/sql and the driver of your choice:
 //
 //	db, err := sql.Open("pgx", "postgres://…") // github.com/jackc/pgx/v5/stdlib
-//	store := postgresstore.New(db)
+//	store := postgresstore.New(db, nil)
 //	err = store.Migrate(ctx)
 //
 // It is tested with pgx and lib/pq, and needs PostgreSQL 14 or newer. For apps
@@ -15,6 +15,7 @@
 package postgresstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 
@@ -40,17 +41,16 @@ type Options struct {
 	Relaxed bool
 }
 
-// New returns a Store on db, which the caller opens and closes. Call Migrate
-// before anything else.
-func New(db *sql.DB) *Store { return NewWithOptions(db, Options{}) }
-
-// NewWithOptions is New with options. A Prefix that can't be part of a name is
-// an error of every call.
-func NewWithOptions(db *sql.DB, opts Options) *Store {
-	if opts.Prefix == "" {
-		opts.Prefix = sqlstore.DefaultPrefix
+// New returns a Store on db, which the caller opens and closes. Nil opts are the
+// defaults. Call Migrate before anything else. If db is nil, or the Prefix
+// cannot begin a table's name, each call of the Store returns an error that says so.
+func New(db *sql.DB, opts *Options) *Store {
+	var o Options
+	if opts != nil {
+		o = *opts
 	}
-	return &Store{sqlstore.NewPostgres(db, opts.Prefix, opts.Relaxed)}
+	o.Prefix = cmp.Or(o.Prefix, sqlstore.DefaultPrefix)
+	return &Store{sqlstore.NewPostgres(db, o.Prefix, o.Relaxed)}
 }
 
 // Migrate creates the tables or upgrades them. It may be called at each start,

@@ -15,7 +15,7 @@ func ExampleNew() {
 		if err != nil {
 			return nil, err
 		}
-		store := sqlitestore.New(db)
+		store := sqlitestore.New(db, nil)
 		if err := store.Migrate(ctx); err != nil { // at each start of the app
 			return nil, err
 		}

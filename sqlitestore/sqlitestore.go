@@ -2,7 +2,7 @@
 // file, through database/sql and the driver of your choice:
 //
 //	db, err := sql.Open("sqlite", "app.db") // modernc.org/sqlite
-//	store := sqlitestore.New(db)
+//	store := sqlitestore.New(db, nil)
 //	err = store.Migrate(ctx)
 //
 // It is tested with modernc.org/sqlite and github.com/ncruces/go-sqlite3, and
@@ -17,6 +17,7 @@
 package sqlitestore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 
@@ -40,21 +41,20 @@ type Options struct {
 	Relaxed bool
 }
 
-// New returns a Store on db, which the caller opens and closes. Call Migrate
-// before anything else.
-func New(db *sql.DB) *Store { return NewWithOptions(db, Options{}) }
-
-// NewWithOptions is New with options. A Prefix that can't be part of a name is
-// an error of every call.
-func NewWithOptions(db *sql.DB, opts Options) *Store {
-	if opts.Prefix == "" {
-		opts.Prefix = sqlstore.DefaultPrefix
+// New returns a Store on db, which the caller opens and closes. Nil opts are the
+// defaults. Call Migrate before anything else. If db is nil, or the Prefix
+// cannot begin a table's name, each call of the Store returns an error that says so.
+func New(db *sql.DB, opts *Options) *Store {
+	var o Options
+	if opts != nil {
+		o = *opts
 	}
+	o.Prefix = cmp.Or(o.Prefix, sqlstore.DefaultPrefix)
 	synchronous := "FULL"
-	if opts.Relaxed {
+	if o.Relaxed {
 		synchronous = "NORMAL"
 	}
-	return &Store{sqlstore.NewSQLite(db, opts.Prefix, synchronous)}
+	return &Store{sqlstore.NewSQLite(db, o.Prefix, synchronous)}
 }
 
 // Migrate creates the tables or upgrades them, and turns on write-ahead

@@ -80,7 +80,7 @@ func (c *config) openPostgres(ctx context.Context) (*site, error) {
 	migrated := func(db *sql.DB, asked *record) (*tables, error) {
 		made++
 		prefix := fmt.Sprintf("t%d_", made)
-		store := postgresstore.NewWithOptions(db, postgresstore.Options{Prefix: prefix})
+		store := postgresstore.New(db, &postgresstore.Options{Prefix: prefix})
 		return &tables{Store: store, db: db, prefix: prefix, asked: asked}, store.Migrate(ctx)
 	}
 	full, fullAsked, err := open("full")
@@ -116,7 +116,7 @@ func (c *config) openSQLite(ctx context.Context) (*site, error) {
 		}
 		remove.add(func() { db.Close() })
 		db.SetMaxIdleConns(8) // whose caches stay warm
-		store := sqlitestore.New(db)
+		store := sqlitestore.New(db, nil)
 		return &tables{Store: store, db: db, prefix: "webhook_", asked: asked}, store.Migrate(ctx)
 	}
 	full, err := open(ctx)

@@ -29,7 +29,7 @@ type webhooks struct {
 // the internet and, on this machine, nothing but receiver, a host with its
 // port.
 func newWebhooks(ctx context.Context, db *sql.DB, receiver string) (*webhooks, error) {
-	store := sqlitestore.New(db)
+	store := sqlitestore.New(db, nil)
 	if err := store.Migrate(ctx); err != nil {
 		return nil, err
 	}

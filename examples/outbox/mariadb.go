@@ -18,7 +18,7 @@ func openMariaDB(ctx context.Context, dsn string) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	store := mysqlstore.NewWithOptions(db, mysqlstore.Options{Prefix: prefix})
+	store := mysqlstore.New(db, &mysqlstore.Options{Prefix: prefix})
 	if err := migrate(ctx, db, store); err != nil {
 		db.Close()
 		return nil, err

@@ -16,7 +16,7 @@ func openPgx(ctx context.Context, url string) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	store := pgxstore.NewWithOptions(pool, pgxstore.Options{Prefix: prefix})
+	store := pgxstore.New(pool, &pgxstore.Options{Prefix: prefix})
 	if err = store.Migrate(ctx); err == nil {
 		_, err = pool.Exec(ctx, table)
 	}

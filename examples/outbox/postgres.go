@@ -18,7 +18,7 @@ func openPostgres(ctx context.Context, url string) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	store := postgresstore.NewWithOptions(db, postgresstore.Options{Prefix: prefix})
+	store := postgresstore.New(db, &postgresstore.Options{Prefix: prefix})
 	if err := migrate(ctx, db, store); err != nil {
 		db.Close()
 		return nil, err

@@ -30,7 +30,7 @@ func openSQLite(ctx context.Context, file string) (*database, error) {
 		remove()
 		return nil, err
 	}
-	store := sqlitestore.NewWithOptions(db, sqlitestore.Options{Prefix: prefix})
+	store := sqlitestore.New(db, &sqlitestore.Options{Prefix: prefix})
 	d := &database{
 		store:  store,
 		insert: `insert into outbox_subscribers (id, email) values (?, ?)`,

@@ -51,7 +51,7 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer db.Close()
-	store := sqlitestore.New(db)
+	store := sqlitestore.New(db, nil)
 	if err := store.Migrate(ctx); err != nil {
 		return err
 	}

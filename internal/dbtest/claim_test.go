@@ -72,7 +72,7 @@ func claimStores(application string) map[string]func(*testing.T) *sqlstore.Store
 			return sqlstore.NewPostgres(open(t, "postgres", named(t), 8), sqlstore.DefaultPrefix, false)
 		},
 		"postgres by pgxpool": func(t *testing.T) *sqlstore.Store {
-			return pgxstore.New(openPool(t, named(t))).Behind(func(d sqlstore.Database) sqlstore.Database { return d })
+			return pgxstore.New(openPool(t, named(t)), nil).Behind(func(d sqlstore.Database) sqlstore.Database { return d })
 		},
 	}
 }

@@ -100,7 +100,7 @@ func (g *galeraCluster) testPrepared(t *testing.T) {
 	}
 
 	// The app's transactions may come from another pool than the store's.
-	store := mysqlstore.New(open(t, "mysql", g.nodes[0].source(database, asText), 8))
+	store := mysqlstore.New(open(t, "mysql", g.nodes[0].source(database, asText), 8), nil)
 	good, bad := open(t, "mysql", g.nodes[0].source(database, asText), 8), open(t, "mysql", g.nodes[0].source(database, ""), 8)
 	for range 2 {
 		tx, err := good.Begin()

@@ -39,7 +39,7 @@ func TestEmitTxInTransactionsOfOtherLibraries(t *testing.T) {
 	for name, run := range libraries {
 		t.Run(name, func(t *testing.T) {
 			db := open(t, "pgx", postgres(t), 4)
-			store := postgresstore.New(db)
+			store := postgresstore.New(db, nil)
 			if err := store.Migrate(t.Context()); err != nil {
 				t.Fatal(err)
 			}

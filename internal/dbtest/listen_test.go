@@ -19,7 +19,7 @@ func TestListenWakes(t *testing.T) {
 	pool := openPool(t, dsn+"&application_name="+application)
 	// A channel is the whole database's, so the prefix is this test's own.
 	prefix := name() + "_"
-	listener := pgxstore.NewWithOptions(pool, pgxstore.Options{Prefix: prefix})
+	listener := pgxstore.New(pool, &pgxstore.Options{Prefix: prefix})
 	if err := listener.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func TestListenWakes(t *testing.T) {
 	}
 	wait("the beginning")
 
-	other := postgresstore.NewWithOptions(open(t, "pgx", dsn, 2), postgresstore.Options{Prefix: prefix})
+	other := postgresstore.New(open(t, "pgx", dsn, 2), &postgresstore.Options{Prefix: prefix})
 	leased := delivery("leased")
 	leased.Lease, leased.Due = 1, now.Add(time.Minute)
 	for _, c := range []struct {
@@ -45,7 +45,7 @@ func TestListenWakes(t *testing.T) {
 		d     webhook.Delivery
 	}{
 		{"postgresstore", other, delivery("a")},
-		{"pgxstore", pgxstore.NewWithOptions(openPool(t, dsn), pgxstore.Options{Prefix: prefix}), delivery("b")},
+		{"pgxstore", pgxstore.New(openPool(t, dsn), &pgxstore.Options{Prefix: prefix}), delivery("b")},
 		{"leased", other, leased},
 	} {
 		if _, err := c.store.Enqueue(t.Context(), []webhook.Delivery{c.d}); err != nil {

@@ -146,7 +146,7 @@ select count(*) from information_schema.tables where table_schema = ? and engine
 
 	must(t, root, `set global innodb_flush_log_at_trx_commit = 2`)
 	must(t, root, `set global sync_binlog = 0`)
-	relaxed := mysqlstore.NewWithOptions(open(t, "mysql", server.source(database, ""), 8), mysqlstore.Options{Relaxed: true})
+	relaxed := mysqlstore.New(open(t, "mysql", server.source(database, ""), 8), &mysqlstore.Options{Relaxed: true})
 	if err := relaxed.Migrate(ctx); err != nil {
 		t.Error(err)
 	}

@@ -275,7 +275,7 @@ func settingsThatLoseEventsAreRefused(t *testing.T, c *cluster) {
 				t.Errorf("%s, %s, in a transaction of the app's: %v", s.name, setting, err)
 			}
 			_ = tx.rollback()
-			relaxed := postgresstore.NewWithOptions(open(t, "pgx", dsn+"&"+setting, 2), postgresstore.Options{Relaxed: true})
+			relaxed := postgresstore.New(open(t, "pgx", dsn+"&"+setting, 2), &postgresstore.Options{Relaxed: true})
 			if err := ask(relaxed); err != nil {
 				t.Errorf("relaxed, %s: %v", setting, err)
 			}

@@ -99,19 +99,19 @@ func sqlite(driver string, conns int) func(testing.TB) func(string) *handle {
 		file := filepath.Join(t.TempDir(), "app.db")
 		return func(prefix string) *handle {
 			db := open(t, driver, "file:"+file, conns)
-			s := sqlitestore.NewWithOptions(db, sqlitestore.Options{Prefix: prefix})
+			s := sqlitestore.New(db, &sqlitestore.Options{Prefix: prefix})
 			return sqlHandle(db, s, func(tx *sql.Tx) webhook.Outbox { return s.Tx(tx) })
 		}
 	}
 }
 
 func postgresHandle(t testing.TB, db *sql.DB, prefix string) *handle {
-	s := postgresstore.NewWithOptions(db, postgresstore.Options{Prefix: prefix})
+	s := postgresstore.New(db, &postgresstore.Options{Prefix: prefix})
 	return sqlHandle(db, s, func(tx *sql.Tx) webhook.Outbox { return s.Tx(tx) })
 }
 
 func mysqlHandle(db *sql.DB, prefix string) *handle {
-	s := mysqlstore.NewWithOptions(db, mysqlstore.Options{Prefix: prefix})
+	s := mysqlstore.New(db, &mysqlstore.Options{Prefix: prefix})
 	return sqlHandle(db, s, func(tx *sql.Tx) webhook.Outbox { return s.Tx(tx) })
 }
 
@@ -153,7 +153,7 @@ func openPool(t testing.TB, dsn string) *pgxpool.Pool {
 }
 
 func pgxHandle(t testing.TB, pool *pgxpool.Pool, prefix string) *handle {
-	s := pgxstore.NewWithOptions(pool, pgxstore.Options{Prefix: prefix})
+	s := pgxstore.New(pool, &pgxstore.Options{Prefix: prefix})
 	return &handle{
 		store: s,
 		close: pool.Close,

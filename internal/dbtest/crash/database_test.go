@@ -75,7 +75,7 @@ func openSQLite(source string) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	store := sqlitestore.New(db)
+	store := sqlitestore.New(db, nil)
 	return openedSQL(store, db, store.Migrate, func(tx *sql.Tx) webhook.Outbox { return store.Tx(tx) }), nil
 }
 
@@ -85,7 +85,7 @@ func openPostgres(source string) (*opened, error) {
 		return nil, err
 	}
 	db.SetMaxOpenConns(connections)
-	store := postgresstore.New(db)
+	store := postgresstore.New(db, nil)
 	return openedSQL(store, db, store.Migrate, func(tx *sql.Tx) webhook.Outbox { return store.Tx(tx) }), nil
 }
 
@@ -99,7 +99,7 @@ func openPgx(source string) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	store := pgxstore.New(pool)
+	store := pgxstore.New(pool, nil)
 	return &opened{
 		Store:   store,
 		migrate: store.Migrate,
@@ -125,7 +125,7 @@ func openMySQL(source string) (*opened, error) {
 		return nil, err
 	}
 	db.SetMaxOpenConns(connections)
-	store := mysqlstore.New(db)
+	store := mysqlstore.New(db, nil)
 	return openedSQL(store, db, store.Migrate, func(tx *sql.Tx) webhook.Outbox { return store.Tx(tx) }), nil
 }
 

@@ -53,7 +53,7 @@ func newFile(t *testing.T) *file {
 	}
 	t.Cleanup(func() { _ = f.conn.Close() })
 	f.conn.SetMaxOpenConns(1)
-	f.app = f.newApp(sqlitestore.New(f.conn))
+	f.app = f.newApp(sqlitestore.New(f.conn, nil))
 	return f
 }
 
