@@ -115,8 +115,8 @@ func TestWhatIsAllowedByName(t *testing.T) {
 }
 
 func TestAClientOfTheUsersOwnReachesWhatItsOwnerLikes(t *testing.T) {
-	assert.NoError(t, checkURL(sending(&http.Client{Transport: http.DefaultTransport}), "http://127.0.0.1:1/"))
-	assert.Error(t, checkURL(sending(nil), "http://127.0.0.1:1/"))
+	assert.NoError(t, checkURL(transportOf(&http.Client{Transport: http.DefaultTransport}), "http://127.0.0.1:1/"))
+	assert.Error(t, checkURL(transportOf(nil), "http://127.0.0.1:1/"))
 }
 
 func TestAClientWithoutATransportHasTheGuardedOne(t *testing.T) {
@@ -124,7 +124,7 @@ func TestAClientWithoutATransportHasTheGuardedOne(t *testing.T) {
 	for name, client := range map[string]*http.Client{
 		"none": nil, "an empty one": {}, "one with a timeout": {Timeout: time.Minute}, "http.DefaultClient": http.DefaultClient,
 	} {
-		transport := sending(client)
+		transport := transportOf(client)
 		require.IsType(t, &guardedTransport{}, transport, name)
 		assert.Nil(t, transport.(*guardedTransport).transport.Proxy, "%s: the environment's proxy is not used", name)
 		for _, u := range []string{s.URL, "http://localhost/", "http://169.254.169.254/"} {

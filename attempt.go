@@ -14,7 +14,7 @@ func (d *Dispatcher) try(f *flight) fate {
 	t, err := d.target(f.Account, f.WebhookID)
 	switch {
 	case err != nil:
-		d.complain("reading webhooks", err)
+		d.notify.logError("reading webhooks", err)
 		return dropped // given back, it would be claimed again at once
 	case d.stopped():
 		f.giveBack(f.dueAgain())
@@ -55,16 +55,20 @@ const (
 	waits               // for an attempt at its host
 )
 
+// poisonLimit is how many leases beyond twice the attempts a delivery may have
+// before it is given up.
+const poisonLimit = 50
+
 // deadly reports whether a delivery was begun so much more often than outcomes
 // of it were stored that it must be what its processes die of. Being begun
 // again by somebody sets the attempts back and raises the lease, so that the
 // log has the last word: an entry may stand for three leases.
 func (d *Dispatcher) deadly(f *flight) bool {
-	ctx, cancel := d.bounded(d.settling)
+	ctx, cancel := d.opts.withStoreTimeout(d.settling)
 	defer cancel()
 	ds, err := d.store.Deliveries(ctx, DeliveryQuery{Account: f.Account, IDs: []string{f.ID}})
 	if err != nil {
-		d.complain("reading a delivery", err)
+		d.notify.logError("reading a delivery", err)
 	}
 	return len(ds) == 1 && f.Lease > 3*int64(len(ds[0].Log))+poisonLimit
 }
@@ -76,7 +80,7 @@ func (d *Dispatcher) target(account, id string) (*target, error) {
 	if ok && t.open() {
 		return t, nil
 	}
-	ctx, cancel := d.bounded(d.settling)
+	ctx, cancel := d.opts.withStoreTimeout(d.settling)
 	defer cancel()
 	if !ok {
 		t, err := d.registry.get(ctx, account, id)
@@ -96,7 +100,7 @@ func (t *target) open() bool {
 func (d *Dispatcher) attemptOnce(f *flight, t *target, leaseEnd time.Time) {
 	ctx, ended := d.attempts, (func(Attempt))(nil)
 	if h := d.opts.Hooks.Attempt; h != nil {
-		d.guard("Hooks.Attempt", func() {
+		d.notify.safely("Hooks.Attempt", func() {
 			hookCtx, hookEnded := h(ctx, f.Delivery)
 			if hookCtx != nil {
 				ctx = hookCtx
@@ -126,7 +130,7 @@ func (d *Dispatcher) attemptOnce(f *flight, t *target, leaseEnd time.Time) {
 	f.slot.Finish(a.delivered() || a.cut || a.ours, a.delivered() && f.after == nil)
 	if ended != nil {
 		told := a.Attempt
-		d.guard("Hooks.Attempt", func() { ended(told) })
+		d.notify.safely("Hooks.Attempt", func() { ended(told) })
 	}
 }
 
@@ -163,12 +167,3 @@ func (f *flight) finish(s State, a *Attempt) {
 func (f *flight) fail(a *Attempt) { f.finish(StateFailed, a) }
 
 func (f *flight) cancel(reason string) { f.change = cancellation(f.Delivery, reason) }
-
-// cancellation ends a delivery that is not to be attempted any more.
-func cancellation(d Delivery, reason string) Change {
-	at := now()
-	return Change{
-		ID: d.ID, Lease: d.Lease, State: StateCanceled, Due: at, Attempts: d.Attempts,
-		Log: &Attempt{Start: at, Code: string(diagnose.CodeCanceled), Reason: reason},
-	}
-}

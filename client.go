@@ -219,12 +219,12 @@ func withoutIdle(t *http.Transport) *http.Transport {
 // the TLS handshake: long enough for a few lost packets.
 const connectTimeout = 10 * time.Second
 
-// sending returns what of c an attempt goes through. It is the transport alone:
+// transportOf returns what of c an attempt goes through. It is the transport alone:
 // a client would follow redirects, so that a POST became a GET without a body
 // and looked like a success, and keep cookies. Of a client that names none, as
 // http.DefaultClient, it is NewClient(nil)'s: http.DefaultTransport would reach
 // internal addresses, and that must not come from leaving something out.
-func sending(c *http.Client) http.RoundTripper {
+func transportOf(c *http.Client) http.RoundTripper {
 	if c == nil || c.Transport == nil {
 		c = NewClient(nil)
 	}

@@ -51,7 +51,7 @@ func (d *Dispatcher) customerAccount(ctx context.Context, account string) (c Cus
 	}
 	if err != nil {
 		if ctx.Err() == nil {
-			d.complain("Options.CustomerAccount", err)
+			d.notify.logError("Options.CustomerAccount", err)
 		}
 		return CustomerAccount{}
 	}

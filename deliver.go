@@ -102,9 +102,6 @@ func (d *Dispatcher) running() bool {
 	return d.started && !d.stopped()
 }
 
-// leaseEnd is when a lease taken now ends: twice the timeout, never renewed.
-func (d *Dispatcher) leaseEnd() time.Time { return now().Add(2 * d.opts.Timeout) }
-
 // claimLoop claims what is due, when it is woken and at every poll. A poll also
 // asks for changed webhooks: while there is nothing to do, a process wakes its
 // store's connection, and the server behind it, once in an interval.
@@ -118,7 +115,7 @@ func (d *Dispatcher) claimLoop() {
 			return
 		case <-d.woken:
 		case <-poll.C:
-			poll.Reset(about(d.opts.PollInterval))
+			poll.Reset(jittered(d.opts.PollInterval))
 			d.refresh()
 		}
 		d.vitals.turn()
@@ -128,10 +125,10 @@ func (d *Dispatcher) claimLoop() {
 
 // refresh keeps the remembered webhooks current.
 func (d *Dispatcher) refresh() {
-	ctx, cancel := d.bounded(d.settling)
+	ctx, cancel := d.opts.withStoreTimeout(d.settling)
 	defer cancel()
 	if err := d.registry.poll(ctx); err != nil {
-		d.complain("reading webhooks", err)
+		d.notify.logError("reading webhooks", err)
 	}
 }
 
@@ -147,9 +144,9 @@ func (d *Dispatcher) claim(after string) string {
 		return after
 	}
 	d.outages.leaveOut(r.Room)
-	ctx, cancel := d.bounded(d.settling)
+	ctx, cancel := d.opts.withStoreTimeout(d.settling)
 	defer cancel()
-	until := d.leaseEnd()
+	until := d.opts.leaseEnd()
 	var ds []Delivery
 	err := d.vitals.ask(func() (err error) {
 		ds, err = d.store.Claim(ctx, Claim{
@@ -159,7 +156,7 @@ func (d *Dispatcher) claim(after string) string {
 	})
 	if err != nil {
 		d.limiter.Cancel(r)
-		d.complain("claiming deliveries", err)
+		d.notify.logError("claiming deliveries", err)
 		return after
 	}
 	slices.SortFunc(ds, func(a, b Delivery) int { // a Store returns them in any order
@@ -208,15 +205,15 @@ func (d *Dispatcher) pruneLoop() {
 		case <-timer.C:
 			d.prune()
 			d.expireKept()
-			timer.Reset(about(pruneInterval))
+			timer.Reset(jittered(pruneInterval))
 		}
 	}
 }
 
-// about shortens an interval by up to a tenth, so that processes started together
+// jittered shortens an interval by up to a tenth, so that processes started together
 // do not act together. A pool that looks after connections which nobody used for
 // a second, as pgx's does, has nothing to do at a poll interval of one.
-func about(interval time.Duration) time.Duration {
+func jittered(interval time.Duration) time.Duration {
 	return interval - time.Duration(rand.Float64()*float64(interval)/10)
 }
 
@@ -224,11 +221,11 @@ func about(interval time.Duration) time.Duration {
 // enough to hold up nobody.
 func (d *Dispatcher) prune() {
 	for !d.stopped() {
-		ctx, cancel := d.bounded(d.settling)
+		ctx, cancel := d.opts.withStoreTimeout(d.settling)
 		n, err := d.store.Prune(ctx, now().Add(-d.opts.Retention), pruneRows)
 		cancel()
 		if err != nil {
-			d.complain("pruning the log", err)
+			d.notify.logError("pruning the log", err)
 		}
 		if err != nil || n < pruneRows {
 			return

@@ -99,7 +99,7 @@ const cancelRows = 500
 // is left is canceled when it comes due.
 func (d *Dispatcher) cancelPending(ctx context.Context, w Webhook, reason string) {
 	if _, err := d.cancelWaiting(ctx, w, reason); err != nil {
-		d.complain("canceling deliveries", err)
+		d.notify.logError("canceling deliveries", err)
 	}
 }
 
@@ -146,7 +146,7 @@ func (d *Dispatcher) cancelAll(ctx context.Context, ds []Delivery, reason string
 	for i, del := range ds {
 		if !isLost[del.ID] {
 			del.State, del.Due, del.Lease = StateCanceled, changes[i].Due, del.Lease+1
-			d.tellChanged(del)
+			d.notify.changed(del)
 		}
 	}
 	return len(ds) - len(isLost), nil
@@ -176,5 +176,5 @@ func (d *Dispatcher) SendTest(ctx context.Context, account, webhook string, t Ev
 		return Attempt{}, err
 	}
 	del := Delivery{ID: "test_" + rand.Text(), Account: account, WebhookID: webhook, Type: t, Body: body}
-	return d.post(ctx, newTarget(w), &del, d.leaseEnd()).Attempt, nil
+	return d.post(ctx, newTarget(w), &del, d.opts.leaseEnd()).Attempt, nil
 }

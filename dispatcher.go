@@ -2,16 +2,9 @@ package webhook
 
 import (
 	"context"
-	"database/sql/driver"
-	"errors"
-	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/listhook/webhook/internal/groupcommit"
@@ -30,7 +23,8 @@ type Dispatcher struct {
 	store       Store
 	transport   http.RoundTripper
 	plainHTTP1  bool // connections without TLS speak HTTP/1
-	opts        Options
+	opts        *Options
+	notify      *notifier
 	registry    *registry
 	limiter     *limiter.Limiter[*flight]
 	emits       groupcommit.Group[*emission]
@@ -59,7 +53,6 @@ type Dispatcher struct {
 	started bool
 	stop    chan struct{} // closed by Shutdown
 	loops   sync.WaitGroup
-	silence map[string]time.Time // when an operation's failure was last logged
 }
 
 // New returns a Dispatcher on store. The client sends the requests; nil means
@@ -78,7 +71,7 @@ func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	transport := sending(client)
+	transport := transportOf(client)
 	if broken, ok := transport.(brokenTransport); ok {
 		return nil, broken.err
 	}
@@ -91,11 +84,11 @@ func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {
 	d := &Dispatcher{
 		store:     store,
 		transport: transport,
-		opts:      o,
+		opts:      &o,
+		notify:    newNotifier(&o),
 		idle:      make(chan *flight),
 		woken:     make(chan struct{}, 1),
 		stop:      make(chan struct{}),
-		silence:   map[string]time.Time{},
 	}
 	d.plainHTTP1 = speaksPlainHTTP1(d.transport)
 	d.registry = newRegistry(store, o.PollInterval, o.StoreTimeout, d.learned)
@@ -126,83 +119,3 @@ const (
 	// and callers notice a second.
 	stallAfter = time.Second
 )
-
-// clock cuts t to what a Store keeps.
-func clock(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
-
-// now is the wall clock, as a Store keeps it. The monotonic clock is of no use
-// for leases: it stands still in a machine that is suspended.
-func now() time.Time { return clock(time.Now()) }
-
-// bounded gives one call of the store its time.
-func (d *Dispatcher) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, d.opts.StoreTimeout)
-}
-
-// unanswered says what the end of bounded's context means.
-func (d *Dispatcher) unanswered(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("the store has not answered for %s: %w", d.opts.StoreTimeout, err)
-	}
-	return err
-}
-
-// durable returns the error of a call that writes to the store. A call whose
-// context has ended is not trusted even if it reports a success: a server may
-// answer a commit that was cancelled while it waited for its standbys as if
-// these had it.
-func durable(ctx context.Context, err error) error {
-	if err == nil {
-		err = ctx.Err()
-	}
-	return err
-}
-
-// isRefusal reports whether an error of the store may be about the rows that
-// it was given, so that a part of them may be stored. After a timeout, a
-// cancellation or the loss of a connection nobody knows whether they were.
-func isRefusal(err error) bool {
-	for _, target := range []error{
-		context.DeadlineExceeded, context.Canceled, os.ErrDeadlineExceeded,
-		io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed, driver.ErrBadConn,
-	} {
-		if errors.Is(err, target) {
-			return false
-		}
-	}
-	var network net.Error
-	var system syscall.Errno
-	return !errors.As(err, &network) && !errors.As(err, &system)
-}
-
-// wrap says which operation an error of the store belongs to, once.
-func wrap(operation string, err error) error {
-	if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) || errors.As(err, new(*InvalidError)) {
-		return err
-	}
-	return fmt.Errorf("webhook: %s: %w", operation, err)
-}
-
-// complain logs that an operation in the background failed, at most once a
-// minute each: what fails once fails often.
-func (d *Dispatcher) complain(operation string, err error) {
-	d.mu.Lock()
-	quiet := time.Since(d.silence[operation]) < time.Minute
-	if !quiet {
-		d.silence[operation] = time.Now()
-	}
-	d.mu.Unlock()
-	if !quiet {
-		d.opts.Logger.Error("webhook: "+operation+" failed and will be tried again", "error", d.unanswered(err))
-	}
-}
-
-// guard calls a function of the user's and survives its panic.
-func (d *Dispatcher) guard(name string, call func()) {
-	defer func() {
-		if p := recover(); p != nil {
-			d.opts.Logger.Error("webhook: "+name+" panicked", "panic", fmt.Sprint(p))
-		}
-	}()
-	call()
-}

@@ -223,7 +223,7 @@ func (d *Dispatcher) emitted(e *emission, err error) {
 	d.returnQuota(e, err)
 	if hook := d.opts.Hooks.Enqueued; err == nil && hook != nil {
 		if fresh := e.fresh(); len(fresh) > 0 {
-			d.guard("Hooks.Enqueued", func() { hook(fresh) })
+			d.notify.safely("Hooks.Enqueued", func() { hook(fresh) })
 		}
 	}
 	if e.receipt.report(err) {
@@ -244,7 +244,7 @@ func (d *Dispatcher) reserve(e *emission) {
 			continue
 		}
 		if n.slot = d.limiter.TryAcquire(row.WebhookID); n.slot != nil {
-			row.Lease, row.Due = 1, d.leaseEnd()
+			row.Lease, row.Due = 1, d.opts.leaseEnd()
 		} else {
 			d.limiter.ExpectBacklog(row.WebhookID)
 		}
@@ -299,7 +299,7 @@ func (d *Dispatcher) enqueue(group []*emission) {
 // from that call, so that a crash of the server may still undo them: emissions
 // with such deliveries are unsure, and not acknowledged.
 func (d *Dispatcher) enqueuePart(part []*emission, again bool) error {
-	ctx, cancel := d.bounded(context.Background())
+	ctx, cancel := d.opts.withStoreTimeout(context.Background())
 	defer cancel()
 	n := 0
 	for _, e := range part {
@@ -318,7 +318,7 @@ func (d *Dispatcher) enqueuePart(part []*emission, again bool) error {
 	}
 	had, err := d.store.Enqueue(ctx, rows)
 	if err = durable(ctx, err); err != nil {
-		return d.unanswered(err)
+		return d.opts.timeoutError(err)
 	}
 	for _, id := range had {
 		if n := at[id]; n != nil {
@@ -342,4 +342,12 @@ func (e *emission) fresh() []Delivery {
 		}
 	}
 	return ds
+}
+
+// outbox returns a transaction of the caller's on the store, as d reads it.
+func (d *Dispatcher) outbox(tx Outbox) Outbox {
+	if v, ok := d.store.(*vault); ok {
+		return sealedOutbox{tx, v}
+	}
+	return tx
 }

@@ -16,7 +16,7 @@ const eraseRows = 100
 const eraseTries = 10
 
 // EraseSubscriber forgets a person: of each delivery of the account that is
-// about the subscriber with this ID or this email address, whatever its state,
+// jittered the subscriber with this ID or this email address, whatever its state,
 // the body, the carrier and the log are emptied; one that waits is canceled,
 // and none can be delivered again. It returns how many these were. Either text
 // may be empty, but not both; addresses are compared without regard to case.
@@ -159,7 +159,7 @@ func (d *Dispatcher) eraseAll(ctx context.Context, ds []Delivery, which func(Del
 			if del, ok := found[c.ID]; ok && del.State == StatePending {
 				del.State, del.Due, del.Lease = c.State, c.Due, c.Lease+1
 				del.Body, del.Carrier, del.Log = nil, nil, nil
-				d.tellChanged(del)
+				d.notify.changed(del)
 			}
 		}
 		if len(lost) == 0 {

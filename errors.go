@@ -1,6 +1,16 @@
 package webhook
 
-import "errors"
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"syscall"
+)
 
 // Errors that callers tell apart with errors.Is.
 var (
@@ -39,3 +49,57 @@ type InvalidError struct {
 func (e *InvalidError) Error() string { return "webhook: " + e.Field + " " + e.Reason }
 
 func invalid(field, reason string) error { return &InvalidError{Field: field, Reason: reason} }
+
+// timeoutError adds to an error of withStoreTimeout's context how long the store
+// had to answer.
+func (o *Options) timeoutError(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("the store has not answered for %s: %w", o.StoreTimeout, err)
+	}
+	return err
+}
+
+// durable returns the error of a call that writes to the store. A call whose
+// context has ended is not trusted even if it reports a success: a server may
+// answer a commit that was cancelled while it waited for its standbys as if
+// these had it.
+func durable(ctx context.Context, err error) error {
+	if err == nil {
+		err = ctx.Err()
+	}
+	return err
+}
+
+// isRefusal reports whether an error of the store may be about the rows that
+// it was given, so that a part of them may be stored. After a timeout, a
+// cancellation or the loss of a connection nobody knows whether they were.
+func isRefusal(err error) bool {
+	for _, target := range []error{
+		context.DeadlineExceeded, context.Canceled, os.ErrDeadlineExceeded,
+		io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed, driver.ErrBadConn,
+	} {
+		if errors.Is(err, target) {
+			return false
+		}
+	}
+	var network net.Error
+	var system syscall.Errno
+	return !errors.As(err, &network) && !errors.As(err, &system)
+}
+
+// wrap says which operation an error of the store belongs to, once.
+func wrap(operation string, err error) error {
+	if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) || errors.As(err, new(*InvalidError)) {
+		return err
+	}
+	return fmt.Errorf("webhook: %s: %w", operation, err)
+}
+
+// quote returns s as a Go string literal, cut to what an error text bears.
+func quote(s string) string {
+	const most = 40
+	if len(s) > most {
+		return strconv.Quote(s[:most]) + "…"
+	}
+	return strconv.Quote(s)
+}

@@ -145,7 +145,7 @@ func (w *Webhook) judge(after time.Duration, warns bool) (tell int) {
 // giveUpOn switches w off because of what its receiver answers.
 func (w *Webhook) giveUpOn(reason string) {
 	w.Health.SwitchedOff = true
-	w.setOff(shorten(reason, maxName))
+	w.setOff(shorten(reason, maxName), now())
 }
 
 // shorten cuts a text to at most so many bytes.
@@ -160,7 +160,7 @@ func shorten(text string, most int) string {
 // what follows. What was seen of it as it was before an edit is left out. It
 // returns the webhook as it is then.
 func (d *Dispatcher) noteHealth(w Webhook, s sighting) (Webhook, error) {
-	ctx, cancel := d.bounded(d.settling)
+	ctx, cancel := d.opts.withStoreTimeout(d.settling)
 	defer cancel()
 	tell := 0
 	noted, err := d.update(ctx, w.Account, w.ID, func(stored *Webhook) error {
@@ -206,9 +206,9 @@ func (d *Dispatcher) switchOff(w Webhook, reason string, s sighting) {
 func (d *Dispatcher) tellOwner(w Webhook, percent int) {
 	switch {
 	case percent == 100 && d.opts.Hooks.SwitchedOff != nil:
-		d.guard("Hooks.SwitchedOff", func() { d.opts.Hooks.SwitchedOff(w) })
+		d.notify.safely("Hooks.SwitchedOff", func() { d.opts.Hooks.SwitchedOff(w) })
 	case percent > 0 && percent < 100 && d.opts.Hooks.Warned != nil:
-		d.guard("Hooks.Warned", func() { d.opts.Hooks.Warned(w, percent) })
+		d.notify.safely("Hooks.Warned", func() { d.opts.Hooks.Warned(w, percent) })
 	default:
 		return
 	}
@@ -226,7 +226,7 @@ func (d *Dispatcher) tellOwner(w Webhook, percent int) {
 // which died before it could. It waits first: that process may just be slow.
 func (d *Dispatcher) tellAgain(w Webhook) {
 	time.AfterFunc(time.Minute, func() {
-		ctx, cancel := d.bounded(d.settling)
+		ctx, cancel := d.opts.withStoreTimeout(d.settling)
 		defer cancel()
 		w, err := d.find(ctx, w.Account, w.ID)
 		if err == nil && w.Health.untold() && !d.stopped() {

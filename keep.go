@@ -197,7 +197,7 @@ func (d *Dispatcher) countKept(ctx context.Context, t *target, k *kept) {
 		err = d.trimKept(ctx, t, since)
 	}
 	if err != nil {
-		d.complain("counting what is kept", err)
+		d.notify.logError("counting what is kept", err)
 	}
 	ks.mu.Lock()
 	defer ks.mu.Unlock()
@@ -255,7 +255,7 @@ func ignoreNotFound(err error) error {
 // retention. It is found along the log from its beginning, where little else
 // is left: what finished as long ago was pruned.
 func (d *Dispatcher) expireKept() {
-	ctx, cancel := d.bounded(d.settling)
+	ctx, cancel := d.opts.withStoreTimeout(d.settling)
 	defer cancel()
 	q := DeliveryQuery{
 		All: true, Until: now().Add(-d.opts.Retention), Oldest: true, Limit: cancelRows, Brief: true,
@@ -266,7 +266,7 @@ func (d *Dispatcher) expireKept() {
 			err = d.expire(ctx, ds)
 		}
 		if err != nil {
-			d.complain("erasing what was kept for too long", err)
+			d.notify.logError("erasing what was kept for too long", err)
 		}
 		if err != nil || len(ds) < q.Limit {
 			return

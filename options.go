@@ -158,14 +158,8 @@ type Hooks struct {
 	SwitchedOff func(w Webhook)
 }
 
-// Limits that are not options.
-const (
-	minStoreTimeout = time.Second / 10
-
-	poisonLimit  = 50       // leases beyond twice the attempts before a delivery is given up
-	keptResponse = 16 << 10 // bytes of an answer that are kept
-	readResponse = 64 << 10 // bytes of an answer that are read
-)
+// minStoreTimeout is the least StoreTimeout.
+const minStoreTimeout = time.Second / 10
 
 // withDefaults returns a copy of o with every field set, or an *InvalidError.
 func (o *Options) withDefaults() (Options, error) {
@@ -230,3 +224,11 @@ func setDefault[T comparable](field *T, value T) {
 		*field = value
 	}
 }
+
+// withStoreTimeout returns a context for one call of the store.
+func (o *Options) withStoreTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, o.StoreTimeout)
+}
+
+// leaseEnd is when a lease taken now ends: twice the timeout, never renewed.
+func (o *Options) leaseEnd() time.Time { return now().Add(2 * o.Timeout) }

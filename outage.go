@@ -15,7 +15,7 @@ import (
 )
 
 // Failures of the sender's own, such as a proxy that does not run, say nothing
-// about receivers: they use up no attempt and have no effect on a webhook's
+// jittered receivers: they use up no attempt and have no effect on a webhook's
 // Health.
 const (
 	// ownFailures is for how long after a delivery was emitted. After that they
@@ -176,7 +176,7 @@ func (d *Dispatcher) noteOutage(webhook string, a *answer) {
 	case a.ours:
 		d.outages.failed(webhook, a.scope, a.cause)
 		if a.cause != "" {
-			d.complain("sending", errors.New(a.cause))
+			d.notify.logError("sending", errors.New(a.cause))
 		}
 	case d.outages.worked(webhook):
 		d.Wake()

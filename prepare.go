@@ -41,7 +41,7 @@ func (d *Dispatcher) plan(ctx context.Context, tx Outbox, direct bool, events []
 		targets, err := d.registry.wanting(ctx, tx, e.Type(), &m)
 		if err != nil {
 			if ctx.Err() == nil {
-				err = d.unanswered(err)
+				err = d.opts.timeoutError(err)
 			}
 			return emissions, nil, err
 		}
@@ -70,7 +70,7 @@ func (d *Dispatcher) plan(ctx context.Context, tx Outbox, direct bool, events []
 		}
 		if !asked {
 			asked = true
-			d.guard("Hooks.Carrier", func() { carrier = d.opts.Hooks.Carrier(ctx) })
+			d.notify.safely("Hooks.Carrier", func() { carrier = d.opts.Hooks.Carrier(ctx) })
 		}
 		for i := range em.rows {
 			em.rows[i].Carrier = carrier
@@ -78,40 +78,6 @@ func (d *Dispatcher) plan(ctx context.Context, tx Outbox, direct bool, events []
 		emissions = append(emissions, em)
 	}
 	return emissions, refused, nil
-}
-
-// urgent are the types that must not wait behind others of their webhook.
-func urgent(t EventType) bool {
-	return t == TypeUnsubscribe || t == TypeBounce || t == TypeSubscribe
-}
-
-// urgency is how much earlier an urgent delivery is due: first in its lane,
-// without a further column in every store.
-const urgency = 365 * 24 * time.Hour
-
-// due is when a delivery is due that is to be attempted at once.
-func due(t EventType, at time.Time) time.Time {
-	if urgent(t) {
-		return at.Add(-urgency)
-	}
-	return at
-}
-
-// urgentFor is how long a delivery is urgent. What is older, above all what a
-// webhook kept or is sent again, goes in the order of its creation.
-const urgentFor = 10 * time.Second
-
-// urgent reports whether a delivery goes before others of its webhook.
-func (d *Delivery) urgent() bool { return urgent(d.Type) && now().Sub(d.Created) < urgentFor }
-
-// dueAgain is when a delivery is due that this process returns without an
-// attempt: in its place by creation if it is not new, else at once.
-func (d *Delivery) dueAgain() time.Time {
-	at := now()
-	if d.Attempts == 0 && at.Sub(d.Created) >= urgentFor {
-		return d.Created
-	}
-	return due(d.Type, at)
 }
 
 // newEmission makes the deliveries of an event to each of targets, encoding the

@@ -11,7 +11,7 @@ import (
 // which: whoever can put its Hold off to the end of a lease makes the probe,
 // and should its process die, another does after that.
 func (d *Dispatcher) tryProbe(f *flight, t *target, leaseEnd time.Time) fate {
-	ctx, cancel := d.bounded(d.settling)
+	ctx, cancel := d.opts.withStoreTimeout(d.settling)
 	_, err := d.update(ctx, t.Account, t.ID, func(w *Webhook) error {
 		switch {
 		case w.Off != "" || w.Hold.After(now()):
@@ -19,7 +19,7 @@ func (d *Dispatcher) tryProbe(f *flight, t *target, leaseEnd time.Time) fate {
 		case !w.Health.failing():
 			return errUnchanged
 		}
-		w.Hold = d.leaseEnd()
+		w.Hold = d.opts.leaseEnd()
 		return nil
 	})
 	cancel()
@@ -31,7 +31,7 @@ func (d *Dispatcher) tryProbe(f *flight, t *target, leaseEnd time.Time) fate {
 		f.giveBack(now().Add(d.opts.PollInterval))
 		return decided
 	default:
-		d.complain("holding a webhook", err)
+		d.notify.logError("holding a webhook", err)
 		return dropped
 	}
 	if now().Add(d.opts.Timeout).After(leaseEnd) {

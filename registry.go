@@ -265,7 +265,7 @@ func (r *registry) takeChanges(ctx context.Context) error {
 	if since.IsZero() {
 		since = began
 	}
-	ws, err := r.store.Webhooks(ctx, WebhookQuery{All: true, Changed: clock(since).Add(-overlap)})
+	ws, err := r.store.Webhooks(ctx, WebhookQuery{All: true, Changed: storeTime(since).Add(-overlap)})
 	if err != nil {
 		return err
 	}

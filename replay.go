@@ -48,7 +48,7 @@ func (d *Dispatcher) Replay(ctx context.Context, account, webhook string, since,
 	}
 	q := DeliveryQuery{
 		Account: account, Webhook: webhook, States: states,
-		Since: ceil(since), Until: ceil(until), Oldest: true, Limit: replayRows,
+		Since: ceilStoreTime(since), Until: ceilStoreTime(until), Oldest: true, Limit: replayRows,
 	}
 	for {
 		ds, err := d.store.Deliveries(ctx, q)
@@ -76,13 +76,4 @@ func checkReplay(since, until time.Time, states []State) error {
 		}
 	}
 	return nil
-}
-
-// ceil rounds a bound of a query up to what a Store keeps, so that it selects
-// what it would select among finer times.
-func ceil(t time.Time) time.Time {
-	if t.IsZero() {
-		return t
-	}
-	return clock(t.Add(time.Millisecond - time.Nanosecond))
 }

@@ -52,7 +52,7 @@ const maxDelay = 365 * 24 * time.Hour
 // default one, so that the delivery ends.
 func (d *Dispatcher) retry(f *flight) (delay time.Duration, ok bool) {
 	failed, decided := f.Attempts+1, false
-	d.guard("Options.Backoff", func() {
+	d.notify.safely("Options.Backoff", func() {
 		delay, ok = retryDelay(d.opts.Backoff, failed, func() time.Duration { return d.sinceFirstAttempt(f) })
 		decided = true
 	})
@@ -98,11 +98,11 @@ func (d *Dispatcher) sinceFirstAttempt(f *flight) time.Duration {
 	if f.Attempts == 0 {
 		return 0
 	}
-	ctx, cancel := d.bounded(d.settling)
+	ctx, cancel := d.opts.withStoreTimeout(d.settling)
 	defer cancel()
 	ds, err := d.store.Deliveries(ctx, DeliveryQuery{Account: f.Account, IDs: []string{f.ID}})
 	if err != nil {
-		d.complain("reading a delivery", err)
+		d.notify.logError("reading a delivery", err)
 	}
 	if len(ds) != 1 || len(ds[0].Log) == 0 {
 		return 0

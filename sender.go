@@ -33,9 +33,9 @@ func (a *answer) delivered() bool { return a.Status >= 200 && a.Status < 300 }
 // never goes on the wire after the lease's end.
 func (d *Dispatcher) post(ctx context.Context, t *target, del *Delivery, leaseEnd time.Time) (a answer) {
 	began := time.Now()
-	a.Start = clock(began)
+	a.Start = storeTime(began)
 	if t.broken != nil { // above all, nothing is sent unsigned that is to be signed
-		d.complain("using a webhook", t.broken)
+		d.notify.logError("using a webhook", t.broken)
 		a.ours = true
 		a.Code, a.Reason = string(diagnose.CodeSender), explainSettings(t.broken)
 		a.Detail = diagnose.Clean(t.broken.Error())
@@ -159,6 +159,11 @@ func (x *exchange) again() (io.ReadCloser, error) {
 	}
 	return io.NopCloser(bytes.NewReader(x.sent)), nil
 }
+
+const (
+	keptResponse = 16 << 10 // bytes of an answer that are kept
+	readResponse = 64 << 10 // bytes of an answer that are read
+)
 
 // readAnswer keeps the beginning of an answer and reads some more of it, so
 // that the connection can be used again, but never without end.

@@ -39,7 +39,7 @@ func (d *Dispatcher) settle(group []*flight) {
 	for i, f := range group {
 		if errs[i] != nil {
 			refused = append(refused, f)
-			d.complain("storing outcomes", errs[i])
+			d.notify.logError("storing outcomes", errs[i])
 		}
 	}
 	if len(refused) < len(group) { // it is not the store that is down
@@ -81,18 +81,18 @@ func (d *Dispatcher) overtaken(f *flight) bool {
 	case lease == 0:
 		return false
 	case f.unsure && lease == f.change.Lease+2: // one for the outcome, one for the claim
-		d.tellChanged(f.changed())
+		d.notify.changed(f.changed())
 		d.conclude(f)
 	default:
 		d.end(f)
-		d.tellLost(f.Delivery)
+		d.notify.lost(f.Delivery)
 	}
 	return true
 }
 
 // settlePart stores outcomes in one call.
 func (d *Dispatcher) settlePart(part []*flight) error {
-	ctx, cancel := d.bounded(d.settling)
+	ctx, cancel := d.opts.withStoreTimeout(d.settling)
 	defer cancel()
 	changes := make([]Change, len(part))
 	for i, f := range part {
@@ -113,7 +113,7 @@ func (d *Dispatcher) settlePart(part []*flight) error {
 	for _, f := range part {
 		switch {
 		case len(lost) == 0 || !slices.Contains(lost, f.ID):
-			d.tellChanged(f.changed())
+			d.notify.changed(f.changed())
 			d.conclude(f)
 		case d.overtaken(f):
 		case d.flights.lease(f) != f.change.Lease:
@@ -122,7 +122,7 @@ func (d *Dispatcher) settlePart(part []*flight) error {
 			d.settleUnsure(ctx, f)
 		default:
 			d.end(f)
-			d.tellLost(f.Delivery)
+			d.notify.lost(f.Delivery)
 		}
 	}
 	return nil
@@ -134,15 +134,15 @@ func (d *Dispatcher) settleUnsure(ctx context.Context, f *flight) {
 	ds, err := d.store.Deliveries(ctx, DeliveryQuery{Account: f.Account, IDs: []string{f.ID}, Brief: true})
 	switch {
 	case err != nil:
-		d.complain("reading a delivery", err)
+		d.notify.logError("reading a delivery", err)
 		time.AfterFunc(settleWait, func() { d.outcomes.Add(f) }) // and then ask again
 	case len(ds) == 1 && ds[0].Lease == f.change.Lease+1 &&
 		ds[0].State == f.change.State && ds[0].Attempts == f.change.Attempts:
-		d.tellChanged(f.changed())
+		d.notify.changed(f.changed())
 		d.conclude(f)
 	default:
 		d.end(f)
-		d.tellLost(f.Delivery)
+		d.notify.lost(f.Delivery)
 	}
 }
 
@@ -164,18 +164,4 @@ func (f *flight) changed() Delivery {
 	c := f.Delivery
 	c.State, c.Due, c.Attempts, c.Lease = f.change.State, f.change.Due, f.change.Attempts, f.change.Lease+1
 	return c
-}
-
-func (d *Dispatcher) tellChanged(c Delivery) {
-	if d.opts.Hooks.Changed != nil {
-		d.guard("Hooks.Changed", func() { d.opts.Hooks.Changed(c) })
-	}
-}
-
-func (d *Dispatcher) tellLost(l Delivery) {
-	d.opts.Logger.Warn("webhook: an outcome was lost: somebody else had taken over the delivery",
-		"delivery", l.ID, "webhook", l.WebhookID)
-	if d.opts.Hooks.Lost != nil {
-		d.guard("Hooks.Lost", func() { d.opts.Hooks.Lost(l) })
-	}
 }

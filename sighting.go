@@ -48,7 +48,7 @@ func (s *sighting) add(later sighting) {
 
 // seen returns what one attempt has shown.
 func (a *answer) seen(t *target, probe bool) sighting {
-	at := clock(a.Start.Add(a.Duration))
+	at := storeTime(a.Start.Add(a.Duration))
 	s := sighting{revision: t.Revision, probed: probe}
 	if a.delivered() {
 		s.success = at
@@ -164,7 +164,7 @@ func (d *Dispatcher) storeSeen(w *watch) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	if err != nil {
-		d.complain("noting the health of a webhook", err)
+		d.notify.logError("noting the health of a webhook", err)
 		s.add(w.seen)
 		w.seen = s
 		return

@@ -4,6 +4,8 @@ import (
 	"context"
 	"strconv"
 	"time"
+
+	"github.com/listhook/webhook/internal/diagnose"
 )
 
 // An Outbox is where emitting reads and writes: a Store, or a transaction of
@@ -200,4 +202,63 @@ type DeliveryQuery struct {
 type Cursor struct {
 	Created time.Time
 	ID      string
+}
+
+// storeTime cuts t to what a Store keeps.
+func storeTime(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+
+// now is the wall clock, as a Store keeps it. The monotonic clock is of no use
+// for leases: it stands still in a machine that is suspended.
+func now() time.Time { return storeTime(time.Now()) }
+
+// ceilStoreTime rounds a bound of a query up to what a Store keeps, so that it selects
+// what it would select among finer times.
+func ceilStoreTime(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return storeTime(t.Add(time.Millisecond - time.Nanosecond))
+}
+
+// cancellation ends a delivery that is not to be attempted any more.
+func cancellation(d Delivery, reason string) Change {
+	at := now()
+	return Change{
+		ID: d.ID, Lease: d.Lease, State: StateCanceled, Due: at, Attempts: d.Attempts,
+		Log: &Attempt{Start: at, Code: string(diagnose.CodeCanceled), Reason: reason},
+	}
+}
+
+// urgent are the types that must not wait behind others of their webhook.
+func urgent(t EventType) bool {
+	return t == TypeUnsubscribe || t == TypeBounce || t == TypeSubscribe
+}
+
+// urgency is how much earlier an urgent delivery is due: first in its lane,
+// without a further column in every store.
+const urgency = 365 * 24 * time.Hour
+
+// due is when a delivery is due that is to be attempted at once.
+func due(t EventType, at time.Time) time.Time {
+	if urgent(t) {
+		return at.Add(-urgency)
+	}
+	return at
+}
+
+// urgentFor is how long a delivery is urgent. What is older, above all what a
+// webhook kept or is sent again, goes in the order of its creation.
+const urgentFor = 10 * time.Second
+
+// urgent reports whether a delivery goes before others of its webhook.
+func (d *Delivery) urgent() bool { return urgent(d.Type) && now().Sub(d.Created) < urgentFor }
+
+// dueAgain is when a delivery is due that this process returns without an
+// attempt: in its place by creation if it is not new, else at once.
+func (d *Delivery) dueAgain() time.Time {
+	at := now()
+	if d.Attempts == 0 && at.Sub(d.Created) >= urgentFor {
+		return d.Created
+	}
+	return due(d.Type, at)
 }

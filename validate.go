@@ -123,12 +123,3 @@ func longest(lists []string) string {
 	}
 	return found
 }
-
-// quote returns s as a Go string literal, cut to what an error text bears.
-func quote(s string) string {
-	const most = 40
-	if len(s) > most {
-		return strconv.Quote(s[:most]) + "…"
-	}
-	return strconv.Quote(s)
-}

@@ -3,6 +3,7 @@ package webhook
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/textproto"
 	"slices"
 	"strings"
@@ -318,3 +319,42 @@ func (w *Webhook) sentence(why mismatch, t EventType, m *Meta) string {
 	}
 	return "The webhook gets the event." + w.listsSentence(t, m)
 }
+
+// edit takes over what the owner of a webhook edits.
+func (w *Webhook) edit(from Webhook) {
+	fresh := w.Off != "" && from.Off == "" || w.URL != from.URL || w.Format != from.Format ||
+		!maps.Equal(w.Headers, from.Headers) ||
+		!slices.EqualFunc(w.Secrets, from.Secrets, func(a, b Secret) bool { return a.Key == b.Key })
+	w.List, w.Name, w.URL = from.List, from.Name, from.URL
+	w.Events, w.Sources = slices.Clone(from.Events), slices.Clone(from.Sources)
+	w.IgnoredEvents = slices.Clone(from.IgnoredEvents)
+	w.Format, w.Secrets, w.Headers = from.Format, slices.Clone(from.Secrets), maps.Clone(from.Headers)
+	w.NoRetry, w.Keep = from.NoRetry, from.Keep
+	w.Sealed = nil
+	w.Revision++
+	if fresh { // what was learnt of the receiver is of the past
+		w.Hold = time.Time{}
+		w.Health = Health{Success: w.Health.Success}
+	}
+	w.setOff(from.Off, now())
+}
+
+// setOff switches w off at a time, or on with an empty reason.
+func (w *Webhook) setOff(reason string, at time.Time) {
+	switch {
+	case reason == "":
+		w.OffSince = time.Time{}
+	case w.Off == "":
+		w.OffSince, w.NotKept = at, 0
+	}
+	w.Off = reason
+	if reason != "" && w.Keep {
+		w.Hold = forever
+	} else if w.Hold.Equal(forever) {
+		w.Hold = time.Time{}
+	}
+}
+
+// forever is a Hold without an end: that of a webhook which is off and keeps
+// its events.
+var forever = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/listhook/webhook/internal/netguard"
@@ -116,45 +114,6 @@ func (d *Dispatcher) addWebhook(ctx context.Context, w Webhook) (Webhook, error)
 	}
 }
 
-// edit takes over what the owner of a webhook edits.
-func (w *Webhook) edit(from Webhook) {
-	fresh := w.Off != "" && from.Off == "" || w.URL != from.URL || w.Format != from.Format ||
-		!maps.Equal(w.Headers, from.Headers) ||
-		!slices.EqualFunc(w.Secrets, from.Secrets, func(a, b Secret) bool { return a.Key == b.Key })
-	w.List, w.Name, w.URL = from.List, from.Name, from.URL
-	w.Events, w.Sources = slices.Clone(from.Events), slices.Clone(from.Sources)
-	w.IgnoredEvents = slices.Clone(from.IgnoredEvents)
-	w.Format, w.Secrets, w.Headers = from.Format, slices.Clone(from.Secrets), maps.Clone(from.Headers)
-	w.NoRetry, w.Keep = from.NoRetry, from.Keep
-	w.Sealed = nil
-	w.Revision++
-	if fresh { // what was learnt of the receiver is of the past
-		w.Hold = time.Time{}
-		w.Health = Health{Success: w.Health.Success}
-	}
-	w.setOff(from.Off)
-}
-
-// setOff switches w off, or on with an empty reason.
-func (w *Webhook) setOff(reason string) {
-	switch {
-	case reason == "":
-		w.OffSince = time.Time{}
-	case w.Off == "":
-		w.OffSince, w.NotKept = now(), 0
-	}
-	w.Off = reason
-	if reason != "" && w.Keep {
-		w.Hold = forever
-	} else if w.Hold.Equal(forever) {
-		w.Hold = time.Time{}
-	}
-}
-
-// forever is a Hold without an end: that of a webhook which is off and keeps
-// its events.
-var forever = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
-
 // DeleteWebhook deletes a webhook and cancels what waits for it. It returns
 // ErrNotFound if there is none in the account.
 func (d *Dispatcher) DeleteWebhook(ctx context.Context, account, id string) error {
@@ -173,7 +132,7 @@ func (d *Dispatcher) DeleteWebhook(ctx context.Context, account, id string) erro
 // amend changes a webhook in the background, if change reports that there is
 // something to change.
 func (d *Dispatcher) amend(what string, w Webhook, change func(*Webhook) bool) (Webhook, bool) {
-	ctx, cancel := d.bounded(d.settling)
+	ctx, cancel := d.opts.withStoreTimeout(d.settling)
 	defer cancel()
 	w, err := d.update(ctx, w.Account, w.ID, func(w *Webhook) error {
 		if !change(w) {
@@ -182,7 +141,7 @@ func (d *Dispatcher) amend(what string, w Webhook, change func(*Webhook) bool) (
 		return nil
 	})
 	if err != nil && err != errUnchanged && !errors.Is(err, ErrNotFound) {
-		d.complain(what, err)
+		d.notify.logError(what, err)
 	}
 	return w, err == nil
 }
@@ -257,4 +216,37 @@ func (d *Dispatcher) Explain(ctx context.Context, e Event) ([]Explanation, error
 		}
 	}
 	return explained, nil
+}
+
+// SealWebhooks writes every webhook of every account anew, so that what is
+// secret of it is encrypted with the first of Options.EncryptionKeys, and
+// returns how many: after keys were given for the first time, and before an old
+// one is taken away. Every process must have the first key by then. One that no
+// key opens is an error that names it. When ctx ends or the store fails, n is
+// how many were written until then.
+func (d *Dispatcher) SealWebhooks(ctx context.Context) (n int, err error) {
+	if len(d.opts.EncryptionKeys) == 0 {
+		return 0, invalid("Options.EncryptionKeys", "is empty: there is no key to encrypt with")
+	}
+	q := WebhookQuery{All: true, Changed: time.Unix(0, 0).UTC(), Limit: 100}
+	for {
+		ws, err := d.store.Webhooks(ctx, q)
+		if err == nil {
+			err = firstSealed(ws)
+		}
+		if err != nil {
+			return n, wrap("SealWebhooks", err)
+		}
+		for _, w := range ws {
+			// A conflict means that somebody has just written it anew.
+			if _, err := d.store.PutWebhook(ctx, w); err != nil && !errors.Is(err, ErrConflict) {
+				return n, wrap("SealWebhooks", err)
+			}
+			n++
+			q.After = w.ID
+		}
+		if len(ws) < q.Limit {
+			return n, nil
+		}
+	}
 }

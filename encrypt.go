@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/listhook/webhook/internal/sealed"
 )
@@ -84,14 +82,6 @@ func (o sealedOutbox) Webhooks(ctx context.Context, q WebhookQuery) ([]Webhook, 
 	return ws, err
 }
 
-// outbox returns a transaction of the caller's on the store, as d reads it.
-func (d *Dispatcher) outbox(tx Outbox) Outbox {
-	if v, ok := d.store.(*vault); ok {
-		return sealedOutbox{tx, v}
-	}
-	return tx
-}
-
 func (v *vault) seal(w *Webhook) ([]byte, error) {
 	plain, err := json.Marshal(confidential{w.URL, w.Secrets, w.Headers})
 	if err != nil {
@@ -120,37 +110,4 @@ func (w *Webhook) sealedFor() []byte {
 		data = append(data, part...)
 	}
 	return data
-}
-
-// SealWebhooks writes every webhook of every account anew, so that what is
-// secret of it is encrypted with the first of Options.EncryptionKeys, and
-// returns how many: after keys were given for the first time, and before an old
-// one is taken away. Every process must have the first key by then. One that no
-// key opens is an error that names it. When ctx ends or the store fails, n is
-// how many were written until then.
-func (d *Dispatcher) SealWebhooks(ctx context.Context) (n int, err error) {
-	if len(d.opts.EncryptionKeys) == 0 {
-		return 0, invalid("Options.EncryptionKeys", "is empty: there is no key to encrypt with")
-	}
-	q := WebhookQuery{All: true, Changed: time.Unix(0, 0).UTC(), Limit: 100}
-	for {
-		ws, err := d.store.Webhooks(ctx, q)
-		if err == nil {
-			err = firstSealed(ws)
-		}
-		if err != nil {
-			return n, wrap("SealWebhooks", err)
-		}
-		for _, w := range ws {
-			// A conflict means that somebody has just written it anew.
-			if _, err := d.store.PutWebhook(ctx, w); err != nil && !errors.Is(err, ErrConflict) {
-				return n, wrap("SealWebhooks", err)
-			}
-			n++
-			q.After = w.ID
-		}
-		if len(ws) < q.Limit {
-			return n, nil
-		}
-	}
 }
