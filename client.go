@@ -271,13 +271,24 @@ func (t *guardedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	switch {
 	case r.URL.Scheme == "http" && r.Close:
-		return t.freshForward.RoundTrip(r)
+		return t.proxyRefusal(t.freshForward.RoundTrip(r))
 	case r.URL.Scheme == "http":
-		return t.forward.RoundTrip(r)
+		return t.proxyRefusal(t.forward.RoundTrip(r))
 	case r.Close:
 		return t.fresh.RoundTrip(r)
 	}
 	return t.transport.RoundTrip(r)
+}
+
+// proxyRefusal returns an *egress.ProxyError for the one status that only a
+// forwarding proxy answers with: 407, it wants other credentials. A 403 or a 503
+// may be the receiver's, and counts as its answer.
+func (t *guardedTransport) proxyRefusal(resp *http.Response, err error) (*http.Response, error) {
+	if err != nil || !t.proxied || resp.StatusCode != http.StatusProxyAuthRequired {
+		return resp, err
+	}
+	_ = resp.Body.Close()
+	return nil, &egress.ProxyError{What: "the proxy answered with 407 Proxy Authentication Required", All: true}
 }
 
 // normalRequest returns r with the normal form of its URL: net/http would check

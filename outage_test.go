@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -210,6 +211,21 @@ func TestWhatTheOperatorsProxyAnswersIsNoFaultOfTheReceivers(t *testing.T) {
 	}
 }
 
+func TestAProxyThatForwardsARequestOwnsTheStatus407Alone(t *testing.T) {
+	for status, want := range map[int]string{407: "sender", 403: "403", 503: "503"} {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
+			proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+			defer proxy.Close()
+			u, err := url.Parse(proxy.URL)
+			require.NoError(t, err)
+			d, w := putFor(t, &memstore.Store{}, webhook.NewClient(&webhook.ClientOptions{Proxy: u}), "http://receiver.example/", nil, nil)
+			a, err := d.SendTest(t.Context(), "", w.ID, webhook.TypeOpen)
+			require.NoError(t, err)
+			assert.Equal(t, want, a.Failure(), a.Detail)
+		})
+	}
+}
+
 func TestATLSConfigurationThatCannotBeUsedIsTheSendersOwnFailure(t *testing.T) {
 	r := webhooktest.NewReceiver(t, &webhooktest.Options{TLS: webhooktest.TLSValid})
 	asks := webhooktest.NewReceiver(t, &webhooktest.Options{TLS: webhooktest.TLSClientAuth})
@@ -244,7 +260,7 @@ func TestANameServerThatAnswersOthersIsNotDown(t *testing.T) {
 		return dial(ctx, network, addr)
 	}}}
 	defer client.CloseIdleConnections()
-	d, silent := putFor(t, &memstore.Store{}, client, "http://receiver.example/", &webhook.Options{Timeout: 300 * time.Millisecond}, nil)
+	d, silent := putFor(t, &memstore.Store{}, client, "http://receiver.example/", &webhook.Options{Timeout: time.Second}, nil)
 	w := everything()
 	w.URL = "http://localhost:" + to.Port()
 	w, err = d.PutWebhook(t.Context(), w)

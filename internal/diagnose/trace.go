@@ -21,6 +21,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/listhook/webhook/internal/egress"
 	"github.com/listhook/webhook/internal/httpconn"
 )
 
@@ -101,8 +102,12 @@ func (t *Trace) head() httpconn.Head {
 
 // Status returns the status of an answer that the transport failed to read with
 // err, because its head breaks HTTP or is too large; 0: it is not known. A head
-// that broke off has none: the answer did not come.
+// that broke off has none: the answer did not come. A proxy's answer is not the
+// receiver's.
 func (t *Trace) Status(err error) int {
+	if errors.As(err, new(*egress.ProxyError)) {
+		return 0
+	}
 	if head := t.head(); head.Complete || headTooLarge(err) {
 		return head.Status
 	}
