@@ -25,14 +25,15 @@ import (
 	"github.com/listhook/webhook/internal/sqlstore"
 )
 
-// Store is a webhook.Store in a MariaDB database.
-type Store struct{ *store }
+// Store is a webhook.Store in a MariaDB database. New makes one. It is safe for
+// concurrent use. The Dispatcher calls the methods of webhook.Store; an app calls
+// Migrate, Tx and Schema.
+type Store struct{ sql *sqlstore.Store }
 
-type store = sqlstore.Store
-
-// Options are what can be chosen.
+// Options change the defaults of New.
 type Options struct {
-	// Prefix is what the names of the tables begin with. Empty: "webhook_".
+	// Prefix begins the names of the tables: a letter or an underscore, then
+	// letters, digits and underscores, 32 characters at most. Empty: "webhook_".
 	Prefix string
 
 	// Relaxed accepts a server that may undo its last commits when it crashes
@@ -57,23 +58,24 @@ func New(db *sql.DB, opts *Options) *Store {
 // by several processes at once, on several nodes of a cluster too. It refuses
 // tables that a newer version of this library has upgraded, and servers whose
 // settings would lose events.
-func (s *Store) Migrate(ctx context.Context) error { return s.store.Migrate(ctx) }
+func (s *Store) Migrate(ctx context.Context) error { return s.sql.Migrate(ctx) }
 
-// Schema returns the SQL by which Migrate upgrades from a version of the
-// schema, 0 being none, for those who migrate by a tool of their own.
-func (s *Store) Schema(from int) string { return s.store.Schema(from) }
+// Schema returns the SQL by which Migrate upgrades the tables from a version of
+// the schema, for apps that migrate by a tool of their own. Version 0 is a
+// database without the tables.
+func (s *Store) Schema(from int) string { return s.sql.Schema(from) }
 
-// Tx returns an Outbox in a transaction of the caller's: what is emitted
-// through it is delivered if, and only if, the transaction is committed. tx is
-// an *sql.Tx, an *sql.Conn, or whatever else has their methods.
+// Tx returns an Outbox in the caller's transaction, for Dispatcher.EmitTx: an
+// event is delivered if, and only if, the transaction commits. tx is an *sql.Tx,
+// an *sql.Conn, or another type with their methods.
 //
 // A deadlock has rolled back the whole transaction: after an error of the
 // Outbox, roll it back and begin again. On a Galera cluster the commit may fail
 // so as well. There the Outbox refuses a connection that uses prepared
 // statements, with which a transaction may lose its first half and be committed.
-func (s *Store) Tx(tx Querier) webhook.Outbox { return s.store.Tx(tx) }
+func (s *Store) Tx(tx Querier) webhook.Outbox { return s.sql.Tx(tx) }
 
-// Querier is what database/sql's Tx, Conn and DB have in common.
+// Querier has the methods that database/sql's Tx, Conn and DB share.
 type Querier interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)

@@ -27,19 +27,20 @@ import (
 	"github.com/listhook/webhook/internal/sqlstore"
 )
 
-// Store is a webhook.Store in a PostgreSQL database.
+// Store is a webhook.Store in a PostgreSQL database. New makes one. It is safe for
+// concurrent use. The Dispatcher calls the methods of webhook.Store; an app calls
+// Migrate, Tx, Listen and Schema.
 type Store struct {
-	*store
+	sql     *sqlstore.Store
 	pool    *pgxpool.Pool
 	channel string
 }
 
-type store = sqlstore.Store
-
-// Options are what can be chosen.
+// Options change the defaults of New.
 type Options struct {
-	// Prefix is what the names of the tables begin with. Empty: "webhook_".
-	// They are in the schema that the connections' search_path names first.
+	// Prefix begins the names of the tables: a letter or an underscore, then
+	// letters, digits and underscores, 32 characters at most. Empty: "webhook_".
+	// The tables are in the schema that the connections' search_path names first.
 	Prefix string
 
 	// Relaxed accepts a server that may lose what it has acknowledged when it or
@@ -60,9 +61,9 @@ func New(pool *pgxpool.Pool, opts *Options) *Store {
 	o.Prefix = cmp.Or(o.Prefix, sqlstore.DefaultPrefix)
 	s := &Store{pool: pool, channel: sqlstore.Channel(o.Prefix)}
 	if pool == nil {
-		s.store = sqlstore.NewPostgres(nil, o.Prefix, o.Relaxed) // which says so
+		s.sql = sqlstore.NewPostgres(nil, o.Prefix, o.Relaxed) // each call returns an error
 	} else {
-		s.store = sqlstore.NewPostgresOn(database{querier{pool}, pool}, o.Prefix, o.Relaxed)
+		s.sql = sqlstore.NewPostgresOn(database{querier{pool}, pool}, o.Prefix, o.Relaxed)
 	}
 	return s
 }
@@ -70,26 +71,27 @@ func New(pool *pgxpool.Pool, opts *Options) *Store {
 // Migrate creates the tables or upgrades them. It may be called at each start,
 // by several processes at once. It refuses tables that a newer version of this
 // library has upgraded.
-func (s *Store) Migrate(ctx context.Context) error { return s.store.Migrate(ctx) }
+func (s *Store) Migrate(ctx context.Context) error { return s.sql.Migrate(ctx) }
 
-// Schema returns the SQL by which Migrate upgrades from a version of the
-// schema, 0 being none, for those who migrate by a tool of their own.
-func (s *Store) Schema(from int) string { return s.store.Schema(from) }
+// Schema returns the SQL by which Migrate upgrades the tables from a version of
+// the schema, for apps that migrate by a tool of their own. Version 0 is a
+// database without the tables.
+func (s *Store) Schema(from int) string { return s.sql.Schema(from) }
 
-// Tx returns an Outbox in a transaction of the caller's: what is emitted
-// through it is delivered if, and only if, the transaction is committed.
+// Tx returns an Outbox in the caller's transaction, for Dispatcher.EmitTx: an
+// event is delivered if, and only if, the transaction commits.
 //
-// An error of the Outbox has spoiled the transaction, as any error does on
-// PostgreSQL: roll it back, or to a savepoint before (pgx.Tx.Begin makes one).
-func (s *Store) Tx(tx pgx.Tx) webhook.Outbox { return sqlstore.OutboxOn(s.store, querier{tx}) }
+// On PostgreSQL any error aborts the transaction. After an error of the Outbox,
+// roll it back, or back to a savepoint (pgx.Tx.Begin makes one).
+func (s *Store) Tx(tx pgx.Tx) webhook.Outbox { return s.sql.Outbox(querier{tx}) }
 
-// conn is what a pool and a transaction have in common.
+// conn has the methods that a pool and a transaction share.
 type conn interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// querier is the statements' way to a conn.
+// querier runs the store's statements on a conn.
 type querier struct{ conn conn }
 
 func (q querier) Exec(ctx context.Context, query string, args []any) (int64, error) {
@@ -111,7 +113,7 @@ func (q querier) Query(ctx context.Context, query string, args []any, row func(s
 	return rows.Err()
 }
 
-// database is the store's Database.
+// database is the sqlstore.Database on a pool.
 type database struct {
 	querier
 	pool *pgxpool.Pool

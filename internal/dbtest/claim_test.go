@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/internal/sqlstore"
 	"github.com/listhook/webhook/pgxstore"
@@ -58,21 +60,65 @@ func (i interruptedQuerier) take(query string) error {
 	return nil
 }
 
+// tracer interrupts the statements of a pgx pool. A statement that it interrupts
+// with an error fails, because its context has ended.
+type tracer struct{ interrupt func(query string) error }
+
+func (t *tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, start pgx.TraceQueryStartData) context.Context {
+	if t.interrupt == nil || t.interrupt(start.SQL) == nil {
+		return ctx
+	}
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	return ended
+}
+
+func (t *tracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// claimStore is a store, and the same store with interrupted claims.
+type claimStore struct {
+	store
+	interrupted func(takes *int, happen func() error) webhook.Store
+}
+
+func onSQL(s *sqlstore.Store) claimStore {
+	return claimStore{s, func(takes *int, happen func() error) webhook.Store {
+		return s.WithDatabase(func(d sqlstore.Database) sqlstore.Database {
+			return interrupted{interruptedQuerier{d, takes, happen}, d}
+		})
+	}}
+}
+
 // claimStores are stores on each database, on PostgreSQL by each driver, whose
 // connections there have the name of an application.
-func claimStores(application string) map[string]func(*testing.T) *sqlstore.Store {
+func claimStores(application string) map[string]func(*testing.T) claimStore {
 	named := func(t *testing.T) string { return postgres(t) + "&application_name=" + application }
-	return map[string]func(*testing.T) *sqlstore.Store{
-		"sqlite":  plainStores["sqlite"],
-		"mariadb": plainStores["mariadb"],
-		"postgres by pgx's database/sql": func(t *testing.T) *sqlstore.Store {
-			return sqlstore.NewPostgres(open(t, "pgx", named(t), 8), sqlstore.DefaultPrefix, false)
+	return map[string]func(*testing.T) claimStore{
+		"sqlite":  func(t *testing.T) claimStore { return onSQL(plainStores["sqlite"](t)) },
+		"mariadb": func(t *testing.T) claimStore { return onSQL(plainStores["mariadb"](t)) },
+		"postgres by pgx's database/sql": func(t *testing.T) claimStore {
+			return onSQL(sqlstore.NewPostgres(open(t, "pgx", named(t), 8), sqlstore.DefaultPrefix, false))
 		},
-		"postgres by pq": func(t *testing.T) *sqlstore.Store {
-			return sqlstore.NewPostgres(open(t, "postgres", named(t), 8), sqlstore.DefaultPrefix, false)
+		"postgres by pq": func(t *testing.T) claimStore {
+			return onSQL(sqlstore.NewPostgres(open(t, "postgres", named(t), 8), sqlstore.DefaultPrefix, false))
 		},
-		"postgres by pgxpool": func(t *testing.T) *sqlstore.Store {
-			return pgxstore.New(openPool(t, named(t)), nil).Behind(func(d sqlstore.Database) sqlstore.Database { return d })
+		"postgres by pgxpool": func(t *testing.T) claimStore {
+			config, err := pgxpool.ParseConfig(named(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var tr tracer
+			config.ConnConfig.Tracer = &tr
+			pool, err := pgxpool.NewWithConfig(t.Context(), config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(pool.Close)
+			s := pgxstore.New(pool, nil)
+			return claimStore{s, func(takes *int, happen func() error) webhook.Store {
+				tr.interrupt = interruptedQuerier{nil, takes, happen}.take
+				return s
+			}}
 		},
 	}
 }
@@ -115,9 +161,7 @@ func TestAClaimThatFailsHalfwayLeasesNothingForNobody(t *testing.T) {
 				if _, err := plain.Enqueue(t.Context(), ds); err != nil {
 					t.Fatal(err)
 				}
-				s := plain.Behind(func(d sqlstore.Database) sqlstore.Database {
-					return interrupted{interruptedQuerier{d, &takes, func() error { return c.happen(t, cancel) }}, d}
-				})
+				s := plain.interrupted(&takes, func() error { return c.happen(t, cancel) })
 				// Two turns, from one webhook on and then from the start: two
 				// statements that lease.
 				got, err := s.Claim(ctx, webhook.Claim{Now: now, Until: now.Add(time.Minute), After: "after", Limit: 6, Each: 3})

@@ -63,7 +63,7 @@ func TestStoreThatStepsPastTheFront(t *testing.T) {
 			storetest.Suite{
 				Timeout: 5 * time.Minute,
 				Open: func(t *testing.T) webhook.Store {
-					s := fresh(t).Behind(func(d sqlstore.Database) sqlstore.Database { return slow{slowQuerier{d}, d} })
+					s := fresh(t).WithDatabase(func(d sqlstore.Database) sqlstore.Database { return slow{slowQuerier{d}, d} })
 					if err := s.Migrate(t.Context()); err != nil {
 						t.Fatal(err)
 					}
@@ -79,7 +79,7 @@ func TestStoreThatStepsPastTheFront(t *testing.T) {
 func TestStepsPastTheFrontLeaveOutNoOthers(t *testing.T) {
 	ctx, dsn := t.Context(), postgres(t)
 	here := sqlstore.NewPostgres(open(t, "pgx", dsn, 8), sqlstore.DefaultPrefix, false).
-		Behind(func(d sqlstore.Database) sqlstore.Database { return slow{slowQuerier{d}, d} })
+		WithDatabase(func(d sqlstore.Database) sqlstore.Database { return slow{slowQuerier{d}, d} })
 	there := sqlstore.NewPostgres(open(t, "pgx", dsn, 8), sqlstore.DefaultPrefix, false)
 	if err := here.Migrate(ctx); err != nil {
 		t.Fatal(err)

@@ -363,7 +363,7 @@ func TestLeasesThatNobodyIsSureOf(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var db *unsure
 			plain := fresh(t)
-			here := use{t, plain.Behind(func(d sqlstore.Database) sqlstore.Database {
+			here := use{t, plain.WithDatabase(func(d sqlstore.Database) sqlstore.Database {
 				db = &unsure{Database: d}
 				return db
 			})}

@@ -51,7 +51,7 @@ func (f *firstOf) Query(ctx context.Context, query string, args []any, row func(
 func TestTransactionsOnSQLiteWriteFirst(t *testing.T) {
 	ctx := t.Context()
 	var noted *firsts
-	s := plainStores["sqlite"](t).Behind(func(d sqlstore.Database) sqlstore.Database {
+	s := plainStores["sqlite"](t).WithDatabase(func(d sqlstore.Database) sqlstore.Database {
 		noted = &firsts{Database: d}
 		return noted
 	})

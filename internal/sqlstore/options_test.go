@@ -3,6 +3,7 @@ package sqlstore_test
 import (
 	"context"
 	"database/sql"
+	"reflect"
 	"testing"
 	"time"
 
@@ -65,6 +66,27 @@ func TestEachCallReportsWhatTheStoreWasMadeWithoutOrWrongly(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The embedded implementation would show its internals to users.
+func TestTheMethodsOfAStoreAreThoseThatUsersNeed(t *testing.T) {
+	var want []string
+	for method := range calls(t.Context(), sqlitestore.New(nil, nil)) {
+		want = append(want, method)
+	}
+	want = append(want, "Schema", "Tx")
+	for _, store := range []any{sqlitestore.Store{}, postgresstore.Store{}, mysqlstore.Store{}} {
+		typ := reflect.TypeOf(store)
+		var methods []string
+		pointer := reflect.PointerTo(typ)
+		for i := range pointer.NumMethod() {
+			methods = append(methods, pointer.Method(i).Name)
+		}
+		require.ElementsMatch(t, want, methods, typ)
+		for _, field := range reflect.VisibleFields(typ) {
+			require.False(t, field.IsExported() || field.Anonymous, "%v has the field %s", typ, field.Name)
+		}
 	}
 }
 

@@ -90,7 +90,7 @@ func TestPostgresRefusesServersOnWhichItCannotKeepItsPromises(t *testing.T) {
 				require.ErrorContains(t, err, "webhook: the server")
 				require.ErrorContains(t, err, c.refusal)
 				require.ErrorContains(t, store.Migrate(t.Context()), c.refusal)
-				require.ErrorContains(t, OutboxOn(store, server).(*outbox).check(t.Context()), c.refusal)
+				require.ErrorContains(t, store.Outbox(server).(*outbox).check(t.Context()), c.refusal)
 			}
 		})
 	}

@@ -82,9 +82,9 @@ func NewSQLite(db *sql.DB, prefix, synchronous string) *Store {
 	return s
 }
 
-// Behind returns the same Store behind what wrap makes of its database, for
-// tests of what a slow or failing one does.
-func (s *Store) Behind(wrap func(Database) Database) *Store {
+// WithDatabase returns a Store on wrap's result for the database of s. Tests use
+// it for slow and failing databases.
+func (s *Store) WithDatabase(wrap func(Database) Database) *Store {
 	other := newStore(wrap(s.db), s.d, s.prefix)
 	other.relaxed, other.cluster = s.relaxed, s.cluster
 	return other
@@ -127,11 +127,11 @@ var errNoDatabase = errors.New("webhook: the store has no database: it was given
 // tables with a prefix.
 func Channel(prefix string) string { return prefix + "wake" }
 
-// Tx returns an Outbox inside a transaction of the caller's.
-func (s *Store) Tx(tx Conn) webhook.Outbox { return OutboxOn(s, conn{tx}) }
+// Tx returns an Outbox in the caller's transaction tx.
+func (s *Store) Tx(tx Conn) webhook.Outbox { return s.Outbox(conn{tx}) }
 
-// OutboxOn returns an Outbox of s inside a transaction of the caller's.
-func OutboxOn(s *Store, tx Querier) webhook.Outbox { return &outbox{s: s, q: tx} }
+// Outbox is Tx for a transaction that is not database/sql's.
+func (s *Store) Outbox(tx Querier) webhook.Outbox { return &outbox{s: s, q: tx} }
 
 // outbox is an Outbox in a transaction of the caller's. It neither ends it nor
 // tries again what fails: on PostgreSQL a failed statement spoils the whole
