@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/manage/internal/account"
+	"github.com/listhook/webhook/manage/internal/v3"
 )
 
 // object calls the newer API as a key and reads its JSON.
@@ -131,7 +133,7 @@ func TestCollectionsOfTheApps(t *testing.T) {
 		for _, target := range []string{"fields", "fields/7", "campaigns", "campaigns/34"} {
 			status, object := r.object("ann", "/api/3/"+target)
 			assert.Equal(t, 500, status, target)
-			assert.Equal(t, map[string]any{"message": somethingWrong}, object)
+			assert.Equal(t, map[string]any{"message": account.SomethingWrong}, object)
 		}
 	})
 }
@@ -242,8 +244,8 @@ func TestSlashesTooManyAreTaken(t *testing.T) {
 	r := newRig(t)
 	w := r.put(nil)
 	d := r.emit("e1")
-	for _, route := range routes3 {
-		path := "/api/3/" + route.path
+	for _, route := range v3.Routes() {
+		path := "/api/3/" + route.Path
 		switch {
 		case strings.Contains(path, "deliveries/"):
 			path = strings.Replace(path, "{id}", d.ID, 1)
@@ -252,9 +254,9 @@ func TestSlashesTooManyAreTaken(t *testing.T) {
 		default:
 			path = strings.Replace(path, "{id}", "12", 1)
 		}
-		want := r.call("bob", route.method, path, "").Code // who may only view changes nothing
+		want := r.call("bob", route.Method, path, "").Code // who may only view changes nothing
 		for _, same := range []string{path + "/", path + "//", "/" + path, strings.Replace(path, "/3/", "/3//", 1)} {
-			assert.Equal(t, want, r.call("bob", route.method, same, "").Code, "%s %s", route.method, same)
+			assert.Equal(t, want, r.call("bob", route.Method, same, "").Code, "%s %s", route.Method, same)
 		}
 	}
 	assert.Contains(t, r.raw1("ann", "GET", "", "", "").Body.String(), "api_action is missing")
@@ -288,7 +290,7 @@ func TestUnknownPathsOfTheAPIsAnswerAsTheAPIs(t *testing.T) {
 		r := newRig(t, func(o *Options) { o.Key = func(context.Context, string) (Access, error) { panic("a bug") } })
 		status, object := r.object("ann", "/api/3/lists")
 		assert.Equal(t, 500, status)
-		assert.Equal(t, map[string]any{"message": somethingWrong}, object)
+		assert.Equal(t, map[string]any{"message": account.SomethingWrong}, object)
 		got := r.raw1("ann", "GET", "&api_output=json", "", "")
 		assert.Equal(t, 500, got.Code)
 		assert.Contains(t, got.Body.String(), `"result_code":0`)

@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -11,6 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/manage/internal/account"
+	"github.com/listhook/webhook/manage/internal/page"
+	"github.com/listhook/webhook/manage/internal/v1"
+	"github.com/listhook/webhook/manage/internal/v3"
 )
 
 // TestNothingLeaksAcrossAccounts asks every route for what another account
@@ -24,7 +29,7 @@ func TestNothingLeaksAcrossAccounts(t *testing.T) {
 	})
 	d := r.emit("acme-event")
 	var sent int
-	r.receiver = func(*http.Request) (*http.Response, error) { sent++; return nil, errForbidden }
+	r.receiver = func(*http.Request) (*http.Response, error) { sent++; return nil, errors.New("nothing is sent here") }
 	state := func() (ws []webhook.Webhook, ds []webhook.Delivery) {
 		ds, err := r.Deliveries(t.Context(), webhook.DeliveryQuery{Account: "acme"})
 		require.NoError(t, err)
@@ -68,40 +73,40 @@ func TestNothingLeaksAcrossAccounts(t *testing.T) {
 		"revision": {"1"}, "overlap": {"0"}, "kept": {"drop"}, "since": {"2000-01-01T00:00:00"}, "account": {"acme"}, "id": {w.ID}, "reason": {"mine"},
 	}
 
-	for _, route := range pageRoutes {
+	for _, route := range page.Routes() {
 		for _, id := range []string{w.ID, d.ID} {
-			target := "/" + strings.NewReplacer("{$}", "", "{id}", url.PathEscape(id)).Replace(route.path)
-			query := "?" + url.Values{"account": {"acme"}, "id": {w.ID}, "webhook": {w.ID}, "after": {cursorOf(d)}, "event": {"open"}, "source": {"public"}, "list": {"12"}}.Encode()
+			target := "/" + strings.NewReplacer("{$}", "", "{id}", url.PathEscape(id)).Replace(route.Path)
+			query := "?" + url.Values{"account": {"acme"}, "id": {w.ID}, "webhook": {w.ID}, "after": {account.CursorOf(d)}, "event": {"open"}, "source": {"public"}, "list": {"12"}}.Encode()
 			var values url.Values
-			if route.method == "POST" {
+			if route.Method == "POST" {
 				values = form
 			}
 			got := r.as("eve", target+query, values)
-			if strings.Contains(route.path, "{id}") {
-				assert.Equal(t, 404, got.Code, "%s %s", route.method, target)
+			if strings.Contains(route.Path, "{id}") {
+				assert.Equal(t, 404, got.Code, "%s %s", route.Method, target)
 			}
-			check(t, route.method+" "+target, got.Body.String())
+			check(t, route.Method+" "+target, got.Body.String())
 		}
 	}
 
-	for _, route := range routes3 {
-		if route.path == "listhook/openapi.json" {
+	for _, route := range v3.Routes() {
+		if route.Path == "listhook/openapi.json" {
 			continue
 		}
 		for _, id := range []string{w.ID, d.ID, "12"} {
-			target := "/api/3/" + strings.ReplaceAll(route.path, "{id}", url.PathEscape(id))
-			query := "?" + url.Values{"filters[webhook]": {w.ID}, "after": {cursorOf(d)}, "filters[listid]": {"12"}}.Encode()
+			target := "/api/3/" + strings.ReplaceAll(route.Path, "{id}", url.PathEscape(id))
+			query := "?" + url.Values{"filters[webhook]": {w.ID}, "after": {account.CursorOf(d)}, "filters[listid]": {"12"}}.Encode()
 			body := `{"webhook":{"name":"x","url":"https://evil.example.com","events":["open"],"sources":["api"],"listid":12},
 				"type":"open","source":"public","lists":[12],"since":"2000-01-01T00:00:00Z","account":"acme","drop_kept":true}`
-			got := r.call("eve", route.method, target+query, body)
-			if strings.Contains(route.path, "{id}") {
-				assert.Equal(t, 404, got.Code, "%s %s", route.method, target)
+			got := r.call("eve", route.Method, target+query, body)
+			if strings.Contains(route.Path, "{id}") {
+				assert.Equal(t, 404, got.Code, "%s %s", route.Method, target)
 			}
-			check(t, route.method+" "+target, got.Body.String())
+			check(t, route.Method+" "+target, got.Body.String())
 		}
 	}
 
-	for action := range actions1 {
+	for action := range v1.Actions() {
 		for _, query := range []string{"&id=" + w.ID + "&ids=" + w.ID, "&id=" + d.ID + "&ids=all", "&id=" + w.ID + "&account=acme&lists[]=12"} {
 			got := r.raw1("eve", "POST", "&api_action="+action+query, formType, "name=x&url=https://evil.example.com&action[]=open&init[]=api")
 			if action != "webhook_events" {
@@ -114,24 +119,24 @@ func TestNothingLeaksAcrossAccounts(t *testing.T) {
 // TestWhatChangesNeedsTheRight says by itself, beside the routes, what only
 // those may do who manage.
 func TestWhatChangesNeedsTheRight(t *testing.T) {
-	for _, route := range pageRoutes {
-		if route.need == rightPublic {
-			assert.Equal(t, "assets/{name}", route.path, "a style and a script tell nothing of an account")
+	for _, route := range page.Routes() {
+		if route.Need == account.RightPublic {
+			assert.Equal(t, "assets/{name}", route.Path, "a style and a script tell nothing of an account")
 		}
-		if route.method != "GET" {
-			assert.Contains(t, []right{rightManage, rightOperator}, route.need, route.path)
+		if route.Method != "GET" {
+			assert.Contains(t, []account.Right{account.RightManage, account.RightOperator}, route.Need, route.Path)
 		}
-		if strings.HasPrefix(route.path, "operator") {
-			assert.Equal(t, rightOperator, route.need, route.path)
+		if strings.HasPrefix(route.Path, "operator") {
+			assert.Equal(t, account.RightOperator, route.Need, route.Path)
 		}
 	}
-	for _, route := range routes3 {
-		if route.method != "GET" && route.path != "listhook/explain" {
-			assert.Equal(t, rightManage, route.need, route.path)
+	for _, route := range v3.Routes() {
+		if route.Method != "GET" && route.Path != "listhook/explain" {
+			assert.Equal(t, account.RightManage, route.Need, route.Path)
 		}
 	}
 	for _, action := range []string{"webhook_add", "webhook_edit", "webhook_delete", "webhook_delete_list"} {
-		assert.Equal(t, rightManage, actions1[action].need, action)
+		assert.Equal(t, account.RightManage, v1.Actions()[action], action)
 	}
 }
 
@@ -141,31 +146,31 @@ func TestRightsAreHeld(t *testing.T) {
 	w := r.put(nil)
 	d := r.emit("e1")
 	webhooks := r.all()
-	has := map[string]map[right]bool{
+	has := map[string]map[account.Right]bool{
 		"":    {},
-		"bob": {rightAny: true, rightView: true},
-		"op":  {rightAny: true, rightOperator: true},
-		"ann": {rightAny: true, rightView: true, rightManage: true},
+		"bob": {account.RightAny: true, account.RightView: true},
+		"op":  {account.RightAny: true, account.RightOperator: true},
+		"ann": {account.RightAny: true, account.RightView: true, account.RightManage: true},
 	}
 	for who, rights := range has {
-		for _, route := range pageRoutes {
-			if rights[route.need] || route.need == rightPublic {
+		for _, route := range page.Routes() {
+			if rights[route.Need] || route.Need == account.RightPublic {
 				continue
 			}
 			var values url.Values
-			if route.method == "POST" {
+			if route.Method == "POST" {
 				values = url.Values{"name": {"x"}}
 			}
-			target := "/" + strings.NewReplacer("{$}", "", "webhooks/{id}", "webhooks/"+w.ID, "{id}", d.ID).Replace(route.path)
-			assert.Equal(t, 403, r.as(who, target, values).Code, "%s: %s %s", who, route.method, target)
+			target := "/" + strings.NewReplacer("{$}", "", "webhooks/{id}", "webhooks/"+w.ID, "{id}", d.ID).Replace(route.Path)
+			assert.Equal(t, 403, r.as(who, target, values).Code, "%s: %s %s", who, route.Method, target)
 		}
-		for _, route := range routes3 {
-			if rights[route.need] {
+		for _, route := range v3.Routes() {
+			if rights[route.Need] {
 				continue
 			}
-			target := "/api/3/" + strings.NewReplacer("webhooks/{id}", "webhooks/"+w.ID, "{id}", d.ID).Replace(route.path)
-			got := r.call(who, route.method, target, "{}")
-			assert.Equal(t, 403, got.Code, "%s: %s %s", who, route.method, target)
+			target := "/api/3/" + strings.NewReplacer("webhooks/{id}", "webhooks/"+w.ID, "{id}", d.ID).Replace(route.Path)
+			got := r.call(who, route.Method, target, "{}")
+			assert.Equal(t, 403, got.Code, "%s: %s %s", who, route.Method, target)
 		}
 	}
 	assert.Equal(t, webhooks, r.all())
@@ -174,14 +179,14 @@ func TestRightsAreHeld(t *testing.T) {
 		h, err := Handler(r.Dispatcher, nil)
 		require.NoError(t, err)
 		closed := &rig{Handler: h, t: t}
-		for _, route := range pageRoutes {
-			if route.need == rightPublic {
+		for _, route := range page.Routes() {
+			if route.Need == account.RightPublic {
 				continue
 			}
-			assert.Equal(t, 403, closed.as("ann", "/"+strings.NewReplacer("{$}", "", "{id}", w.ID).Replace(route.path), nil).Code)
+			assert.Equal(t, 403, closed.as("ann", "/"+strings.NewReplacer("{$}", "", "{id}", w.ID).Replace(route.Path), nil).Code)
 		}
-		for _, route := range routes3 {
-			assert.Equal(t, 403, closed.call("ann", route.method, "/api/3/"+route.path, "{}").Code)
+		for _, route := range v3.Routes() {
+			assert.Equal(t, 403, closed.call("ann", route.Method, "/api/3/"+route.Path, "{}").Code)
 		}
 		assert.Contains(t, closed.raw1("ann", "GET", "&api_action=webhook_list", "", "").Body.String(), "not authorized")
 	})

@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/manage/internal/page"
+	"github.com/listhook/webhook/manage/internal/params"
 )
 
 // newLoginRig is a rig of an app with a login: who has no name has no session.
@@ -98,11 +100,11 @@ func TestAFormSurvivesTheEndOfItsSession(t *testing.T) {
 	typed := filledForm()
 	typed.Set("name", `"><script>alert(1)</script>`)
 	typed.Set("headers", "X-Key: k\r\nAuthorization: Bearer s3cr3t\r\n")
-	for _, route := range pageRoutes {
-		if route.method != "POST" {
+	for _, route := range page.Routes() {
+		if route.Method != "POST" {
 			continue
 		}
-		target := "/" + strings.NewReplacer("webhooks/{id}", "webhooks/"+w.ID, "{id}", d.ID).Replace(route.path)
+		target := "/" + strings.NewReplacer("webhooks/{id}", "webhooks/"+w.ID, "{id}", d.ID).Replace(route.Path)
 		got := r.as("", target, typed)
 		require.Equal(t, 401, got.Code, target)
 		body := got.Body.String()
@@ -158,7 +160,7 @@ func TestAnotherSitesFormIsNotKeptUntilSomebodyLogsIn(t *testing.T) {
 
 func TestAFormThatIsTooLongIsNotKept(t *testing.T) {
 	r := newLoginRig(t)
-	assert.Equal(t, 413, r.as("", "/add", url.Values{"name": {strings.Repeat("x", maxBody)}}).Code)
+	assert.Equal(t, 413, r.as("", "/add", url.Values{"name": {strings.Repeat("x", params.MaxBody)}}).Code)
 }
 
 func TestAnyPagesAddressMayEndInASlash(t *testing.T) {

@@ -1,0 +1,65 @@
+package account
+
+import (
+	"strings"
+	"time"
+)
+
+// Access is who asks, and what they may do. The zero value may do nothing.
+type Access struct {
+	Account  string         // whose webhooks
+	View     bool           // see them, their log, and what was sent
+	Manage   bool           // change them; and View
+	Operator bool           // see the webhooks of all accounts, and switch them off
+	User     string         // a name or an email address
+	Location *time.Location // of the times in answers; nil: UTC
+}
+
+// A Right is what a request needs.
+type Right int
+
+// The rights, and two kinds of request that need none in particular.
+const (
+	RightPublic   Right = iota - 1 // none: not even a session
+	RightAny                       // any of the following
+	RightView                      // Access.View or Access.Manage
+	RightManage                    // Access.Manage
+	RightOperator                  // Access.Operator
+)
+
+// Allows reports whether a may do what needs the right.
+func (a Access) Allows(need Right) bool {
+	switch need {
+	case RightPublic:
+		return true
+	case RightView:
+		return a.View || a.Manage
+	case RightManage:
+		return a.Manage
+	case RightOperator:
+		return a.Operator
+	}
+	return a.View || a.Manage || a.Operator
+}
+
+// Zone returns the zone of the times in answers.
+func (a Access) Zone() *time.Location {
+	if a.Location == nil {
+		return time.UTC
+	}
+	return a.Location
+}
+
+// FirstAndLast returns the user's name in two parts, as both APIs show it.
+func (a Access) FirstAndLast() (first, last string) {
+	first, last, _ = strings.Cut(a.User, " ")
+	return first, last
+}
+
+// Email returns the user's name if it is an email address, else "".
+func (a Access) Email() string {
+	if strings.Contains(a.User, "@") {
+		return a.User
+	}
+	return ""
+}

@@ -1,0 +1,175 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/listhook/webhook"
+)
+
+// A Caller is whoever asks, for one request, and what they may see and do. Every
+// call of the dispatcher names the Account of its Access.
+type Caller struct {
+	*Service
+	Access
+}
+
+// TakeToken takes one call's token of the account's rate, or returns a
+// BusyError.
+func (c *Caller) TakeToken() error {
+	if ok, seconds := c.rates.take(c.Account, time.Now()); !ok {
+		return BusyError(seconds)
+	}
+	return nil
+}
+
+// Webhooks returns the account's webhooks.
+func (c *Caller) Webhooks(ctx context.Context) ([]webhook.Webhook, error) {
+	return c.Dispatcher.Webhooks(ctx, webhook.WebhookQuery{Account: c.Account})
+}
+
+// Webhook returns a webhook of the account.
+func (c *Caller) Webhook(ctx context.Context, id string) (webhook.Webhook, error) {
+	return c.Dispatcher.Webhook(ctx, c.Account, id)
+}
+
+// Add adds webhooks, all or, if one cannot be taken, none.
+func (c *Caller) Add(ctx context.Context, ws ...webhook.Webhook) ([]webhook.Webhook, error) {
+	for i := range ws {
+		ws[i].Account, ws[i].ID, ws[i].Revision = c.Account, "", 0
+		if err := CheckName(ws[i].Name); err != nil {
+			return nil, err
+		}
+		if err := c.checkList(ctx, ws[i].List); err != nil {
+			return nil, err
+		}
+	}
+	c.adding.Lock()
+	defer c.adding.Unlock()
+	have, err := c.Webhooks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(have)+len(ws) > c.MaxWebhooks {
+		return nil, LimitError(c.MaxWebhooks)
+	}
+	var added []webhook.Webhook
+	for _, w := range ws {
+		if w, err = c.Dispatcher.PutWebhook(ctx, w); err != nil {
+			for _, w := range added {
+				err = errors.Join(err, c.Dispatcher.DeleteWebhook(ctx, c.Account, w.ID))
+			}
+			return nil, err
+		}
+		added = append(added, w)
+	}
+	return added, nil
+}
+
+// CheckName refuses what nobody could tell apart on the page.
+func CheckName(name string) error {
+	if strings.TrimSpace(name) == "" {
+		return &webhook.InvalidError{Field: "Name", Reason: "is empty"}
+	}
+	return nil
+}
+
+// Edit changes what the owner edits of a webhook, again if somebody else did
+// meanwhile.
+func (c *Caller) Edit(ctx context.Context, id string, change func(*webhook.Webhook) error) (webhook.Webhook, error) {
+	for tries := 0; ; tries++ {
+		w, err := c.Webhook(ctx, id)
+		if err != nil {
+			return webhook.Webhook{}, err
+		}
+		name, list := w.Name, w.List
+		if err := change(&w); err != nil {
+			return webhook.Webhook{}, err
+		}
+		// What was there stays: the app may have given it no name, or have
+		// deleted the list meanwhile.
+		if w.Name != name {
+			if err := CheckName(w.Name); err != nil {
+				return webhook.Webhook{}, err
+			}
+		}
+		if w.List != list {
+			if err := c.checkList(ctx, w.List); err != nil {
+				return webhook.Webhook{}, err
+			}
+		}
+		w, err = c.Dispatcher.PutWebhook(ctx, w)
+		if !errors.Is(err, webhook.ErrConflict) || tries == 5 {
+			return w, err
+		}
+	}
+}
+
+// SwitchOff switches a webhook off for a reason. keep says what becomes of its
+// events meanwhile.
+func (c *Caller) SwitchOff(ctx context.Context, id, reason string, keep bool) (webhook.Webhook, error) {
+	return c.Edit(ctx, id, func(w *webhook.Webhook) error {
+		w.Off, w.Keep = reason, keep
+		return nil
+	})
+}
+
+// SwitchOn switches a webhook on. What it kept while it was off is delivered
+// then, or with drop dropped first, which it returns the number of.
+func (c *Caller) SwitchOn(ctx context.Context, id string, drop bool) (w webhook.Webhook, dropped int, err error) {
+	if w, err = c.Webhook(ctx, id); err != nil {
+		return webhook.Webhook{}, 0, err
+	}
+	if drop && w.Off != "" {
+		if dropped, err = c.Dispatcher.DropPending(ctx, c.Account, id); err != nil {
+			return webhook.Webhook{}, dropped, err
+		}
+	}
+	w, err = c.Edit(ctx, id, func(w *webhook.Webhook) error {
+		w.Off = ""
+		return nil
+	})
+	return w, dropped, err
+}
+
+// Rotate gives a webhook a new secret and lets the others sign for the overlap
+// more. A negative overlap makes none: no secret signs any more.
+func (c *Caller) Rotate(ctx context.Context, id string, revision int64, overlap time.Duration) (webhook.Webhook, error) {
+	now := time.Now()
+	var first time.Time // when the first of the earlier secrets ends
+	w, err := c.Edit(ctx, id, func(w *webhook.Webhook) error {
+		if revision != 0 && w.Revision != revision {
+			return webhook.ErrConflict
+		}
+		if overlap < 0 {
+			w.Secrets = nil
+			return nil
+		}
+		secrets := []webhook.Secret{webhook.NewSecret()}
+		for _, s := range w.Secrets {
+			if end := now.Add(overlap); s.Until.IsZero() || s.Until.After(end) {
+				s.Until = end
+			}
+			if s.Until.After(now) {
+				secrets = append(secrets, s)
+			}
+			if first.IsZero() || s.Until.Before(first) {
+				first = s.Until
+			}
+		}
+		w.Secrets = secrets
+		return nil
+	})
+	var invalid *webhook.InvalidError
+	if errors.As(err, &invalid) && invalid.Field == "Secrets" { // all that rotating can make wrong is their number
+		err = &webhook.InvalidError{Field: "Secrets", Reason: "cannot be replaced again while so many earlier ones still sign. " +
+			"Replace it with no overlap, which ends them all at once, or wait until the first of them ends, in " +
+			strings.TrimSuffix(max(first.Sub(now), time.Minute).Round(time.Minute).String(), "0s")}
+	}
+	return w, err
+}
+
+// MaxOverlap is the longest overlap of a rotation.
+const MaxOverlap = 30 * 24 * time.Hour

@@ -1,0 +1,28 @@
+package account
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrForbidden is returned to those who may not do what they ask for.
+var ErrForbidden = errors.New("you may not do this")
+
+// A BusyError is returned to an account that calls too often. It is the number
+// of seconds after which it may call again.
+type BusyError int
+
+func (e BusyError) Error() string {
+	return fmt.Sprintf("The account calls too often: wait %d s.", int(e))
+}
+
+// A LimitError is returned when an account has all the webhooks that it may
+// have. It is their number.
+type LimitError int
+
+func (e LimitError) Error() string {
+	return fmt.Sprintf("The account has %d webhooks, which is the limit: delete one first.", int(e))
+}
+
+// SomethingWrong is what a client is told of a fault on this side.
+const SomethingWrong = "Something went wrong here. It was logged."

@@ -1,0 +1,71 @@
+package account
+
+import (
+	"context"
+	"time"
+
+	"github.com/listhook/webhook"
+)
+
+// A NextAttempt says when a pending delivery is attempted next, and why then.
+// The page and the API both say what it says.
+type NextAttempt struct {
+	At     time.Time // zero: no time is set; see Reason
+	Reason NextReason
+}
+
+// A NextReason is a word of the API.
+type NextReason string
+
+// The reasons.
+const (
+	NextDue      NextReason = "due"       // as soon as there is room, since At
+	NextUnderWay NextReason = "under_way" // an attempt is being made
+	NextRetry    NextReason = "retry"     // at At, after an attempt that failed
+	NextHeld     NextReason = "held"      // not before At, until when its webhook is held
+	NextDisabled NextReason = "disabled"  // when its webhook, which keeps events, is enabled
+	NextNone     NextReason = "none"      // never: its webhook is gone, or is disabled and keeps nothing
+)
+
+// NextAttemptOf says when d is attempted next. w is its webhook, nil when it was
+// deleted. d.Due alone does not tell: urgent deliveries are due a year before
+// they are created, and of a delivery that is leased Due is the lease's end.
+func NextAttemptOf(d webhook.Delivery, w *webhook.Webhook, now time.Time) NextAttempt {
+	switch {
+	case w == nil || w.Deleted || w.Off != "" && !w.Keep:
+		return NextAttempt{Reason: NextNone}
+	case w.Off != "":
+		return NextAttempt{Reason: NextDisabled}
+	case w.Hold.After(now) && !d.Due.After(w.Hold):
+		return NextAttempt{w.Hold, NextHeld}
+	case !d.Due.After(now):
+		at := d.Due
+		if at.Before(d.Created) {
+			at = d.Created
+		}
+		return NextAttempt{at, NextDue}
+	case d.Attempts == 0 && d.Lease > 0:
+		return NextAttempt{Reason: NextUnderWay}
+	}
+	return NextAttempt{d.Due, NextRetry}
+}
+
+// WebhooksOf returns the webhooks of those deliveries that are pending, by ID.
+func (c *Caller) WebhooksOf(ctx context.Context, ds []webhook.Delivery) (map[string]*webhook.Webhook, error) {
+	byID := map[string]*webhook.Webhook{}
+	var ids []string
+	for _, d := range ds {
+		if _, known := byID[d.WebhookID]; d.State == webhook.StatePending && !known {
+			byID[d.WebhookID] = nil
+			ids = append(ids, d.WebhookID)
+		}
+	}
+	if len(ids) == 0 {
+		return byID, nil
+	}
+	ws, err := c.Dispatcher.Webhooks(ctx, webhook.WebhookQuery{Account: c.Account, IDs: ids})
+	for i := range ws {
+		byID[ws[i].ID] = &ws[i]
+	}
+	return byID, err
+}

@@ -1,0 +1,65 @@
+package account
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/listhook/webhook"
+)
+
+// Config is what a Service needs. Nothing has a default here.
+type Config struct {
+	Dispatcher *webhook.Dispatcher
+	Logger     *slog.Logger
+
+	// Key returns who asks with an API key; a zero Access is refused. Nil
+	// refuses everybody.
+	Key func(ctx context.Context, key string) (Access, error)
+
+	// These return what the app has in an account. Nil: it has none, or, of
+	// Lists, does not name them.
+	Lists     func(ctx context.Context, account string) ([]List, error)
+	Fields    func(ctx context.Context, account string) ([]Field, error)
+	Campaigns func(ctx context.Context, account string) ([]Campaign, error)
+
+	DefaultFormat webhook.Format // of webhooks that are added
+	MaxWebhooks   int            // of an account
+	Rate          int            // calls and tests a second of an account
+}
+
+// A Service makes the Callers of one handler's requests. It may be used by
+// several goroutines at the same time.
+type Service struct {
+	Config
+	rates rates
+
+	adding sync.Mutex // held while webhooks are counted and added, so that MaxWebhooks holds in this process
+}
+
+// NewService returns a Service.
+func NewService(c Config) *Service {
+	return &Service{Config: c, rates: rates{perSecond: float64(c.Rate)}}
+}
+
+// Caller returns whoever asks with an access.
+func (s *Service) Caller(access Access) *Caller { return &Caller{s, access} }
+
+// ByKey returns the caller with an API key, if the key has any right: else
+// ErrForbidden. It takes a token of the account's rate, and returns a BusyError
+// when there is none.
+func (s *Service) ByKey(ctx context.Context, key string) (*Caller, error) {
+	if key == "" || len(key) > 4096 || s.Key == nil {
+		return nil, ErrForbidden
+	}
+	access, err := s.Key(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("webhook: Options.Key: %w", err)
+	}
+	if !access.Allows(RightAny) {
+		return nil, ErrForbidden
+	}
+	c := s.Caller(access)
+	return c, c.TakeToken()
+}

@@ -1,0 +1,215 @@
+package page
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/manage/internal/account"
+	"github.com/listhook/webhook/manage/internal/label"
+)
+
+// revision returns which revision of a webhook a form was made for; 0 when it
+// does not say, which no stored webhook has.
+func (p *pageRequest) revision() int64 {
+	n, _ := strconv.ParseInt(p.r.PostForm.Get("revision"), 10, 64)
+	return n
+}
+
+// A webhookView is the page of one webhook.
+type webhookView struct {
+	webhookRow
+	Day     *day
+	Waiting waiting
+	Recent  []deliveryRow
+	Test    *testResult
+	Types   []choice
+	Headers []string // their names
+	Secrets []webhook.Secret
+}
+
+// A testResult is the answer to a test.
+type testResult struct {
+	Type    webhook.EventType
+	Attempt attemptView
+}
+
+func (p *pageRequest) webhookView() error { return p.showWebhook(nil) }
+
+// recentCount is how many of its deliveries a webhook's page shows.
+const recentCount = 10
+
+func (p *pageRequest) showWebhook(test *testResult) error {
+	ctx := p.r.Context()
+	w, err := p.Webhook(ctx, p.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	lists, _, err := p.Lists(ctx)
+	if err != nil {
+		return err
+	}
+	last, err := p.lastDay(w.ID)
+	if err != nil {
+		return err
+	}
+	recent, err := p.Dispatcher.Deliveries(ctx, webhook.DeliveryQuery{
+		Account: p.Account, Webhook: w.ID, Limit: recentCount, Brief: true,
+	})
+	if err != nil {
+		return err
+	}
+	var newest webhook.Delivery
+	if len(recent) > 0 {
+		newest = recent[0]
+	}
+	pending, err := p.waiting(w.ID)
+	if err != nil {
+		return err
+	}
+	rows, err := p.deliveryRows(recent)
+	if err != nil {
+		return err
+	}
+	out := webhookView{
+		webhookRow: p.row(w, lists, last.All, newest), Day: last, Waiting: pending, Recent: rows, Test: test,
+	}
+	if out.Status.Reason, err = p.failure(out.Status, newest); err != nil {
+		return err
+	}
+	var tested webhook.EventType
+	if test != nil {
+		tested = test.Type
+	}
+	out.Types = choices(label.Types, tested)
+	for line := range strings.Lines(headerLines(w.Headers)) {
+		name, _, _ := strings.Cut(line, ":")
+		out.Headers = append(out.Headers, name)
+	}
+	for _, s := range w.Secrets {
+		if s.Until.IsZero() || s.Until.After(p.now) {
+			out.Secrets = append(out.Secrets, s)
+		}
+	}
+	return p.render(http.StatusOK, "webhook", w.Name, out)
+}
+
+// failure adds to a status why the newest delivery failed.
+func (p *pageRequest) failure(s status, newest webhook.Delivery) (string, error) {
+	if s.Class != "bad" || !fails(newest) {
+		return s.Reason, nil
+	}
+	d, err := p.Delivery(p.r.Context(), newest.ID)
+	if errors.Is(err, webhook.ErrNotFound) || err == nil && len(d.Log) == 0 {
+		return s.Reason, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	reason := d.Log[len(d.Log)-1].Reason
+	if strings.Contains(s.Reason, reason) {
+		return s.Reason, nil
+	}
+	return s.Reason + " " + reason, nil
+}
+
+// sendTest answers with the page itself: the answer is not kept, and a link to
+// it could not be followed again.
+func (p *pageRequest) sendTest() error {
+	if err := p.TakeToken(); err != nil {
+		return err
+	}
+	t := webhook.EventType(p.r.PostForm.Get("event"))
+	attempt, err := p.Dispatcher.SendTest(p.r.Context(), p.Account, p.r.PathValue("id"), t)
+	if err != nil {
+		return err
+	}
+	return p.showWebhook(&testResult{t, p.attempt(0, attempt)})
+}
+
+// rotateSecret leads to the new secret, which no other page shows.
+func (p *pageRequest) rotateSecret() error {
+	id := p.r.PathValue("id")
+	overlap, err := strconv.ParseInt(p.r.PostForm.Get("overlap"), 10, 64)
+	if err != nil || overlap > int64(account.MaxOverlap.Seconds()) {
+		return &webhook.InvalidError{Field: "The overlap", Reason: "is none of those offered"}
+	}
+	w, err := p.Rotate(p.r.Context(), id, p.revision(), time.Duration(max(overlap, -1))*time.Second)
+	if err != nil {
+		return err
+	}
+	if overlap < 0 {
+		return p.goTo("webhooks/" + url.PathEscape(id) + "?done=unsign")
+	}
+	return p.goTo(p.addressOfNew(w, false))
+}
+
+// A confirmation is a page that asks before something is done.
+type confirmation struct {
+	Webhook webhook.Webhook
+	Waiting waiting
+	Action  string // the last part of the address: delete, off, on
+}
+
+func (p *pageRequest) confirm(action, title string) error {
+	w, err := p.Webhook(p.r.Context(), p.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	pending, err := p.waiting(w.ID)
+	if err != nil {
+		return err
+	}
+	return p.render(http.StatusOK, "confirm", title, confirmation{Webhook: w, Waiting: pending, Action: action})
+}
+
+func (p *pageRequest) deleteForm() error { return p.confirm("delete", "Delete the webhook?") }
+func (p *pageRequest) offForm() error    { return p.confirm("off", "Switch the webhook off?") }
+func (p *pageRequest) onForm() error     { return p.confirm("on", "Switch the webhook on?") }
+
+func (p *pageRequest) deleteWebhook() error {
+	if err := p.Dispatcher.DeleteWebhook(p.r.Context(), p.Account, p.r.PathValue("id")); err != nil {
+		return err
+	}
+	return p.goTo("?done=deleted")
+}
+
+func (p *pageRequest) turnOff() error {
+	reason := strings.TrimSpace(p.r.PostForm.Get("reason"))
+	if reason == "" {
+		reason = "Switched off on the page."
+	}
+	id := p.r.PathValue("id")
+	if _, err := p.SwitchOff(p.r.Context(), id, reason, p.r.PostForm.Get("keep") != ""); err != nil {
+		return err
+	}
+	return p.goTo("webhooks/" + url.PathEscape(id) + "?done=off")
+}
+
+func (p *pageRequest) turnOn() error {
+	id := p.r.PathValue("id")
+	_, dropped, err := p.SwitchOn(p.r.Context(), id, p.r.PostForm.Get("kept") == dropKept)
+	if err != nil {
+		return err
+	}
+	done := "on"
+	if dropped > 0 {
+		done = "dropped"
+	}
+	return p.goTo("webhooks/" + url.PathEscape(id) + "?done=" + done)
+}
+
+// dropKept is a form's word for dropping what a webhook kept while it was off.
+const dropKept = "drop"
+
+func (p *pageRequest) tryNow() error {
+	id := p.r.PathValue("id")
+	if _, err := p.Dispatcher.EndHold(p.r.Context(), p.Account, id); err != nil {
+		return err
+	}
+	return p.goTo("webhooks/" + url.PathEscape(id) + "?done=tried")
+}

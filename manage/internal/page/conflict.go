@@ -1,0 +1,246 @@
+package page
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/manage/internal/account"
+	"github.com/listhook/webhook/manage/internal/label"
+)
+
+// Two people may edit a webhook at the same time. The form says which revision
+// it was made for, and a fingerprint of each field as it was then. Whoever saves
+// second sees the fields that differ, and chooses.
+
+// A difference is a field of which the form and the store hold different values.
+type difference struct {
+	label.Label
+	Theirs, Yours []string // lines
+	Take          string   // takeTheirs, takeYours, or "": not chosen
+}
+
+// What a form says to take of a field.
+const (
+	takeTheirs = "theirs"
+	takeYours  = "yours"
+)
+
+// A conflictView is the page that shows what differs.
+type conflictView struct {
+	Webhook     webhook.Webhook // as it is stored
+	Was         string
+	Differences []difference
+	Typed       []field // what the form holds beside the choices
+	Choose      bool    // something was not chosen
+}
+
+// fieldValue returns a field of the form as a text that is equal for equal
+// values.
+func fieldValue(w webhook.Webhook, name string) string {
+	switch name {
+	case "Name":
+		return w.Name
+	case "URL":
+		return w.URL
+	case "List":
+		return w.List
+	case "Events":
+		return strings.Join(label.TextsOf(label.Types, w.Events), "\n")
+	case "Sources":
+		return strings.Join(label.TextsOf(label.Sources, w.Sources), "\n")
+	case "Format":
+		if w.Format == "" {
+			return string(webhook.Format2013)
+		}
+		return string(w.Format)
+	case "Headers":
+		return headerLines(w.Headers)
+	case "NoRetry":
+		return yesNo(w.NoRetry, "Never retry", "Retry")
+	case "Keep":
+		return yesNo(w.Keep, "Keep events", "Do not keep events")
+	}
+	return ""
+}
+
+func yesNo(b bool, yes, no string) string {
+	if b {
+		return yes
+	}
+	return no
+}
+
+// fieldLines returns a field as it is shown.
+func fieldLines(w webhook.Webhook, name string, lists []account.List) []string {
+	value := fieldValue(w, name)
+	switch name {
+	case "List":
+		value = listName(lists, w.List)
+	case "Format":
+		value = label.TextOf(label.Formats, webhook.Format(value))
+	}
+	if value == "" {
+		return []string{"(empty)"}
+	}
+	return strings.Split(strings.TrimSuffix(value, "\n"), "\n")
+}
+
+// takeField sets a field of w to what it is in from.
+func takeField(w *webhook.Webhook, from webhook.Webhook, name string) {
+	switch name {
+	case "Name":
+		w.Name = from.Name
+	case "URL":
+		w.URL = from.URL
+	case "List":
+		w.List = from.List
+	case "Events":
+		w.Events, w.IgnoredEvents = from.Events, nil // the form asks for no others
+	case "Sources":
+		w.Sources = from.Sources
+	case "Format":
+		w.Format = from.Format
+	case "Headers":
+		w.Headers = from.Headers
+	case "NoRetry":
+		w.NoRetry = from.NoRetry
+	case "Keep":
+		w.Keep = from.Keep
+	}
+}
+
+// fingerprints are of the form's fields, in order, with spaces between.
+func fingerprints(w webhook.Webhook) string {
+	var all []string
+	for _, l := range fieldLabels {
+		all = append(all, fingerprint(fieldValue(w, l.Value)))
+	}
+	return strings.Join(all, " ")
+}
+
+func fingerprint(value string) string {
+	sum := sha256.Sum256([]byte(value))
+	return base64.RawURLEncoding.EncodeToString(sum[:9])
+}
+
+// differences compares the form's fields, yours, with the stored ones, theirs. A
+// field that only one of the two changed since was is chosen already, and so is
+// one that was chosen between these values before.
+func differences(yours, theirs webhook.Webhook, form url.Values, lists []account.List) []difference {
+	was := strings.Fields(form.Get("was"))
+	if len(was) != len(fieldLabels) {
+		was = make([]string, len(fieldLabels)) // nobody says what it was
+	}
+	var all []difference
+	for i, l := range fieldLabels {
+		y, t := fieldValue(yours, l.Value), fieldValue(theirs, l.Value)
+		if y == t {
+			continue
+		}
+		d := difference{Label: l, Yours: fieldLines(yours, l.Value, lists), Theirs: fieldLines(theirs, l.Value, lists)}
+		switch {
+		case was[i] == fingerprint(t) && form.Has("choose"):
+			if take := form.Get("take-" + l.Value); take == takeYours || take == takeTheirs {
+				d.Take = take
+			}
+		case was[i] == fingerprint(t):
+			d.Take = takeYours
+		case was[i] == fingerprint(y):
+			d.Take = takeTheirs
+		}
+		all = append(all, d)
+	}
+	return all
+}
+
+// errConflict is what the form meets when somebody else changed the webhook.
+type errConflict struct {
+	theirs webhook.Webhook
+	choose bool // the page was shown, and something is not chosen
+}
+
+func (errConflict) Error() string { return "somebody else changed the webhook" }
+
+// merge takes yours over into w, which is as stored, or returns an errConflict.
+// Where the form comes from the page that shows what differs, it says what to
+// take.
+func (p *pageRequest) merge(w *webhook.Webhook, yours webhook.Webhook) error {
+	form, theirs := p.r.PostForm, *w
+	changed := w.Revision != p.revision() && form.Get("was") != fingerprints(theirs)
+	for _, l := range fieldLabels {
+		if fieldValue(yours, l.Value) == fieldValue(theirs, l.Value) {
+			continue
+		}
+		take := takeYours
+		if form.Has("choose") {
+			take = form.Get("take-" + l.Value)
+		}
+		switch {
+		case changed:
+			return errConflict{theirs: theirs}
+		case take == takeYours:
+			takeField(w, yours, l.Value)
+		case take != takeTheirs:
+			return errConflict{theirs: theirs, choose: true}
+		}
+	}
+	return nil
+}
+
+// showConflict shows what differs.
+func (p *pageRequest) showConflict(yours webhook.Webhook, e errConflict) error {
+	lists, _, err := p.Lists(p.r.Context())
+	if err != nil {
+		return err
+	}
+	out := conflictView{
+		Webhook: e.theirs, Was: fingerprints(e.theirs), Choose: e.choose,
+		Differences: differences(yours, e.theirs, p.r.PostForm, lists),
+	}
+	for _, f := range p.typedFields() {
+		if f.Name != "revision" && f.Name != "was" && f.Name != "choose" && !strings.HasPrefix(f.Name, "take-") {
+			out.Typed = append(out.Typed, f)
+		}
+	}
+	status := http.StatusConflict
+	if e.choose {
+		status = http.StatusUnprocessableEntity
+	}
+	return p.render(status, "conflict", "Choose what to keep", out)
+}
+
+// editWebhook saves the form of a stored webhook.
+func (p *pageRequest) editWebhook() error {
+	ctx, id := p.r.Context(), p.r.PathValue("id")
+	stored, err := p.Webhook(ctx, id)
+	if err != nil {
+		return err
+	}
+	f := form{Webhook: stored, Was: p.r.PostForm.Get("was")}
+	f.Headers, f.Errors = readForm(p.r.PostForm, &f.Webhook)
+	if len(f.Errors) > 0 {
+		f.Webhook.Revision = p.revision()
+		return p.showForm(http.StatusUnprocessableEntity, f)
+	}
+	yours := f.Webhook
+	_, err = p.Edit(ctx, id, func(w *webhook.Webhook) error {
+		if err := p.merge(w, yours); err != nil {
+			return err
+		}
+		f.Webhook, f.Headers, f.Was = *w, headerLines(w.Headers), p.r.PostForm.Get("was")
+		return nil
+	})
+	var conflict errConflict
+	if errors.As(err, &conflict) {
+		return p.showConflict(yours, conflict)
+	}
+	if err != nil {
+		return p.refuseForm(f, err)
+	}
+	return p.goTo("webhooks/" + url.PathEscape(id) + "?done=saved")
+}

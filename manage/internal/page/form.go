@@ -1,0 +1,262 @@
+package page
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/manage/internal/account"
+	"github.com/listhook/webhook/manage/internal/label"
+	"github.com/listhook/webhook/manage/internal/params"
+)
+
+// A form is what the page's form for a webhook shows: what was typed, and what
+// is wrong with it.
+type form struct {
+	Webhook webhook.Webhook
+	Headers string // a line each, as typed
+	Sign    bool   // make a secret
+	Errors  map[string]string
+	Was     string // of the fields as they were when the form was made: see fingerprints
+
+	Lists    []account.List // nil with KnowsAny: any list may be typed
+	KnowsAny bool           // the app does not name its lists
+	IsNew    bool
+	Types    []choice
+	Sources  []choice
+	Formats  []formatChoice
+}
+
+// fieldLabels are the fields in the form's order.
+var fieldLabels = []label.Label{
+	{Value: "Name", Text: "Name"}, {Value: "URL", Text: "URL"}, {Value: "List", Text: "List"},
+	{Value: "Events", Text: "Events"}, {Value: "Sources", Text: "Initialized from"}, {Value: "Format", Text: "Format"},
+	{Value: "Headers", Text: "Headers"}, {Value: "NoRetry", Text: "Retries"}, {Value: "Keep", Text: "While it is off"},
+}
+
+// Faults are the fields that something is wrong with.
+func (f form) Faults() []label.Label {
+	return slices.DeleteFunc(slices.Clone(fieldLabels), func(l label.Label) bool { return f.Errors[l.Value] == "" })
+}
+
+// A choice is a checkbox or an option.
+type choice struct {
+	label.Label
+	Chosen bool
+}
+
+// A formatChoice is a format with a sample of what is sent in it.
+type formatChoice struct {
+	choice
+	Sample string // some of the lines that differ between the formats
+}
+
+func formatChoices(chosen webhook.Format) []formatChoice {
+	var all []formatChoice
+	for _, c := range choices(label.Formats, chosen) {
+		f := formatChoice{choice: c}
+		for _, param := range params.OfDelivery(webhook.SampleBody(webhook.TypeSubscribe, webhook.Format(c.Value))) {
+			if param.Key == "date_time" || strings.HasSuffix(param.Key, "[first_name]") || strings.HasSuffix(param.Key, "[fields][7]") {
+				f.Sample += param.Key + " = " + param.Value + "\n"
+			}
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+func choices[T ~string](labels []label.Label, chosen ...T) []choice {
+	all := make([]choice, len(labels))
+	for i, l := range labels {
+		all[i] = choice{l, slices.Contains(chosen, T(l.Value))}
+	}
+	return all
+}
+
+// newForm completes a form for showing it.
+func (p *pageRequest) newForm(f form) (form, error) {
+	lists, known, err := p.Lists(p.r.Context())
+	if err != nil {
+		return form{}, err
+	}
+	w := f.Webhook
+	if w.List != "" && !account.HasList(lists, w.List) {
+		lists = append(slices.Clone(lists), account.List{ID: w.List, Name: "List " + w.List}) // it is gone, but not from the webhook
+	}
+	f.Lists, f.KnowsAny = lists, !known
+	f.Types = choices(label.Types, w.Events...)
+	f.Sources = choices(label.Sources, w.Sources...)
+	if w.Format == "" {
+		w.Format = webhook.Format2013
+	}
+	f.Formats = formatChoices(w.Format)
+	f.IsNew = w.ID == ""
+	return f, nil
+}
+
+func (p *pageRequest) showForm(status int, f form) error {
+	f, err := p.newForm(f)
+	if err != nil {
+		return err
+	}
+	title := "Add a webhook"
+	if !f.IsNew {
+		title = "Edit the webhook"
+	}
+	return p.render(status, "form", title, f)
+}
+
+// addForm shows the form for a new webhook. An app's own pages may link to it
+// with a name and a URL to suggest: "add?name=…&url=…".
+func (p *pageRequest) addForm() error {
+	suggested := p.r.URL.Query()
+	return p.showForm(http.StatusOK, form{
+		Webhook: webhook.Webhook{
+			Name: suggested.Get("name"), URL: suggested.Get("url"),
+			Events: webhook.EventTypes(), Sources: webhook.Sources(), Format: p.DefaultFormat,
+		},
+		Sign: true,
+	})
+}
+
+func (p *pageRequest) editForm() error {
+	w, err := p.Webhook(p.r.Context(), p.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return p.showForm(http.StatusOK, form{Webhook: w, Headers: headerLines(w.Headers), Was: fingerprints(w)})
+}
+
+// headerLines writes header fields as they are typed.
+func headerLines(headers map[string]string) string {
+	var lines []string
+	for name, value := range headers {
+		lines = append(lines, name+": "+value+"\n")
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "")
+}
+
+// readHeaders reads lines of header fields, or says which is none.
+func readHeaders(text string) (headers map[string]string, reason string) {
+	headers = map[string]string{}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if line == "" {
+			continue
+		}
+		name, value, ok := strings.Cut(line, ":")
+		name = http.CanonicalHeaderKey(strings.TrimSpace(name))
+		if !ok || name == "" {
+			return headers, `holds a line that is not such as "Name: value"`
+		}
+		if _, twice := headers[name]; twice {
+			return headers, "holds " + name + " twice"
+		}
+		headers[name] = strings.TrimSpace(value)
+	}
+	return headers, ""
+}
+
+// readForm takes over what was typed into w.
+func readForm(values url.Values, w *webhook.Webhook) (headers string, faults map[string]string) {
+	faults = map[string]string{}
+	w.Name = strings.TrimSpace(values.Get("name"))
+	w.URL = strings.TrimSpace(values.Get("url"))
+	w.List = strings.TrimSpace(values.Get("list"))
+	if w.List == "0" {
+		w.List = ""
+	}
+	w.Events = typed[webhook.EventType](values["event"])
+	w.Sources = typed[webhook.Source](values["source"])
+	if values.Has("format") {
+		w.Format = webhook.Format(values.Get("format"))
+	}
+	w.NoRetry = values.Get("no_retry") != ""
+	w.Keep = values.Get("keep") != ""
+	headers = values.Get("headers")
+	var reason string
+	if w.Headers, reason = readHeaders(headers); reason != "" {
+		faults["Headers"] = "This " + reason + "."
+	}
+	for field, why := range validateAll(*w) {
+		if faults[field] == "" {
+			faults[field] = why
+		}
+	}
+	return headers, faults
+}
+
+func typed[T ~string](texts []string) []T {
+	values := make([]T, len(texts))
+	for i, text := range texts {
+		values[i] = T(text)
+	}
+	return values
+}
+
+// validateAll returns what is wrong with each field of a webhook: Validate
+// names the first only, so each that it named is made right, and it is asked
+// again.
+func validateAll(w webhook.Webhook) map[string]string {
+	faults := map[string]string{}
+	if err := account.CheckName(w.Name); err != nil {
+		faults["Name"] = "This is empty: give it a name to tell it apart by."
+		w.Name = "x"
+	}
+	for range 10 {
+		var invalid *webhook.InvalidError
+		if !errors.As(w.Validate(), &invalid) {
+			break
+		}
+		faults[invalid.Field] = "This " + invalid.Reason + "."
+		switch invalid.Field {
+		case "Name":
+			w.Name = "x"
+		case "URL":
+			w.URL = "https://example.com"
+		case "List":
+			w.List = ""
+		case "Events":
+			w.Events = webhook.EventTypes()
+		case "Sources":
+			w.Sources = webhook.Sources()
+		case "Format":
+			w.Format = ""
+		case "Headers":
+			w.Headers = nil
+		}
+	}
+	return faults
+}
+
+// refuseForm shows a form again with an error of storing it at its field, or
+// returns the error.
+func (p *pageRequest) refuseForm(f form, err error) error {
+	var invalid *webhook.InvalidError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	f.Errors[invalid.Field] = "This " + invalid.Reason + "."
+	return p.showForm(http.StatusUnprocessableEntity, f)
+}
+
+func (p *pageRequest) addWebhook() error {
+	f := form{Sign: p.r.PostForm.Get("sign") != "", Webhook: webhook.Webhook{Format: p.DefaultFormat}}
+	f.Headers, f.Errors = readForm(p.r.PostForm, &f.Webhook)
+	if len(f.Errors) > 0 {
+		return p.showForm(http.StatusUnprocessableEntity, f)
+	}
+	w := f.Webhook
+	if f.Sign {
+		w.Secrets = []webhook.Secret{webhook.NewSecret()}
+	}
+	added, err := p.Add(p.r.Context(), w)
+	if err != nil {
+		return p.refuseForm(f, err)
+	}
+	return p.goTo(p.addressOfNew(added[0], true))
+}

@@ -1,0 +1,262 @@
+package page
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/internal/netguard"
+	"github.com/listhook/webhook/manage/internal/account"
+	"github.com/listhook/webhook/manage/internal/label"
+	"github.com/listhook/webhook/manage/internal/params"
+)
+
+// A logView is the delivery log with its filters.
+type logView struct {
+	Deliveries []deliveryRow
+	Names      map[string]string // of webhooks, by ID
+	Webhooks   []choice
+	States     []choice
+	Types      []choice
+	Since      string // as typed
+	Until      string
+	Errors     map[string]string
+	Filtered   bool
+	Newer      string // addresses; "": none
+	Older      string
+}
+
+// A deliveryRow is a line of a table of deliveries.
+type deliveryRow struct {
+	webhook.Delivery
+	Next account.NextAttempt // of a pending one
+}
+
+func (p *pageRequest) deliveryRows(ds []webhook.Delivery) ([]deliveryRow, error) {
+	ws, err := p.WebhooksOf(p.r.Context(), ds)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]deliveryRow, len(ds))
+	for i, d := range ds {
+		rows[i] = deliveryRow{d, account.NextAttemptOf(d, ws[d.WebhookID], p.now)}
+	}
+	return rows, nil
+}
+
+// Name returns a webhook's name.
+func (l logView) Name(id string) string {
+	if name, ok := l.Names[id]; ok {
+		return name
+	}
+	return "A deleted webhook"
+}
+
+// logPage is how many deliveries the log shows at once.
+const logPage = 50
+
+func (p *pageRequest) log() error {
+	query := p.r.URL.Query()
+	out := logView{
+		Names: map[string]string{}, States: choices(label.States, query.Get("state")),
+		Types: choices(label.Types, query.Get("event")), Since: query.Get("since"), Until: query.Get("until"),
+		Errors: map[string]string{},
+	}
+	ws, err := p.Webhooks(p.r.Context())
+	if err != nil {
+		return err
+	}
+	for _, w := range ws {
+		out.Names[w.ID] = w.Name
+		out.Webhooks = append(out.Webhooks, choice{label.Label{Value: w.ID, Text: w.Name}, w.ID == query.Get("webhook")})
+	}
+	q := p.logQuery(query, &out)
+	status := http.StatusOK
+	if len(out.Errors) > 0 {
+		status = http.StatusUnprocessableEntity
+	} else if err := p.readLog(q, query, &out); err != nil {
+		return err
+	}
+	return p.render(status, "log", "Delivery log", out)
+}
+
+// noTime says how a time is typed where the browser has no field for it.
+const noTime = "This is not a time, such as 2026-03-31T18:30."
+
+// logQuery reads the filters.
+func (p *pageRequest) logQuery(query url.Values, out *logView) webhook.DeliveryQuery {
+	q := webhook.DeliveryQuery{Account: p.Account, Webhook: query.Get("webhook"), Limit: logPage + 1, Brief: true}
+	if state := query.Get("state"); state != "" {
+		q.States = []webhook.State{webhook.State(state)}
+	}
+	if event := query.Get("event"); event != "" {
+		q.Types = []webhook.EventType{webhook.EventType(event)}
+	}
+	var err error
+	if q.Since, err = readLocal(out.Since, p.Zone()); err != nil {
+		out.Errors["Since"] = noTime
+	}
+	if q.Until, err = readLocal(out.Until, p.Zone()); err != nil {
+		out.Errors["Until"] = noTime
+	}
+	out.Filtered = q.Webhook != "" || q.States != nil || q.Types != nil || !q.Since.IsZero() || !q.Until.IsZero()
+	return q
+}
+
+// readLog reads a page of the log. Going back to newer ones it is read oldest
+// first, from the other side.
+func (p *pageRequest) readLog(q webhook.DeliveryQuery, query url.Values, out *logView) error {
+	after, before := query.Get("after"), query.Get("before")
+	if before != "" {
+		q.After, q.Oldest = webhook.Cursor{}, true
+	}
+	cursor, ok := account.ParseCursor(after + before)
+	if ok {
+		q.After = cursor
+	} else if after+before != "" {
+		return webhook.ErrNotFound
+	}
+	ds, err := p.Dispatcher.Deliveries(p.r.Context(), q)
+	if err != nil {
+		return err
+	}
+	more := len(ds) > logPage
+	if more {
+		ds = ds[:logPage]
+	}
+	if q.Oldest {
+		slices.Reverse(ds)
+	}
+	if out.Deliveries, err = p.deliveryRows(ds); err != nil || len(ds) == 0 {
+		return err
+	}
+	if more || q.Oldest {
+		out.Older = pageAddress(query, "after", account.CursorOf(ds[len(ds)-1]))
+	}
+	if more && q.Oldest || after != "" {
+		out.Newer = pageAddress(query, "before", account.CursorOf(ds[0]))
+	}
+	return nil
+}
+
+// pageAddress is the log's address with the same filters, elsewhere.
+func pageAddress(query url.Values, key, cursor string) string {
+	to := url.Values{key: {cursor}}
+	for _, filter := range []string{"webhook", "state", "event", "since", "until"} {
+		if value := query.Get(filter); value != "" {
+			to.Set(filter, value)
+		}
+	}
+	return "deliveries?" + to.Encode()
+}
+
+// A deliveryView is one delivery with all that was tried.
+type deliveryView struct {
+	deliveryRow
+	Webhook  *webhook.Webhook // nil: it was deleted
+	Head     []string         // the request's first lines
+	Params   params.Params
+	Body     string
+	Attempts []attemptView
+	Erased   bool
+}
+
+// An attemptView is an attempt as the page shows it.
+type attemptView struct {
+	webhook.Attempt
+	Number   int // 0: a test
+	OK       bool
+	Note     bool // nothing was sent
+	Took     string
+	Response string
+	Detail   string // for the operator only
+	Stamp    int64
+}
+
+func (p *pageRequest) attempt(number int, a webhook.Attempt) attemptView {
+	out := attemptView{
+		Attempt: a, Number: number, OK: a.Status >= 200 && a.Status < 300, Took: took(a.Duration),
+		Note:     a.Status == 0 && a.Duration == 0,
+		Response: strings.ToValidUTF8(string(a.Response), "\ufffd"), Stamp: a.Start.Unix(),
+	}
+	if p.Operator {
+		out.Detail = a.Detail
+	}
+	return out
+}
+
+func (p *pageRequest) deliveryView() error {
+	d, err := p.Delivery(p.r.Context(), p.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	out := deliveryView{
+		Body: strings.ToValidUTF8(string(d.Body), "\ufffd"), Params: params.OfDelivery(d.Body), Erased: len(d.Body) == 0,
+	}
+	w, err := p.Webhook(p.r.Context(), d.WebhookID)
+	switch {
+	case err == nil:
+		out.Webhook = &w
+		out.Head = requestHead(w, d)
+	case !errors.Is(err, webhook.ErrNotFound):
+		return err
+	}
+	out.deliveryRow = deliveryRow{d, account.NextAttemptOf(d, out.Webhook, p.now)}
+	number := 0
+	for _, a := range d.Log {
+		one := p.attempt(0, a)
+		if !one.Note {
+			number++
+			one.Number = number
+		}
+		out.Attempts = append(out.Attempts, one)
+	}
+	slices.Reverse(out.Attempts)
+	return p.render(http.StatusOK, "delivery", label.TextOf(label.Types, d.Type), out)
+}
+
+// requestHead returns the first lines of a delivery's request, as its webhook
+// is now. The values of the customer's own fields may be passwords, and what
+// differs between attempts is said with each.
+func requestHead(w webhook.Webhook, d webhook.Delivery) []string {
+	host, target := "", w.URL
+	if u, refused := netguard.Normalize(w.URL); refused == nil {
+		host, target = u.Host, u.RequestURI()
+	}
+	head := []string{
+		"POST " + target + " HTTP/1.1",
+		"Host: " + host,
+		"Content-Type: application/x-www-form-urlencoded",
+		"Content-Length: " + strconv.Itoa(len(d.Body)),
+		webhook.HeaderID + ": " + d.ID,
+		webhook.HeaderEvent + ": " + string(d.Type),
+	}
+	for line := range strings.Lines(headerLines(w.Headers)) {
+		name, _, _ := strings.Cut(line, ":")
+		head = append(head, name+": •••")
+	}
+	if len(w.Secrets) > 0 {
+		head = append(head, webhook.HeaderSignature+": v1,…")
+	}
+	return head
+}
+
+func (p *pageRequest) resend() error {
+	id := p.r.PathValue("id")
+	if err := p.Dispatcher.Redeliver(p.r.Context(), p.Account, id); err != nil {
+		return err
+	}
+	done := "resent"
+	d, err := p.Delivery(p.r.Context(), id)
+	if err != nil {
+		return err
+	}
+	if w, err := p.Webhook(p.r.Context(), d.WebhookID); err == nil && w.Hold.After(p.now) {
+		done = "held"
+	}
+	return p.goTo("deliveries/" + url.PathEscape(id) + "?done=" + done)
+}

@@ -1,0 +1,235 @@
+package page
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/internal/netguard"
+	"github.com/listhook/webhook/manage/internal/account"
+)
+
+// The operator sees which receivers fail and what waits, in all accounts.
+
+// A failingWebhook is a webhook that fails, or that deliveries wait for.
+type failingWebhook struct {
+	webhook.Webhook
+	Gone     bool // it was deleted
+	Status   status
+	Failed   int // deliveries of the last day
+	Canceled int // the same
+	Pending  int
+	Oldest   time.Time // of the pending
+}
+
+// How much the operator's view looks at.
+const (
+	operatorRows = 5000 // deliveries of a kind
+	operatorShow = 100  // webhooks
+
+	operatorLines = 15 // deliveries of a state, of one webhook
+)
+
+func (p *pageRequest) operator() error {
+	all := webhook.DeliveryQuery{All: true}
+	pending, err := p.waitingOf(all)
+	if err != nil {
+		return err
+	}
+	failing := map[string]*failingWebhook{}
+	note := func(d webhook.Delivery) *failingWebhook {
+		if failing[d.WebhookID] == nil {
+			failing[d.WebhookID] = &failingWebhook{
+				Webhook: webhook.Webhook{ID: d.WebhookID, Account: d.Account}, Gone: true,
+			}
+		}
+		return failing[d.WebhookID]
+	}
+	yesterday := func(s webhook.State) ([]webhook.Delivery, error) {
+		return p.Dispatcher.Deliveries(p.r.Context(), webhook.DeliveryQuery{
+			All: true, States: []webhook.State{s}, Since: p.now.Add(-24 * time.Hour), Limit: operatorRows, Brief: true,
+		})
+	}
+	failed, err := yesterday(webhook.StateFailed)
+	if err != nil {
+		return err
+	}
+	for _, d := range failed {
+		note(d).Failed++
+	}
+	canceled, err := yesterday(webhook.StateCanceled)
+	if err != nil {
+		return err
+	}
+	for _, d := range canceled {
+		note(d).Canceled++
+	}
+	oldest, err := p.Dispatcher.Deliveries(p.r.Context(), webhook.DeliveryQuery{
+		All: true, States: []webhook.State{webhook.StatePending}, Oldest: true, Limit: operatorRows, Brief: true,
+	})
+	if err != nil {
+		return err
+	}
+	for _, d := range oldest {
+		t := note(d)
+		if t.Pending++; t.Pending == 1 {
+			t.Oldest = d.Created
+		}
+	}
+	rows, err := p.worst(failing)
+	if err != nil {
+		return err
+	}
+	return p.render(http.StatusOK, "operator", "All accounts", struct {
+		Waiting waiting
+		Failed  waiting
+		Failing []failingWebhook
+		Hidden  int
+	}{
+		pending, waiting{Count: len(failed), More: len(failed) == operatorRows},
+		rows, max(len(failing)-operatorShow, 0),
+	})
+}
+
+// harmless reports whether nothing is wrong but that deliveries were canceled,
+// as when the webhook was deleted or what waited was dropped; those of a webhook
+// that is off tell of it.
+func (f failingWebhook) harmless() bool {
+	return f.Pending == 0 && f.Failed == 0 && (f.Gone || f.Off == "")
+}
+
+// worst returns the webhooks that are the worst off, with what is known of
+// them: first those whose deliveries have waited longest.
+func (p *pageRequest) worst(failing map[string]*failingWebhook) ([]failingWebhook, error) {
+	var rows []failingWebhook
+	for _, t := range failing {
+		rows = append(rows, *t)
+	}
+	slices.SortFunc(rows, func(a, b failingWebhook) int {
+		if a.Pending == 0 || b.Pending == 0 {
+			return cmp.Or(cmp.Compare(min(b.Pending, 1), min(a.Pending, 1)), cmp.Compare(b.Failed, a.Failed), cmp.Compare(a.ID, b.ID))
+		}
+		return cmp.Or(a.Oldest.Compare(b.Oldest), cmp.Compare(a.ID, b.ID))
+	})
+	rows = rows[:min(len(rows), operatorShow)]
+	var ids []string
+	for _, t := range rows {
+		ids = append(ids, t.ID)
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	ws, err := p.Dispatcher.Webhooks(p.r.Context(), webhook.WebhookQuery{All: true, IDs: ids})
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range ws {
+		for i := range rows {
+			if rows[i].ID == w.ID {
+				rows[i].Webhook, rows[i].Gone = w, false
+				rows[i].Status = p.statusOf(w, webhook.Delivery{})
+				switch {
+				case rows[i].Status.Class != "good":
+				case rows[i].Failed > 0:
+					rows[i].Status = status{"bad", "Failing", ""}
+				case rows[i].Pending > 0:
+					rows[i].Status = status{"wait", "Waiting", ""}
+				}
+			}
+		}
+	}
+	return slices.DeleteFunc(rows, failingWebhook.harmless), nil
+}
+
+// anyWebhook returns the webhook that the operator asks for, of any account.
+func (p *pageRequest) anyWebhook(values url.Values) (*account.Caller, webhook.Webhook, error) {
+	access := p.Access
+	access.Account = values.Get("account")
+	theirs := p.Service.Caller(access)
+	w, err := theirs.Webhook(p.r.Context(), values.Get("id"))
+	return theirs, w, err
+}
+
+func (p *pageRequest) operatorWebhook() error {
+	theirs, w, err := p.anyWebhook(p.r.URL.Query())
+	if err != nil {
+		return err
+	}
+	// What failed comes first: there may be thousands that wait.
+	var ds []webhook.Delivery
+	for _, state := range []webhook.State{webhook.StateFailed, webhook.StatePending} {
+		some, err := p.Dispatcher.Deliveries(p.r.Context(), webhook.DeliveryQuery{
+			Account: w.Account, Webhook: w.ID, States: []webhook.State{state}, Limit: operatorLines,
+		})
+		if err != nil {
+			return err
+		}
+		ds = append(ds, some...)
+	}
+	type line struct {
+		webhook.Delivery
+		Last *attemptView
+	}
+	var lines []line
+	for _, d := range ds {
+		l := line{Delivery: d}
+		if n := len(d.Log); n > 0 {
+			last := p.attempt(n, d.Log[n-1])
+			l.Last = &last
+		}
+		lines = append(lines, l)
+	}
+	newest, err := theirs.Newest(p.r.Context(), w.ID)
+	if err != nil {
+		return err
+	}
+	pending, err := p.waitingOf(webhook.DeliveryQuery{Account: theirs.Account, Webhook: w.ID})
+	if err != nil {
+		return err
+	}
+	return p.render(http.StatusOK, "operatorwebhook", w.Name, struct {
+		webhook.Webhook
+		Status  status
+		Host    string
+		Held    bool
+		Waiting waiting
+		Lines   []line
+	}{w, p.statusOf(w, newest), hostOf(w.URL), account.Held(w), pending, lines})
+}
+
+// hostOf is as much of a customer's URL as the operator needs: the host that
+// requests go to. The rest may be a key.
+func hostOf(rawURL string) string {
+	u, refused := netguard.Normalize(rawURL)
+	if refused != nil {
+		return ""
+	}
+	return u.Host
+}
+
+func (p *pageRequest) operatorSwitch() error {
+	form := p.r.PostForm
+	theirs, w, err := p.anyWebhook(form)
+	if err != nil {
+		return err
+	}
+	switch form.Get("do") {
+	case "on":
+		_, _, err = theirs.SwitchOn(p.r.Context(), w.ID, form.Get("kept") == dropKept)
+	case "try":
+		_, err = p.Dispatcher.EndHold(p.r.Context(), w.Account, w.ID)
+	case "off":
+		reason := cmp.Or(strings.TrimSpace(form.Get("reason")), "Switched off by the operator.")
+		_, err = theirs.SwitchOff(p.r.Context(), w.ID, reason, form.Get("keep") != "")
+	default:
+		err = &webhook.InvalidError{Field: "The action", Reason: "is none of those offered"}
+	}
+	if err != nil {
+		return err
+	}
+	return p.goTo("operator/webhook?" + url.Values{"account": {w.Account}, "id": {w.ID}}.Encode())
+}

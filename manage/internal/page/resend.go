@@ -1,0 +1,115 @@
+package page
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/manage/internal/label"
+)
+
+// A resending is the form that asks what is to be sent again.
+type resending struct {
+	Webhook      webhook.Webhook
+	Failed       waiting
+	States       []choice
+	Since, Until string // as typed
+	Error        string
+}
+
+// resentLabels are the states of what can be sent again.
+var resentLabels = []label.Label{
+	{Value: string(webhook.StateFailed), Text: "What failed"},
+	{Value: string(webhook.StateCanceled), Text: "What was canceled while the webhook was off"},
+	{Value: string(webhook.StateDelivered), Text: "What was delivered"},
+}
+
+// resendForm asks since when; by default since the webhook began to fail, or a
+// day ago.
+func (p *pageRequest) resendForm() error {
+	w, err := p.Webhook(p.r.Context(), p.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	since := p.now.Add(-24 * time.Hour)
+	if w.Health.Failures > 0 {
+		since = w.Health.Since
+	}
+	return p.askResend(http.StatusOK, w, url.Values{
+		"since": {since.In(p.Zone()).Format(localTime)}, "state": {string(webhook.StateFailed)},
+	}, "")
+}
+
+func (p *pageRequest) askResend(status int, w webhook.Webhook, typed url.Values, problem string) error {
+	failed, err := p.Dispatcher.Count(p.r.Context(), webhook.DeliveryQuery{
+		Account: p.Account, Webhook: w.ID, States: []webhook.State{webhook.StateFailed}, Limit: countLimit + 1,
+	})
+	if err != nil {
+		return err
+	}
+	return p.render(status, "resend", "Resend", resending{
+		Webhook: w, Failed: waiting{Count: min(failed, countLimit), More: failed > countLimit},
+		States: choices(resentLabels, typed["state"]...), Since: typed.Get("since"), Until: typed.Get("until"), Error: problem,
+	})
+}
+
+func (p *pageRequest) resendAll() error {
+	w, err := p.Webhook(p.r.Context(), p.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	form := p.r.PostForm
+	since, until, problem := p.readSpan(form)
+	if problem != "" {
+		return p.askResend(http.StatusUnprocessableEntity, w, form, problem)
+	}
+	n, err := p.Dispatcher.Replay(p.r.Context(), p.Account, w.ID, since, until, typed[webhook.State](form["state"])...)
+	var invalid *webhook.InvalidError
+	if errors.As(err, &invalid) {
+		return p.askResend(http.StatusUnprocessableEntity, w, form, sentence(invalid))
+	}
+	if err != nil {
+		return err
+	}
+	return p.goTo("webhooks/" + url.PathEscape(w.ID) + "/resent?count=" + strconv.Itoa(n))
+}
+
+// resent says how many deliveries were begun again.
+func (p *pageRequest) resent() error {
+	w, err := p.Webhook(p.r.Context(), p.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	n, err := strconv.ParseUint(p.r.URL.Query().Get("count"), 10, 31)
+	if err != nil {
+		return p.toWebhook()
+	}
+	return p.render(http.StatusOK, "resent", "Under way again", struct {
+		Webhook webhook.Webhook
+		Count   uint64
+	}{w, n})
+}
+
+// readSpan reads the times of the form, or says what is wrong with it.
+func (p *pageRequest) readSpan(form url.Values) (since, until time.Time, problem string) {
+	since, err := readLocal(form.Get("since"), p.Zone())
+	if err != nil || since.IsZero() {
+		return since, until, "Since is not a time, such as 2026-03-31T18:30."
+	}
+	until, err = readLocal(form.Get("until"), p.Zone())
+	switch {
+	case err != nil:
+		problem = "Until is not a time, such as 2026-03-31T18:30."
+	case since.After(p.now):
+		problem = "Since is still to come."
+	case len(form["state"]) == 0:
+		problem = "Choose what to send again."
+	case slices.Contains(form["state"], string(webhook.StatePending)):
+		problem = "What is pending will be sent anyway."
+	}
+	return since, until, problem
+}

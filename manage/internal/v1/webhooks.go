@@ -1,0 +1,214 @@
+package v1
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/manage/internal/account"
+	"github.com/listhook/webhook/manage/internal/params"
+)
+
+// readWebhook takes over the parameters that were sent.
+func readWebhook(ps params.Params, w *webhook.Webhook) error {
+	if name, ok := ps.Text("name"); ok {
+		w.Name = name
+	}
+	if url, ok := ps.Text("url"); ok {
+		w.URL = strings.TrimSpace(url)
+	}
+	if actions, sent := ps.Values("action"); sent {
+		if err := account.SetEvents(w, actions); err != nil {
+			return err
+		}
+	}
+	if inits, sent := ps.Values("init"); sent {
+		account.SetSources(w, inits)
+	}
+	return nil
+}
+
+// readLists returns the lists that were sent, each for a webhook of its own; of
+// every list, and of none, there is one.
+func readLists(ps params.Params) (lists []string, sent bool) {
+	lists, sent = ps.Values("lists")
+	if slices.Contains(lists, "0") {
+		return []string{""}, true
+	}
+	if len(lists) == 0 {
+		lists = []string{""}
+	}
+	return lists, sent
+}
+
+func addWebhooks(ctx context.Context, c *account.Caller, ps params.Params) (reply, string, error) {
+	lists, _ := readLists(ps)
+	ws := make([]webhook.Webhook, len(lists))
+	for i, list := range lists {
+		if err := readWebhook(ps, &ws[i]); err != nil {
+			return nil, "", err
+		}
+		ws[i].List, ws[i].Format = list, c.DefaultFormat
+	}
+	if len(ws) > c.MaxWebhooks {
+		return nil, "", account.LimitError(c.MaxWebhooks)
+	}
+	added, err := c.Add(ctx, ws...)
+	if err != nil {
+		return nil, "", err
+	}
+	message := "Webhook added"
+	if len(added) > 1 {
+		message = fmt.Sprintf("%d webhooks added, one for each list", len(added))
+	}
+	return reply{{"id", numeral(added[0].ID)}}, message + account.IgnoredNote(added[0]), nil
+}
+
+// numeral returns an id as a number if it is one that clients can read.
+func numeral(id string) any {
+	if n, err := strconv.ParseInt(id, 10, 54); err == nil && n > 0 && strconv.FormatInt(n, 10) == id {
+		return int(n)
+	}
+	return id
+}
+
+func editWebhook(ctx context.Context, c *account.Caller, ps params.Params) (reply, string, error) {
+	id, err := readID(ps)
+	if err != nil {
+		return nil, "", err
+	}
+	w, err := c.Edit(ctx, id, func(w *webhook.Webhook) error {
+		if err := readWebhook(ps, w); err != nil {
+			return err
+		}
+		if lists, sent := readLists(ps); sent {
+			w.List = lists[0] // an edit makes no further webhooks
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	message := "Webhook updated"
+	if _, sent := ps.Values("action"); sent {
+		message += account.IgnoredNote(w)
+	}
+	return reply{{"id", numeral(w.ID)}}, message, nil
+}
+
+func readID(ps params.Params) (string, error) {
+	id := ps.First("id")
+	if id == "" {
+		return "", mistake("id is missing")
+	}
+	return id, nil
+}
+
+func viewWebhook(ctx context.Context, c *account.Caller, ps params.Params) (reply, string, error) {
+	id, err := readID(ps)
+	if err != nil {
+		return nil, "", err
+	}
+	w, err := c.Webhook(ctx, id)
+	if err != nil {
+		return nil, "", err
+	}
+	return rowOf(c, w), "Success: Something is returned", nil
+}
+
+func listWebhooks(ctx context.Context, c *account.Caller, ps params.Params) (reply, string, error) {
+	ws, err := c.Webhooks(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	ids, some := readIDs(ps)
+	filter := account.Filter{Name: ps.First("filters[name]"), URL: ps.First("filters[url]"), List: ps.First("filters[listid]")}
+	var r reply
+	for _, w := range ws {
+		if filter.Matches(w) && (!some || ids[w.ID]) {
+			r = append(r, replyField{strconv.Itoa(len(r)), rowOf(c, w)})
+		}
+	}
+	if len(r) == 0 {
+		return r, "Success: there are no webhooks", nil
+	}
+	return r, "Success: Something is returned", nil
+}
+
+// readIDs returns the ids that were named; some is false when it is all of them,
+// or when none were sent.
+func readIDs(ps params.Params) (ids map[string]bool, some bool) {
+	values, sent := ps.Values("ids")
+	ids = map[string]bool{}
+	for _, id := range values {
+		if id == "all" {
+			return nil, false
+		}
+		ids[id] = true
+	}
+	return ids, sent
+}
+
+// rowOf is a webhook as the older API shows it. Flags are numbers, so that they
+// are false where they mean it; the rest are texts.
+func rowOf(c *account.Caller, w webhook.Webhook) reply {
+	r := reply{
+		{"id", w.ID}, {"name", w.Name}, {"cdate", w.Created.In(c.Zone()).Format("2006-01-02 15:04:05")},
+		{"listid", account.ListID(w)}, {"url", w.URL},
+	}
+	for _, t := range webhook.EventTypes() {
+		r = append(r, replyField{string(t), flag(w.Events, t)})
+	}
+	for _, s := range webhook.Sources() {
+		r = append(r, replyField{"init_" + string(s), flag(w.Sources, s)})
+	}
+	return r
+}
+
+func deleteWebhook(ctx context.Context, c *account.Caller, ps params.Params) (reply, string, error) {
+	id, err := readID(ps)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := c.Dispatcher.DeleteWebhook(ctx, c.Account, id); err != nil {
+		return nil, "", err
+	}
+	return nil, "Webhook deleted", nil
+}
+
+func deleteWebhooks(ctx context.Context, c *account.Caller, ps params.Params) (reply, string, error) {
+	ids, some := readIDs(ps)
+	if _, sent := ps.Values("ids"); !sent || some && len(ids) == 0 {
+		return nil, "", mistake("ids is missing")
+	}
+	ws, err := c.Webhooks(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	var deleted int
+	for _, w := range ws {
+		if some && !ids[w.ID] {
+			continue
+		}
+		if err := c.Dispatcher.DeleteWebhook(ctx, c.Account, w.ID); err != nil && !errors.Is(err, webhook.ErrNotFound) {
+			return nil, "", err
+		}
+		deleted++
+	}
+	if some && deleted < len(ids) {
+		return nil, "", mistake(fmt.Sprintf("of %d ids, %d name no webhook of the account; the others were deleted",
+			len(ids), len(ids)-deleted))
+	}
+	return nil, fmt.Sprintf("%d webhooks deleted", deleted), nil
+}
+
+func flag[T comparable](values []T, value T) int {
+	if slices.Contains(values, value) {
+		return 1
+	}
+	return 0
+}

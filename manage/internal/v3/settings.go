@@ -1,0 +1,209 @@
+package v3
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/manage/internal/account"
+)
+
+// What follows ActiveCampaign's API does not have: the settings of this
+// library's webhooks, and what can be done with them.
+
+// A settingsJSON is a webhook with everything that this library keeps of it.
+type settingsJSON struct {
+	webhookJSON
+	Format   webhook.Format    `json:"format"`
+	Headers  map[string]string `json:"headers"`        // no values for those who may only see
+	Secrets  []secretJSON      `json:"secrets"`        // without their keys
+	Ignored  []string          `json:"ignored_events"` // asked for, but there is no such type
+	NoRetry  bool              `json:"no_retry"`
+	Keep     bool              `json:"keep_events"`
+	Enabled  bool              `json:"enabled"`
+	Off      string            `json:"off_reason"`
+	OffSince *string           `json:"off_since"`
+	NotKept  int               `json:"not_kept"`
+	Hold     *string           `json:"held_until"`
+	Health   healthJSON        `json:"health"`
+}
+
+type secretJSON struct {
+	Until *string `json:"until"` // null: for ever
+}
+
+type healthJSON struct {
+	Failures int     `json:"failures"`
+	Since    *string `json:"since"`
+	Success  *string `json:"last_success"`
+	Reason   string  `json:"reason"`
+}
+
+func settingsOf(c *account.Caller, w webhook.Webhook) settingsJSON {
+	s := settingsJSON{
+		webhookJSON: webhookOf(c, w), Format: w.Format, Headers: map[string]string{}, Secrets: []secretJSON{},
+		Ignored: append([]string{}, w.IgnoredEvents...), NoRetry: w.NoRetry, Keep: w.Keep, Enabled: w.Off == "", Off: w.Off, OffSince: formatTime(c, w.OffSince), NotKept: w.NotKept,
+		Health: healthJSON{w.Health.Failures, formatTime(c, w.Health.Since), formatTime(c, w.Health.Success), w.Health.Reason},
+	}
+	if s.Format == "" {
+		s.Format = webhook.Format2013
+	}
+	for name, value := range w.Headers {
+		if !c.Manage {
+			value = ""
+		}
+		s.Headers[name] = value
+	}
+	for _, secret := range w.Secrets {
+		s.Secrets = append(s.Secrets, secretJSON{formatTime(c, secret.Until)})
+	}
+	if account.Held(w) {
+		s.Hold = formatTime(c, w.Hold)
+	}
+	return s
+}
+
+type oneSettings struct {
+	Webhook settingsJSON `json:"webhook"`
+}
+
+func listSettings(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
+	if _, err := readQuery(r, "filters[name]", "filters[url]", "filters[listid]", "limit", "offset"); err != nil {
+		return 0, nil, err
+	}
+	ws, limit, offset, err := filtered(ctx, c, r)
+	if err != nil {
+		return 0, nil, err
+	}
+	list := []settingsJSON{}
+	for _, w := range pageOf(ws, limit, offset) {
+		list = append(list, settingsOf(c, w))
+	}
+	return http.StatusOK, struct {
+		Webhooks []settingsJSON `json:"webhooks"`
+		Meta     totalJSON      `json:"meta"`
+	}{list, totalOf(ws)}, nil
+}
+
+func viewSettings(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
+	w, err := c.Webhook(ctx, r.PathValue("id"))
+	return answerSettings(c, w, found(err, "Webhook", r))
+}
+
+func answerSettings(c *account.Caller, w webhook.Webhook, err error) (int, any, error) {
+	return http.StatusOK, oneSettings{settingsOf(c, w)}, err
+}
+
+func editSettings(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
+	object, err := readWebhook(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	w, err := c.Edit(ctx, r.PathValue("id"), func(w *webhook.Webhook) error {
+		if err := object.webhook(w); err != nil {
+			return err
+		}
+		for _, f := range []struct {
+			key, what string
+			into      any
+		}{
+			{"format", "a string", &w.Format},
+			{"no_retry", "true or false", &w.NoRetry},
+			{"keep_events", "true or false", &w.Keep},
+		} {
+			if err := object.read(f.key, f.into, f.what); err != nil {
+				return err
+			}
+		}
+		var headers map[string]string
+		if err := object.read("headers", &headers, "an object of strings"); err != nil {
+			return err
+		}
+		if object.has("headers") {
+			w.Headers = headers
+		}
+		return nil
+	})
+	return answerSettings(c, w, found(err, "Webhook", r))
+}
+
+func enable(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
+	object, err := readBody(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	drop := false
+	if err := object.read("drop_kept", &drop, "true or false"); err != nil {
+		return 0, nil, err
+	}
+	w, dropped, err := c.SwitchOn(ctx, r.PathValue("id"), drop)
+	return http.StatusOK, struct {
+		Dropped int `json:"dropped"`
+		oneSettings
+	}{dropped, oneSettings{settingsOf(c, w)}}, found(err, "Webhook", r)
+}
+
+func tryNow(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
+	w, err := c.Dispatcher.EndHold(ctx, c.Account, r.PathValue("id"))
+	return answerSettings(c, w, found(err, "Webhook", r))
+}
+
+func disable(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
+	object, err := readBody(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	reason, keep := "", false
+	if err := object.read("reason", &reason, "a string"); err != nil {
+		return 0, nil, err
+	}
+	if err := object.read("keep_events", &keep, "true or false"); err != nil {
+		return 0, nil, err
+	}
+	if reason == "" {
+		reason = "Switched off by the API."
+	}
+	w, err := c.SwitchOff(ctx, r.PathValue("id"), reason, keep)
+	return answerSettings(c, w, found(err, "Webhook", r))
+}
+
+func rotate(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
+	object, err := readBody(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	seconds := int64((24 * time.Hour).Seconds())
+	if err := object.read("overlap", &seconds, "a whole number of seconds"); err != nil {
+		return 0, nil, err
+	}
+	if seconds < 0 || seconds > int64(account.MaxOverlap.Seconds()) {
+		return 0, nil, fault(codeInvalid, "overlap", "is not from 0 to 2592000 seconds")
+	}
+	w, err := c.Rotate(ctx, r.PathValue("id"), 0, time.Duration(seconds)*time.Second)
+	if err != nil {
+		return 0, nil, found(err, "Webhook", r)
+	}
+	return http.StatusCreated, struct {
+		Secret string `json:"secret"`
+		oneSettings
+	}{w.Secrets[0].Key, oneSettings{settingsOf(c, w)}}, nil
+}
+
+func sendTest(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
+	object, err := readBody(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	var event webhook.EventType
+	if err := object.read("type", &event, "a string"); err != nil {
+		return 0, nil, err
+	}
+	attempt, err := c.Dispatcher.SendTest(ctx, c.Account, r.PathValue("id"), event)
+	if err != nil {
+		return 0, nil, found(err, "Webhook", r)
+	}
+	return http.StatusOK, struct {
+		Attempt attemptJSON `json:"attempt"`
+	}{attemptOf(c, attempt)}, nil
+}

@@ -1,0 +1,206 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/manage/internal/account"
+	"github.com/listhook/webhook/manage/internal/page"
+)
+
+// ErrNoSession is what Options.Session returns when nobody is logged in, or the
+// session has ended. Errors that wrap it count as well.
+var ErrNoSession = errors.New("webhook: nobody is logged in")
+
+// Options say who may do what, and how the page looks. The zero value refuses
+// everybody.
+type Options struct {
+	// Session says who asks for the page, by the app's own session. It returns
+	// ErrNoSession when nobody is logged in, who then is led to Login; a zero
+	// Access, of somebody who has no right, is refused with status 403; any
+	// other error is the app's fault and logged. It must not be fooled by other
+	// sites: see CrossOriginProtection of net/http for what is done here. Nil:
+	// the page is refused to everybody.
+	Session func(r *http.Request) (Access, error)
+
+	// Login returns the address of the app's login for a request without a
+	// session, a URL or an absolute path, such as
+	// "/login?next=" + url.QueryEscape(back). back is where to go after logging
+	// in: an absolute path on the host that was asked, with its query. Nil, or
+	// an empty address: the page says to log in, without a link.
+	Login func(r *http.Request, back string) string
+
+	// Key says who asks for the APIs, by the key that the app gave them; it is
+	// never called with an empty one. How keys are stored and compared is the
+	// app's: by their hashes is best, since looking a hash up takes a time that
+	// tells nothing of the key. A zero Access is refused; an error is the
+	// app's fault and logged. Nil: the APIs are refused to everybody.
+	Key func(ctx context.Context, key string) (Access, error)
+
+	// Lists returns the lists of an account, in the order to offer them in.
+	// Webhooks can be tied to these only. Nil: the app has no names for them,
+	// and any list is taken.
+	Lists func(ctx context.Context, account string) ([]List, error)
+
+	// Fields and Campaigns return an account's custom fields and its campaigns,
+	// in the order to show them in. Clients of the newer API ask for them, to
+	// offer them to people or to test a key. Nil: there are none.
+	Fields    func(ctx context.Context, account string) ([]Field, error)
+	Campaigns func(ctx context.Context, account string) ([]Campaign, error)
+
+	// DefaultFormat is the format of webhooks that are added through the APIs,
+	// and what the page's form proposes. An edit keeps the webhook's own.
+	// "": webhook.FormatCurrent, which the integrations written for
+	// ActiveCampaign read. Webhooks added by the app itself, with PutWebhook,
+	// have the format that it gives them.
+	DefaultFormat webhook.Format
+
+	// MaxWebhooks is how many webhooks an account may have: 100 by default.
+	// Two processes that add at the same moment may exceed it by one.
+	MaxWebhooks int
+
+	// Rate is how many API calls and tests a second an account may make of
+	// this process, beside a reserve of five seconds' worth: 20 by default.
+	Rate int
+
+	// Title is what the page is called: "Webhooks" by default.
+	Title string
+
+	// Home is where the page links back to, a URL of the app's. "": no link.
+	Home string
+
+	// Style is CSS that comes after the page's own. Setting a few variables on
+	// :root changes its look: --accent, --font, --radius; docs/page.md has them
+	// all.
+	Style string
+
+	// TrustedOrigins are origins, such as https://app.example.com, of which
+	// pages may send this page's forms: for a proxy that hides the host that
+	// browsers ask for.
+	TrustedOrigins []string
+
+	// Logger gets what an operator should know. By default it is
+	// slog.Default().
+	Logger *slog.Logger
+}
+
+// Access is who asks and what they may do. The zero value may nothing.
+type Access struct {
+	Account  string         // whose webhooks
+	View     bool           // see them, their log, and what was sent
+	Manage   bool           // change them, see their headers, send tests, resend; and View
+	Operator bool           // see the webhooks of all accounts, and switch them off
+	User     string         // a name or an email address, for the API's clients to show
+	Location *time.Location // the page's times, and the APIs'; nil: UTC
+}
+
+// List is a list of the app's that webhooks can be tied to.
+type List struct {
+	ID   string // as in webhook.Meta.Lists; neither "" nor "0"
+	Name string
+}
+
+// Field is a custom field of the app's subscribers.
+type Field struct {
+	ID    string // as in webhook.Subscriber.Fields
+	Title string
+	Type  string // as ActiveCampaign has it: text, textarea, date, dropdown, …; "": text
+}
+
+// Campaign is a campaign of the app's.
+type Campaign struct {
+	ID     string // as in webhook.Campaign
+	Name   string
+	Type   webhook.CampaignType   // "": webhook.CampaignSingle
+	Status webhook.CampaignStatus // "": webhook.CampaignDraft
+}
+
+func (o *Options) withDefaults() (Options, error) {
+	var opts Options
+	if o != nil {
+		opts = *o
+	}
+	if opts.MaxWebhooks < 0 {
+		return Options{}, &webhook.InvalidError{Field: "Options.MaxWebhooks", Reason: "is negative"}
+	}
+	if opts.Rate < 0 {
+		return Options{}, &webhook.InvalidError{Field: "Options.Rate", Reason: "is negative"}
+	}
+	switch opts.DefaultFormat {
+	case "":
+		opts.DefaultFormat = webhook.FormatCurrent
+	case webhook.Format2013, webhook.FormatCurrent:
+	default:
+		return Options{}, &webhook.InvalidError{
+			Field: "Options.DefaultFormat", Reason: fmt.Sprintf("is the unknown %.40q", opts.DefaultFormat),
+		}
+	}
+	if opts.MaxWebhooks == 0 {
+		opts.MaxWebhooks = 100
+	}
+	if opts.Rate == 0 {
+		opts.Rate = 20
+	}
+	if opts.Title == "" {
+		opts.Title = "Webhooks"
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.Default()
+	}
+	return opts, nil
+}
+
+// accounts returns what the app told of its accounts, in the words of the
+// packages behind the handler.
+func (o Options) accounts(d *webhook.Dispatcher) account.Config {
+	c := account.Config{
+		Dispatcher: d, Logger: o.Logger, DefaultFormat: o.DefaultFormat, MaxWebhooks: o.MaxWebhooks, Rate: o.Rate,
+		Lists:     converted(o.Lists, func(l List) account.List { return account.List(l) }),
+		Fields:    converted(o.Fields, func(f Field) account.Field { return account.Field(f) }),
+		Campaigns: converted(o.Campaigns, func(c Campaign) account.Campaign { return account.Campaign(c) }),
+	}
+	if o.Key != nil {
+		c.Key = func(ctx context.Context, key string) (account.Access, error) {
+			access, err := o.Key(ctx, key)
+			return account.Access(access), err
+		}
+	}
+	return c
+}
+
+// page returns what the app told of the page.
+func (o Options) page(accounts *account.Service) page.Config {
+	c := page.Config{
+		Accounts: accounts, Login: o.Login, Title: o.Title, Home: o.Home, Style: o.Style, TrustedOrigins: o.TrustedOrigins,
+	}
+	if o.Session != nil {
+		c.Session = func(r *http.Request) (access account.Access, loggedIn bool, err error) {
+			who, err := o.Session(r)
+			if errors.Is(err, ErrNoSession) {
+				return account.Access{}, false, nil
+			}
+			return account.Access(who), true, err
+		}
+	}
+	return c
+}
+
+// converted makes a function of the app's return another type; nil stays nil.
+func converted[From, To any](f func(context.Context, string) ([]From, error), convert func(From) To) func(context.Context, string) ([]To, error) {
+	if f == nil {
+		return nil
+	}
+	return func(ctx context.Context, account string) ([]To, error) {
+		from, err := f(ctx, account)
+		to := make([]To, len(from))
+		for i, item := range from {
+			to[i] = convert(item)
+		}
+		return to, err
+	}
+}
