@@ -1,7 +1,9 @@
 package manage
 
 import (
+	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +24,70 @@ func TestAPasswordInAURLIsForThoseWhoEditIt(t *testing.T) {
 		assert.Contains(t, body, "https://shop:•••@crm.example.com/hook?a=%2F", page)
 	}
 	assert.Contains(t, r.as("ann", "/webhooks/"+w.ID+"/edit", nil).Body.String(), "p%40ss")
+}
+
+// Who may only view gets no password from the APIs either, and cannot find one
+// out by the filter.
+func TestTheAPIsShowAPasswordInAURLToThoseWhoEditIt(t *testing.T) {
+	r := newRig(t)
+	const full, shown = "https://shop:p%40ss@crm.example.com/hook?a=%2F", "https://shop:•••@crm.example.com/hook?a=%2F"
+	w := r.put(func(w *webhook.Webhook) { w.URL = full })
+	calls := func(key, filter string) map[string]string {
+		filter = "filters[url]=" + url.QueryEscape(filter)
+		bodies := map[string]string{
+			"webhook_view": r.raw1(key, "GET", "&api_output=json&api_action=webhook_view&id="+w.ID, "", "").Body.String(),
+			"webhook_list": r.raw1(key, "GET", "&api_output=json&api_action=webhook_list&"+filter, "", "").Body.String(),
+		}
+		for _, path := range []string{"webhooks/" + w.ID, "webhooks?" + filter, "listhook/webhooks/" + w.ID, "listhook/webhooks?" + filter} {
+			bodies[path] = r.call(key, "GET", "/api/3/"+path, "").Body.String()
+		}
+		return bodies
+	}
+	for call, body := range calls("ann", full) {
+		assert.Contains(t, body, full, call)
+	}
+	for call, body := range calls("bob", shown) {
+		assert.Contains(t, body, shown, call)
+		assert.NotContains(t, body, "p%40ss", call)
+	}
+	for call, body := range calls("bob", full) {
+		assert.NotContains(t, body, "p%40ss", call)
+		if strings.Contains(call, "filters") || call == "webhook_list" {
+			assert.NotContains(t, body, shown, call)
+		}
+	}
+}
+
+// A count of the page that ended early says so.
+func TestCountsThatEndEarlySayThatThereMayBeMore(t *testing.T) {
+	r := newRig(t)
+	w := r.put(nil)
+	r.finished(w, 3, webhook.StateCanceled, webhook.TypeClick, time.Now().Add(-2*time.Hour))
+	emitted := func(n int) {
+		at := time.Now().Add(-time.Hour).UTC().Truncate(time.Millisecond)
+		ds := make([]webhook.Delivery, n)
+		for i := range ds {
+			ds[i] = webhook.Delivery{
+				ID: fmt.Sprintf("f%d", i), Account: "acme", WebhookID: w.ID, EventID: "e", Type: webhook.TypeOpen,
+				Created: at, State: webhook.StateFailed, Due: at, Attempts: 1,
+			}
+		}
+		_, err := r.store.Enqueue(t.Context(), ds)
+		require.NoError(t, err)
+	}
+	emitted(5000)
+	body := r.as("op", "/operator", nil).Body.String()
+	assert.Contains(t, body, `<dd class="bad">5,000</dd>`, "all of them")
+	assert.Contains(t, body, `<td data-label="Failed">5,000 <span`)
+	emitted(5001)
+	body = r.as("op", "/operator", nil).Body.String()
+	assert.Contains(t, body, `<dd class="bad">5,000 or more</dd>`)
+	assert.Contains(t, body, `<td data-label="Failed">5,000 or more <span`)
+	assert.Contains(t, body, `>3 canceled</span>`, "all of these were read")
+	for _, page := range []string{"/", "/webhooks/" + w.ID} {
+		assert.Contains(t, r.as("ann", page, nil).Body.String(), `<dd class="bad">5,000 or more</dd>`, page)
+	}
+	assert.Contains(t, r.as("ann", "/", nil).Body.String(), ">at least 0 delivered, 5000 failed<")
 }
 
 func TestTheOverviewShowsTheBeginningOfALongURL(t *testing.T) {

@@ -97,6 +97,9 @@ func (p *pageRequest) lastDay(webhookID string) (*day, error) {
 	return s, nil
 }
 
+// Shown is a count of the day as a figure of the page.
+func (s *day) Shown(count int) number { return number{count, s.Cut} }
+
 // of returns the tally of one webhook.
 func (s *day) of(id string) tally {
 	if t := s.webhooks[id]; t != nil {

@@ -20,86 +20,100 @@ type failingWebhook struct {
 	webhook.Webhook
 	Gone     bool // it was deleted
 	Status   status
-	Failed   int // deliveries of the last day
-	Canceled int // the same
-	Pending  int
+	Failed   number // deliveries of the last day
+	Canceled number // the same
+	Pending  number
 	Oldest   time.Time // of the pending
 }
 
 // How much the operator's view looks at.
 const (
-	operatorRows = 5000 // deliveries of a kind
+	operatorRows = 5000 // deliveries of a state
 	operatorShow = 100  // webhooks
 
 	operatorLines = 15 // deliveries of a state, of one webhook
 )
 
 func (p *pageRequest) operator() error {
-	all := webhook.DeliveryQuery{All: true}
-	pending, err := p.waitingOf(all)
+	pending, err := p.waitingOf(webhook.DeliveryQuery{All: true})
 	if err != nil {
 		return err
 	}
-	failing := map[string]*failingWebhook{}
-	note := func(d webhook.Delivery) *failingWebhook {
-		if failing[d.WebhookID] == nil {
-			failing[d.WebhookID] = &failingWebhook{
-				Webhook: webhook.Webhook{ID: d.WebhookID, Account: d.Account}, Gone: true,
-			}
-		}
-		return failing[d.WebhookID]
-	}
-	yesterday := func(s webhook.State) ([]webhook.Delivery, error) {
-		return p.Dispatcher.Deliveries(p.r.Context(), webhook.DeliveryQuery{
-			All: true, States: []webhook.State{s}, Since: p.now.Add(-24 * time.Hour), Limit: operatorRows, Brief: true,
-		})
-	}
-	failed, err := yesterday(webhook.StateFailed)
+	yesterday := p.now.Add(-24 * time.Hour)
+	failed, err := p.stateOf(webhook.DeliveryQuery{States: []webhook.State{webhook.StateFailed}, Since: yesterday})
 	if err != nil {
 		return err
 	}
-	for _, d := range failed {
-		note(d).Failed++
-	}
-	canceled, err := yesterday(webhook.StateCanceled)
+	canceled, err := p.stateOf(webhook.DeliveryQuery{States: []webhook.State{webhook.StateCanceled}, Since: yesterday})
 	if err != nil {
 		return err
 	}
-	for _, d := range canceled {
-		note(d).Canceled++
-	}
-	oldest, err := p.Dispatcher.Deliveries(p.r.Context(), webhook.DeliveryQuery{
-		All: true, States: []webhook.State{webhook.StatePending}, Oldest: true, Limit: operatorRows, Brief: true,
-	})
+	waits, err := p.stateOf(webhook.DeliveryQuery{States: []webhook.State{webhook.StatePending}, Oldest: true})
 	if err != nil {
 		return err
 	}
-	for _, d := range oldest {
-		t := note(d)
-		if t.Pending++; t.Pending == 1 {
-			t.Oldest = d.Created
-		}
-	}
+	failing := failingOf(failed, canceled, waits)
 	rows, err := p.worst(failing)
 	if err != nil {
 		return err
 	}
 	return p.render(http.StatusOK, "operator", "All accounts", struct {
 		Waiting waiting
-		Failed  waiting
+		Failed  number
 		Failing []failingWebhook
 		Hidden  int
-	}{
-		pending, waiting{Count: len(failed), More: len(failed) == operatorRows},
-		rows, max(len(failing)-operatorShow, 0),
-	})
+	}{pending, number{len(failed.deliveries), failed.more}, rows, max(len(failing)-operatorShow, 0)})
+}
+
+// A stateRead is what was read of the deliveries in a state, of all accounts.
+type stateRead struct {
+	deliveries []webhook.Delivery
+	more       bool // there are others
+}
+
+func (p *pageRequest) stateOf(q webhook.DeliveryQuery) (stateRead, error) {
+	q.All, q.Limit, q.Brief = true, operatorRows+1, true
+	ds, err := p.Dispatcher.Deliveries(p.r.Context(), q)
+	if len(ds) > operatorRows {
+		return stateRead{ds[:operatorRows], true}, err
+	}
+	return stateRead{ds, false}, err
+}
+
+// failingOf counts deliveries by webhook. Of the pending the oldest come first.
+// Where more deliveries are in a state than were read, each webhook may have more
+// of them.
+func failingOf(failed, canceled, pending stateRead) map[string]*failingWebhook {
+	failing := map[string]*failingWebhook{}
+	of := func(d webhook.Delivery) *failingWebhook {
+		if failing[d.WebhookID] == nil {
+			failing[d.WebhookID] = &failingWebhook{
+				Webhook: webhook.Webhook{ID: d.WebhookID, Account: d.Account}, Gone: true,
+				Failed: number{More: failed.more}, Canceled: number{More: canceled.more}, Pending: number{More: pending.more},
+			}
+		}
+		return failing[d.WebhookID]
+	}
+	for _, d := range failed.deliveries {
+		of(d).Failed.Count++
+	}
+	for _, d := range canceled.deliveries {
+		of(d).Canceled.Count++
+	}
+	for _, d := range pending.deliveries {
+		f := of(d)
+		if f.Pending.Count++; f.Pending.Count == 1 {
+			f.Oldest = d.Created
+		}
+	}
+	return failing
 }
 
 // harmless reports whether nothing is wrong but that deliveries were canceled,
 // as when the webhook was deleted or what waited was dropped; those of a webhook
 // that is off tell of it.
 func (f failingWebhook) harmless() bool {
-	return f.Pending == 0 && f.Failed == 0 && (f.Gone || f.Off == "")
+	return f.Pending.Count == 0 && f.Failed.Count == 0 && (f.Gone || f.Off == "")
 }
 
 // worst returns the webhooks that are the worst off, with what is known of
@@ -110,8 +124,8 @@ func (p *pageRequest) worst(failing map[string]*failingWebhook) ([]failingWebhoo
 		rows = append(rows, *t)
 	}
 	slices.SortFunc(rows, func(a, b failingWebhook) int {
-		if a.Pending == 0 || b.Pending == 0 {
-			return cmp.Or(cmp.Compare(min(b.Pending, 1), min(a.Pending, 1)), cmp.Compare(b.Failed, a.Failed), cmp.Compare(a.ID, b.ID))
+		if a.Pending.Count == 0 || b.Pending.Count == 0 {
+			return cmp.Or(cmp.Compare(min(b.Pending.Count, 1), min(a.Pending.Count, 1)), cmp.Compare(b.Failed.Count, a.Failed.Count), cmp.Compare(a.ID, b.ID))
 		}
 		return cmp.Or(a.Oldest.Compare(b.Oldest), cmp.Compare(a.ID, b.ID))
 	})
@@ -134,9 +148,9 @@ func (p *pageRequest) worst(failing map[string]*failingWebhook) ([]failingWebhoo
 				rows[i].Status = p.statusOf(w, webhook.Delivery{})
 				switch {
 				case rows[i].Status.Class != "good":
-				case rows[i].Failed > 0:
+				case rows[i].Failed.Count > 0:
 					rows[i].Status = status{"bad", "Failing", ""}
-				case rows[i].Pending > 0:
+				case rows[i].Pending.Count > 0:
 					rows[i].Status = status{"wait", "Waiting", ""}
 				}
 			}

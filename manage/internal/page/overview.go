@@ -159,16 +159,8 @@ func (p *pageRequest) overview() error {
 
 // waiting is what is pending.
 type waiting struct {
-	Count  int
-	More   bool // than Count
+	number
 	Oldest time.Time
-}
-
-func (w waiting) String() string {
-	if w.More {
-		return fmt.Sprintf("more than %d", w.Count)
-	}
-	return fmt.Sprint(w.Count)
 }
 
 // countLimit is how far pending deliveries are counted.
@@ -191,5 +183,5 @@ func (p *pageRequest) waitingOf(q webhook.DeliveryQuery) (waiting, error) {
 	if err != nil || len(ds) == 0 {
 		return waiting{}, err
 	}
-	return waiting{min(n, countLimit), n > countLimit, ds[0].Created}, nil
+	return waiting{number{min(n, countLimit), n > countLimit}, ds[0].Created}, nil
 }

@@ -15,7 +15,7 @@ import (
 // A resending is the form that asks what is to be sent again.
 type resending struct {
 	Webhook      webhook.Webhook
-	Failed       waiting
+	Failed       number
 	States       []choice
 	Since, Until string // as typed
 	Error        string
@@ -52,7 +52,7 @@ func (p *pageRequest) askResend(status int, w webhook.Webhook, typed url.Values,
 		return err
 	}
 	return p.render(status, "resend", "Resend", resending{
-		Webhook: w, Failed: waiting{Count: min(failed, countLimit), More: failed > countLimit},
+		Webhook: w, Failed: number{min(failed, countLimit), failed > countLimit},
 		States: choices(resentLabels, typed["state"]...), Since: typed.Get("since"), Until: typed.Get("until"), Error: problem,
 	})
 }

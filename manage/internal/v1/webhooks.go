@@ -121,15 +121,16 @@ func viewWebhook(ctx context.Context, c *account.Caller, ps params.Params) (repl
 }
 
 func listWebhooks(ctx context.Context, c *account.Caller, ps params.Params) (reply, string, error) {
-	ws, err := c.Webhooks(ctx)
+	ws, err := c.Filtered(ctx, account.Filter{
+		Name: ps.First("filters[name]"), URL: ps.First("filters[url]"), List: ps.First("filters[listid]"),
+	})
 	if err != nil {
 		return nil, "", err
 	}
 	ids, some := readIDs(ps)
-	filter := account.Filter{Name: ps.First("filters[name]"), URL: ps.First("filters[url]"), List: ps.First("filters[listid]")}
 	var r reply
 	for _, w := range ws {
-		if filter.Matches(w) && (!some || ids[w.ID]) {
+		if !some || ids[w.ID] {
 			r = append(r, replyField{strconv.Itoa(len(r)), rowOf(c, w)})
 		}
 	}
@@ -156,6 +157,7 @@ func readIDs(ps params.Params) (ids map[string]bool, some bool) {
 // rowOf is a webhook as the older API shows it. Flags are numbers, so that they
 // are false where they mean it; the rest are texts.
 func rowOf(c *account.Caller, w webhook.Webhook) reply {
+	w = c.Shown(w)
 	r := reply{
 		{"id", w.ID}, {"name", w.Name}, {"cdate", w.Created.In(c.Zone()).Format("2006-01-02 15:04:05")},
 		{"listid", account.ListID(w)}, {"url", w.URL},

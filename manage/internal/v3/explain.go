@@ -42,14 +42,15 @@ func explain(ctx context.Context, c *account.Caller, r *http.Request) (int, any,
 		return 0, nil, err
 	}
 	type explanationJSON struct {
-		Webhook string `json:"webhook"`
-		Name    string `json:"name"`
-		Matches bool   `json:"matches"`
-		Reason  string `json:"reason"`
+		Webhook string   `json:"webhook"`
+		Name    string   `json:"name"`
+		Matches bool     `json:"matches"`
+		Reason  string   `json:"reason"`
+		Lists   []string `json:"lists"` // of its deliveries, one for each
 	}
 	list := []explanationJSON{}
 	for _, e := range explained {
-		list = append(list, explanationJSON{e.Webhook.ID, e.Webhook.Name, e.Matches, e.Reason})
+		list = append(list, explanationJSON{e.Webhook.ID, e.Webhook.Name, e.Matches, e.Reason, append([]string{}, e.Lists...)})
 	}
 	return http.StatusOK, struct {
 		Explanations []explanationJSON `json:"explanations"`

@@ -2,6 +2,7 @@ package v3
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"time"
 
@@ -49,12 +50,7 @@ func settingsOf(c *account.Caller, w webhook.Webhook) settingsJSON {
 	if s.Format == "" {
 		s.Format = webhook.Format2013
 	}
-	for name, value := range w.Headers {
-		if !c.Manage {
-			value = ""
-		}
-		s.Headers[name] = value
-	}
+	maps.Copy(s.Headers, c.Shown(w).Headers)
 	for _, secret := range w.Secrets {
 		s.Secrets = append(s.Secrets, secretJSON{formatTime(c, secret.Until)})
 	}

@@ -36,6 +36,7 @@ type webhookJSON struct {
 }
 
 func webhookOf(c *account.Caller, w webhook.Webhook) webhookJSON {
+	w = c.Shown(w)
 	return webhookJSON{
 		CDate: formatTime(c, w.Created), ListID: account.ListID(w), Name: w.Name, URL: w.URL,
 		Events: w.Events, Sources: w.Sources, Links: []string{}, ID: w.ID,
@@ -69,18 +70,11 @@ func filtered(ctx context.Context, c *account.Caller, r *http.Request) (found []
 	if limit, offset, err = readPage(r); err != nil {
 		return nil, 0, 0, err
 	}
-	ws, err := c.Webhooks(ctx)
-	if err != nil {
-		return nil, 0, 0, err
-	}
 	q := r.URL.Query()
-	f := account.Filter{Name: q.Get("filters[name]"), URL: q.Get("filters[url]"), List: q.Get("filters[listid]")}
-	for _, w := range ws {
-		if f.Matches(w) {
-			found = append(found, w)
-		}
-	}
-	return found, limit, offset, nil
+	found, err = c.Filtered(ctx, account.Filter{
+		Name: q.Get("filters[name]"), URL: q.Get("filters[url]"), List: q.Get("filters[listid]"),
+	})
+	return found, limit, offset, err
 }
 
 func addWebhook(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
