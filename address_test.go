@@ -137,7 +137,7 @@ func TestAClientWithoutATransportHasTheGuardedOne(t *testing.T) {
 		}
 		d, err := New(&noStore{}, client, nil)
 		require.NoError(t, err)
-		assert.IsType(t, &guardedTransport{}, d.transport, name)
+		assert.IsType(t, &guardedTransport{}, d.sender.transport, name)
 	}
 	assert.Zero(t, reached())
 	assert.Nil(t, http.DefaultClient.Transport, "the user's client is left alone")
@@ -147,7 +147,7 @@ func TestAClientWithoutATransportHasTheGuardedOne(t *testing.T) {
 	assert.Equal(t, 3*time.Second, d.opts.Timeout, "its Timeout is used")
 	d, err = New(&noStore{}, &http.Client{Transport: http.DefaultTransport}, nil)
 	require.NoError(t, err)
-	assert.Same(t, http.DefaultTransport, d.transport, "setting it is the decision to go without")
+	assert.Same(t, http.DefaultTransport, d.sender.transport, "setting it is the decision to go without")
 }
 
 func TestATestOnThisMachineIsToldHowToAllowIt(t *testing.T) {

@@ -1,22 +1,41 @@
 package webhook
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"time"
 
 	"github.com/listhook/webhook/internal/diagnose"
 )
 
-// try decides what becomes of a flight, making an attempt if its webhook still
+// An attempter decides what becomes of a delivery whose turn has come, and makes
+// the attempt.
+type attempter struct {
+	opts       *Options
+	store      Store
+	notify     *notifier
+	cache      *webhookCache
+	editor     *editor
+	sender     *sender
+	recorder   *healthRecorder
+	outages    *outages
+	requests   context.Context // of every request
+	background context.Context // of calls of the store
+	stopped    func() bool
+	wake       func() // asks for a claim
+}
+
+// try decides what becomes of a delivery, making an attempt if its webhook still
 // wants one, and notes the outcome in f.
-func (d *Dispatcher) try(f *flight) fate {
+func (at *attempter) try(f *inflight) disposition {
 	leaseEnd := f.Due
-	t, err := d.target(f.Account, f.WebhookID)
+	t, err := at.endpoint(f.Account, f.WebhookID)
 	switch {
 	case err != nil:
-		d.notify.logError("reading webhooks", err)
-		return dropped // given back, it would be claimed again at once
-	case d.stopped():
+		at.notify.logError("reading webhooks", err)
+		return abandon // given back, it would be claimed again at once
+	case at.stopped():
 		f.giveBack(f.dueAgain())
 	case t == nil || t.Deleted:
 		f.cancel("Canceled: the webhook was deleted.")
@@ -24,83 +43,78 @@ func (d *Dispatcher) try(f *flight) fate {
 		f.giveBack(f.dueAgain())
 	case t.Hold.After(now()):
 		// The store may know better already, and soon so does this process.
-		f.giveBack(now().Add(d.opts.PollInterval))
+		f.giveBack(now().Add(at.opts.PollInterval))
 	case t.Off != "":
 		f.cancel("Canceled: the webhook is off: " + t.Off)
-	case f.Lease > 2*int64(f.Attempts)+poisonLimit && d.deadly(f):
+	case f.Lease > 2*int64(f.Attempts)+poisonLimit && at.isPoison(f):
 		f.fail(&Attempt{
 			Start: now(), Code: string(diagnose.CodeGivenUp),
 			Reason: "Given up: it was begun many times, and no outcome could be stored.",
 		})
-	case now().Add(d.opts.Timeout).After(leaseEnd):
-		return dropped
+	case now().Add(at.opts.Timeout).After(leaseEnd):
+		return abandon
 	case !f.slot.AcquireHost(t.host):
-		return waits
-	case d.outages.holdsBack(f.WebhookID, d.opts.Timeout):
+		return parked
+	case at.outages.holdsBack(f.WebhookID, at.opts.Timeout):
 		f.giveBack(due(f.Type, now()))
 	case t.Health.failing():
-		return d.tryProbe(f, t, leaseEnd)
+		return at.tryProbe(f, t, leaseEnd)
 	default:
-		d.attemptOnce(f, t, leaseEnd)
+		at.attemptOnce(f, t, leaseEnd)
 	}
 	return decided
 }
 
-// A fate is what becomes of a flight that was tried.
-type fate int
+// A disposition is what becomes of a delivery that was tried.
+type disposition int
 
 const (
-	decided fate = iota // its outcome is to be stored
-	dropped             // it is let go of without a word to the store, until its lease ends
-	waits               // for an attempt at its host
+	decided disposition = iota // its outcome is to be stored
+	abandon                    // nothing is stored: the delivery is due again when its lease ends
+	parked                     // it waits for an attempt at its host
 )
 
 // poisonLimit is how many leases beyond twice the attempts a delivery may have
 // before it is given up.
 const poisonLimit = 50
 
-// deadly reports whether a delivery was begun so much more often than outcomes
+// isPoison reports whether a delivery was begun so much more often than outcomes
 // of it were stored that it must be what its processes die of. Being begun
 // again by somebody sets the attempts back and raises the lease, so that the
 // log has the last word: an entry may stand for three leases.
-func (d *Dispatcher) deadly(f *flight) bool {
-	ctx, cancel := d.opts.withStoreTimeout(d.settling)
+func (at *attempter) isPoison(f *inflight) bool {
+	ctx, cancel := at.opts.withStoreTimeout(at.background)
 	defer cancel()
-	ds, err := d.store.Deliveries(ctx, DeliveryQuery{Account: f.Account, IDs: []string{f.ID}})
+	ds, err := at.store.Deliveries(ctx, DeliveryQuery{Account: f.Account, IDs: []string{f.ID}})
 	if err != nil {
-		d.notify.logError("reading a delivery", err)
+		at.notify.logError("reading a delivery", err)
 	}
 	return len(ds) == 1 && f.Lease > 3*int64(len(ds[0].Log))+poisonLimit
 }
 
-// target looks up a webhook. One that wants no attempt, as it is remembered, is
+// endpoint looks up a webhook. One that wants no attempt, as it is remembered, is
 // read again: what it was claimed by may be newer.
-func (d *Dispatcher) target(account, id string) (*target, error) {
-	t, ok := d.registry.known(account, id)
+func (at *attempter) endpoint(account, id string) (*endpoint, error) {
+	t, ok := at.cache.known(account, id)
 	if ok && t.open() {
 		return t, nil
 	}
-	ctx, cancel := d.opts.withStoreTimeout(d.settling)
+	ctx, cancel := at.opts.withStoreTimeout(at.background)
 	defer cancel()
 	if !ok {
-		t, err := d.registry.get(ctx, account, id)
+		t, err := at.cache.get(ctx, account, id)
 		if err != nil || t.open() {
 			return t, err
 		}
 	}
-	return d.registry.reread(ctx, account, id)
-}
-
-// open reports whether t is there and wants attempts now.
-func (t *target) open() bool {
-	return t != nil && !t.Deleted && t.Off == "" && !t.Hold.After(now())
+	return at.cache.reread(ctx, account, id)
 }
 
 // attemptOnce makes an attempt and decides what its answer means.
-func (d *Dispatcher) attemptOnce(f *flight, t *target, leaseEnd time.Time) {
-	ctx, ended := d.attempts, (func(Attempt))(nil)
-	if h := d.opts.Hooks.Attempt; h != nil {
-		d.notify.safely("Hooks.Attempt", func() {
+func (at *attempter) attemptOnce(f *inflight, t *endpoint, leaseEnd time.Time) {
+	ctx, ended := at.requests, (func(Attempt))(nil)
+	if h := at.opts.Hooks.Attempt; h != nil {
+		at.notify.safely("Hooks.Attempt", func() {
 			hookCtx, hookEnded := h(ctx, f.Delivery)
 			if hookCtx != nil {
 				ctx = hookCtx
@@ -109,42 +123,42 @@ func (d *Dispatcher) attemptOnce(f *flight, t *target, leaseEnd time.Time) {
 		})
 	}
 	f.slot.Sent()
-	a := d.post(ctx, t, &f.Delivery, leaseEnd)
-	d.noteOutage(f.WebhookID, &a)
+	a := at.sender.send(ctx, t, &f.Delivery, leaseEnd)
+	at.noteOutage(f.WebhookID, &a)
 
 	switch {
 	case a.delivered():
 		f.finish(StateDelivered, &a.Attempt)
-		f.after = d.see(t, a.seen(t, f.probe))
-	case a.cut:
+		f.after = at.recorder.observe(t, a.observation(t, f.probe))
+	case a.aborted:
 		f.giveBack(f.dueAgain())
-	case a.ours && time.Since(f.Created) < ownFailures:
+	case a.senderFault && time.Since(f.Created) < ownFailures:
 		f.giveBack(due(f.Type, now()))
 		f.change.Log = &a.Attempt
 	case a.Status == http.StatusGone:
 		f.fail(&a.Attempt)
-		f.after = func() { d.switchOff(t.Webhook, "The receiver answered 410 Gone.", a.seen(t, f.probe)) }
+		f.after = func() { at.recorder.switchOff(t.Webhook, "The receiver answered 410 Gone.", a.observation(t, f.probe)) }
 	default:
-		d.failed(f, t, a)
+		at.failed(f, t, a)
 	}
-	f.slot.Finish(a.delivered() || a.cut || a.ours, a.delivered() && f.after == nil)
+	f.slot.Finish(a.delivered() || a.aborted || a.senderFault, a.delivered() && f.after == nil)
 	if ended != nil {
 		told := a.Attempt
-		d.notify.safely("Hooks.Attempt", func() { ended(told) })
+		at.notify.safely("Hooks.Attempt", func() { ended(told) })
 	}
 }
 
 // failed puts the next attempt in the schedule, or ends the delivery, and
 // holds the webhook when the receiver asked for it.
-func (d *Dispatcher) failed(f *flight, t *target, a answer) {
-	if !a.ours {
-		f.after = d.see(t, a.seen(t, f.probe))
+func (at *attempter) failed(f *inflight, t *endpoint, a result) {
+	if !a.senderFault {
+		f.after = at.recorder.observe(t, a.observation(t, f.probe))
 	}
 	if t.NoRetry {
 		f.fail(&a.Attempt)
 		return
 	}
-	delay, again := d.retry(f)
+	delay, again := at.retry(f)
 	if !again {
 		f.fail(&a.Attempt)
 		return
@@ -154,16 +168,103 @@ func (d *Dispatcher) failed(f *flight, t *target, a answer) {
 	}
 }
 
-// giveBack makes the delivery due again without using up an attempt.
-func (f *flight) giveBack(due time.Time) {
-	f.change = Change{ID: f.ID, State: StatePending, Due: due, Attempts: f.Attempts}
+// observation returns what one attempt has shown.
+func (a *result) observation(t *endpoint, probe bool) observation {
+	ended := storeTime(a.Start.Add(a.Duration))
+	s := observation{revision: t.Revision, probed: probe}
+	if a.delivered() {
+		s.success = ended
+		return s
+	}
+	s.failures, s.first, s.last, s.reason = 1, ended, ended, a.Reason
+	if a.hold > 0 {
+		s.hold = ended.Add(a.hold)
+	}
+	return s
 }
 
-// finish ends the delivery after an attempt.
-func (f *flight) finish(s State, a *Attempt) {
-	f.change = Change{ID: f.ID, State: s, Due: now(), Attempts: f.Attempts + 1, Log: a}
+// noteOutage notes whether an attempt failed because of the sender.
+func (at *attempter) noteOutage(webhook string, a *result) {
+	switch {
+	case a.aborted:
+	case a.senderFault:
+		at.outages.failed(webhook, a.scope, a.cause)
+		if a.cause != "" {
+			at.notify.logError("sending", errors.New(a.cause))
+		}
+	case at.outages.worked(webhook):
+		at.wake()
+	}
 }
 
-func (f *flight) fail(a *Attempt) { f.finish(StateFailed, a) }
+// tryProbe is try for a webhook that is failing. Its deliveries wait, but for
+// one at a time among all processes, the probe. The webhook's document decides
+// which: whoever can put its Hold off to the end of a lease makes the probe,
+// and should its process die, another does after that.
+func (at *attempter) tryProbe(f *inflight, t *endpoint, leaseEnd time.Time) disposition {
+	ctx, cancel := at.opts.withStoreTimeout(at.background)
+	_, err := at.editor.update(ctx, t.Account, t.ID, func(w *Webhook) error {
+		switch {
+		case w.Off != "" || w.Hold.After(now()):
+			return errHeld
+		case !w.Health.failing():
+			return errUnchanged
+		}
+		w.Hold = at.opts.leaseEnd()
+		return nil
+	})
+	cancel()
+	switch {
+	case err == nil:
+		f.probe = true
+	case errors.Is(err, errUnchanged): // it does well again
+	case errors.Is(err, errHeld) || errors.Is(err, ErrNotFound):
+		f.giveBack(now().Add(at.opts.PollInterval))
+		return decided
+	default:
+		at.notify.logError("holding a webhook", err)
+		return abandon
+	}
+	if now().Add(at.opts.Timeout).After(leaseEnd) {
+		return abandon
+	}
+	at.attemptOnce(f, t, leaseEnd)
+	return decided
+}
 
-func (f *flight) cancel(reason string) { f.change = cancellation(f.Delivery, reason) }
+var errHeld = errors.New("the webhook is held")
+
+// retry returns the wait before the next attempt of f, which has failed just
+// now; ok is false if there is none. A policy that panics is replaced by the
+// default one, so that the delivery ends.
+func (at *attempter) retry(f *inflight) (delay time.Duration, ok bool) {
+	failed, decided := f.Attempts+1, false
+	at.notify.safely("Options.Backoff", func() {
+		delay, ok = retryDelay(at.opts.Backoff, failed, func() time.Duration { return at.sinceFirstAttempt(f) })
+		decided = true
+	})
+	if !decided {
+		return retryDelay(Schedule(defaultDelays...), failed, nil)
+	}
+	return delay, ok
+}
+
+// sinceFirstAttempt returns how long ago the present schedule of f had its first
+// attempt, according to the log. If the store cannot say, it is 0: the delivery
+// is tried again rather than ended.
+func (at *attempter) sinceFirstAttempt(f *inflight) time.Duration {
+	if f.Attempts == 0 {
+		return 0
+	}
+	ctx, cancel := at.opts.withStoreTimeout(at.background)
+	defer cancel()
+	ds, err := at.store.Deliveries(ctx, DeliveryQuery{Account: f.Account, IDs: []string{f.ID}})
+	if err != nil {
+		at.notify.logError("reading a delivery", err)
+	}
+	if len(ds) != 1 || len(ds[0].Log) == 0 {
+		return 0
+	}
+	log := ds[0].Log
+	return max(now().Sub(log[max(len(log)-f.Attempts, 0)].Start), 0)
+}

@@ -40,9 +40,13 @@ const (
 	agePages = 50
 )
 
-// holds are the webhooks that are held, and what they had when they were counted.
-type holds struct {
-	mu    sync.Mutex
+// A backlogCounter counts what is not finished. It remembers the webhooks that are
+// held, and what they had when they were counted.
+type backlogCounter struct {
+	store Store
+	plain Store // decrypts nothing, for webhooks that are only looked through
+
+	mu    sync.Mutex              // guards all below, and is held while the store is asked
 	byID  map[string]*heldWebhook // nil: they were not read yet
 	read  time.Time               // when all webhooks were read
 	asked time.Time               // when it was last asked which changed
@@ -66,24 +70,15 @@ type heldWebhook struct {
 	pending, due int
 }
 
-// Backlog counts what is not finished, for metrics. Counting stops at a million.
-// It takes as long as counting takes the store, a second for some hundreds of
-// thousands of deliveries, so call it every few seconds at most. Where more than
-// a hundred webhooks are held, it uses earlier counts for some of them.
-func (d *Dispatcher) Backlog(ctx context.Context) (Backlog, error) {
-	h := &d.holds
+// count counts what is not finished.
+func (h *backlogCounter) count(ctx context.Context) (b Backlog, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	b, err := d.backlog(ctx, h)
-	return b, wrap("Backlog", err)
-}
-
-func (d *Dispatcher) backlog(ctx context.Context, h *holds) (b Backlog, err error) {
 	at := now()
-	if err := d.readHolds(ctx, h, at); err != nil {
+	if err := h.readHolds(ctx, at); err != nil {
 		return Backlog{}, err
 	}
-	if err := d.countHeld(ctx, h, at); err != nil {
+	if err := h.countHeld(ctx, at); err != nil {
 		return Backlog{}, err
 	}
 	due := 0
@@ -91,20 +86,20 @@ func (d *Dispatcher) backlog(ctx context.Context, h *holds) (b Backlog, err erro
 		b.Parked += w.pending
 		due += w.due
 	}
-	if b.Pending, err = d.countBeside(ctx, DeliveryQuery{}, b.Parked); err != nil {
+	if b.Pending, err = h.countBeside(ctx, DeliveryQuery{}, b.Parked); err != nil {
 		return Backlog{}, err
 	}
-	if b.Due, err = d.countBeside(ctx, DeliveryQuery{DueBy: at}, due); err != nil || b.Due == 0 {
+	if b.Due, err = h.countBeside(ctx, DeliveryQuery{DueBy: at}, due); err != nil || b.Due == 0 {
 		return b, err
 	}
-	b.Age, err = d.ageOfDue(ctx, h, at)
+	b.Age, err = h.ageOfDue(ctx, at)
 	return b, err
 }
 
 // readHolds finds the webhooks that are held at a time.
-func (d *Dispatcher) readHolds(ctx context.Context, h *holds, at time.Time) error {
+func (h *backlogCounter) readHolds(ctx context.Context, at time.Time) error {
 	if h.byID != nil {
-		if err := d.readChangedHolds(ctx, h, at); err != nil {
+		if err := h.readChangedHolds(ctx, at); err != nil {
 			return err
 		}
 	}
@@ -112,7 +107,7 @@ func (d *Dispatcher) readHolds(ctx context.Context, h *holds, at time.Time) erro
 		h.next, h.after, h.began = map[string]*heldWebhook{}, "", at
 	}
 	for pages := 0; h.next != nil && (h.byID == nil || pages < holdPages); pages++ {
-		ws, err := d.plainStore().Webhooks(ctx, WebhookQuery{All: true, Limit: holdRows, After: h.after})
+		ws, err := h.plain.Webhooks(ctx, WebhookQuery{All: true, Limit: holdRows, After: h.after})
 		if err != nil {
 			return err
 		}
@@ -135,8 +130,8 @@ func (d *Dispatcher) readHolds(ctx context.Context, h *holds, at time.Time) erro
 }
 
 // readChangedHolds asks which webhooks have changed.
-func (d *Dispatcher) readChangedHolds(ctx context.Context, h *holds, at time.Time) error {
-	ws, err := d.plainStore().Webhooks(ctx, WebhookQuery{All: true, Changed: h.asked.Add(-overlap)})
+func (h *backlogCounter) readChangedHolds(ctx context.Context, at time.Time) error {
+	ws, err := h.plain.Webhooks(ctx, WebhookQuery{All: true, Changed: h.asked.Add(-overlap)})
 	if err != nil {
 		return err
 	}
@@ -151,7 +146,7 @@ func (d *Dispatcher) readChangedHolds(ctx context.Context, h *holds, at time.Tim
 }
 
 // see notes in byID whether a webhook is held.
-func (h *holds) see(byID map[string]*heldWebhook, w *Webhook, at time.Time) {
+func (h *backlogCounter) see(byID map[string]*heldWebhook, w *Webhook, at time.Time) {
 	switch known := h.byID[w.ID]; {
 	case w.Deleted || !w.Hold.After(at):
 		if byID[w.ID] != nil { // its deliveries may be the oldest that are due
@@ -167,7 +162,7 @@ func (h *holds) see(byID map[string]*heldWebhook, w *Webhook, at time.Time) {
 }
 
 // adopt takes over what was read of all webhooks.
-func (h *holds) adopt() {
+func (h *backlogCounter) adopt() {
 	if h.byID == nil {
 		h.asked = h.began
 	}
@@ -175,7 +170,7 @@ func (h *holds) adopt() {
 }
 
 // countHeld counts what held webhooks have, those first whose count is oldest.
-func (d *Dispatcher) countHeld(ctx context.Context, h *holds, at time.Time) error {
+func (h *backlogCounter) countHeld(ctx context.Context, at time.Time) error {
 	ws := make([]*heldWebhook, 0, len(h.byID))
 	for _, w := range h.byID {
 		ws = append(ws, w)
@@ -185,14 +180,14 @@ func (d *Dispatcher) countHeld(ctx context.Context, h *holds, at time.Time) erro
 	})
 	for _, w := range ws[:min(len(ws), parkedCounts)] {
 		q := DeliveryQuery{Account: w.account, Webhook: w.id, States: []State{StatePending}, Limit: backlogMost}
-		pending, err := d.store.Count(ctx, q)
+		pending, err := h.store.Count(ctx, q)
 		if err != nil {
 			return err
 		}
 		q.DueBy = at
 		due := 0
 		if pending > 0 {
-			if due, err = d.store.Count(ctx, q); err != nil {
+			if due, err = h.store.Count(ctx, q); err != nil {
 				return err
 			}
 		}
@@ -202,21 +197,21 @@ func (d *Dispatcher) countHeld(ctx context.Context, h *holds, at time.Time) erro
 }
 
 // countBeside counts what q selects of all that is pending, beside so many.
-func (d *Dispatcher) countBeside(ctx context.Context, q DeliveryQuery, others int) (int, error) {
+func (h *backlogCounter) countBeside(ctx context.Context, q DeliveryQuery, others int) (int, error) {
 	q.All, q.States, q.Limit = true, []State{StatePending}, backlogMost+others
-	n, err := d.store.Count(ctx, q)
+	n, err := h.store.Count(ctx, q)
 	return max(n-others, 0), err
 }
 
 // ageOfDue returns how long the oldest delivery has been due whose webhook is not
 // held. While there are too many others before it, that is the last known age.
-func (d *Dispatcher) ageOfDue(ctx context.Context, h *holds, at time.Time) (time.Duration, error) {
+func (h *backlogCounter) ageOfDue(ctx context.Context, at time.Time) (time.Duration, error) {
 	q := DeliveryQuery{
 		All: true, States: []State{StatePending}, DueBy: at, Oldest: true, Brief: true, Limit: 1000, After: h.front,
 	}
 	whole := h.front == (Cursor{})
 	for range agePages {
-		ds, err := d.store.Deliveries(ctx, q)
+		ds, err := h.store.Deliveries(ctx, q)
 		if err != nil {
 			return 0, err
 		}

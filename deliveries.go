@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"crypto/rand"
+	"slices"
 	"time"
 )
 
@@ -38,7 +39,7 @@ func (d *Dispatcher) Redeliver(ctx context.Context, account, id string) error {
 		if len(ds) == 0 {
 			return ErrNotFound
 		}
-		w, err := d.find(ctx, account, ds[0].WebhookID)
+		w, err := d.editor.find(ctx, account, ds[0].WebhookID)
 		if err != nil {
 			return wrap("Redeliver", err)
 		}
@@ -48,7 +49,7 @@ func (d *Dispatcher) Redeliver(ctx context.Context, account, id string) error {
 		if len(ds[0].Body) == 0 {
 			return invalid("Body", "was erased: there is nothing to deliver")
 		}
-		n, err := d.reopen(ctx, ds, func(Delivery) time.Time { return now() })
+		n, err := d.editor.reopen(ctx, ds, func(Delivery) time.Time { return now() })
 		if err != nil || n == 1 {
 			return wrap("Redeliver", err)
 		}
@@ -63,95 +64,6 @@ func errKeepsNothing() error {
 	return invalid("webhook", "is off and keeps nothing: switch it on first")
 }
 
-// reopen begins deliveries again and returns how many: neither those that were
-// erased nor those that somebody else changed since they were read.
-func (d *Dispatcher) reopen(ctx context.Context, ds []Delivery, due func(Delivery) time.Time) (int, error) {
-	changes := make([]Change, 0, len(ds))
-	for _, del := range ds {
-		if len(del.Body) > 0 {
-			changes = append(changes, Change{ID: del.ID, Lease: del.Lease, State: StatePending, Due: due(del)})
-		}
-	}
-	lost, err := d.store.Apply(ctx, changes)
-	if err != nil {
-		return 0, err
-	}
-	if len(changes) > 0 {
-		d.expectBacklog(ds[0].WebhookID)
-	}
-	return len(changes) - len(lost), nil
-}
-
-// expectBacklog has what became due for a webhook claimed before what is emitted
-// here from now on is attempted.
-func (d *Dispatcher) expectBacklog(webhook string) {
-	if d.running() {
-		d.limiter.ExpectBacklog(webhook)
-	}
-	d.Wake()
-}
-
-// cancelRows is how many deliveries are canceled in one call of the store.
-const cancelRows = 500
-
-// cancelPending cancels what waits for a webhook that no longer wants any.
-// The webhook is stored as it should be, so an error here is only logged: what
-// is left is canceled when it comes due.
-func (d *Dispatcher) cancelPending(ctx context.Context, w Webhook, reason string) {
-	if _, err := d.cancelWaiting(ctx, w, reason); err != nil {
-		d.notify.logError("canceling deliveries", err)
-	}
-}
-
-// cancelWaiting cancels what waits for a webhook and returns how much it was.
-func (d *Dispatcher) cancelWaiting(ctx context.Context, w Webhook, reason string) (n int, err error) {
-	q := DeliveryQuery{
-		Account: w.Account, Webhook: w.ID, States: []State{StatePending}, Limit: cancelRows, Brief: true,
-	}
-	for {
-		ds, err := d.store.Deliveries(ctx, q)
-		if err != nil || len(ds) == 0 {
-			return n, err
-		}
-		done, err := d.cancelAll(ctx, ds, reason, false)
-		n += done
-		if err != nil || len(ds) < cancelRows {
-			return n, err
-		}
-		last := ds[len(ds)-1]
-		q.After = Cursor{Created: last.Created, ID: last.ID}
-	}
-}
-
-// cancelAll cancels deliveries, and erases them if they are not to be kept in
-// the log. It returns how many: not those that somebody else changed since
-// they were read.
-func (d *Dispatcher) cancelAll(ctx context.Context, ds []Delivery, reason string, erase bool) (int, error) {
-	if len(ds) == 0 {
-		return 0, nil
-	}
-	changes := make([]Change, len(ds))
-	for i, del := range ds {
-		changes[i] = cancellation(del, reason)
-		changes[i].Erase = erase
-	}
-	lost, err := d.store.Apply(ctx, changes)
-	if err != nil {
-		return 0, err
-	}
-	isLost := make(map[string]bool, len(lost))
-	for _, id := range lost {
-		isLost[id] = true
-	}
-	for i, del := range ds {
-		if !isLost[del.ID] {
-			del.State, del.Due, del.Lease = StateCanceled, changes[i].Due, del.Lease+1
-			d.notify.changed(del)
-		}
-	}
-	return len(ds) - len(isLost), nil
-}
-
 // SendTest delivers the sample of an event type to a webhook at once, whether
 // or not the webhook wants such events or is on, and returns the attempt. It
 // is not kept in the log and is not tried again. Its webhook-id begins with
@@ -161,7 +73,7 @@ func (d *Dispatcher) SendTest(ctx context.Context, account, webhook string, t Ev
 	if sample == nil {
 		return Attempt{}, invalid("type", "is none of the nine event types")
 	}
-	w, err := d.find(ctx, account, webhook)
+	w, err := d.editor.find(ctx, account, webhook)
 	if err != nil {
 		return Attempt{}, wrap("SendTest", err)
 	}
@@ -169,12 +81,102 @@ func (d *Dispatcher) SendTest(ctx context.Context, account, webhook string, t Ev
 	m.Time = time.Now()
 	var customer CustomerAccount
 	if w.Format == FormatCurrent {
-		customer = d.customerAccount(ctx, account)
+		customer = d.preparer.customerAccount(ctx, account)
 	}
 	body, err := encodeFor(customer, sample, m, w.wireList(&m), w.Format)
 	if err != nil {
 		return Attempt{}, err
 	}
 	del := Delivery{ID: "test_" + rand.Text(), Account: account, WebhookID: webhook, Type: t, Body: body}
-	return d.post(ctx, newTarget(w), &del, d.opts.leaseEnd()).Attempt, nil
+	return d.sender.send(ctx, newEndpoint(w), &del, d.opts.leaseEnd()).Attempt, nil
+}
+
+// DropPending cancels what waits for a webhook, and returns how much that was:
+// what it kept while it was off, for an owner who does not want it delivered
+// when it is switched on, or a backlog. Replay can send it again as long as it
+// is in the log. An attempt that is under way goes on, but its outcome is not
+// noted. It returns ErrNotFound if there is no such webhook in the account.
+func (d *Dispatcher) DropPending(ctx context.Context, account, webhook string) (n int, err error) {
+	w, err := d.editor.find(ctx, account, webhook)
+	if err != nil {
+		return 0, wrap("DropPending", err)
+	}
+	n, err = d.editor.cancelWaiting(ctx, w, "Canceled: what waited for the webhook was dropped.")
+	d.retained.forget(webhook)
+	if n == 0 && err == nil {
+		err = d.editor.confirmed(ctx)
+	}
+	return n, wrap("DropPending", err)
+}
+
+// replayRows is how many deliveries are begun again in one call of the store.
+// They are read with their bodies, to tell those that were erased.
+const replayRows = 100
+
+// Replay begins again the deliveries of a webhook that were created at or
+// after since and before until: for customers who come back and want what they
+// missed. Each is made due under its own ID, with the whole schedule before
+// it. Attempts begin with the oldest and go on by the time of creation, to the
+// millisecond, at the pace that the receiver earns; what is emitted from now on
+// comes after them, but for what is urgent or emitted by another process. As
+// many go side by side as that pace allows and retries come later, so that some
+// may arrive in another order. It returns how many were made due; those whose
+// body was erased are passed over.
+//
+// Without states it takes what was delivered or has failed; asked for by
+// StateCanceled, what was canceled when the webhook was switched off too. A
+// zero since is the beginning of the log, and a zero until the time of the
+// call.
+//
+// It returns ErrNotFound if there is no such webhook in the account, and an
+// *InvalidError if until is not after since, if a state is not final, or if
+// the webhook is off and keeps nothing. When ctx ends or the store fails, n is
+// how many were done until then: the oldest.
+func (d *Dispatcher) Replay(ctx context.Context, account, webhook string, since, until time.Time, states ...State) (n int, err error) {
+	if until.IsZero() {
+		until = now().Add(time.Millisecond)
+	}
+	if len(states) == 0 {
+		states = []State{StateDelivered, StateFailed}
+	}
+	if err := checkReplay(since, until, states); err != nil {
+		return 0, err
+	}
+	w, err := d.editor.find(ctx, account, webhook)
+	if err != nil {
+		return 0, wrap("Replay", err)
+	}
+	if w.Off != "" && !w.Keep {
+		return 0, errKeepsNothing()
+	}
+	q := DeliveryQuery{
+		Account: account, Webhook: webhook, States: states,
+		Since: ceilStoreTime(since), Until: ceilStoreTime(until), Oldest: true, Limit: replayRows,
+	}
+	for {
+		ds, err := d.store.Deliveries(ctx, q)
+		if err != nil {
+			return n, wrap("Replay", err)
+		}
+		done, err := d.editor.reopen(ctx, ds, func(del Delivery) time.Time { return del.Created })
+		n += done
+		if err != nil || len(ds) < replayRows {
+			return n, wrap("Replay", err)
+		}
+		last := ds[len(ds)-1]
+		q.After = Cursor{Created: last.Created, ID: last.ID}
+	}
+}
+
+func checkReplay(since, until time.Time, states []State) error {
+	if !until.After(since) {
+		return invalid("until", "is not after since")
+	}
+	final := []State{StateDelivered, StateFailed, StateCanceled}
+	for _, s := range states {
+		if !slices.Contains(final, s) {
+			return invalid("states", "holds "+quote(string(s))+", not one of delivered, failed and canceled")
+		}
+	}
+	return nil
 }

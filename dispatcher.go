@@ -4,11 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync"
-	"sync/atomic"
-	"time"
 
-	"github.com/listhook/webhook/internal/groupcommit"
-	"github.com/listhook/webhook/internal/ids"
 	"github.com/listhook/webhook/internal/limiter"
 )
 
@@ -20,39 +16,38 @@ import (
 // and on one that was shut down: a process may only emit, and leave the
 // delivering to others.
 type Dispatcher struct {
-	store       Store
-	transport   http.RoundTripper
-	plainHTTP1  bool // connections without TLS speak HTTP/1
-	opts        *Options
-	notify      *notifier
-	registry    *registry
-	limiter     *limiter.Limiter[*flight]
-	emits       groupcommit.Group[*emission]
-	outcomes    groupcommit.Group[*flight]
-	flights     flights
-	sightings   sightings
-	keeping     keeping
-	holds       holds
-	ids         ids.Webhooks // of those that are added
-	vitals      vitals
-	settlePause atomic.Int64 // after the last group of outcomes could not be stored
-	timers      sync.Pool    // of *time.Timer, for Emit
-	idle        chan *flight // to goroutines that wait for an attempt to make
+	store Store // encrypts what is secret of webhooks, if there are keys
+	plain Store // as New got it
+	opts  *Options
 
-	outages        outages
-	resolved       atomic.Int64  // when a name server last answered, in Unix seconds
-	waitingWorkers atomic.Int64  // goroutines that receive from idle
-	woken          chan struct{} // asks for a claim
+	notify    *notifier
+	heartbeat *heartbeat
+	cache     *webhookCache
+	editor    *editor
+	recorder  *healthRecorder
+	limiter   *limiter.Limiter[*inflight]
+	tracker   *tracker
+	completer *completer
+	sender    *sender
+	outages   *outages
+	workers   *workers
+	retained  *retained
+	preparer  *preparer
+	enqueuer  *enqueuer
+	claimer   *claimer
+	pruner    *pruner
+	backlog   *backlogCounter
 
-	attempts context.Context // of every request
-	cut      context.CancelCauseFunc
-	settling context.Context // of storing outcomes
-	abandon  context.CancelFunc
+	timers sync.Pool     // of *time.Timer, for Emit
+	woken  chan struct{} // asks for a claim
 
-	mu      sync.Mutex
+	abort   context.CancelCauseFunc // ends all requests
+	abandon context.CancelFunc      // ends the store's calls that no caller waits for
+
+	mu      sync.Mutex // guards started, and the closing of stop
 	started bool
-	stop    chan struct{} // closed by Shutdown
-	loops   sync.WaitGroup
+	stop    chan struct{}  // closed by Shutdown
+	loops   sync.WaitGroup // the claimer's and the pruner's, which end after stop is closed
 }
 
 // New returns a Dispatcher on store. The client sends the requests; nil means
@@ -78,44 +73,109 @@ func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {
 	if client != nil && client.Timeout > 0 {
 		o.Timeout = min(o.Timeout, client.Timeout)
 	}
+	d := &Dispatcher{store: store, plain: store, opts: &o, woken: make(chan struct{}, 1), stop: make(chan struct{})}
 	if len(o.EncryptionKeys) > 0 {
-		store = &vault{store, o.EncryptionKeys}
+		d.store = &encryptedStore{store, o.EncryptionKeys}
 	}
-	d := &Dispatcher{
-		store:     store,
-		transport: transport,
-		opts:      &o,
-		notify:    newNotifier(&o),
-		idle:      make(chan *flight),
-		woken:     make(chan struct{}, 1),
-		stop:      make(chan struct{}),
-	}
-	d.plainHTTP1 = speaksPlainHTTP1(d.transport)
-	d.registry = newRegistry(store, o.PollInterval, o.StoreTimeout, d.learned)
-	d.sightings.byID = map[string]*watch{}
-	d.keeping.byID = map[string]*kept{}
-	d.keeping.counts.timeout = o.StoreTimeout
-	d.limiter = limiter.New(limiter.Config{Concurrency: o.Concurrency, PerWebhook: o.PerWebhook, PerHost: o.PerHost},
-		d.begin, d.giveBack, d.Wake)
-	d.flights.byID = map[string]*flight{}
-	d.emits.Run, d.emits.Size = d.enqueue, (*emission).size
-	d.emits.MaxRows, d.emits.MaxBytes = groupRows, groupBytes
-	d.emits.StallAfter, d.emits.Abandoned = stallAfter, (*emission).abandoned
-	d.outcomes.Run, d.outcomes.Size = d.settle, (*flight).size
-	d.outcomes.MaxRows, d.outcomes.MaxBytes, d.outcomes.MaxLinger = groupRows, groupBytes, maxLinger
-	d.outcomes.StallAfter = stallAfter
-	d.attempts, d.cut = context.WithCancelCause(context.Background())
-	d.settling, d.abandon = context.WithCancel(context.Background())
+	d.wire(transport)
 	return d, nil
 }
 
-// Limits of what is written to the store in one call.
-const (
-	groupRows  = 500
-	groupBytes = 1 << 20
+// wire makes the components, each of those that it needs.
+func (d *Dispatcher) wire(transport http.RoundTripper) {
+	store, opts := d.store, d.opts
+	requests, abort := context.WithCancelCause(context.Background())
+	background, abandon := context.WithCancel(context.Background())
+	d.abort, d.abandon = abort, abandon
 
-	// stallAfter is how long a group may take before one more may be stored
-	// beside it. Far fewer healthy calls than one in a thousand take so long,
-	// and callers notice a second.
-	stallAfter = time.Second
-)
+	d.notify = newNotifier(opts)
+	notify := d.notify
+	d.heartbeat = &heartbeat{Store: store}
+	d.backlog = &backlogCounter{store: store, plain: d.plain}
+	d.cache = newWebhookCache(store, opts.PollInterval, opts.StoreTimeout, d.onUpdate)
+	d.editor = &editor{
+		store: store, opts: opts, notify: notify, cache: d.cache, background: background, expectBacklog: d.expectBacklog,
+	}
+	d.recorder = &healthRecorder{
+		opts: opts, notify: notify, editor: d.editor, cache: d.cache, background: background, stopped: d.stopped,
+		byID: map[string]*pending{},
+	}
+	d.retained = newRetained(&retained{
+		store: store, opts: opts, notify: notify, cache: d.cache, editor: d.editor, recorder: d.recorder,
+		background: background, stopped: d.stopped,
+	})
+
+	d.tracker = &tracker{byID: map[string]*inflight{}}
+	d.completer = newCompleter(d.heartbeat, opts, notify, d.tracker, background)
+	d.sender = &sender{opts: opts, notify: notify, transport: transport, plainHTTP1: speaksPlainHTTP1(transport)}
+	d.outages = &outages{}
+	d.workers = &workers{
+		attempter: &attempter{
+			opts: opts, store: store, notify: notify, cache: d.cache, editor: d.editor, sender: d.sender,
+			recorder: d.recorder, outages: d.outages, requests: requests, background: background,
+			stopped: d.stopped, wake: d.Wake,
+		},
+		completer: d.completer, tracker: d.tracker, concurrency: opts.Concurrency, idle: make(chan *inflight),
+	}
+	d.limiter = limiter.New(limiter.Config{
+		Concurrency: opts.Concurrency, PerWebhook: opts.PerWebhook, PerHost: opts.PerHost,
+	}, d.workers.start, d.workers.giveBack, d.Wake)
+
+	d.preparer = &preparer{opts: opts, notify: notify, cache: d.cache, retained: d.retained}
+	d.enqueuer = newEnqueuer(&enqueuer{
+		store: store, opts: opts, notify: notify, limiter: d.limiter, tracker: d.tracker, retained: d.retained,
+		running: d.running, wake: d.Wake,
+	})
+	d.claimer = &claimer{
+		store: d.heartbeat, opts: opts, notify: notify, cache: d.cache, limiter: d.limiter, outages: d.outages,
+		tracker: d.tracker, background: background, stop: d.stop, woken: d.woken,
+	}
+	d.pruner = &pruner{
+		store: store, opts: opts, notify: notify, retained: d.retained, background: background,
+		stop: d.stop, stopped: d.stopped,
+	}
+}
+
+// onUpdate is called with each webhook that the cache takes note of.
+func (d *Dispatcher) onUpdate(w *Webhook) {
+	if w.Health.failing() && w.Off == "" {
+		d.limiter.Narrow(w.ID)
+	}
+	if w.Health.notifyPending() && !w.Deleted && d.opts.Hooks.SwitchedOff != nil {
+		d.recorder.notifyLater(*w)
+	}
+}
+
+// stopped reports whether Shutdown was called.
+func (d *Dispatcher) stopped() bool {
+	select {
+	case <-d.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+func (d *Dispatcher) running() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.started && !d.stopped()
+}
+
+// expectBacklog has what became due for a webhook claimed before what is emitted
+// here from now on is attempted.
+func (d *Dispatcher) expectBacklog(webhook string) {
+	if d.running() {
+		d.limiter.ExpectBacklog(webhook)
+	}
+	d.Wake()
+}
+
+// Wake asks for what is due now rather than at the next poll. It is cheap,
+// never blocks, and does nothing where the Dispatcher was not started.
+func (d *Dispatcher) Wake() {
+	select {
+	case d.woken <- struct{}{}:
+	default:
+	}
+}

@@ -38,22 +38,22 @@ func firstSealed(ws []Webhook) error {
 	return nil
 }
 
-// confidential is what is secret of a webhook.
-type confidential struct {
+// secretFields is what is secret of a webhook.
+type secretFields struct {
 	URL     string
 	Secrets []Secret
 	Headers map[string]string
 }
 
-// A vault is a Store that encrypts what is secret of webhooks before it hands
+// An encryptedStore is a Store that encrypts what is secret of webhooks before it hands
 // them to another, and decrypts it on the way back. What no key opens stays
 // sealed, and is handed back as it came.
-type vault struct {
+type encryptedStore struct {
 	Store
 	keys []EncryptionKey // the first one seals
 }
 
-func (v *vault) PutWebhook(ctx context.Context, w Webhook) (int64, error) {
+func (v *encryptedStore) PutWebhook(ctx context.Context, w Webhook) (int64, error) {
 	if len(w.Sealed) == 0 && (w.URL != "" || len(w.Secrets)+len(w.Headers) > 0) {
 		var err error
 		if w.Sealed, err = v.seal(&w); err != nil {
@@ -64,38 +64,38 @@ func (v *vault) PutWebhook(ctx context.Context, w Webhook) (int64, error) {
 	return v.Store.PutWebhook(ctx, w)
 }
 
-func (v *vault) Webhooks(ctx context.Context, q WebhookQuery) ([]Webhook, error) {
+func (v *encryptedStore) Webhooks(ctx context.Context, q WebhookQuery) ([]Webhook, error) {
 	return sealedOutbox{v.Store, v}.Webhooks(ctx, q)
 }
 
-// A sealedOutbox is an Outbox whose webhooks a vault decrypts.
+// A sealedOutbox is an Outbox whose webhooks an encryptedStore decrypts.
 type sealedOutbox struct {
 	Outbox
-	vault *vault
+	encryptedStore *encryptedStore
 }
 
 func (o sealedOutbox) Webhooks(ctx context.Context, q WebhookQuery) ([]Webhook, error) {
 	ws, err := o.Outbox.Webhooks(ctx, q)
 	for i := range ws {
-		o.vault.open(&ws[i])
+		o.encryptedStore.open(&ws[i])
 	}
 	return ws, err
 }
 
-func (v *vault) seal(w *Webhook) ([]byte, error) {
-	plain, err := json.Marshal(confidential{w.URL, w.Secrets, w.Headers})
+func (v *encryptedStore) seal(w *Webhook) ([]byte, error) {
+	plain, err := json.Marshal(secretFields{w.URL, w.Secrets, w.Headers})
 	if err != nil {
 		return nil, err
 	}
 	return sealed.Seal(v.keys[0], plain, w.sealedFor())
 }
 
-func (v *vault) open(w *Webhook) {
+func (v *encryptedStore) open(w *Webhook) {
 	plain, ok := sealed.Open(v.keys, w.Sealed, w.sealedFor())
 	if !ok {
 		return
 	}
-	var c confidential
+	var c secretFields
 	if json.Unmarshal(plain, &c) == nil {
 		w.URL, w.Secrets, w.Headers, w.Sealed = c.URL, c.Secrets, c.Headers, nil
 	}

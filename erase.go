@@ -88,7 +88,7 @@ func (d *Dispatcher) eraseWebhook(ctx context.Context, w Webhook) error {
 		erased := Webhook{
 			ID: w.ID, Account: w.Account, Deleted: true, Version: w.Version, Created: w.Created, Revision: w.Revision,
 		}
-		err := d.put(ctx, &erased)
+		err := d.editor.put(ctx, &erased)
 		if !errors.Is(err, ErrConflict) || tries == eraseTries {
 			return err
 		}
@@ -105,7 +105,7 @@ func (d *Dispatcher) eraseDeliveries(ctx context.Context, q DeliveryQuery, which
 	q.Oldest, q.Limit = true, eraseRows
 	defer func() {
 		if n == 0 && err == nil {
-			err = d.confirmed(ctx)
+			err = d.editor.confirmed(ctx)
 		}
 	}()
 	for {
@@ -121,15 +121,6 @@ func (d *Dispatcher) eraseDeliveries(ctx context.Context, q DeliveryQuery, which
 		last := ds[len(ds)-1]
 		q.After = Cursor{Created: last.Created, ID: last.ID}
 	}
-}
-
-// confirmed returns nil once everything that the store shows is durable. Who
-// finds that there is nothing to do may find what an earlier call did, whose
-// commit was canceled while it waited for a replica. A change that is not made
-// is no sooner reported as such.
-func (d *Dispatcher) confirmed(ctx context.Context) error {
-	_, err := d.store.Apply(ctx, []Change{{ID: "none", Lease: -1, State: StateCanceled, Due: now()}})
-	return err
 }
 
 // eraseAll erases those of ds that which selects. What somebody else changed

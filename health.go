@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -39,9 +38,9 @@ const (
 // made.
 func (h *Health) failing() bool { return h.Failures >= holdAfter }
 
-// untold reports whether the Dispatcher switched the webhook off and its owner
+// notifyPending reports whether the Dispatcher switched the webhook off and its owner
 // may not know: the process died in between.
-func (h *Health) untold() bool { return h.SwitchedOff && h.Warned < 100 }
+func (h *Health) notifyPending() bool { return h.SwitchedOff && h.Warned < 100 }
 
 // probeDelay is how long a webhook is held after so many failed probes.
 func probeDelay(probes int) time.Duration {
@@ -54,9 +53,9 @@ func probeDelay(probes int) time.Duration {
 	return delay
 }
 
-// heed changes w by what was seen of its receiver, and reports whether that
+// apply changes w by what was seen of its receiver, and reports whether that
 // is anything to store.
-func (w *Webhook) heed(s sighting) (changed bool) {
+func (w *Webhook) apply(s observation) (changed bool) {
 	h := &w.Health
 	switch {
 	case s.success.IsZero():
@@ -109,9 +108,9 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// towardsOff returns how much of the way to being switched off a webhook has
+// disableProgress returns how much of the way to being switched off a webhook has
 // gone, in percent: as much as it has of each of the conditions.
-func (h *Health) towardsOff(after time.Duration) int {
+func (h *Health) disableProgress(after time.Duration) int {
 	if after < 0 || h.Failures == 0 {
 		return 0
 	}
@@ -123,12 +122,12 @@ func (h *Health) towardsOff(after time.Duration) int {
 	return int(100 * min(share, 1))
 }
 
-// judge switches w off if it has failed for long enough and its owner was
+// evaluate switches w off if it has failed for long enough and its owner was
 // warned in time, where anybody is there to warn them. It returns what to tell
 // the owner: the percents of a warning, 100 for the switching off, or 0.
-func (w *Webhook) judge(after time.Duration, warns bool) (tell int) {
+func (w *Webhook) evaluate(after time.Duration, warns bool) (tell int) {
 	h := &w.Health
-	gone := h.towardsOff(after)
+	gone := h.disableProgress(after)
 	warned := !warns || h.Warned >= warnLast && h.Last.Sub(h.WarnedAt) >= after/warnNotice
 	switch {
 	case gone == 100 && warned:
@@ -156,81 +155,42 @@ func shorten(text string, most int) string {
 	return strings.ToValidUTF8(text[:most], "")
 }
 
-// noteHealth stores what was seen of a webhook's receiver, and tells its owner
-// what follows. What was seen of it as it was before an edit is left out. It
-// returns the webhook as it is then.
-func (d *Dispatcher) noteHealth(w Webhook, s sighting) (Webhook, error) {
-	ctx, cancel := d.opts.withStoreTimeout(d.settling)
-	defer cancel()
-	tell := 0
-	noted, err := d.update(ctx, w.Account, w.ID, func(stored *Webhook) error {
-		tell = 0
-		w = *stored
-		stored.NotKept += s.unkept
-		switch {
-		case w.Off == "" && w.Revision == s.revision && stored.heed(s):
-			tell = stored.judge(d.opts.SwitchOffAfter, d.opts.Hooks.Warned != nil)
-		case s.unkept == 0:
-			return errUnchanged
-		}
-		return nil
-	})
-	switch {
-	case errors.Is(err, errUnchanged) || errors.Is(err, ErrNotFound):
-		return w, nil
-	case err != nil:
-		return w, err
-	}
-	d.tellOwner(noted, tell)
-	return noted, nil
+// An observation is what attempts have shown of a webhook's receiver: a success,
+// failures in a row, or a success and then failures.
+type observation struct {
+	success     time.Time // the last one; zero: none
+	failures    int       // since
+	first, last time.Time // of the failures
+	reason      string    // of the last one
+	hold        time.Time // the receiver wants to be left alone until then
+	probed      bool      // one of these attempts was the probe
+	revision    int64     // of the webhook that was attempted
+	unkept      int       // events that it did not keep while it was off
 }
 
-// switchOff switches a webhook off at once because of what its receiver
-// answered.
-func (d *Dispatcher) switchOff(w Webhook, reason string, s sighting) {
-	w, ok := d.amend("switching a webhook off", w, func(stored *Webhook) bool {
-		if stored.Off != "" || stored.Revision != s.revision {
-			return false
-		}
-		stored.heed(s)
-		stored.giveUpOn(reason)
-		return true
-	})
-	if ok {
-		d.tellOwner(w, 100)
-	}
-}
+func (s *observation) empty() bool { return s.success.IsZero() && s.failures == 0 && s.unkept == 0 }
 
-// tellOwner calls a hook, and only then notes that it was called: should the
-// process die in between, another tells the owner again.
-func (d *Dispatcher) tellOwner(w Webhook, percent int) {
-	switch {
-	case percent == 100 && d.opts.Hooks.SwitchedOff != nil:
-		d.notify.safely("Hooks.SwitchedOff", func() { d.opts.Hooks.SwitchedOff(w) })
-	case percent > 0 && percent < 100 && d.opts.Hooks.Warned != nil:
-		d.notify.safely("Hooks.Warned", func() { d.opts.Hooks.Warned(w, percent) })
-	default:
+// add takes over what was seen after s.
+func (s *observation) add(later observation) {
+	if later.empty() {
 		return
 	}
-	d.amend("noting that an owner was told", w, func(stored *Webhook) bool {
-		h := &stored.Health
-		if !h.Since.Equal(w.Health.Since) || h.SwitchedOff != w.Health.SwitchedOff || h.Warned >= percent {
-			return false
+	later.unkept += s.unkept
+	if later.revision != s.revision {
+		*s = later
+		return
+	}
+	later.hold = latest(s.hold, later.hold)
+	later.probed = later.probed || s.probed
+	if later.success.IsZero() {
+		later.success = s.success
+		if s.failures > 0 {
+			later.first = s.first
 		}
-		h.Warned, h.WarnedAt = percent, now()
-		return true
-	})
-}
-
-// tellAgain tells the owner of a webhook that was switched off by a process
-// which died before it could. It waits first: that process may just be slow.
-func (d *Dispatcher) tellAgain(w Webhook) {
-	time.AfterFunc(time.Minute, func() {
-		ctx, cancel := d.opts.withStoreTimeout(d.settling)
-		defer cancel()
-		w, err := d.find(ctx, w.Account, w.ID)
-		if err == nil && w.Health.untold() && !d.stopped() {
-			d.tellOwner(w, 100)
+		if later.failures == 0 {
+			later.last, later.reason = s.last, s.reason
 		}
-	})
+		later.failures += s.failures
+	}
+	*s = later
 }

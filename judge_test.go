@@ -28,7 +28,7 @@ func TestTheWayToBeingSwitchedOff(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := Health{Failures: c.failures, Hours: c.hours, Since: time.Unix(0, 0), Last: time.Unix(0, 0).Add(c.span)}
-			assert.Equal(t, c.want, h.towardsOff(c.limit))
+			assert.Equal(t, c.want, h.disableProgress(c.limit))
 		})
 	}
 }
@@ -36,13 +36,13 @@ func TestTheWayToBeingSwitchedOff(t *testing.T) {
 func TestFailuresSeenElsewhereCountTogether(t *testing.T) {
 	at := time.Date(2000, 1, 1, 12, 30, 0, 0, time.UTC)
 	minute := func(n int) time.Time { return at.Add(time.Duration(n) * time.Minute) }
-	failures := func(n int, first, last time.Time) sighting {
-		return sighting{failures: n, first: first, last: last, reason: "no"}
+	failures := func(n int, first, last time.Time) observation {
+		return observation{failures: n, first: first, last: last, reason: "no"}
 	}
 	for _, c := range []struct {
 		name   string
 		health Health
-		seen   sighting
+		seen   observation
 		want   Health
 	}{
 		{
@@ -66,19 +66,19 @@ func TestFailuresSeenElsewhereCountTogether(t *testing.T) {
 		{
 			"a success older than the failures",
 			Health{Failures: 3, Since: minute(5), Last: minute(6), Hours: 1},
-			sighting{success: minute(2)},
+			observation{success: minute(2)},
 			Health{Failures: 3, Since: minute(5), Last: minute(6), Hours: 1, Success: minute(2)},
 		},
 		{
 			"a success among the failures",
 			Health{Failures: 3, Since: minute(0), Last: minute(6), Hours: 1, Warned: 50},
-			sighting{success: minute(2), failures: 1, first: minute(3), last: minute(3), reason: "no"},
+			observation{success: minute(2), failures: 1, first: minute(3), last: minute(3), reason: "no"},
 			Health{Failures: 1, Since: minute(3), Last: minute(3), Hours: 1, Success: minute(2), Reason: "no"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := Webhook{Health: c.health}
-			assert.Equal(t, c.health != c.want, w.heed(c.seen), "whether there is anything to store")
+			assert.Equal(t, c.health != c.want, w.apply(c.seen), "whether there is anything to store")
 			assert.Equal(t, c.want, w.Health)
 		})
 	}
@@ -87,43 +87,43 @@ func TestFailuresSeenElsewhereCountTogether(t *testing.T) {
 func TestAFailedProbeMayHaveBeenAskedToWaitLonger(t *testing.T) {
 	at := time.Date(2000, 1, 1, 12, 0, 0, 0, time.UTC)
 	w := Webhook{Hold: at.Add(30 * time.Second), Health: Health{Failures: 10, Since: at, Last: at}}
-	w.heed(sighting{failures: 1, first: at, last: at, probed: true, hold: at.Add(3 * time.Hour)})
+	w.apply(observation{failures: 1, first: at, last: at, probed: true, hold: at.Add(3 * time.Hour)})
 	assert.Equal(t, at.Add(3*time.Hour), w.Hold)
-	w.heed(sighting{failures: 1, first: at, last: at})
+	w.apply(observation{failures: 1, first: at, last: at})
 	assert.Equal(t, at.Add(3*time.Hour), w.Hold, "what was under way when it was held changes nothing")
-	w.heed(sighting{success: at.Add(time.Minute)})
+	w.apply(observation{success: at.Add(time.Minute)})
 	assert.Zero(t, w.Hold)
 }
 
 func TestWhatIsSeenAddsUp(t *testing.T) {
 	at := func(n int) time.Time { return time.Unix(int64(n), 0) }
-	failure := func(n int) sighting {
-		return sighting{failures: 1, first: at(n), last: at(n), reason: "no", revision: 1}
+	failure := func(n int) observation {
+		return observation{failures: 1, first: at(n), last: at(n), reason: "no", revision: 1}
 	}
-	well := sighting{success: at(5), revision: 1}
+	well := observation{success: at(5), revision: 1}
 	three := failure(1)
 	three.failures, three.last = 3, at(3)
-	wellThenTwo := sighting{success: at(5), failures: 2, first: at(6), last: at(7), reason: "no", revision: 1}
+	wellThenTwo := observation{success: at(5), failures: 2, first: at(6), last: at(7), reason: "no", revision: 1}
 	asked := failure(8)
 	asked.hold, asked.probed = at(99), true
-	askedThenWell := sighting{success: at(5), hold: at(99), probed: true, revision: 1}
-	edited := sighting{success: at(5), revision: 2}
+	askedThenWell := observation{success: at(5), hold: at(99), probed: true, revision: 1}
+	edited := observation{success: at(5), revision: 2}
 	for _, c := range []struct {
 		name string
-		all  []sighting
-		want sighting
+		all  []observation
+		want observation
 	}{
-		{"nothing", []sighting{{}}, sighting{}},
-		{"failures", []sighting{failure(1), failure(2), failure(3)}, three},
-		{"a success ends them", []sighting{failure(1), well}, well},
-		{"and others begin", []sighting{failure(1), well, failure(6), failure(7)}, wellThenTwo},
-		{"a success does not end the wish to be left alone", []sighting{asked, well}, askedThenWell},
-		{"nothing more", []sighting{failure(1), failure(2), failure(3), {}}, three},
-		{"an edit ends all", []sighting{asked, edited}, edited},
-		{"not what was not kept", []sighting{{unkept: 2, revision: 1}, {unkept: 1, revision: 2}}, sighting{unkept: 3, revision: 2}},
+		{"nothing", []observation{{}}, observation{}},
+		{"failures", []observation{failure(1), failure(2), failure(3)}, three},
+		{"a success ends them", []observation{failure(1), well}, well},
+		{"and others begin", []observation{failure(1), well, failure(6), failure(7)}, wellThenTwo},
+		{"a success does not end the wish to be left alone", []observation{asked, well}, askedThenWell},
+		{"nothing more", []observation{failure(1), failure(2), failure(3), {}}, three},
+		{"an edit ends all", []observation{asked, edited}, edited},
+		{"not what was not kept", []observation{{unkept: 2, revision: 1}, {unkept: 1, revision: 2}}, observation{unkept: 3, revision: 2}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var s sighting
+			var s observation
 			for _, one := range c.all {
 				s.add(one)
 			}

@@ -232,3 +232,14 @@ func (o *Options) withStoreTimeout(ctx context.Context) (context.Context, contex
 
 // leaseEnd is when a lease taken now ends: twice the timeout, never renewed.
 func (o *Options) leaseEnd() time.Time { return now().Add(2 * o.Timeout) }
+
+// Limits of what is written to the store in one call.
+const (
+	groupRows  = 500
+	groupBytes = 1 << 20
+
+	// stallAfter is how long a group may take before one more may be stored
+	// beside it. Far fewer healthy calls than one in a thousand take so long,
+	// and callers notice a second.
+	stallAfter = time.Second
+)

@@ -1,14 +1,9 @@
 package webhook
 
 import (
-	"crypto/x509"
-	"errors"
 	"maps"
-	"net"
-	"net/http"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/listhook/webhook/internal/diagnose"
@@ -27,9 +22,6 @@ const (
 	// those between probes: see probeDelay.
 	outageFirst = time.Second
 	outageMost  = time.Minute
-
-	// resolverLately is how long ago a name server that works has answered.
-	resolverLately = time.Minute
 )
 
 // An outage is a time in which attempts fail because of the sender.
@@ -167,61 +159,4 @@ func (os *outages) status() (cause string, paused int) {
 	os.mu.Lock()
 	defer os.mu.Unlock()
 	return os.all.cause, len(os.byID)
-}
-
-// noteOutage notes whether an attempt failed because of the sender.
-func (d *Dispatcher) noteOutage(webhook string, a *answer) {
-	switch {
-	case a.cut:
-	case a.ours:
-		d.outages.failed(webhook, a.scope, a.cause)
-		if a.cause != "" {
-			d.notify.logError("sending", errors.New(a.cause))
-		}
-	case d.outages.worked(webhook):
-		d.Wake()
-	}
-}
-
-// facts returns what Explain wants to know of the sender after err.
-func (d *Dispatcher) facts(req *http.Request, err error) diagnose.Facts {
-	f := diagnose.Facts{ResolverWorks: time.Since(time.Unix(d.resolved.Load(), 0)) < resolverLately}
-	var roots *x509.CertPool
-	switch t := d.transport.(type) {
-	case *guardedTransport:
-		f.Proxied = t.proxied
-		if t.tls != nil {
-			roots = t.tls.RootCAs
-		}
-	case *http.Transport:
-		if t.Proxy != nil {
-			proxy, err := t.Proxy(req)
-			f.Proxied = err == nil && proxy != nil
-			f.ProxyTLS = f.Proxied && proxy.Scheme == "https"
-		}
-		if t.TLSClientConfig != nil {
-			roots = t.TLSClientConfig.RootCAs
-		}
-	}
-	if errors.As(err, new(x509.UnknownAuthorityError)) {
-		if roots == nil {
-			roots, _ = x509.SystemCertPool()
-		}
-		f.NoRoots = roots == nil || roots.Equal(x509.NewCertPool())
-	}
-	f.Offline = errors.Is(err, syscall.ENETUNREACH) && offline()
-	return f
-}
-
-// offline reports whether the machine has no route to any public address. It sends
-// nothing: the addresses are for documentation, and connecting a UDP socket only
-// looks for a route.
-func offline() bool {
-	for _, addr := range []string{"192.0.2.1:9", "[2001:db8::1]:9"} {
-		if c, err := net.Dial("udp", addr); err == nil {
-			_ = c.Close()
-			return false
-		}
-	}
-	return true
 }

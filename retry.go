@@ -47,21 +47,6 @@ func (s *schedule) NextBackOff() time.Duration {
 // maxDelay is the longest wait between two attempts.
 const maxDelay = 365 * 24 * time.Hour
 
-// retry returns the wait before the next attempt of f, which has failed just
-// now; ok is false if there is none. A policy that panics is replaced by the
-// default one, so that the delivery ends.
-func (d *Dispatcher) retry(f *flight) (delay time.Duration, ok bool) {
-	failed, decided := f.Attempts+1, false
-	d.notify.safely("Options.Backoff", func() {
-		delay, ok = retryDelay(d.opts.Backoff, failed, func() time.Duration { return d.sinceFirstAttempt(f) })
-		decided = true
-	})
-	if !decided {
-		return retryDelay(Schedule(defaultDelays...), failed, nil)
-	}
-	return delay, ok
-}
-
 // retryDelay returns the wait before the retry that follows the given number
 // of failed attempts; ok is false when there is none. A policy holds state,
 // and the next attempt may be another process's: it is made anew and replayed
@@ -91,22 +76,9 @@ type replayClock struct{ at time.Time }
 
 func (c *replayClock) Now() time.Time { return c.at }
 
-// sinceFirstAttempt returns how long ago the present schedule of f had its first
-// attempt, according to the log. If the store cannot say, it is 0: the delivery
-// is tried again rather than ended.
-func (d *Dispatcher) sinceFirstAttempt(f *flight) time.Duration {
-	if f.Attempts == 0 {
-		return 0
-	}
-	ctx, cancel := d.opts.withStoreTimeout(d.settling)
-	defer cancel()
-	ds, err := d.store.Deliveries(ctx, DeliveryQuery{Account: f.Account, IDs: []string{f.ID}})
-	if err != nil {
-		d.notify.logError("reading a delivery", err)
-	}
-	if len(ds) != 1 || len(ds[0].Log) == 0 {
-		return 0
-	}
-	log := ds[0].Log
-	return max(now().Sub(log[max(len(log)-f.Attempts, 0)].Start), 0)
+// jittered shortens an interval by up to a tenth, so that processes started together
+// do not act together. A pool that looks after connections which nobody used for
+// a second, as pgx's does, has nothing to do at a poll interval of one.
+func jittered(interval time.Duration) time.Duration {
+	return interval - time.Duration(rand.Float64()*float64(interval)/10)
 }

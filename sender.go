@@ -3,54 +3,70 @@ package webhook
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"strconv"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/listhook/webhook/internal/diagnose"
 )
 
-// An answer is an attempt, and what else its answer asks for.
-type answer struct {
-	Attempt
-	hold time.Duration // the receiver asked to be left alone for so long
-	cut  bool          // we cut it short, so it counts for nothing
-	ours bool          // it says nothing about the receiver
+// A sender makes attempts: it sends requests and reads their answers.
+type sender struct {
+	opts       *Options
+	notify     *notifier
+	transport  http.RoundTripper
+	plainHTTP1 bool         // connections without TLS speak HTTP/1
+	resolved   atomic.Int64 // when a name server last answered, in Unix seconds
+}
 
-	scope diagnose.Scope // of what is ours
+// resolverLately is how long ago a name server that works has answered.
+const resolverLately = time.Minute
+
+// A result is an attempt, and what else follows from its answer.
+type result struct {
+	Attempt
+	hold        time.Duration // the receiver asked to be left alone for so long
+	aborted     bool          // we cut it short, so it counts for nothing
+	senderFault bool          // it says nothing about the receiver
+
+	scope diagnose.Scope // of a senderFault
 	cause string         // of it, for the operator
 }
 
-func (a *answer) delivered() bool { return a.Status >= 200 && a.Status < 300 }
+func (a *result) delivered() bool { return a.Status >= 200 && a.Status < 300 }
 
-// post makes an attempt: one HTTP request, in the time that an attempt has. It
+// send makes an attempt: one HTTP request, in the time that an attempt has. It
 // never goes on the wire after the lease's end.
-func (d *Dispatcher) post(ctx context.Context, t *target, del *Delivery, leaseEnd time.Time) (a answer) {
+func (s *sender) send(ctx context.Context, t *endpoint, del *Delivery, leaseEnd time.Time) (a result) {
 	began := time.Now()
 	a.Start = storeTime(began)
 	if t.broken != nil { // above all, nothing is sent unsigned that is to be signed
-		d.notify.logError("using a webhook", t.broken)
-		a.ours = true
+		s.notify.logError("using a webhook", t.broken)
+		a.senderFault = true
 		a.Code, a.Reason = string(diagnose.CodeSender), explainSettings(t.broken)
 		a.Detail = diagnose.Clean(t.broken.Error())
 		return a
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	timeout := time.AfterFunc(d.opts.Timeout, func() { stop(diagnose.ErrTimeout) })
+	timeout := time.AfterFunc(s.opts.Timeout, func() { stop(diagnose.ErrTimeout) })
 	defer timeout.Stop()
 	x := &exchange{sent: del.Body}
-	x.trace.PlainHTTP1 = d.plainHTTP1
+	x.trace.PlainHTTP1 = s.plainHTTP1
 	ctx = httptrace.WithClientTrace(ctx, x.trace.Hooks(leaseEnd, stop))
 	defer func() {
 		if p := recover(); p != nil {
-			d.opts.Logger.Error("webhook: the HTTP client panicked", "panic", fmt.Sprint(p))
+			s.opts.Logger.Error("webhook: the HTTP client panicked", "panic", fmt.Sprint(p))
 			failure := diagnose.Sender("the HTTP client panicked", "panic: "+fmt.Sprint(p))
 			a.Detail = failure.Detail
 			if a.Status == 0 {
@@ -60,14 +76,14 @@ func (d *Dispatcher) post(ctx context.Context, t *target, del *Delivery, leaseEn
 		a.Duration = time.Since(began).Truncate(time.Microsecond)
 	}()
 
-	req := d.request(ctx, t, del, began)
-	resp, err := d.transport.RoundTrip(x.bind(req))
+	req := s.request(ctx, t, del, began)
+	resp, err := s.transport.RoundTrip(x.bind(req))
 	if err != nil && !t.NoRetry && x.trace.Resendable(ctx, err) {
 		a.Resends = 1
-		resp, err = d.transport.RoundTrip(x.bindAgain(req))
+		resp, err = s.transport.RoundTrip(x.bindAgain(req))
 	}
 	if x.trace.LookedUp() {
-		d.resolved.Store(time.Now().Unix())
+		s.resolved.Store(time.Now().Unix())
 	}
 	if err == nil && (resp == nil || resp.StatusCode < 100 || resp.StatusCode > 999) {
 		if resp != nil && resp.Body != nil {
@@ -87,8 +103,8 @@ func (d *Dispatcher) post(ctx context.Context, t *target, del *Delivery, leaseEn
 			}
 			return a
 		}
-		a.cut = diagnose.CutShort(ctx)
-		a.explain(x.trace.Explain(ctx, err, d.opts.Timeout, d.facts(req, err)))
+		a.aborted = diagnose.CutShort(ctx)
+		a.explain(x.trace.Explain(ctx, err, s.opts.Timeout, s.facts(req, err)))
 		return a
 	}
 	defer resp.Body.Close()
@@ -97,7 +113,7 @@ func (d *Dispatcher) post(ctx context.Context, t *target, del *Delivery, leaseEn
 		a.Reason = diagnose.Status(resp.StatusCode)
 	}
 	if a.Response, err = readAnswer(resp); err != nil {
-		a.cut = !a.delivered() && diagnose.CutShort(ctx)
+		a.aborted = !a.delivered() && diagnose.CutShort(ctx)
 		a.Detail = diagnose.Clean("reading the answer's body: " + err.Error())
 	}
 	if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable {
@@ -116,9 +132,9 @@ func explainSettings(err error) string {
 }
 
 // explain notes why there was no answer.
-func (a *answer) explain(f diagnose.Failure) {
+func (a *result) explain(f diagnose.Failure) {
 	a.Code, a.Reason, a.Detail = string(f.Code), f.Sentence, f.Detail
-	a.ours, a.scope, a.cause = f.Scope != diagnose.ScopeNone, f.Scope, f.Cause
+	a.senderFault, a.scope, a.cause = f.Scope != diagnose.ScopeNone, f.Scope, f.Cause
 }
 
 // An exchange is one attempt's use of the transport.
@@ -175,8 +191,8 @@ func readAnswer(resp *http.Response) ([]byte, error) {
 	case r == http.NoBody:
 		return nil, nil
 	}
-	buf := answers.Get().(*bytes.Buffer)
-	defer answers.Put(buf)
+	buf := answerBuffers.Get().(*bytes.Buffer)
+	defer answerBuffers.Put(buf)
 	buf.Reset()
 	_, err := buf.ReadFrom(io.LimitReader(r, keptResponse))
 	kept := bytes.Clone(buf.Bytes())
@@ -190,17 +206,17 @@ func readAnswer(resp *http.Response) ([]byte, error) {
 	return kept, err
 }
 
-// answers are buffers that answers are read into: most are far shorter than what
+// answerBuffers are buffers that answerBuffers are read into: most are far shorter than what
 // is kept at most.
-var answers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+var answerBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // request builds what goes over the wire, but for the body.
-func (d *Dispatcher) request(ctx context.Context, t *target, del *Delivery, at time.Time) *http.Request {
+func (s *sender) request(ctx context.Context, t *endpoint, del *Delivery, at time.Time) *http.Request {
 	h := make(http.Header, len(t.header)+8)
 	h["Accept"] = acceptAny
 	maps.Copy(h, t.header)
 	values := [...]string{
-		d.opts.UserAgent, del.ID, strconv.FormatInt(at.Unix(), 10), strconv.Itoa(del.Attempts + 1),
+		s.opts.UserAgent, del.ID, strconv.FormatInt(at.Unix(), 10), strconv.Itoa(del.Attempts + 1),
 		string(del.Type), t.signer.Header(del.ID, at, del.Body),
 	}
 	for i, name := range [...]string{
@@ -224,3 +240,46 @@ var acceptAny = []string{"*/*"}
 
 // contentType has nothing after it: one captured receiver refuses more.
 var contentType = []string{"application/x-www-form-urlencoded"}
+
+// facts returns what Explain wants to know of the sender after err.
+func (s *sender) facts(req *http.Request, err error) diagnose.Facts {
+	f := diagnose.Facts{ResolverWorks: time.Since(time.Unix(s.resolved.Load(), 0)) < resolverLately}
+	var roots *x509.CertPool
+	switch t := s.transport.(type) {
+	case *guardedTransport:
+		f.Proxied = t.proxied
+		if t.tls != nil {
+			roots = t.tls.RootCAs
+		}
+	case *http.Transport:
+		if t.Proxy != nil {
+			proxy, err := t.Proxy(req)
+			f.Proxied = err == nil && proxy != nil
+			f.ProxyTLS = f.Proxied && proxy.Scheme == "https"
+		}
+		if t.TLSClientConfig != nil {
+			roots = t.TLSClientConfig.RootCAs
+		}
+	}
+	if errors.As(err, new(x509.UnknownAuthorityError)) {
+		if roots == nil {
+			roots, _ = x509.SystemCertPool()
+		}
+		f.NoRoots = roots == nil || roots.Equal(x509.NewCertPool())
+	}
+	f.Offline = errors.Is(err, syscall.ENETUNREACH) && offline()
+	return f
+}
+
+// offline reports whether the machine has no route to any public address. It sends
+// nothing: the addresses are for documentation, and connecting a UDP socket only
+// looks for a route.
+func offline() bool {
+	for _, addr := range []string{"192.0.2.1:9", "[2001:db8::1]:9"} {
+		if c, err := net.Dial("udp", addr); err == nil {
+			_ = c.Close()
+			return false
+		}
+	}
+	return true
+}

@@ -9,7 +9,7 @@ import (
 // A shared group makes one call of the store for all who ask for the same at
 // the same time. The call has a context of its own, so that a caller who gives
 // up neither fails the others nor waits for them.
-type shared[T any] struct {
+type sharedCalls[T any] struct {
 	timeout time.Duration // of a call, and of waiting for one, since a driver may ignore its context
 
 	mu    sync.Mutex
@@ -25,7 +25,7 @@ type sharedCall[T any] struct {
 
 // do returns what call returns, which a call under way may be asked for
 // already, or the error of ctx if that ends first.
-func (s *shared[T]) do(ctx context.Context, key string, call func(context.Context) (T, error)) (T, error) {
+func (s *sharedCalls[T]) do(ctx context.Context, key string, call func(context.Context) (T, error)) (T, error) {
 	c, _ := s.start(key, call)
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -40,7 +40,7 @@ func (s *shared[T]) do(ctx context.Context, key string, call func(context.Contex
 
 // start has call begin, unless one with that key is under way, and returns the
 // one that is.
-func (s *shared[T]) start(key string, call func(context.Context) (T, error)) (c *sharedCall[T], began bool) {
+func (s *sharedCalls[T]) start(key string, call func(context.Context) (T, error)) (c *sharedCall[T], began bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c := s.calls[key]; c != nil {

@@ -1,9 +1,8 @@
 package webhook
 
 import (
+	"context"
 	"errors"
-	"fmt"
-	"sync"
 	"time"
 )
 
@@ -40,9 +39,7 @@ func (d *Dispatcher) Status() Status {
 		s.Lanes = append(s.Lanes, Lane{WebhookID: q.Webhook, Attempts: q.Attempts, Waiting: q.Waiting, Limit: q.Limit})
 	}
 	s.Outage, s.Paused = d.outages.status()
-	d.vitals.mu.Lock()
-	defer d.vitals.mu.Unlock()
-	s.Answered = d.vitals.answered
+	s.Answered = d.heartbeat.lastAnswer()
 	return s
 }
 
@@ -64,57 +61,14 @@ func (d *Dispatcher) Ready() error {
 	if outage, _ := d.outages.status(); outage != "" {
 		return errors.New("webhook: nothing can be sent: " + outage)
 	}
-	return d.vitals.ready(max(3*d.opts.PollInterval, 5*time.Second), d.opts.StoreTimeout)
+	return d.heartbeat.ready(max(3*d.opts.PollInterval, 5*time.Second), d.opts.StoreTimeout)
 }
 
-// vitals are the signs by which a Dispatcher is known to be at work: the calls
-// of Claim and Apply, without which nothing is delivered.
-type vitals struct {
-	mu       sync.Mutex
-	turned   time.Time // when the claim loop last came round
-	answered time.Time // when the store last carried out a call
-	asked    time.Time // the first call since then; zero: there was none
-	err      error     // of the last call that failed since then
-}
-
-// turn notes that the claim loop comes round.
-func (v *vitals) turn() {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.turned = time.Now()
-}
-
-// ask calls the store and notes how it went.
-func (v *vitals) ask(call func() error) error {
-	v.mu.Lock()
-	if v.asked.IsZero() {
-		v.asked = time.Now()
-	}
-	v.mu.Unlock()
-	err := call()
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if err != nil {
-		v.err = err
-		return err
-	}
-	v.answered, v.asked, v.err = time.Now(), time.Time{}, nil
-	return nil
-}
-
-// ready returns an error if something has not happened for longer than
-// patience. The claim loop waits for the store, which has a time of its own.
-func (v *vitals) ready(patience, storeTimeout time.Duration) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if silent := time.Since(v.asked); !v.asked.IsZero() && silent > patience {
-		if v.err != nil {
-			return fmt.Errorf("webhook: the store has not answered for %s: %w", silent.Truncate(time.Second), v.err)
-		}
-		return fmt.Errorf("webhook: the store has not answered for %s", silent.Truncate(time.Second))
-	}
-	if still := time.Since(v.turned); still > patience+storeTimeout {
-		return fmt.Errorf("webhook: nothing has been claimed for %s", still.Truncate(time.Second))
-	}
-	return nil
+// Backlog counts what is not finished, for metrics. Counting stops at a million.
+// It takes as long as counting takes the store, a second for some hundreds of
+// thousands of deliveries, so call it every few seconds at most. Where more than
+// a hundred webhooks are held, it uses earlier counts for some of them.
+func (d *Dispatcher) Backlog(ctx context.Context) (Backlog, error) {
+	b, err := d.backlog.count(ctx)
+	return b, wrap("Backlog", err)
 }

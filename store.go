@@ -234,7 +234,7 @@ func urgent(t EventType) bool {
 	return t == TypeUnsubscribe || t == TypeBounce || t == TypeSubscribe
 }
 
-// urgency is how much earlier an urgent delivery is due: first in its lane,
+// urgency is how much earlier an urgent delivery is due: first in its queue,
 // without a further column in every store.
 const urgency = 365 * 24 * time.Hour
 

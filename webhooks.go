@@ -25,7 +25,7 @@ func (d *Dispatcher) Webhooks(ctx context.Context, q WebhookQuery) ([]Webhook, e
 
 // Webhook returns one webhook of an account, or ErrNotFound.
 func (d *Dispatcher) Webhook(ctx context.Context, account, id string) (Webhook, error) {
-	w, err := d.find(ctx, account, id)
+	w, err := d.editor.find(ctx, account, id)
 	if err == nil {
 		err = firstSealed([]Webhook{w})
 	}
@@ -33,17 +33,6 @@ func (d *Dispatcher) Webhook(ctx context.Context, account, id string) (Webhook, 
 		return Webhook{}, wrap("Webhook", err)
 	}
 	return w, nil
-}
-
-func (d *Dispatcher) find(ctx context.Context, account, id string) (Webhook, error) {
-	ws, err := d.store.Webhooks(ctx, WebhookQuery{Account: account, IDs: []string{id}})
-	if err == nil && len(ws) == 0 {
-		err = ErrNotFound
-	}
-	if err != nil {
-		return Webhook{}, err
-	}
-	return ws[0], nil
 }
 
 // PutWebhook adds or edits a webhook, and returns it as it is then. One whose
@@ -66,20 +55,20 @@ func (d *Dispatcher) PutWebhook(ctx context.Context, w Webhook) (Webhook, error)
 	if err := w.Validate(); err != nil {
 		return Webhook{}, err
 	}
-	if err := checkURL(d.transport, w.URL); err != nil {
+	if err := checkURL(d.sender.transport, w.URL); err != nil {
 		return Webhook{}, err
 	}
 	w.URL = netguard.Trim(w.URL)
 	var err error
 	if w.Revision == 0 {
-		w, err = d.addWebhook(ctx, w)
+		w, err = d.editor.add(ctx, w)
 	} else {
-		w, err = d.update(ctx, w.Account, w.ID, func(stored *Webhook) error {
+		w, err = d.editor.update(ctx, w.Account, w.ID, func(stored *Webhook) error {
 			if stored.Revision != w.Revision {
 				return ErrConflict
 			}
 			if stored.Off != "" && stored.Keep && w.Off == "" {
-				if err := d.requeueRetained(ctx, *stored); err != nil {
+				if err := d.retained.requeue(ctx, *stored); err != nil {
 					return err
 				}
 			}
@@ -88,104 +77,24 @@ func (d *Dispatcher) PutWebhook(ctx context.Context, w Webhook) (Webhook, error)
 		})
 	}
 	if errors.Is(err, ErrConflict) {
-		err = cmp.Or(d.confirmed(ctx), err)
+		err = cmp.Or(d.editor.confirmed(ctx), err)
 	}
 	return w, wrap("PutWebhook", err)
-}
-
-// maxAddTries is how often another ID is tried because other processes have
-// made the same, which takes as many additions in one microsecond.
-const maxAddTries = 1000
-
-func (d *Dispatcher) addWebhook(ctx context.Context, w Webhook) (Webhook, error) {
-	added := Webhook{Account: w.Account, ID: w.ID, Created: now()}
-	added.edit(w)
-	for tries := 0; ; tries++ {
-		if w.ID == "" {
-			added.ID = d.ids.Next(time.Now())
-		}
-		err := d.put(ctx, &added)
-		if w.ID != "" && errors.Is(err, ErrConflict) {
-			err = errIDTaken
-		}
-		if !errors.Is(err, ErrConflict) || w.ID != "" || tries == maxAddTries {
-			return added, err
-		}
-	}
 }
 
 // DeleteWebhook deletes a webhook and cancels what waits for it. It returns
 // ErrNotFound if there is none in the account.
 func (d *Dispatcher) DeleteWebhook(ctx context.Context, account, id string) error {
-	_, err := d.update(ctx, account, id, func(w *Webhook) error {
+	_, err := d.editor.update(ctx, account, id, func(w *Webhook) error {
 		w.Deleted = true
 		w.Hold = time.Time{}
 		w.Secrets, w.Headers, w.Sealed = nil, nil, nil
 		return nil
 	})
 	if errors.Is(err, ErrNotFound) {
-		err = cmp.Or(d.confirmed(ctx), err)
+		err = cmp.Or(d.editor.confirmed(ctx), err)
 	}
 	return wrap("DeleteWebhook", err)
-}
-
-// amend changes a webhook in the background, if change reports that there is
-// something to change.
-func (d *Dispatcher) amend(what string, w Webhook, change func(*Webhook) bool) (Webhook, bool) {
-	ctx, cancel := d.opts.withStoreTimeout(d.settling)
-	defer cancel()
-	w, err := d.update(ctx, w.Account, w.ID, func(w *Webhook) error {
-		if !change(w) {
-			return errUnchanged
-		}
-		return nil
-	})
-	if err != nil && err != errUnchanged && !errors.Is(err, ErrNotFound) {
-		d.notify.logError(what, err)
-	}
-	return w, err == nil
-}
-
-var errUnchanged = errors.New("nothing to change")
-
-// update changes a stored webhook, again if somebody else did meanwhile, and
-// cancels what waits for it if it no longer wants any.
-func (d *Dispatcher) update(ctx context.Context, account, id string, change func(*Webhook) error) (Webhook, error) {
-	for tries := 0; ; tries++ {
-		w, err := d.find(ctx, account, id)
-		if err != nil {
-			return Webhook{}, err
-		}
-		was := w
-		if err := change(&w); err != nil {
-			return Webhook{}, err
-		}
-		if err := d.put(ctx, &w); err != nil {
-			if errors.Is(err, ErrConflict) && tries < 10 {
-				continue
-			}
-			return Webhook{}, err
-		}
-		switch {
-		case w.Deleted:
-			d.cancelPending(ctx, w, "Canceled: the webhook was deleted.")
-		case w.Off != "" && !w.Keep:
-			d.cancelPending(ctx, w, "Canceled: the webhook is off: "+w.Off)
-		case was.Hold.After(w.Hold):
-			d.expectBacklog(w.ID)
-		}
-		return w, nil
-	}
-}
-
-// put stores w and lets the registry know.
-func (d *Dispatcher) put(ctx context.Context, w *Webhook) (err error) {
-	w.Changed = now()
-	if w.Version, err = d.store.PutWebhook(ctx, *w); err != nil {
-		return err
-	}
-	d.registry.changed(*w)
-	return nil
 }
 
 // An Explanation says of one webhook whether it gets an event.
@@ -249,4 +158,23 @@ func (d *Dispatcher) SealWebhooks(ctx context.Context) (n int, err error) {
 			return n, nil
 		}
 	}
+}
+
+// EndHold has a webhook attempted at once that is held because its receiver
+// failed or asked to wait, for an owner who has mended it. One that is failing
+// gets a probe, and the others follow when that succeeds; its Health stays as
+// it is. A webhook that is not held, or off, is left alone. EndHold returns the
+// webhook as it is then, or ErrNotFound if there is none in the account.
+func (d *Dispatcher) EndHold(ctx context.Context, account, webhook string) (Webhook, error) {
+	w, err := d.editor.update(ctx, account, webhook, func(w *Webhook) error {
+		if w.Off != "" || !w.Hold.After(now()) {
+			return errUnchanged
+		}
+		w.Hold = time.Time{}
+		return nil
+	})
+	if errors.Is(err, errUnchanged) {
+		w, err = d.editor.find(ctx, account, webhook)
+	}
+	return w, wrap("EndHold", err)
 }

@@ -46,31 +46,31 @@ func TestLeasesOnlyGrow(t *testing.T) {
 	} {
 		for _, order := range orders(c.claims) {
 			t.Run(fmt.Sprint(c.name, order), func(t *testing.T) {
-				d := &Dispatcher{flights: flights{byID: map[string]*flight{}}}
-				var started []*flight
-				d.limiter = limiter.New(limiter.Config{Concurrency: 100, PerWebhook: 100, PerHost: 100},
-					func(f *flight) { started = append(started, f) }, nil, func() {})
+				tr := &tracker{byID: map[string]*inflight{}}
+				var started []*inflight
+				lim := limiter.New(limiter.Config{Concurrency: 100, PerWebhook: 100, PerHost: 100},
+					func(f *inflight) { started = append(started, f) }, nil, func() {})
 				newest := int64(0)
 				for _, a := range order {
-					r := d.limiter.Reserve(1)
-					slot := d.limiter.Fill(r, []string{"w"})[0]
-					d.hold(&flight{Delivery: Delivery{ID: "d", WebhookID: "w", Lease: a.lease, Attempts: a.attempts}, slot: slot})
+					r := lim.Reserve(1)
+					slot := lim.Fill(r, []string{"w"})[0]
+					tr.hold(&inflight{Delivery: Delivery{ID: "d", WebhookID: "w", Lease: a.lease, Attempts: a.attempts}, slot: slot})
 					newest = max(newest, a.lease)
-					held := d.flights.byID["d"]
-					assert.Equal(t, newest, d.flights.lease(held), "the outcome is stored under the newest lease")
-					if held.again != nil {
-						assert.Equal(t, newest, held.again.Lease)
+					held := tr.byID["d"]
+					assert.Equal(t, newest, tr.lease(held), "the outcome is stored under the newest lease")
+					if held.reclaimed != nil {
+						assert.Equal(t, newest, held.reclaimed.Lease)
 					}
 				}
 				for len(started) > 0 {
 					f := started[0]
 					started = started[1:]
-					overtaken := d.flights.overtaken(f)
-					assert.True(t, overtaken == 0 || overtaken > d.flights.lease(f))
-					d.end(f) // without an outcome, as if the store were gone
+					superseded := tr.superseded(f)
+					assert.True(t, superseded == 0 || superseded > tr.lease(f))
+					tr.release(f) // without an outcome, as if the store were gone
 				}
-				assert.Empty(t, d.flights.byID)
-				s := d.limiter.Stats()
+				assert.Empty(t, tr.byID)
+				s := lim.Stats()
 				assert.Zero(t, s.Attempts+s.Slow+s.Waiting, "every slot was given back")
 			})
 		}
@@ -79,17 +79,17 @@ func TestLeasesOnlyGrow(t *testing.T) {
 
 // What was claimed before a newer attempt began is not attempted after that.
 func TestWhatWasOvertakenIsNotBegunAgain(t *testing.T) {
-	d := &Dispatcher{flights: flights{byID: map[string]*flight{}}}
+	tr := &tracker{byID: map[string]*inflight{}}
 	var started []int64
-	d.limiter = limiter.New(limiter.Config{Concurrency: 100, PerWebhook: 100, PerHost: 100},
-		func(f *flight) { started = append(started, f.Lease) }, nil, func() {})
-	flights := map[int64]*flight{}
+	lim := limiter.New(limiter.Config{Concurrency: 100, PerWebhook: 100, PerHost: 100},
+		func(f *inflight) { started = append(started, f.Lease) }, nil, func() {})
+	all := map[int64]*inflight{}
 	for _, a := range []claimed{{1, 0}, {2, 0}, {4, 1}} {
-		slot := d.limiter.Fill(d.limiter.Reserve(1), []string{"w"})[0]
-		flights[a.lease] = &flight{Delivery: Delivery{ID: "d", WebhookID: "w", Lease: a.lease, Attempts: a.attempts}, slot: slot}
-		d.hold(flights[a.lease])
+		slot := lim.Fill(lim.Reserve(1), []string{"w"})[0]
+		all[a.lease] = &inflight{Delivery: Delivery{ID: "d", WebhookID: "w", Lease: a.lease, Attempts: a.attempts}, slot: slot}
+		tr.hold(all[a.lease])
 	}
-	d.end(flights[4])
-	d.end(flights[1])
+	tr.release(all[4])
+	tr.release(all[1])
 	assert.Equal(t, []int64{1, 4}, started)
 }

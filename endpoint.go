@@ -10,17 +10,28 @@ import (
 	"github.com/listhook/webhook/internal/signature"
 )
 
-// An account is what the registry holds of one.
-type account struct {
-	byID   map[string]*target // tombstones too, so that nothing older comes back
-	byList map[string][]*target
+const (
+	// overlap is how far back changes are asked for again: transactions that
+	// were open then, and clocks that differ.
+	overlap = time.Minute
+
+	// maxAge is how old an account may be that is used. From half of that on, at
+	// a random time, it is read again in the background, so that nobody waits
+	// for it, and those read together are not read again together.
+	maxAge = 5 * time.Minute
+)
+
+// accountWebhooks are the webhooks of an account, as the cache holds them.
+type accountWebhooks struct {
+	byID   map[string]*endpoint // tombstones too, so that nothing older comes back
+	byList map[string][]*endpoint
 	read   time.Time // when it was read from the store, before the answer came
 	reread time.Time // when it is read again, while it can still be used
 }
 
-// A target is a webhook made ready: what each event and attempt needs of it is
+// An endpoint is a webhook made ready: what each event and attempt needs of it is
 // computed once.
-type target struct {
+type endpoint struct {
 	Webhook
 	url    *url.URL // in its normal form
 	host   string   // which it shares with other webhooks
@@ -30,10 +41,10 @@ type target struct {
 	gone   time.Time // of a tombstone: when it was taken note of
 }
 
-// newTarget makes w ready. w was validated when it was put; should it be
+// newEndpoint makes w ready. w was validated when it was put; should it be
 // invalid all the same, its attempts fail and say so.
-func newTarget(w Webhook) *target {
-	t := &target{Webhook: w, header: http.Header{}}
+func newEndpoint(w Webhook) *endpoint {
+	t := &endpoint{Webhook: w, header: http.Header{}}
 	if len(w.Sealed) > 0 {
 		t.broken = errSealed(&w)
 	} else if t.url, t.broken = normalURL(w.URL); t.broken == nil {
@@ -56,51 +67,51 @@ func newTarget(w Webhook) *target {
 }
 
 // usable reports whether the account is not too old.
-func (a *account) usable() bool { return time.Since(a.read) < maxAge }
+func (a *accountWebhooks) usable() bool { return time.Since(a.read) < maxAge }
 
 // due reports whether the account is to be read again.
-func (a *account) due() bool { return time.Now().After(a.reread) }
+func (a *accountWebhooks) due() bool { return time.Now().After(a.reread) }
 
 // note takes over a webhook, unless what is known of it is as new.
-func (a *account) note(w Webhook) bool {
+func (a *accountWebhooks) note(w Webhook) bool {
 	old := a.byID[w.ID]
 	if old != nil && old.Version >= w.Version {
 		return false
 	}
 	if old != nil {
-		list := slices.DeleteFunc(slices.Clone(a.byList[old.List]), func(t *target) bool { return t == old })
+		list := slices.DeleteFunc(slices.Clone(a.byList[old.List]), func(t *endpoint) bool { return t == old })
 		if a.byList[old.List] = list; len(list) == 0 {
 			delete(a.byList, old.List)
 		}
 	}
-	a.add(newTarget(w))
+	a.add(newEndpoint(w))
 	return true
 }
 
 // bury notes as deleted what an older reading of the account had and this one
 // has not. It takes over what was noted so lately, since an answer of the store
 // that is under way may still hold the webhook.
-func (a *account) bury(old *account) {
+func (a *accountWebhooks) bury(old *accountWebhooks) {
 	for id, t := range old.byID {
 		switch {
 		case a.byID[id] != nil:
 		case !t.Deleted:
-			a.add(newTarget(Webhook{ID: id, Account: t.Account, Deleted: true, Version: t.Version + 1}))
+			a.add(newEndpoint(Webhook{ID: id, Account: t.Account, Deleted: true, Version: t.Version + 1}))
 		case time.Since(t.gone) < overlap:
 			a.add(t)
 		}
 	}
 }
 
-func newAccount(ws []Webhook) *account {
-	a := &account{byID: make(map[string]*target, len(ws)), byList: map[string][]*target{}}
+func newAccountWebhooks(ws []Webhook) *accountWebhooks {
+	a := &accountWebhooks{byID: make(map[string]*endpoint, len(ws)), byList: map[string][]*endpoint{}}
 	for _, w := range ws {
-		a.add(newTarget(w))
+		a.add(newEndpoint(w))
 	}
 	return a
 }
 
-func (a *account) add(t *target) {
+func (a *accountWebhooks) add(t *endpoint) {
 	a.byID[t.ID] = t
 	switch {
 	case !t.Deleted:
@@ -113,18 +124,18 @@ func (a *account) add(t *target) {
 // wanting returns the webhooks of the account that get an event, whose lists are
 // distinct, in order of ID, so that what is enqueued together is always enqueued
 // in one order.
-func (a *account) wanting(t EventType, m *Meta) []*target {
+func (a *accountWebhooks) wanting(t EventType, m *Meta) []*endpoint {
 	found := a.pick(nil, "", t, m)
 	for _, list := range m.Lists {
 		found = a.pick(found, list, t, m)
 	}
 	if len(found) > 1 {
-		slices.SortFunc(found, func(x, y *target) int { return strings.Compare(x.ID, y.ID) })
+		slices.SortFunc(found, func(x, y *endpoint) int { return strings.Compare(x.ID, y.ID) })
 	}
 	return found
 }
 
-func (a *account) pick(found []*target, list string, t EventType, m *Meta) []*target {
+func (a *accountWebhooks) pick(found []*endpoint, list string, t EventType, m *Meta) []*endpoint {
 	for _, target := range a.byList[list] {
 		if target.compare(t, m) == matches {
 			found = append(found, target)
@@ -132,3 +143,11 @@ func (a *account) pick(found []*target, list string, t EventType, m *Meta) []*ta
 	}
 	return found
 }
+
+// open reports whether t is there and wants attempts now.
+func (t *endpoint) open() bool {
+	return t != nil && !t.Deleted && t.Off == "" && !t.Hold.After(now())
+}
+
+// current reports whether t gets the format that names the customer's account.
+func (t *endpoint) current() bool { return t.Format == FormatCurrent }

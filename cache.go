@@ -1,0 +1,294 @@
+package webhook
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A webhookCache remembers webhooks until they change, so that an event that
+// nobody wants costs no call of the store. It holds whole accounts, those
+// without a webhook too, and asks the store for what changed: once every
+// interval while the Dispatcher runs, else when it is used and that long has
+// passed.
+//
+// Changes are found by their writers' clocks. So that a clock which is wrong
+// hides none for good, an account is read anew before it is maxAge old.
+//
+// Callers who want the same of the store at the same time share one call of it.
+type webhookCache struct {
+	store    Store
+	interval time.Duration
+	onUpdate func(*Webhook) // called with each that is taken note of
+
+	polls   sharedCalls[struct{}]         // for changes
+	reads   sharedCalls[*accountWebhooks] // of accounts, by their names
+	rereads atomic.Int32                  // reads under way for which nobody waits
+
+	mu       sync.RWMutex
+	accounts map[string]*accountWebhooks
+	reading  map[string][]Webhook // what changed of the accounts that are being read
+	size     int                  // webhooks in accounts
+	checked  time.Time            // when the store was last asked for changes
+}
+
+const (
+	maxAccounts  = 10_000
+	maxEndpoints = 100_000
+
+	// maxRereads bounds the reads in the background, and rereadPause is how long
+	// after one that failed another is begun.
+	maxRereads  = 4
+	rereadPause = 10 * time.Second
+)
+
+func newWebhookCache(store Store, interval, timeout time.Duration, onUpdate func(*Webhook)) *webhookCache {
+	c := &webhookCache{store: store, interval: interval, onUpdate: onUpdate,
+		accounts: map[string]*accountWebhooks{}, reading: map[string][]Webhook{}}
+	c.polls.timeout, c.reads.timeout = timeout, timeout
+	return c
+}
+
+// wanting returns the webhooks that get an event. A transaction of the caller's,
+// unless nil, is read through when what is remembered would not do: the store
+// may have no second connection, and nothing read so may be remembered.
+func (c *webhookCache) wanting(ctx context.Context, tx Outbox, t EventType, m *Meta) ([]*endpoint, error) {
+	if tx == nil {
+		if err := c.refresh(ctx); err != nil {
+			return nil, err
+		}
+	}
+	c.mu.RLock()
+	a := c.accounts[m.Account]
+	if a != nil && a.usable() && (tx == nil || c.fresh()) {
+		found, due := a.wanting(t, m), a.due()
+		c.mu.RUnlock()
+		if due {
+			c.readSoon(m.Account)
+		}
+		return found, nil
+	}
+	c.mu.RUnlock()
+	if tx != nil && a != nil {
+		c.readSoon(m.Account) // the next transaction has it ready
+	}
+	if tx != nil {
+		ws, err := tx.Webhooks(ctx, WebhookQuery{Account: m.Account, Lists: append(slices.Clone(m.Lists), "")})
+		if err != nil {
+			return nil, err
+		}
+		return newAccountWebhooks(ws).wanting(t, m), nil
+	}
+	a, err := c.load(ctx, m.Account)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return a.wanting(t, m), nil
+}
+
+// known returns a webhook, a tombstone too, or nil, if its account is
+// remembered.
+func (c *webhookCache) known(acct, id string) (t *endpoint, ok bool) {
+	c.mu.RLock()
+	a := c.accounts[acct]
+	due := false
+	if ok = a != nil && a.usable(); ok {
+		t, due = a.byID[id], a.due()
+	}
+	c.mu.RUnlock()
+	if due {
+		c.readSoon(acct)
+	}
+	return t, ok
+}
+
+// get is known, for an account that it reads if it has to.
+func (c *webhookCache) get(ctx context.Context, acct, id string) (*endpoint, error) {
+	if t, ok := c.known(acct, id); ok {
+		return t, nil
+	}
+	a, err := c.load(ctx, acct)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return a.byID[id], nil
+}
+
+// load reads an account from the store and remembers it.
+func (c *webhookCache) load(ctx context.Context, acct string) (*accountWebhooks, error) {
+	return c.reads.do(ctx, acct, func(ctx context.Context) (*accountWebhooks, error) { return c.read(ctx, acct) })
+}
+
+// readSoon reads an account in the background, unless many are being read.
+func (c *webhookCache) readSoon(acct string) {
+	c.mu.Lock()
+	a := c.accounts[acct]
+	if a == nil || !a.due() || c.rereads.Load() >= maxRereads {
+		c.mu.Unlock()
+		return
+	}
+	a.reread = time.Now().Add(rereadPause)
+	c.rereads.Add(1)
+	c.mu.Unlock()
+	_, began := c.reads.start(acct, func(ctx context.Context) (*accountWebhooks, error) {
+		defer c.rereads.Add(-1)
+		return c.read(ctx, acct)
+	})
+	if !began {
+		c.rereads.Add(-1)
+	}
+}
+
+// read reads an account and remembers it, with what changed meanwhile.
+func (c *webhookCache) read(ctx context.Context, acct string) (*accountWebhooks, error) {
+	began := time.Now()
+	c.mu.Lock()
+	c.reading[acct] = nil
+	c.mu.Unlock()
+	ws, err := c.store.Webhooks(ctx, WebhookQuery{Account: acct})
+	a := newAccountWebhooks(ws)
+	a.read, a.reread = began, began.Add(maxAge/2+rand.N(maxAge/2))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	changed := c.reading[acct]
+	delete(c.reading, acct)
+	if err != nil {
+		return nil, err
+	}
+	old := c.accounts[acct]
+	if old != nil {
+		a.bury(old)
+	}
+	for _, w := range changed {
+		a.note(w)
+	}
+	for _, t := range a.byID {
+		if old == nil || old.byID[t.ID] == nil || old.byID[t.ID].Version < t.Version {
+			c.onUpdate(&t.Webhook)
+		}
+	}
+	c.remember(acct, a)
+	return a, nil
+}
+
+// reread returns a webhook as the store has it, or nil.
+func (c *webhookCache) reread(ctx context.Context, acct, id string) (*endpoint, error) {
+	ws, err := c.store.Webhooks(ctx, WebhookQuery{Account: acct, IDs: []string{id}})
+	if err != nil || len(ws) == 0 {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.note(ws[0])
+	return newEndpoint(ws[0]), nil
+}
+
+// latest returns t as it is known now.
+func (c *webhookCache) latest(t *endpoint) *endpoint {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if a := c.accounts[t.Account]; a != nil && a.byID[t.ID] != nil {
+		return a.byID[t.ID]
+	}
+	return t
+}
+
+// remember keeps what was read of an account. The caller holds mu.
+func (c *webhookCache) remember(acct string, a *accountWebhooks) {
+	if c.checked.IsZero() {
+		c.checked = a.read
+	}
+	c.forget(acct)
+	for other := range c.accounts {
+		if len(c.accounts) < maxAccounts && c.size+len(a.byID) <= maxEndpoints {
+			break
+		}
+		c.forget(other)
+	}
+	c.accounts[acct] = a
+	c.size += len(a.byID)
+}
+
+// forget drops an account. The caller holds mu.
+func (c *webhookCache) forget(acct string) {
+	if a := c.accounts[acct]; a != nil {
+		c.size -= len(a.byID)
+		delete(c.accounts, acct)
+	}
+}
+
+// refresh asks the store for changes if nobody did for two intervals: the
+// Dispatcher polls only while it runs.
+func (c *webhookCache) refresh(ctx context.Context) error {
+	c.mu.RLock()
+	fresh := c.fresh()
+	c.mu.RUnlock()
+	if fresh {
+		return nil
+	}
+	return c.poll(ctx)
+}
+
+// fresh reports whether what is remembered can be used. The caller holds mu.
+func (c *webhookCache) fresh() bool {
+	return len(c.accounts) == 0 || time.Since(c.checked) < 2*c.interval
+}
+
+// poll asks the store for changes.
+func (c *webhookCache) poll(ctx context.Context) error {
+	_, err := c.polls.do(ctx, "", func(ctx context.Context) (struct{}, error) { return struct{}{}, c.takeChanges(ctx) })
+	return err
+}
+
+// takeChanges takes over what changed since the store was last asked.
+func (c *webhookCache) takeChanges(ctx context.Context) error {
+	began := time.Now()
+	c.mu.RLock()
+	since := c.checked
+	c.mu.RUnlock()
+	if since.IsZero() {
+		since = began
+	}
+	ws, err := c.store.Webhooks(ctx, WebhookQuery{All: true, Changed: storeTime(since).Add(-overlap)})
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.checked = began
+	for _, w := range ws {
+		c.note(w)
+	}
+	return nil
+}
+
+// changed notes a webhook that was put here.
+func (c *webhookCache) changed(w Webhook) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.note(w)
+}
+
+// note takes over a webhook of an account that is remembered, or being read. The
+// caller holds mu.
+func (c *webhookCache) note(w Webhook) {
+	if changed, ok := c.reading[w.Account]; ok {
+		c.reading[w.Account] = append(changed, w)
+	}
+	a := c.accounts[w.Account]
+	if a == nil {
+		return
+	}
+	before := len(a.byID)
+	if a.note(w) {
+		c.onUpdate(&w)
+	}
+	c.size += len(a.byID) - before
+}

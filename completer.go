@@ -1,0 +1,180 @@
+package webhook
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/listhook/webhook/internal/groupcommit"
+)
+
+const (
+	// retryFirst is the first wait after outcomes could not be stored. It
+	// doubles up to retryMost.
+	retryFirst = 50 * time.Millisecond
+	retryMost  = 5 * time.Second
+
+	// maxLinger is how long outcomes wait at most, after some were stored, for
+	// more of them: nobody waits for an outcome but its slot.
+	maxLinger = 5 * time.Millisecond
+
+	// maxRefusals is how often one outcome is refused, while others are
+	// stored, before it is given up. The delivery comes due again when its
+	// lease ends.
+	maxRefusals = 5
+)
+
+// A completer stores the outcomes of attempts, in groups, and lets go of the
+// deliveries then.
+type completer struct {
+	store      Store // whose Apply returns the error of durable
+	opts       *Options
+	notify     *notifier
+	tracker    *tracker
+	background context.Context // of calls of the store
+	outcomes   groupcommit.Group[*inflight]
+	pause      atomic.Int64 // nanoseconds, after the last group could not be stored; 0: it could
+}
+
+func newCompleter(store Store, opts *Options, notify *notifier, tr *tracker, background context.Context) *completer {
+	c := &completer{store: store, opts: opts, notify: notify, tracker: tr, background: background}
+	c.outcomes.Run, c.outcomes.Size = c.flush, (*inflight).size
+	c.outcomes.MaxRows, c.outcomes.MaxBytes, c.outcomes.MaxLinger = groupRows, groupBytes, maxLinger
+	c.outcomes.StallAfter = stallAfter
+	return c
+}
+
+// add has outcomes stored.
+func (c *completer) add(fs ...*inflight) { c.outcomes.Add(fs...) }
+
+// flush stores the outcomes of a group. What could not be stored joins the
+// next group, so that it goes on until all are: the slots that they hold keep
+// new attempts from beginning while the store is down.
+func (c *completer) flush(group []*inflight) {
+	group = slices.DeleteFunc(group, c.superseded)
+	errs := groupcommit.Bisect(group, c.flushPart, isRefusal)
+	if errs == nil {
+		c.pause.Store(0)
+		return
+	}
+	var refused []*inflight
+	for i, f := range group {
+		if errs[i] != nil {
+			refused = append(refused, f)
+			c.notify.logError("storing outcomes", errs[i])
+		}
+	}
+	if len(refused) < len(group) { // it is not the store that is down
+		time.AfterFunc(retryMost, func() { c.add(c.dropRefused(refused)...) })
+		return
+	}
+	pause := min(max(2*time.Duration(c.pause.Load()), retryFirst), retryMost)
+	c.pause.Store(int64(pause))
+	select {
+	case <-c.background.Done():
+		for _, f := range refused {
+			c.tracker.release(f)
+		}
+	case <-time.After(pause/2 + rand.N(pause)):
+		c.add(refused...)
+	}
+}
+
+// dropRefused gives up outcomes that the store refused often while it stored
+// others, and returns the rest.
+func (c *completer) dropRefused(refused []*inflight) []*inflight {
+	return slices.DeleteFunc(refused, func(f *inflight) bool {
+		f.refusals++
+		if f.refusals < maxRefusals {
+			return false
+		}
+		c.notify.logger.Error("webhook: the store refuses the outcome of a delivery; it will be delivered again",
+			"delivery", f.ID, "webhook", f.WebhookID)
+		c.tracker.release(f)
+		return true
+	})
+}
+
+// superseded lets go of a delivery if this process has begun with the delivery's
+// next attempt, and reports whether it has.
+func (c *completer) superseded(f *inflight) bool {
+	lease := c.tracker.superseded(f)
+	switch {
+	case lease == 0:
+		return false
+	case f.uncertain && lease == f.change.Lease+2: // one for the outcome, one for the claim
+		c.notify.changed(f.changed())
+		c.finish(f)
+	default:
+		c.tracker.release(f)
+		c.notify.lost(f.Delivery)
+	}
+	return true
+}
+
+// flushPart stores outcomes in one call.
+func (c *completer) flushPart(part []*inflight) error {
+	ctx, cancel := c.opts.withStoreTimeout(c.background)
+	defer cancel()
+	changes := make([]Change, len(part))
+	for i, f := range part {
+		f.change.Lease = c.tracker.lease(f)
+		changes[i] = f.change
+	}
+	lost, err := c.store.Apply(ctx, changes)
+	if err != nil {
+		for _, f := range part {
+			f.uncertain = true // it may have been carried out: the next call may be one of a part of these
+		}
+		return err
+	}
+	for _, f := range part {
+		switch {
+		case len(lost) == 0 || !slices.Contains(lost, f.ID):
+			c.notify.changed(f.changed())
+			c.finish(f)
+		case c.superseded(f):
+		case c.tracker.lease(f) != f.change.Lease:
+			c.add(f) // claimed again meanwhile, by this process
+		case f.uncertain:
+			c.resolveUncertain(ctx, f)
+		default:
+			c.tracker.release(f)
+			c.notify.lost(f.Delivery)
+		}
+	}
+	return nil
+}
+
+// resolveUncertain finds out whether an outcome that now counts as lost is the one
+// that is stored: an earlier call made it, and its acknowledgement was lost.
+func (c *completer) resolveUncertain(ctx context.Context, f *inflight) {
+	ds, err := c.store.Deliveries(ctx, DeliveryQuery{Account: f.Account, IDs: []string{f.ID}, Brief: true})
+	switch {
+	case err != nil:
+		c.notify.logError("reading a delivery", err)
+		time.AfterFunc(retryFirst, func() { c.add(f) }) // and then ask again
+	case len(ds) == 1 && ds[0].Lease == f.change.Lease+1 &&
+		ds[0].State == f.change.State && ds[0].Attempts == f.change.Attempts:
+		c.notify.changed(f.changed())
+		c.finish(f)
+	default:
+		c.tracker.release(f)
+		c.notify.lost(f.Delivery)
+	}
+}
+
+// finish lets go of a delivery whose outcome is stored, after what follows
+// from the outcome.
+func (c *completer) finish(f *inflight) {
+	if f.after == nil {
+		c.tracker.release(f)
+		return
+	}
+	go func() { // it ends once after has: within the store's time
+		f.after()
+		c.tracker.release(f)
+	}()
+}

@@ -1,0 +1,181 @@
+package webhook
+
+import (
+	"context"
+	"slices"
+
+	"github.com/listhook/webhook/internal/groupcommit"
+	"github.com/listhook/webhook/internal/limiter"
+)
+
+// An enqueuer stores deliveries, those of several callers together, and begins
+// with them where the Dispatcher runs.
+type enqueuer struct {
+	store    Store
+	opts     *Options
+	notify   *notifier
+	limiter  *limiter.Limiter[*inflight]
+	tracker  *tracker
+	retained *retained
+	running  func() bool
+	wake     func() // asks for a claim
+	inserts  groupcommit.Group[*insert]
+}
+
+func newEnqueuer(q *enqueuer) *enqueuer {
+	q.inserts.Run, q.inserts.Size = q.flush, (*insert).size
+	q.inserts.MaxRows, q.inserts.MaxBytes = groupRows, groupBytes
+	q.inserts.StallAfter, q.inserts.Abandoned = stallAfter, (*insert).abandoned
+	return q
+}
+
+// acknowledge tells whom it concerns what became of an insert.
+func (q *enqueuer) acknowledge(e *insert, err error) {
+	q.retained.returnQuota(e, err)
+	if hook := q.opts.Hooks.Enqueued; err == nil && hook != nil {
+		if fresh := e.fresh(); len(fresh) > 0 {
+			q.notify.safely("Hooks.Enqueued", func() { hook(fresh) })
+		}
+	}
+	if e.ack.report(err) {
+		q.retained.noteRefused(e.ack.refused)
+	}
+}
+
+// reserve makes deliveries pre-leased to this process where it is running, there
+// is room, and nothing older is known to wait for the same webhook. The others
+// are claimed in their turn.
+func (q *enqueuer) reserve(e *insert) {
+	if !q.running() {
+		return
+	}
+	for i := range e.rows {
+		row, n := &e.rows[i], &e.states[i]
+		if n.held || n.failing {
+			continue
+		}
+		if n.slot = q.limiter.TryAcquire(row.WebhookID); n.slot != nil {
+			row.Lease, row.Due = 1, q.opts.leaseEnd()
+		} else {
+			q.limiter.ExpectBacklog(row.WebhookID)
+		}
+	}
+}
+
+// flush stores a group of inserts, tells their callers, and begins with
+// those that are pre-leased.
+func (q *enqueuer) flush(group []*insert) {
+	q.limiter.Throttle(len(group))
+	for _, e := range group {
+		q.reserve(e)
+	}
+	var failed error // the first call
+	errs := groupcommit.Bisect(group, func(part []*insert) error {
+		err := q.flushPart(part, failed != nil)
+		if failed == nil {
+			failed = err
+		}
+		return err
+	}, isRefusal)
+	needsClaim := false
+	for i, e := range group {
+		var err error
+		if errs != nil {
+			err = errs[i]
+		}
+		if err == nil && e.uncertain {
+			err = failed
+		}
+		for j, n := range e.states {
+			switch {
+			case n.slot == nil:
+				if err == nil && !n.held && (q.limiter.NoteBacklog(e.rows[j].WebhookID) || n.failing) {
+					needsClaim = true
+				}
+			case err != nil || n.dup:
+				n.slot.Release()
+			default:
+				q.tracker.hold(&inflight{Delivery: e.rows[j], slot: n.slot})
+			}
+		}
+		q.acknowledge(e, err)
+	}
+	if needsClaim {
+		q.wake()
+	}
+}
+
+// flushPart stores a part of a group in one call, each ID once. After a call
+// for the whole group has failed, deliveries that the store has already may be
+// from that call, so that a crash of the server may still undo them: inserts
+// with such deliveries are uncertain, and not acknowledged.
+func (q *enqueuer) flushPart(part []*insert, again bool) error {
+	ctx, cancel := q.opts.withStoreTimeout(context.Background())
+	defer cancel()
+	n := 0
+	for _, e := range part {
+		n += len(e.rows)
+	}
+	rows := make([]Delivery, 0, n)
+	at := make(map[string]*rowState, n)
+	for _, e := range part {
+		for i, row := range e.rows {
+			n := &e.states[i]
+			if n.dup = at[row.ID] != nil; !n.dup {
+				at[row.ID] = n
+				rows = append(rows, row)
+			}
+		}
+	}
+	had, err := q.store.Enqueue(ctx, rows)
+	if err = durable(ctx, err); err != nil {
+		return q.opts.timeoutError(err)
+	}
+	for _, id := range had {
+		if n := at[id]; n != nil {
+			n.dup = true
+		}
+	}
+	if again && len(had) > 0 {
+		for _, e := range part {
+			e.uncertain = slices.ContainsFunc(e.rows, func(row Delivery) bool { return slices.Contains(had, row.ID) })
+		}
+	}
+	return nil
+}
+
+// groupOf returns how many of inserts are stored in one call: at least one,
+// since the deliveries of one event are stored together or not at all.
+func groupOf(inserts []*insert) int {
+	rows, bytes := 0, 0
+	for i, e := range inserts {
+		r, b := e.size()
+		if rows, bytes = rows+r, bytes+b; i > 0 && (rows > groupRows || bytes > groupBytes) {
+			return i
+		}
+	}
+	return len(inserts)
+}
+
+// enqueueTx stores a group of inserts in a transaction of the caller's.
+func (q *enqueuer) enqueueTx(ctx context.Context, tx Outbox, group []*insert) error {
+	rows := group[0].rows
+	for _, e := range group[1:] {
+		rows = append(rows[:len(rows):len(rows)], e.rows...)
+	}
+	had, err := tx.Enqueue(ctx, rows)
+	if err != nil {
+		return err
+	}
+	there := make(map[string]bool, len(had))
+	for _, id := range had {
+		there[id] = true
+	}
+	for _, e := range group {
+		for i := range e.rows {
+			e.states[i].dup = there[e.rows[i].ID]
+		}
+		q.retained.returnQuota(e, nil)
+	}
+	return nil
+}

@@ -1,0 +1,239 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// recordInterval is how often a process stores what it has seen of one webhook,
+// unless it is to be held or its hold to be ended.
+const recordInterval = 10 * time.Second
+
+// A healthRecorder gathers what attempts show of receivers, so that a webhook
+// with thousands of attempts a second is written no more often than one with a
+// few. It stores what is new at once, and what follows after an interval,
+// together. Then it tells the owner what follows from it.
+type healthRecorder struct {
+	opts       *Options
+	notify     *notifier
+	editor     *editor
+	cache      *webhookCache
+	background context.Context // of calls of the store
+	stopped    func() bool
+
+	mu      sync.Mutex // guards byID and closed, and the fields of a pending that say so
+	byID    map[string]*pending
+	closed  bool
+	writing sync.WaitGroup // goroutines that store; finish waits for them
+}
+
+// A pending is what was seen of one webhook lately. It ends after an interval in
+// which nothing was.
+type pending struct {
+	write sync.Mutex // held while seen is being stored
+	timer *time.Timer
+
+	// Under healthRecorder.mu:
+	webhook Webhook
+	seen    observation // what is not stored yet
+	run     int         // failures in a row, as far as is known here
+	held    time.Time   // when these last became enough to hold it
+}
+
+// observe notes what an attempt has shown, or that an event was not kept. It
+// returns a function if that is to be stored before the webhook's next attempt.
+func (r *healthRecorder) observe(t *endpoint, s observation) (store func()) {
+	if current := r.cache.latest(t); current.Revision == t.Revision {
+		t = current
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w := r.byID[t.ID]
+	switch {
+	case r.closed:
+		return nil
+	case w == nil && s.failures+s.unkept == 0 && t.Health.Failures == 0 && s.success.Sub(t.Health.Success) < successEvery:
+		return nil // as always
+	case w == nil:
+		w = &pending{webhook: t.Webhook, run: t.Health.Failures}
+		r.byID[t.ID] = w
+		r.writing.Go(func() { r.record(w) })
+	}
+	w.seen.add(s)
+	well := !s.success.IsZero()
+	urgent := s.probed || well && t.Health.failing() || s.hold.Sub(t.Hold) >= time.Second
+	if w.run += s.failures; well {
+		w.run = 0
+	}
+	if w.run >= holdAfter && !t.Health.failing() && time.Since(w.held) >= recordInterval {
+		w.held = time.Now()
+		urgent = true
+	}
+	if !urgent {
+		return nil
+	}
+	return func() { r.store(w) }
+}
+
+// record stores what was seen, now and after each interval in which something
+// was.
+func (r *healthRecorder) record(w *pending) {
+	r.store(w)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return
+	}
+	w.timer = time.AfterFunc(recordInterval, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		switch {
+		case r.closed:
+		case w.seen.empty():
+			delete(r.byID, w.webhook.ID)
+		default:
+			r.writing.Go(func() { r.record(w) })
+		}
+	})
+}
+
+// store stores what was seen of a webhook. What could not be stored is
+// kept for the next time.
+func (r *healthRecorder) store(w *pending) {
+	w.write.Lock()
+	defer w.write.Unlock()
+	r.mu.Lock()
+	s := w.seen
+	w.seen = observation{}
+	r.mu.Unlock()
+	if s.empty() {
+		return
+	}
+	stored, err := r.storeHealth(w.webhook, s)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil {
+		r.notify.logError("noting the health of a webhook", err)
+		s.add(w.seen)
+		w.seen = s
+		return
+	}
+	w.run = w.seen.failures
+	if w.seen.success.IsZero() {
+		w.run += stored.Health.Failures
+	}
+}
+
+// close ends the noting.
+func (r *healthRecorder) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	for _, w := range r.byID {
+		if w.timer != nil {
+			w.timer.Stop()
+		}
+	}
+}
+
+// finish stores what was seen of all webhooks, at the end.
+func (r *healthRecorder) finish(ctx context.Context) error {
+	r.close()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.writing.Wait()
+		for _, w := range r.byID {
+			if r.background.Err() == nil {
+				r.store(w)
+			}
+		}
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// storeHealth stores what was seen of a webhook's receiver, and tells its owner
+// what follows. What was seen of it as it was before an edit is left out. It
+// returns the webhook as it is then.
+func (r *healthRecorder) storeHealth(w Webhook, s observation) (Webhook, error) {
+	ctx, cancel := r.opts.withStoreTimeout(r.background)
+	defer cancel()
+	tell := 0
+	noted, err := r.editor.update(ctx, w.Account, w.ID, func(stored *Webhook) error {
+		tell = 0
+		w = *stored
+		stored.NotKept += s.unkept
+		switch {
+		case w.Off == "" && w.Revision == s.revision && stored.apply(s):
+			tell = stored.evaluate(r.opts.SwitchOffAfter, r.opts.Hooks.Warned != nil)
+		case s.unkept == 0:
+			return errUnchanged
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, errUnchanged) || errors.Is(err, ErrNotFound):
+		return w, nil
+	case err != nil:
+		return w, err
+	}
+	r.notifyOwner(noted, tell)
+	return noted, nil
+}
+
+// switchOff switches a webhook off at once because of what its receiver
+// answered.
+func (r *healthRecorder) switchOff(w Webhook, reason string, s observation) {
+	w, ok := r.editor.amend("switching a webhook off", w, func(stored *Webhook) bool {
+		if stored.Off != "" || stored.Revision != s.revision {
+			return false
+		}
+		stored.apply(s)
+		stored.giveUpOn(reason)
+		return true
+	})
+	if ok {
+		r.notifyOwner(w, 100)
+	}
+}
+
+// notifyOwner calls a hook, and only then notes that it was called: should the
+// process die in between, another tells the owner again.
+func (r *healthRecorder) notifyOwner(w Webhook, percent int) {
+	switch {
+	case percent == 100 && r.opts.Hooks.SwitchedOff != nil:
+		r.notify.safely("Hooks.SwitchedOff", func() { r.opts.Hooks.SwitchedOff(w) })
+	case percent > 0 && percent < 100 && r.opts.Hooks.Warned != nil:
+		r.notify.safely("Hooks.Warned", func() { r.opts.Hooks.Warned(w, percent) })
+	default:
+		return
+	}
+	r.editor.amend("noting that an owner was told", w, func(stored *Webhook) bool {
+		h := &stored.Health
+		if !h.Since.Equal(w.Health.Since) || h.SwitchedOff != w.Health.SwitchedOff || h.Warned >= percent {
+			return false
+		}
+		h.Warned, h.WarnedAt = percent, now()
+		return true
+	})
+}
+
+// notifyLater tells the owner of a webhook that was switched off by a process
+// which died before it could. It waits first: that process may just be slow.
+func (r *healthRecorder) notifyLater(w Webhook) {
+	time.AfterFunc(time.Minute, func() {
+		ctx, cancel := r.opts.withStoreTimeout(r.background)
+		defer cancel()
+		w, err := r.editor.find(ctx, w.Account, w.ID)
+		if err == nil && w.Health.notifyPending() && !r.stopped() {
+			r.notifyOwner(w, 100)
+		}
+	})
+}

@@ -1,0 +1,57 @@
+package webhook
+
+import (
+	"context"
+	"time"
+)
+
+// A pruner removes what is no longer to be kept.
+type pruner struct {
+	store      Store
+	opts       *Options
+	notify     *notifier
+	retained   *retained
+	background context.Context // of calls of the store
+	stop       <-chan struct{}
+	stopped    func() bool
+}
+
+const (
+	pruneInterval = 10 * time.Minute
+	pruneRows     = 500
+)
+
+// run removes, until stop is closed, what finished or was kept longer ago than the retention.
+func (p *pruner) run() {
+	if p.opts.Retention < 0 {
+		return
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-p.stop:
+			return
+		case <-timer.C:
+			p.prune()
+			p.retained.expireKept()
+			timer.Reset(jittered(pruneInterval))
+		}
+	}
+}
+
+// prune removes what finished longer ago than the retention, in batches small
+// enough to hold up nobody.
+func (p *pruner) prune() {
+	for !p.stopped() {
+		ctx, cancel := p.opts.withStoreTimeout(p.background)
+		n, err := p.store.Prune(ctx, now().Add(-p.opts.Retention), pruneRows)
+		cancel()
+		if err != nil {
+			p.notify.logError("pruning the log", err)
+		}
+		if err != nil || n < pruneRows {
+			return
+		}
+	}
+}

@@ -1,0 +1,83 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/listhook/webhook/internal/diagnose"
+)
+
+// Start begins to deliver: what is due in the store, and from then on what is
+// emitted. It returns ErrClosed after Shutdown, and an error when the
+// Dispatcher runs already.
+func (d *Dispatcher) Start() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.stopped():
+		return ErrClosed
+	case d.started:
+		return errors.New("webhook: Start: the dispatcher is running already")
+	}
+	d.started = true
+	d.heartbeat.beat()
+	d.loops.Go(d.claimer.run)
+	d.loops.Go(d.pruner.run)
+	return nil
+}
+
+// Shutdown stops delivering, for good. It waits until the attempts that are
+// under way have ended and their outcomes are stored. When ctx is done it cuts
+// short those that still run, and returns ctx's error. What was cut short or
+// not begun is given back to the store at once, for another process or the
+// next start, and uses up no attempt.
+//
+// Give it a context of its own, with time for what is under way: twice
+// Options.Timeout is enough where the store answers. The app's context has often
+// ended by then, and each attempt would be cut short and made again.
+func (d *Dispatcher) Shutdown(ctx context.Context) error {
+	d.mu.Lock()
+	if !d.stopped() {
+		close(d.stop)
+		d.limiter.Close() // from here on nothing begins
+		d.workers.close()
+	}
+	d.mu.Unlock()
+	defer d.abandon()
+	defer d.abort(diagnose.ErrShutdown)
+
+	loops := make(chan struct{})
+	go func() {
+		d.loops.Wait()
+		close(loops)
+	}()
+	for _, done := range []<-chan struct{}{loops, d.limiter.Drained()} {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			d.abort(diagnose.ErrShutdown)
+			d.giveUp(loops, d.limiter.Drained())
+			d.recorder.close()
+			return ctx.Err()
+		}
+	}
+	return d.recorder.finish(ctx)
+}
+
+// giveUp waits a little longer for what was cut short to be given back.
+func (d *Dispatcher) giveUp(waits ...<-chan struct{}) {
+	grace := time.NewTimer(shutdownGrace)
+	defer grace.Stop()
+	for _, done := range waits {
+		select {
+		case <-done:
+		case <-grace.C:
+			return
+		}
+	}
+}
+
+// shutdownGrace is how long giving back may take after Shutdown's context is
+// done. What is not given back by then comes due when its lease ends.
+const shutdownGrace = 3 * time.Second
