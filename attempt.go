@@ -78,10 +78,9 @@ const (
 // before it is given up.
 const poisonLimit = 50
 
-// isPoison reports whether a delivery was begun so much more often than outcomes
-// of it were stored that it must be what its processes die of. Being begun
-// again by somebody sets the attempts back and raises the lease, so that the
-// log has the last word: an entry may stand for three leases.
+// isPoison reports whether a delivery has been leased so often without an outcome
+// that it probably crashes its process. Redeliver resets Attempts and raises Lease,
+// so the log decides: an entry may stand for three leases.
 func (at *attempter) isPoison(f *inflight) bool {
 	ctx, cancel := at.opts.withStoreTimeout(at.background)
 	defer cancel()
@@ -92,8 +91,8 @@ func (at *attempter) isPoison(f *inflight) bool {
 	return len(ds) == 1 && f.Lease > 3*int64(len(ds[0].Log))+poisonLimit
 }
 
-// endpoint looks up a webhook. One that wants no attempt, as it is remembered, is
-// read again: what it was claimed by may be newer.
+// endpoint looks up a webhook. If the cache says that it wants no attempt, endpoint
+// reads it again: the store that let its delivery be claimed may know better.
 func (at *attempter) endpoint(account, id string) (*endpoint, error) {
 	t, ok := at.cache.known(account, id)
 	if ok && t.open() {

@@ -22,8 +22,8 @@ const (
 	// backlogMost is where counting stops.
 	backlogMost = 1_000_000
 
-	// holdsMaxAge is after how long all webhooks are read anew to find those that
-	// are held. In between it is asked which have changed.
+	// holdsMaxAge is the interval at which count reads all webhooks to find the
+	// held ones. In between it asks which webhooks have changed.
 	holdsMaxAge = 5 * time.Minute
 
 	// holdRows are read in one call of the store, and holdPages times as many in
@@ -40,8 +40,8 @@ const (
 	agePages = 50
 )
 
-// A backlogCounter counts what is not finished. It remembers the webhooks that are
-// held, and what they had when they were counted.
+// A backlogCounter counts pending deliveries. It remembers which webhooks are held,
+// and how many deliveries each had when it last counted them.
 type backlogCounter struct {
 	store Store
 	plain Store // decrypts nothing, for webhooks that are only looked through
@@ -70,7 +70,7 @@ type heldWebhook struct {
 	pending, due int
 }
 
-// count counts what is not finished.
+// count counts pending deliveries.
 func (h *backlogCounter) count(ctx context.Context) (b Backlog, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -161,7 +161,7 @@ func (h *backlogCounter) see(byID map[string]*heldWebhook, w *Webhook, at time.T
 	}
 }
 
-// adopt takes over what was read of all webhooks.
+// adopt takes over the webhooks that were read, once all were.
 func (h *backlogCounter) adopt() {
 	if h.byID == nil {
 		h.asked = h.began
@@ -218,7 +218,7 @@ func (h *backlogCounter) ageOfDue(ctx context.Context, at time.Time) (time.Durat
 		age := time.Duration(-1)
 		for i := range ds {
 			if h.byID[ds[i].WebhookID] == nil {
-				age = max(age, at.Sub(latest(ds[i].Due, ds[i].Created)), 0) // what is urgent is due before it was created
+				age = max(age, at.Sub(latest(ds[i].Due, ds[i].Created)), 0) // an urgent delivery is due before it was created
 			}
 		}
 		if age >= 0 {
@@ -229,7 +229,7 @@ func (h *backlogCounter) ageOfDue(ctx context.Context, at time.Time) (time.Durat
 			if whole {
 				h.age = 0 // the counts are older than that
 			}
-			h.front = Cursor{} // what is due was created earlier
+			h.front = Cursor{} // the delivery that is due was created earlier
 			break
 		}
 		last := ds[len(ds)-1]

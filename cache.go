@@ -18,7 +18,7 @@ import (
 // Changes are found by their writers' clocks. So that a clock which is wrong
 // hides none for good, an account is read anew before it is maxAge old.
 //
-// Callers who want the same of the store at the same time share one call of it.
+// Callers who ask for the same at the same time share one call of the store.
 type webhookCache struct {
 	store    Store
 	interval time.Duration
@@ -28,7 +28,7 @@ type webhookCache struct {
 	reads   sharedCalls[*accountWebhooks] // of accounts, by their names
 	rereads atomic.Int32                  // reads under way for which nobody waits
 
-	mu       sync.RWMutex
+	mu       sync.RWMutex // guards all below
 	accounts map[string]*accountWebhooks
 	reading  map[string][]Webhook // what changed of the accounts that are being read
 	size     int                  // webhooks in accounts
@@ -39,8 +39,8 @@ const (
 	maxAccounts  = 10_000
 	maxEndpoints = 100_000
 
-	// maxRereads bounds the reads in the background, and rereadPause is how long
-	// after one that failed another is begun.
+	// maxRereads bounds the reads in the background. rereadPause is the wait after
+	// a read that failed.
 	maxRereads  = 4
 	rereadPause = 10 * time.Second
 )
@@ -52,9 +52,10 @@ func newWebhookCache(store Store, interval, timeout time.Duration, onUpdate func
 	return c
 }
 
-// wanting returns the webhooks that get an event. A transaction of the caller's,
-// unless nil, is read through when what is remembered would not do: the store
-// may have no second connection, and nothing read so may be remembered.
+// wanting returns the webhooks that get an event. If tx is not nil and the cache
+// cannot answer, wanting reads through the transaction: the store may have no second
+// connection. The cache does not remember what it reads there, which may be rolled
+// back.
 func (c *webhookCache) wanting(ctx context.Context, tx Outbox, t EventType, m *Meta) ([]*endpoint, error) {
 	if tx == nil {
 		if err := c.refresh(ctx); err != nil {
@@ -200,7 +201,7 @@ func (c *webhookCache) latest(t *endpoint) *endpoint {
 	return t
 }
 
-// remember keeps what was read of an account. The caller holds mu.
+// remember adds an account that was read. The caller holds mu.
 func (c *webhookCache) remember(acct string, a *accountWebhooks) {
 	if c.checked.IsZero() {
 		c.checked = a.read
@@ -236,7 +237,7 @@ func (c *webhookCache) refresh(ctx context.Context) error {
 	return c.poll(ctx)
 }
 
-// fresh reports whether what is remembered can be used. The caller holds mu.
+// fresh reports whether the accounts in the cache can be used. The caller holds mu.
 func (c *webhookCache) fresh() bool {
 	return len(c.accounts) == 0 || time.Since(c.checked) < 2*c.interval
 }

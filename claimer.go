@@ -24,8 +24,8 @@ type claimer struct {
 	woken      <-chan struct{} // asks for a claim
 }
 
-// run claims what is due, until stop is closed: when it is woken and at every poll. A poll also
-// asks for changed webhooks: while there is nothing to do, a process wakes its
+// run claims deliveries that are due when it is woken and at every poll, until stop
+// is closed. A poll also asks for changed webhooks, so that an idle process wakes its
 // store's connection, and the server behind it, once in an interval.
 func (c *claimer) run() {
 	poll := time.NewTimer(0)

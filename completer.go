@@ -49,9 +49,9 @@ func newCompleter(store Store, opts *Options, notify *notifier, tr *tracker, bac
 // add has outcomes stored.
 func (c *completer) add(fs ...*inflight) { c.outcomes.Add(fs...) }
 
-// flush stores the outcomes of a group. What could not be stored joins the
-// next group, so that it goes on until all are: the slots that they hold keep
-// new attempts from beginning while the store is down.
+// flush stores the outcomes of a group. Outcomes that it could not store join the
+// next group, until all are stored. Their slots keep new attempts from beginning
+// while the store is down.
 func (c *completer) flush(group []*inflight) {
 	group = slices.DeleteFunc(group, c.superseded)
 	errs := groupcommit.Bisect(group, c.flushPart, isRefusal)
@@ -97,8 +97,8 @@ func (c *completer) dropRefused(refused []*inflight) []*inflight {
 	})
 }
 
-// superseded lets go of a delivery if this process has begun with the delivery's
-// next attempt, and reports whether it has.
+// superseded reports whether this process has begun with the delivery's next
+// attempt. If so it releases f.
 func (c *completer) superseded(f *inflight) bool {
 	lease := c.tracker.superseded(f)
 	switch {
@@ -148,8 +148,8 @@ func (c *completer) flushPart(part []*inflight) error {
 	return nil
 }
 
-// resolveUncertain finds out whether an outcome that now counts as lost is the one
-// that is stored: an earlier call made it, and its acknowledgement was lost.
+// resolveUncertain finds out whether an outcome that seems lost is stored: an earlier
+// call may have stored it and lost the acknowledgement.
 func (c *completer) resolveUncertain(ctx context.Context, f *inflight) {
 	ds, err := c.store.Deliveries(ctx, DeliveryQuery{Account: f.Account, IDs: []string{f.ID}, Brief: true})
 	switch {
@@ -166,8 +166,8 @@ func (c *completer) resolveUncertain(ctx context.Context, f *inflight) {
 	}
 }
 
-// finish lets go of a delivery whose outcome is stored, after what follows
-// from the outcome.
+// finish releases a delivery whose outcome is stored. First it calls f.after, in a
+// goroutine, since that calls the store.
 func (c *completer) finish(f *inflight) {
 	if f.after == nil {
 		c.tracker.release(f)

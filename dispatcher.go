@@ -16,7 +16,7 @@ import (
 // and on one that was shut down: a process may only emit, and leave the
 // delivering to others.
 type Dispatcher struct {
-	store Store // encrypts what is secret of webhooks, if there are keys
+	store Store // encrypts webhooks, if there are keys
 	plain Store // as New got it
 	opts  *Options
 
@@ -81,7 +81,7 @@ func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {
 	return d, nil
 }
 
-// wire makes the components, each of those that it needs.
+// wire makes the components, and gives each those that it needs.
 func (d *Dispatcher) wire(transport http.RoundTripper) {
 	store, opts := d.store, d.opts
 	requests, abort := context.WithCancelCause(context.Background())
@@ -136,7 +136,8 @@ func (d *Dispatcher) wire(transport http.RoundTripper) {
 	}
 }
 
-// onUpdate is called with each webhook that the cache takes note of.
+// onUpdate is called with each new version of a webhook that the cache learns of. The
+// cache holds its mutex then.
 func (d *Dispatcher) onUpdate(w *Webhook) {
 	if w.Health.failing() && w.Off == "" {
 		d.limiter.Narrow(w.ID)
@@ -156,14 +157,15 @@ func (d *Dispatcher) stopped() bool {
 	}
 }
 
+// running reports whether Start was called, and not Shutdown.
 func (d *Dispatcher) running() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.started && !d.stopped()
 }
 
-// expectBacklog has what became due for a webhook claimed before what is emitted
-// here from now on is attempted.
+// expectBacklog has deliveries of a webhook that became due claimed before newer ones
+// are pre-leased.
 func (d *Dispatcher) expectBacklog(webhook string) {
 	if d.running() {
 		d.limiter.ExpectBacklog(webhook)

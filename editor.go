@@ -20,6 +20,7 @@ type editor struct {
 	ids           ids.Webhooks         // of webhooks that are added
 }
 
+// find reads one webhook of an account. It returns ErrNotFound if there is none.
 func (ed *editor) find(ctx context.Context, account, id string) (Webhook, error) {
 	ws, err := ed.store.Webhooks(ctx, WebhookQuery{Account: account, IDs: []string{id}})
 	if err == nil && len(ws) == 0 {
@@ -35,6 +36,7 @@ func (ed *editor) find(ctx context.Context, account, id string) (Webhook, error)
 // made the same, which takes as many additions in one microsecond.
 const maxAddTries = 1000
 
+// add stores a new webhook, under an ID that it makes unless w has one.
 func (ed *editor) add(ctx context.Context, w Webhook) (Webhook, error) {
 	added := Webhook{Account: w.Account, ID: w.ID, Created: now()}
 	added.edit(w)
@@ -71,8 +73,9 @@ func (ed *editor) amend(what string, w Webhook, change func(*Webhook) bool) (Web
 
 var errUnchanged = errors.New("nothing to change")
 
-// update changes a stored webhook, again if somebody else did meanwhile, and
-// cancels what waits for it if it no longer wants any.
+// update changes a stored webhook, and tries again if somebody else changed it
+// meanwhile. If the webhook wants no deliveries any more, update cancels the pending
+// ones.
 func (ed *editor) update(ctx context.Context, account, id string, change func(*Webhook) error) (Webhook, error) {
 	for tries := 0; ; tries++ {
 		w, err := ed.find(ctx, account, id)
@@ -114,16 +117,16 @@ func (ed *editor) put(ctx context.Context, w *Webhook) (err error) {
 // cancelRows is how many deliveries are canceled in one call of the store.
 const cancelRows = 500
 
-// cancelPending cancels what waits for a webhook that no longer wants any.
-// The webhook is stored as it should be, so an error here is only logged: what
-// is left is canceled when it comes due.
+// cancelPending cancels the pending deliveries of a webhook that wants none any
+// more. It only logs an error: the webhook is stored, and the deliveries that are
+// left are canceled when they come due.
 func (ed *editor) cancelPending(ctx context.Context, w Webhook, reason string) {
 	if _, err := ed.cancelWaiting(ctx, w, reason); err != nil {
 		ed.notify.logError("canceling deliveries", err)
 	}
 }
 
-// cancelWaiting cancels what waits for a webhook and returns how much it was.
+// cancelWaiting cancels the pending deliveries of a webhook and returns how many.
 func (ed *editor) cancelWaiting(ctx context.Context, w Webhook, reason string) (n int, err error) {
 	q := DeliveryQuery{
 		Account: w.Account, Webhook: w.ID, States: []State{StatePending}, Limit: cancelRows, Brief: true,
@@ -143,9 +146,9 @@ func (ed *editor) cancelWaiting(ctx context.Context, w Webhook, reason string) (
 	}
 }
 
-// cancelAll cancels deliveries, and erases them if they are not to be kept in
-// the log. It returns how many: not those that somebody else changed since
-// they were read.
+// cancelAll cancels deliveries, and erases their contents if erase is set. It skips
+// deliveries that somebody else changed since they were read, and returns how many it
+// canceled.
 func (ed *editor) cancelAll(ctx context.Context, ds []Delivery, reason string, erase bool) (int, error) {
 	if len(ds) == 0 {
 		return 0, nil
@@ -172,8 +175,8 @@ func (ed *editor) cancelAll(ctx context.Context, ds []Delivery, reason string, e
 	return len(ds) - len(isLost), nil
 }
 
-// reopen begins deliveries again and returns how many: neither those that were
-// erased nor those that somebody else changed since they were read.
+// reopen makes deliveries pending again and returns how many. It skips deliveries
+// that were erased, or that somebody else changed since they were read.
 func (ed *editor) reopen(ctx context.Context, ds []Delivery, due func(Delivery) time.Time) (int, error) {
 	changes := make([]Change, 0, len(ds))
 	for _, del := range ds {
@@ -191,10 +194,10 @@ func (ed *editor) reopen(ctx context.Context, ds []Delivery, due func(Delivery) 
 	return len(changes) - len(lost), nil
 }
 
-// confirmed returns nil once everything that the store shows is durable. Who
-// finds that there is nothing to do may find what an earlier call did, whose
-// commit was canceled while it waited for a replica. A change that is not made
-// is no sooner reported as such.
+// confirmed returns nil once everything that the store shows is durable. A caller
+// who finds nothing to do may see the changes of an earlier call whose commit was
+// canceled while it waited for a replica. The store reports a change that it cannot
+// make only once what it shows is durable, so confirmed asks for one.
 func (ed *editor) confirmed(ctx context.Context) error {
 	_, err := ed.store.Apply(ctx, []Change{{ID: "none", Lease: -1, State: StateCanceled, Due: now()}})
 	return err

@@ -38,7 +38,7 @@ func firstSealed(ws []Webhook) error {
 	return nil
 }
 
-// secretFields is what is secret of a webhook.
+// secretFields are the fields of a webhook that are encrypted.
 type secretFields struct {
 	URL     string
 	Secrets []Secret
@@ -101,8 +101,9 @@ func (v *encryptedStore) open(w *Webhook) {
 	}
 }
 
-// sealedFor is authenticated with what is sealed: whoever can write to the
-// database cannot make one webhook's secrets another's.
+// sealedFor names the webhook. It is authenticated with the encrypted fields, so
+// that nobody who can write to the database can give one webhook's secrets to
+// another.
 func (w *Webhook) sealedFor() []byte {
 	var data []byte
 	for _, part := range []string{w.Account, w.ID} {

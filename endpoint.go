@@ -38,7 +38,7 @@ type endpoint struct {
 	header http.Header
 	signer *signature.Signer
 	broken error     // why it cannot be attempted; nil: it can
-	gone   time.Time // of a tombstone: when it was taken note of
+	gone   time.Time // when the webhook was found to be deleted; zero: it is not
 }
 
 // newEndpoint makes w ready. w was validated when it was put; should it be
@@ -58,7 +58,7 @@ func newEndpoint(w Webhook) *endpoint {
 	for name, value := range w.Headers {
 		t.header.Set(name, value)
 		if name = http.CanonicalHeaderKey(name); name == "X-Idempotency-Key" {
-			// net/http sends again by itself what has a field of this spelling.
+			// net/http sends a request with a field of this spelling again by itself.
 			t.header["x-idempotency-key"] = t.header[name]
 			delete(t.header, name)
 		}
@@ -72,7 +72,7 @@ func (a *accountWebhooks) usable() bool { return time.Since(a.read) < maxAge }
 // due reports whether the account is to be read again.
 func (a *accountWebhooks) due() bool { return time.Now().After(a.reread) }
 
-// note takes over a webhook, unless what is known of it is as new.
+// note takes over a webhook, unless it has this version or a newer one.
 func (a *accountWebhooks) note(w Webhook) bool {
 	old := a.byID[w.ID]
 	if old != nil && old.Version >= w.Version {
@@ -88,9 +88,9 @@ func (a *accountWebhooks) note(w Webhook) bool {
 	return true
 }
 
-// bury notes as deleted what an older reading of the account had and this one
-// has not. It takes over what was noted so lately, since an answer of the store
-// that is under way may still hold the webhook.
+// bury marks as deleted the webhooks that an older reading of the account had and
+// this one has not. It keeps recent marks, since a call of the store that is under
+// way may still return the webhook.
 func (a *accountWebhooks) bury(old *accountWebhooks) {
 	for id, t := range old.byID {
 		switch {
@@ -121,9 +121,9 @@ func (a *accountWebhooks) add(t *endpoint) {
 	}
 }
 
-// wanting returns the webhooks of the account that get an event, whose lists are
-// distinct, in order of ID, so that what is enqueued together is always enqueued
-// in one order.
+// wanting returns the webhooks of the account that get an event, in order of ID, so
+// that all processes store an event's deliveries in one order. The lists of m must be
+// distinct.
 func (a *accountWebhooks) wanting(t EventType, m *Meta) []*endpoint {
 	found := a.pick(nil, "", t, m)
 	for _, list := range m.Lists {

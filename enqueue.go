@@ -8,8 +8,8 @@ import (
 	"github.com/listhook/webhook/internal/limiter"
 )
 
-// An enqueuer stores deliveries, those of several callers together, and begins
-// with them where the Dispatcher runs.
+// An enqueuer stores deliveries, in groups of several callers, and begins with them
+// if the Dispatcher runs.
 type enqueuer struct {
 	store    Store
 	opts     *Options
@@ -29,7 +29,7 @@ func newEnqueuer(q *enqueuer) *enqueuer {
 	return q
 }
 
-// acknowledge tells whom it concerns what became of an insert.
+// acknowledge tells the caller of Emit, and Hooks.Enqueued, how an insert ended.
 func (q *enqueuer) acknowledge(e *insert, err error) {
 	q.retained.returnQuota(e, err)
 	if hook := q.opts.Hooks.Enqueued; err == nil && hook != nil {
@@ -42,9 +42,9 @@ func (q *enqueuer) acknowledge(e *insert, err error) {
 	}
 }
 
-// reserve makes deliveries pre-leased to this process where it is running, there
-// is room, and nothing older is known to wait for the same webhook. The others
-// are claimed in their turn.
+// reserve makes a delivery pre-leased to this process if it runs, the limiter has
+// room, and no older delivery is known to wait for the same webhook. The others are
+// claimed in their turn.
 func (q *enqueuer) reserve(e *insert) {
 	if !q.running() {
 		return
@@ -62,8 +62,8 @@ func (q *enqueuer) reserve(e *insert) {
 	}
 }
 
-// flush stores a group of inserts, tells their callers, and begins with
-// those that are pre-leased.
+// flush stores a group of inserts, tells their callers, and begins with the
+// pre-leased deliveries.
 func (q *enqueuer) flush(group []*insert) {
 	q.limiter.Throttle(len(group))
 	for _, e := range group {

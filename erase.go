@@ -59,8 +59,8 @@ func (d *Dispatcher) EraseAccount(ctx context.Context, account string) (webhooks
 	return webhooks, deliveries, wrap("EraseAccount", err)
 }
 
-// eraseWebhooks deletes the webhooks of an account and empties them, those
-// deleted before too, of which only the former are counted.
+// eraseWebhooks deletes and empties the webhooks of an account, and returns how many.
+// It empties webhooks that were deleted before too, and does not count these.
 func (d *Dispatcher) eraseWebhooks(ctx context.Context, account string) (n int, err error) {
 	q := WebhookQuery{Account: account, Changed: time.Unix(0, 0).UTC(), Limit: eraseRows}
 	for {
@@ -100,7 +100,7 @@ func (d *Dispatcher) eraseWebhook(ctx context.Context, w Webhook) error {
 	}
 }
 
-// eraseDeliveries erases those that q and which select, oldest first.
+// eraseDeliveries erases the deliveries that q and which select, oldest first.
 func (d *Dispatcher) eraseDeliveries(ctx context.Context, q DeliveryQuery, which func(Delivery) bool, reason string) (n int, err error) {
 	q.Oldest, q.Limit = true, eraseRows
 	defer func() {
@@ -123,8 +123,8 @@ func (d *Dispatcher) eraseDeliveries(ctx context.Context, q DeliveryQuery, which
 	}
 }
 
-// eraseAll erases those of ds that which selects. What somebody else changed
-// since it was read is read again.
+// eraseAll erases the deliveries of ds that which selects. It reads again those that
+// somebody else changed since they were read.
 func (d *Dispatcher) eraseAll(ctx context.Context, ds []Delivery, which func(Delivery) bool, reason string) (n int, err error) {
 	for tries := 0; ; tries++ {
 		found := make(map[string]Delivery, len(ds))
@@ -165,7 +165,7 @@ func (d *Dispatcher) eraseAll(ctx context.Context, ds []Delivery, which func(Del
 	}
 }
 
-// erasure empties a delivery and leaves its end as it was; one that waits ends.
+// erasure empties a delivery. It cancels a pending one, and keeps the state of others.
 func erasure(d Delivery, reason string) Change {
 	c := cancellation(d, reason)
 	c.Erase = true

@@ -38,8 +38,8 @@ const (
 // made.
 func (h *Health) failing() bool { return h.Failures >= holdAfter }
 
-// notifyPending reports whether the Dispatcher switched the webhook off and its owner
-// may not know: the process died in between.
+// notifyPending reports whether a Dispatcher switched the webhook off and may have
+// died before it told the owner.
 func (h *Health) notifyPending() bool { return h.SwitchedOff && h.Warned < 100 }
 
 // probeDelay is how long a webhook is held after so many failed probes.
@@ -53,8 +53,8 @@ func probeDelay(probes int) time.Duration {
 	return delay
 }
 
-// apply changes w by what was seen of its receiver, and reports whether that
-// is anything to store.
+// apply changes w by an observation of its receiver, and reports whether w has
+// changed.
 func (w *Webhook) apply(s observation) (changed bool) {
 	h := &w.Health
 	switch {
@@ -108,8 +108,8 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// disableProgress returns how much of the way to being switched off a webhook has
-// gone, in percent: as much as it has of each of the conditions.
+// disableProgress returns how close a webhook is to being switched off, in percent:
+// the share that it has of each condition, and the least of these.
 func (h *Health) disableProgress(after time.Duration) int {
 	if after < 0 || h.Failures == 0 {
 		return 0
@@ -155,8 +155,8 @@ func shorten(text string, most int) string {
 	return strings.ToValidUTF8(text[:most], "")
 }
 
-// An observation is what attempts have shown of a webhook's receiver: a success,
-// failures in a row, or a success and then failures.
+// An observation sums up attempts at one webhook: a success, failures in a row, or a
+// success and then failures.
 type observation struct {
 	success     time.Time // the last one; zero: none
 	failures    int       // since
@@ -170,7 +170,7 @@ type observation struct {
 
 func (s *observation) empty() bool { return s.success.IsZero() && s.failures == 0 && s.unkept == 0 }
 
-// add takes over what was seen after s.
+// add adds a later observation to s.
 func (s *observation) add(later observation) {
 	if later.empty() {
 		return

@@ -13,8 +13,8 @@ const recordInterval = 10 * time.Second
 
 // A healthRecorder gathers what attempts show of receivers, so that a webhook
 // with thousands of attempts a second is written no more often than one with a
-// few. It stores what is new at once, and what follows after an interval,
-// together. Then it tells the owner what follows from it.
+// few. It stores a first observation at once, and later ones together after an
+// interval. Then it tells the owner of a warning or of the switching off.
 type healthRecorder struct {
 	opts       *Options
 	notify     *notifier
@@ -29,21 +29,21 @@ type healthRecorder struct {
 	writing sync.WaitGroup // goroutines that store; finish waits for them
 }
 
-// A pending is what was seen of one webhook lately. It ends after an interval in
-// which nothing was.
+// A pending holds the observations of one webhook that are not stored yet. It ends
+// after an interval without an observation.
 type pending struct {
-	write sync.Mutex // held while seen is being stored
+	write sync.Mutex // held while an observation is being stored
 	timer *time.Timer
 
-	// Under healthRecorder.mu:
+	// healthRecorder.mu guards these.
 	webhook Webhook
-	seen    observation // what is not stored yet
+	seen    observation // not stored yet
 	run     int         // failures in a row, as far as is known here
 	held    time.Time   // when these last became enough to hold it
 }
 
-// observe notes what an attempt has shown, or that an event was not kept. It
-// returns a function if that is to be stored before the webhook's next attempt.
+// observe adds an observation. If it must be stored before the webhook's next
+// attempt, observe returns the function that stores it, else nil.
 func (r *healthRecorder) observe(t *endpoint, s observation) (store func()) {
 	if current := r.cache.latest(t); current.Revision == t.Revision {
 		t = current
@@ -77,8 +77,7 @@ func (r *healthRecorder) observe(t *endpoint, s observation) (store func()) {
 	return func() { r.store(w) }
 }
 
-// record stores what was seen, now and after each interval in which something
-// was.
+// record stores the observations, now and after each interval that has some.
 func (r *healthRecorder) record(w *pending) {
 	r.store(w)
 	r.mu.Lock()
@@ -99,8 +98,7 @@ func (r *healthRecorder) record(w *pending) {
 	})
 }
 
-// store stores what was seen of a webhook. What could not be stored is
-// kept for the next time.
+// store stores the observations of a webhook. If it fails, the next call stores them.
 func (r *healthRecorder) store(w *pending) {
 	w.write.Lock()
 	defer w.write.Unlock()
@@ -126,7 +124,7 @@ func (r *healthRecorder) store(w *pending) {
 	}
 }
 
-// close ends the noting.
+// close has observe ignore observations, and stops the timers.
 func (r *healthRecorder) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -138,11 +136,11 @@ func (r *healthRecorder) close() {
 	}
 }
 
-// finish stores what was seen of all webhooks, at the end.
+// finish closes the recorder and stores all observations.
 func (r *healthRecorder) finish(ctx context.Context) error {
 	r.close()
 	done := make(chan struct{})
-	go func() {
+	go func() { // it ends once all is stored, or background has ended
 		defer close(done)
 		r.writing.Wait()
 		for _, w := range r.byID {
@@ -159,9 +157,9 @@ func (r *healthRecorder) finish(ctx context.Context) error {
 	}
 }
 
-// storeHealth stores what was seen of a webhook's receiver, and tells its owner
-// what follows. What was seen of it as it was before an edit is left out. It
-// returns the webhook as it is then.
+// storeHealth stores an observation, tells the owner of a warning or the switching
+// off that follows, and returns the webhook as stored. It ignores an observation of
+// the webhook as it was before an edit.
 func (r *healthRecorder) storeHealth(w Webhook, s observation) (Webhook, error) {
 	ctx, cancel := r.opts.withStoreTimeout(r.background)
 	defer cancel()

@@ -15,8 +15,8 @@ type inflight struct {
 	slot       *limiter.Slot[*inflight]
 	probe      bool      // of a webhook that is failing
 	change     Change    // the outcome
-	after      func()    // what follows once it is stored; nil: nothing
-	uncertain  bool      // whether an earlier call stored the outcome
+	after      func()    // called once the outcome is stored, unless nil
+	uncertain  bool      // a call that failed may have stored the outcome
 	superseded int64     // under tracker.mu: the lease of a later inflight of this process; 0: there is none
 	reclaimed  *inflight // under tracker.mu: the same delivery, claimed once more by this process; nil: it was not
 	refusals   int       // of the outcome, while others' were stored
@@ -43,12 +43,11 @@ type tracker struct {
 // inflight's, without this process knowing it yet, or another process's. Then f
 // is the next attempt, and the older inflight has nothing to store any more.
 //
-// f is kept all the same: what was stored before it was claimed, and is only
-// not let go of yet, leaves it to be attempted. See release.
+// The tracker keeps f in both cases: if the older inflight's outcome was stored
+// before f was claimed, f is attempted once the older one is released.
 //
-// A claim that was answered late may bring an older lease than the one that is
-// held. Whoever took the newer one has the delivery, so f is let go of: leases
-// only grow.
+// A claim whose answer is late may bring an older lease than the tracker has. The
+// holder of the newer lease has the delivery, so add releases f's slot.
 func (tr *tracker) add(f *inflight) (added bool) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
@@ -96,8 +95,8 @@ func (tr *tracker) lease(f *inflight) int64 {
 	return f.lease
 }
 
-// hold takes charge of a delivery that was leased for this process: it is
-// attempted as soon as there is room.
+// hold adds a delivery that was leased for this process. The limiter starts it as
+// soon as there is room.
 func (tr *tracker) hold(f *inflight) {
 	if tr.add(f) {
 		f.slot.Enqueue(f, f.urgent())

@@ -20,7 +20,7 @@ type insert struct {
 	oneState [1]rowState
 }
 
-// A rowState is what is known of a row beside what is stored.
+// A rowState holds what an enqueuer has to know of a row beside its columns.
 type rowState struct {
 	held    bool                     // its webhook is on hold
 	failing bool                     // its webhook is: it is for whoever makes the next probe
@@ -107,7 +107,7 @@ func newInsert(e Event, m Meta, customer CustomerAccount, targets []*endpoint) (
 			ID: id, Account: m.Account, WebhookID: t.ID, EventID: m.ID, Type: e.Type(), Body: body,
 			Created: created, State: StatePending, Due: first,
 		}
-		if t.Off != "" { // what is kept goes in the order in which it was created
+		if t.Off != "" { // retained deliveries go in the order of their creation
 			row.Due = created
 		}
 		em.rows = append(em.rows, row)
@@ -129,7 +129,7 @@ func newInsert(e Event, m Meta, customer CustomerAccount, targets []*endpoint) (
 	return em, nil
 }
 
-// countRows returns how many deliveries an event is that is split into lists.
+// countRows returns how many deliveries an event has.
 func countRows(targets []*endpoint, split []string) int {
 	if split == nil {
 		return len(targets)
@@ -145,8 +145,7 @@ func countRows(targets []*endpoint, split []string) int {
 	return n
 }
 
-// bodyCache are the bodies of an event that were made already: one for each
-// format and list.
+// A bodyCache holds the bodies of an event, one for each format and list.
 type bodyCache map[bodyKey][]byte
 
 type bodyKey struct {

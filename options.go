@@ -233,7 +233,7 @@ func (o *Options) withStoreTimeout(ctx context.Context) (context.Context, contex
 // leaseEnd is when a lease taken now ends: twice the timeout, never renewed.
 func (o *Options) leaseEnd() time.Time { return now().Add(2 * o.Timeout) }
 
-// Limits of what is written to the store in one call.
+// Limits of one call that writes to the store.
 const (
 	groupRows  = 500
 	groupBytes = 1 << 20

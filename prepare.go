@@ -16,9 +16,9 @@ type preparer struct {
 	retained *retained
 }
 
-// prepare checks all events, then makes the deliveries of those that somebody
-// wants. In a transaction of the caller's, which may be rolled back, nothing
-// counts against what a webhook may keep; direct says that it is none.
+// prepare checks all events, then makes the deliveries of events that a webhook
+// wants. direct says that tx is no transaction: in one, which may be rolled back,
+// deliveries do not count against the quota of a webhook.
 func (p *preparer) prepare(ctx context.Context, tx Outbox, direct bool, events []Event) (inserts []*insert, refused []refusal, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err

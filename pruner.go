@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A pruner removes what is no longer to be kept.
+// A pruner removes deliveries that are older than Options.Retention.
 type pruner struct {
 	store      Store
 	opts       *Options
@@ -21,7 +21,7 @@ const (
 	pruneRows     = 500
 )
 
-// run removes, until stop is closed, what finished or was kept longer ago than the retention.
+// run prunes at intervals until stop is closed, unless Retention is negative.
 func (p *pruner) run() {
 	if p.opts.Retention < 0 {
 		return
@@ -40,8 +40,8 @@ func (p *pruner) run() {
 	}
 }
 
-// prune removes what finished longer ago than the retention, in batches small
-// enough to hold up nobody.
+// prune removes deliveries that finished longer ago than the retention, in batches
+// small enough to hold up nobody.
 func (p *pruner) prune() {
 	for !p.stopped() {
 		ctx, cancel := p.opts.withStoreTimeout(p.background)

@@ -32,16 +32,16 @@ func newRetained(re *retained) *retained {
 	return re
 }
 
-// A quota is what one webhook holds. The store counts it once in a while; in
-// between what is emitted here is added.
+// A quota knows how many deliveries one webhook holds. The store counts them once in
+// a while. In between, admit adds the deliveries that this process emits.
 type quota struct {
-	offSince time.Time // of the webhook: what was known of the time before is void
+	offSince time.Time // of the webhook: with another one, the quota is void
 	n        int
 	added    int // since the count under way began
 	counted  time.Time
 
-	// What transactions may have added since the last count. Whether they were
-	// committed only the store knows.
+	// offered is how many deliveries transactions may have added since the last
+	// count. Only the store knows whether these were committed.
 	offered int
 	since   time.Time // the first of these
 }
@@ -59,7 +59,7 @@ const (
 	offeredMost = 500
 )
 
-// noteRefused counts what was not kept in Webhook.NotKept.
+// noteRefused counts refused deliveries in Webhook.NotKept.
 func (re *retained) noteRefused(rs []refusal) {
 	for _, r := range rs {
 		re.recorder.observe(r.target, observation{revision: r.target.Revision, unkept: r.n})
@@ -71,12 +71,11 @@ func hasOff(targets []*endpoint) bool {
 	return slices.ContainsFunc(targets, func(t *endpoint) bool { return t.Off != "" })
 }
 
-// admitAll takes the deliveries out of an insert that webhooks which are off
-// have no room for, and adds them to refused. Within a transaction of the
-// caller's, unless direct, all are admitted: if it is rolled back nothing may
-// have been counted, and if it is committed a later count drops what was too
-// much. It waits there for no call of the store, which may have no second
-// connection.
+// admitAll removes from an insert the deliveries that disabled webhooks have no room
+// for, and adds them to refused. In a transaction of the caller's (direct is false)
+// it admits all: nothing may have been counted if that is rolled back, and if it is
+// committed a later count erases the excess. There it waits for no call of the store,
+// which may have no second connection.
 func (re *retained) admitAll(ctx context.Context, e *insert, targets []*endpoint, direct bool, refused []refusal) ([]refusal, error) {
 	rows, states := e.rows, e.states
 	e.rows, e.states = e.rows[:0], e.states[:0]
@@ -108,7 +107,7 @@ func (re *retained) admitAll(ctx context.Context, e *insert, targets []*endpoint
 	return refused, nil
 }
 
-// of returns what is known of a webhook. The caller holds mu.
+// of returns the quota of a webhook. The caller holds mu.
 func (re *retained) of(t *endpoint) *quota {
 	k := re.byID[t.ID]
 	if k == nil || !k.offSince.Equal(t.OffSince) {
@@ -144,8 +143,8 @@ func (re *retained) admit(ctx context.Context, t *endpoint, n int) (int, error) 
 	return room, nil
 }
 
-// offer notes that a transaction may add n deliveries, created then, to what t keeps, and has
-// them counted in the background.
+// offer notes that a transaction may add n deliveries of t, created at a time, and has
+// the store count them in the background.
 func (re *retained) offer(t *endpoint, n int, created time.Time) {
 	re.mu.Lock()
 	defer re.mu.Unlock()
@@ -163,8 +162,8 @@ func (re *retained) offer(t *endpoint, n int, created time.Time) {
 	}
 }
 
-// returnQuota gives back what an insert took of what webhooks may keep: all
-// of it if it was not stored, else that of deliveries which were there already.
+// returnQuota gives back the quota that an insert took: all of it if the insert was
+// not stored, else the part of deliveries that the store had already.
 func (re *retained) returnQuota(e *insert, err error) {
 	for i := range e.states {
 		if n := &e.states[i]; n.quota && (err != nil || n.dup) {
@@ -190,8 +189,8 @@ func (re *retained) forget(webhook string) {
 	delete(re.byID, webhook)
 }
 
-// countKept asks the store how much t keeps, and drops what transactions added
-// beyond the limit.
+// countKept asks the store how many deliveries t holds, and erases those that
+// transactions added beyond the limit.
 func (re *retained) countKept(ctx context.Context, t *endpoint, k *quota) {
 	re.mu.Lock()
 	offered, since := k.offered, k.since
@@ -213,15 +212,14 @@ func (re *retained) countKept(ctx context.Context, t *endpoint, k *quota) {
 	}
 }
 
-// waitingFor selects what waits for t, up to a limit.
+// waitingFor selects the pending deliveries of t, up to a limit.
 func waitingFor(t *endpoint, limit int) DeliveryQuery {
 	return DeliveryQuery{Account: t.Account, Webhook: t.ID, States: []State{StatePending}, Limit: limit}
 }
 
-// trimKept erases what t keeps beyond the limit: the newest of what was created
-// since a time. What several processes trim at once is read before it is
-// counted, so that none of them takes a part for too much that another has
-// trimmed already.
+// trimKept erases deliveries of t beyond the limit: the newest of those created since
+// a time. Several processes may trim at once, so it reads deliveries before it counts:
+// then none of them counts a delivery as excess that another has erased already.
 func (re *retained) trimKept(ctx context.Context, t *endpoint, since time.Time) error {
 	q := waitingFor(t, cancelRows)
 	q.Since, q.Brief = since, true
@@ -257,9 +255,9 @@ func ignoreNotFound(err error) error {
 	return err
 }
 
-// expireKept erases what webhooks that are off have kept for longer than the
-// retention. It is found along the log from its beginning, where little else
-// is left: what finished as long ago was pruned.
+// expireKept erases deliveries that disabled webhooks have kept for longer than the
+// retention. It reads the log from its beginning, where little else is left, since
+// deliveries that finished as long ago were pruned.
 func (re *retained) expireKept() {
 	ctx, cancel := re.opts.withStoreTimeout(re.background)
 	defer cancel()
@@ -282,7 +280,7 @@ func (re *retained) expireKept() {
 	}
 }
 
-// expire erases those of ds that a webhook which is off keeps.
+// expire erases the deliveries of ds whose webhook is disabled and keeps them.
 func (re *retained) expire(ctx context.Context, ds []Delivery) error {
 	targets := map[string]*endpoint{}
 	old := map[string][]Delivery{}
@@ -314,11 +312,11 @@ func (re *retained) expire(ctx context.Context, ds []Delivery) error {
 	return nil
 }
 
-// requeue makes all that waits for a webhook due in the order in which
-// it happened, for when the webhook is switched on: retries would be made after
-// what came later, and urgent deliveries before what came earlier. A delivery
-// that may be under way since before the webhook went off is left alone, so that
-// it is not sent twice; it is due again when its lease ends.
+// requeue makes all pending deliveries of a webhook due in the order of their
+// creation, when the webhook is switched on. Otherwise retries would follow later
+// events, and urgent deliveries would precede earlier ones. requeue skips a delivery
+// that may be under way since before the webhook was switched off, so that it is not
+// sent twice: it is due again when its lease ends.
 func (re *retained) requeue(ctx context.Context, w Webhook) error {
 	leased := w.OffSince.Add(re.opts.PollInterval + 2*re.opts.Timeout)
 	q := DeliveryQuery{

@@ -48,7 +48,7 @@ func (d *Dispatcher) Shutdown(ctx context.Context) error {
 	defer d.abort(diagnose.ErrShutdown)
 
 	loops := make(chan struct{})
-	go func() {
+	go func() { // it ends when the loops have: they end after stop is closed
 		d.loops.Wait()
 		close(loops)
 	}()
@@ -65,7 +65,7 @@ func (d *Dispatcher) Shutdown(ctx context.Context) error {
 	return d.recorder.finish(ctx)
 }
 
-// giveUp waits a little longer for what was cut short to be given back.
+// giveUp waits a little longer until aborted deliveries are given back.
 func (d *Dispatcher) giveUp(waits ...<-chan struct{}) {
 	grace := time.NewTimer(shutdownGrace)
 	defer grace.Stop()
@@ -78,6 +78,6 @@ func (d *Dispatcher) giveUp(waits ...<-chan struct{}) {
 	}
 }
 
-// shutdownGrace is how long giving back may take after Shutdown's context is
-// done. What is not given back by then comes due when its lease ends.
+// shutdownGrace is how long giving back may take after Shutdown's context is done. A
+// delivery that is not given back by then comes due when its lease ends.
 const shutdownGrace = 3 * time.Second

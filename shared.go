@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// A shared group makes one call of the store for all who ask for the same at
-// the same time. The call has a context of its own, so that a caller who gives
-// up neither fails the others nor waits for them.
+// sharedCalls makes one call of the store for all callers who ask for the same at the
+// same time. The call has a context of its own, so that a caller who gives up neither
+// fails the others nor waits for them.
 type sharedCalls[T any] struct {
 	timeout time.Duration // of a call, and of waiting for one, since a driver may ignore its context
 
-	mu    sync.Mutex
+	mu    sync.Mutex // guards calls
 	calls map[string]*sharedCall[T]
 }
 
-// A sharedCall is one that is under way.
+// A sharedCall is a call that is under way.
 type sharedCall[T any] struct {
 	done  chan struct{} // closed when value and err are set
 	value T
@@ -51,7 +51,7 @@ func (s *sharedCalls[T]) start(key string, call func(context.Context) (T, error)
 	}
 	c = &sharedCall[T]{done: make(chan struct{})}
 	s.calls[key] = c
-	go func() {
+	go func() { // it ends when call does, for which it has timeout
 		ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
 		defer cancel()
 		c.value, c.err = call(ctx)

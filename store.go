@@ -246,8 +246,8 @@ func due(t EventType, at time.Time) time.Time {
 	return at
 }
 
-// urgentFor is how long a delivery is urgent. What is older, above all what a
-// webhook kept or is sent again, goes in the order of its creation.
+// urgentFor is how long a delivery is urgent. Older deliveries, above all those that a
+// disabled webhook kept or that are sent again, go in the order of their creation.
 const urgentFor = 10 * time.Second
 
 // urgent reports whether a delivery goes before others of its webhook.

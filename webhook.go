@@ -320,7 +320,7 @@ func (w *Webhook) sentence(why mismatch, t EventType, m *Meta) string {
 	return "The webhook gets the event." + w.listsSentence(t, m)
 }
 
-// edit takes over what the owner of a webhook edits.
+// edit takes over the fields that the owner of a webhook edits.
 func (w *Webhook) edit(from Webhook) {
 	fresh := w.Off != "" && from.Off == "" || w.URL != from.URL || w.Format != from.Format ||
 		!maps.Equal(w.Headers, from.Headers) ||
@@ -332,7 +332,7 @@ func (w *Webhook) edit(from Webhook) {
 	w.NoRetry, w.Keep = from.NoRetry, from.Keep
 	w.Sealed = nil
 	w.Revision++
-	if fresh { // what was learnt of the receiver is of the past
+	if fresh { // the receiver may have changed: forget its health
 		w.Hold = time.Time{}
 		w.Health = Health{Success: w.Health.Success}
 	}

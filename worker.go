@@ -31,10 +31,9 @@ func (ws *workers) giveBack(f *inflight) {
 	ws.completer.add(f)
 }
 
-// run makes attempts, one after the other, until Shutdown. The stack that a
-// goroutine has grown is worth keeping for the next attempt, but no more than
-// Concurrency of them wait for one: after a burst of slow attempts, of which
-// there may be eight times as many, the others end.
+// run makes attempts, one after the other, until close. A goroutine keeps the stack
+// that it has grown for the next attempt. At most Concurrency goroutines wait for
+// one. A burst of slow attempts may leave eight times as many: the others end.
 func (ws *workers) run(f *inflight) {
 	for more := true; more; ws.waiting.Add(-1) {
 		switch ws.attempter.try(f) {
