@@ -36,10 +36,10 @@ type Dispatcher struct {
 	enqueuer  *enqueuer
 	claimer   *claimer
 	pruner    *pruner
+	eraser    *eraser
 	backlog   *backlogCounter
 
-	timers sync.Pool     // of *time.Timer, for Emit
-	woken  chan struct{} // asks for a claim
+	woken chan struct{} // asks for a claim
 
 	abort   context.CancelCauseFunc // ends all requests
 	abandon context.CancelFunc      // ends the store's calls that no caller waits for
@@ -130,6 +130,7 @@ func (d *Dispatcher) wire(transport http.RoundTripper) {
 		store: d.heartbeat, opts: opts, notify: notify, cache: d.cache, limiter: d.limiter, outages: d.outages,
 		tracker: d.tracker, background: background, stop: d.stop, woken: d.woken,
 	}
+	d.eraser = &eraser{store: store, notify: notify, editor: d.editor}
 	d.pruner = &pruner{
 		store: store, opts: opts, notify: notify, retained: d.retained, background: background,
 		stop: d.stop, stopped: d.stopped,

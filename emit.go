@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"fmt"
 	"reflect"
 	"time"
 )
@@ -33,41 +32,8 @@ func (d *Dispatcher) Emit(ctx context.Context, events ...Event) error {
 		d.retained.noteRefused(refused)
 		return nil
 	}
-	r := &ack{inserts: len(inserts), waiting: len(inserts), refused: refused, done: make(chan struct{})}
-	for _, e := range inserts {
-		e.ack = r
-	}
-	patience := d.timer(3*d.opts.StoreTimeout - time.Since(began))
-	defer d.timers.Put(patience)
-	defer patience.Stop()
-	d.enqueuer.inserts.Add(inserts...)
-	select {
-	case <-r.done:
-		return wrap("Emit", r.err)
-	case <-ctx.Done():
-		d.abandonEmit(r)
-		return fmt.Errorf("webhook: Emit: the store has not answered, and may have stored the events: emit again with the same ID: %w", ctx.Err())
-	case <-patience.C:
-		d.abandonEmit(r)
-		return fmt.Errorf("webhook: Emit: the store has not answered for %s, and may have stored the events: emit again with the same ID: %w",
-			3*d.opts.StoreTimeout, context.DeadlineExceeded)
-	}
-}
-
-// abandonEmit notes that the caller no longer waits.
-func (d *Dispatcher) abandonEmit(r *ack) {
-	r.abandoned.Store(true)
-	d.enqueuer.inserts.Abandon(r.inserts)
-}
-
-// timer returns a timer that fires after delay. It is from a pool, since each
-// Emit needs one.
-func (d *Dispatcher) timer(delay time.Duration) *time.Timer {
-	if t, ok := d.timers.Get().(*time.Timer); ok {
-		t.Reset(delay)
-		return t
-	}
-	return time.NewTimer(delay)
+	patience := 3*d.opts.StoreTimeout - time.Since(began)
+	return wrap("Emit", d.enqueuer.add(ctx, inserts, refused, patience))
 }
 
 // EmitTx hands over events within a transaction of the caller's, which the
@@ -84,15 +50,8 @@ func (d *Dispatcher) EmitTx(ctx context.Context, tx Outbox, events ...Event) err
 	if err != nil {
 		return wrap("EmitTx", err)
 	}
-	for rest := inserts; len(rest) > 0; {
-		n := groupOf(rest)
-		if err := d.enqueuer.enqueueTx(ctx, tx, rest[:n]); err != nil {
-			for _, e := range rest {
-				d.retained.returnQuota(e, err)
-			}
-			return wrap("EmitTx", err)
-		}
-		rest = rest[n:]
+	if err := d.enqueuer.addTx(ctx, tx, inserts); err != nil {
+		return wrap("EmitTx", err)
 	}
 	d.retained.noteRefused(refused)
 	return nil

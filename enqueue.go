@@ -2,7 +2,10 @@ package webhook
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/listhook/webhook/internal/groupcommit"
 	"github.com/listhook/webhook/internal/limiter"
@@ -20,6 +23,7 @@ type enqueuer struct {
 	running  func() bool
 	wake     func() // asks for a claim
 	inserts  groupcommit.Group[*insert]
+	timers   sync.Pool // of *time.Timer, for add
 }
 
 func newEnqueuer(q *enqueuer) *enqueuer {
@@ -27,6 +31,61 @@ func newEnqueuer(q *enqueuer) *enqueuer {
 	q.inserts.MaxRows, q.inserts.MaxBytes = groupRows, groupBytes
 	q.inserts.StallAfter, q.inserts.Abandoned = stallAfter, (*insert).abandoned
 	return q
+}
+
+// add stores inserts. It returns once all are durable, or with an error once ctx or
+// patience ends. refused are counted once all are stored.
+func (q *enqueuer) add(ctx context.Context, inserts []*insert, refused []refusal, patience time.Duration) error {
+	r := &ack{inserts: len(inserts), waiting: len(inserts), refused: refused, done: make(chan struct{})}
+	for _, e := range inserts {
+		e.ack = r
+	}
+	timer := q.timer(patience)
+	defer q.timers.Put(timer)
+	defer timer.Stop()
+	q.inserts.Add(inserts...)
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+		q.abandon(r)
+		return fmt.Errorf("the store has not answered, and may have stored the events: emit again with the same ID: %w", ctx.Err())
+	case <-timer.C:
+		q.abandon(r)
+		return fmt.Errorf("the store has not answered for %s, and may have stored the events: emit again with the same ID: %w",
+			3*q.opts.StoreTimeout, context.DeadlineExceeded)
+	}
+}
+
+// abandon notes that the caller no longer waits.
+func (q *enqueuer) abandon(r *ack) {
+	r.abandoned.Store(true)
+	q.inserts.Abandon(r.inserts)
+}
+
+// timer returns a timer that fires after delay. It is from a pool, since each
+// call of add needs one.
+func (q *enqueuer) timer(delay time.Duration) *time.Timer {
+	if t, ok := q.timers.Get().(*time.Timer); ok {
+		t.Reset(delay)
+		return t
+	}
+	return time.NewTimer(delay)
+}
+
+// addTx stores inserts in a transaction of the caller's.
+func (q *enqueuer) addTx(ctx context.Context, tx Outbox, inserts []*insert) error {
+	for rest := inserts; len(rest) > 0; {
+		n := groupOf(rest)
+		if err := q.enqueueTx(ctx, tx, rest[:n]); err != nil {
+			for _, e := range rest {
+				q.retained.returnQuota(e, err)
+			}
+			return err
+		}
+		rest = rest[n:]
+	}
+	return nil
 }
 
 // acknowledge tells the caller of Emit, and Hooks.Enqueued, how an insert ended.

@@ -10,7 +10,7 @@ import (
 )
 
 // Failures of the sender's own, such as a proxy that does not run, say nothing
-// jittered receivers: they use up no attempt and have no effect on a webhook's
+// about receivers: they use up no attempt and have no effect on a webhook's
 // Health.
 const (
 	// ownFailures is for how long after a delivery was emitted. After that they

@@ -1,0 +1,138 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// An eraser empties webhooks and deliveries whose data is to be forgotten.
+type eraser struct {
+	store  Store
+	notify *notifier
+	editor *editor
+}
+
+// eraseRows is how many deliveries are read, with their bodies, and erased in
+// one call of the store.
+const eraseRows = 100
+
+// eraseTries is how often an erasure is begun again because somebody else
+// changed the same at the same time.
+const eraseTries = 10
+
+// webhooks deletes and empties the webhooks of an account, and returns how many.
+// It empties webhooks that were deleted before too, and does not count these.
+func (er *eraser) webhooks(ctx context.Context, account string) (n int, err error) {
+	q := WebhookQuery{Account: account, Changed: time.Unix(0, 0).UTC(), Limit: eraseRows}
+	for {
+		ws, err := er.store.Webhooks(ctx, q)
+		if err != nil {
+			return n, err
+		}
+		for _, w := range ws {
+			if err := er.webhook(ctx, w); err != nil {
+				return n, err
+			}
+			if !w.Deleted {
+				n++
+			}
+			q.After = w.ID
+		}
+		if len(ws) < eraseRows {
+			return n, nil
+		}
+	}
+}
+
+func (er *eraser) webhook(ctx context.Context, w Webhook) error {
+	for tries := 0; ; tries++ {
+		erased := Webhook{
+			ID: w.ID, Account: w.Account, Deleted: true, Version: w.Version, Created: w.Created, Revision: w.Revision,
+		}
+		err := er.editor.put(ctx, &erased)
+		if !errors.Is(err, ErrConflict) || tries == eraseTries {
+			return err
+		}
+		ws, err := er.store.Webhooks(ctx, WebhookQuery{Account: w.Account, IDs: []string{w.ID}, Changed: time.Unix(0, 0).UTC()})
+		if err != nil || len(ws) == 0 {
+			return err
+		}
+		w = ws[0]
+	}
+}
+
+// deliveries erases the deliveries that q and which select, oldest first.
+func (er *eraser) deliveries(ctx context.Context, q DeliveryQuery, which func(Delivery) bool, reason string) (n int, err error) {
+	q.Oldest, q.Limit = true, eraseRows
+	defer func() {
+		if n == 0 && err == nil {
+			err = er.editor.confirmed(ctx)
+		}
+	}()
+	for {
+		ds, err := er.store.Deliveries(ctx, q)
+		if err != nil || len(ds) == 0 {
+			return n, err
+		}
+		done, err := er.eraseAll(ctx, ds, which, reason)
+		n += done
+		if err != nil || len(ds) < eraseRows {
+			return n, err
+		}
+		last := ds[len(ds)-1]
+		q.After = Cursor{Created: last.Created, ID: last.ID}
+	}
+}
+
+// eraseAll erases the deliveries of ds that which selects. It reads again those that
+// somebody else changed since they were read.
+func (er *eraser) eraseAll(ctx context.Context, ds []Delivery, which func(Delivery) bool, reason string) (n int, err error) {
+	for tries := 0; ; tries++ {
+		found := make(map[string]Delivery, len(ds))
+		var changes []Change
+		for _, del := range ds {
+			if which(del) {
+				found[del.ID] = del
+				changes = append(changes, erasure(del, reason))
+			}
+		}
+		if len(changes) == 0 {
+			return n, nil
+		}
+		lost, err := er.store.Apply(ctx, changes)
+		if err != nil {
+			return n, err
+		}
+		for _, id := range lost {
+			delete(found, id)
+		}
+		n += len(found)
+		for _, c := range changes {
+			if del, ok := found[c.ID]; ok && del.State == StatePending {
+				del.State, del.Due, del.Lease = c.State, c.Due, c.Lease+1
+				del.Body, del.Carrier, del.Log = nil, nil, nil
+				er.notify.changed(del)
+			}
+		}
+		if len(lost) == 0 {
+			return n, nil
+		}
+		if tries == eraseTries {
+			return n, ErrConflict
+		}
+		if ds, err = er.store.Deliveries(ctx, DeliveryQuery{Account: ds[0].Account, IDs: lost}); err != nil {
+			return n, err
+		}
+	}
+}
+
+// erasure empties a delivery. It cancels a pending one, and keeps the state of others.
+func erasure(d Delivery, reason string) Change {
+	c := cancellation(d, reason)
+	c.Erase = true
+	if d.State != StatePending {
+		c.State, c.Due = d.State, d.Due
+	}
+	return c
+}
