@@ -36,7 +36,7 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 	} {
 		t.Run(strconv.Itoa(c.status), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, nil).start()
+				r := newHarness(t, nil).start()
 				r.receiver.set(status(c.status))
 				w := r.put(nil)
 				r.emit(open("e1"))
@@ -59,7 +59,7 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 func TestAWebhookThatIsGoneIsSwitchedOff(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var told []webhook.Webhook
-		r := newRig(t, &webhook.Options{Hooks: webhook.Hooks{
+		r := newHarness(t, &webhook.Options{Hooks: webhook.Hooks{
 			SwitchedOff: func(w webhook.Webhook) { told = append(told, w) },
 		}}).start()
 		w := r.put(nil)
@@ -103,7 +103,7 @@ func TestRetryAfterHoldsTheWholeWebhook(t *testing.T) {
 		for _, code := range []int{429, 503} {
 			t.Run(name+" "+strconv.Itoa(code), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
-					r := newRig(t, nil).start()
+					r := newHarness(t, nil).start()
 					r.put(nil)
 					r.receiver.set(func(req *http.Request) (*http.Response, error) {
 						return status(code, "Retry-After", value())(req)
@@ -130,7 +130,7 @@ func TestRetryAfterHoldsTheWholeWebhook(t *testing.T) {
 
 func TestRetryAfterIsBoundedToADay(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil).start()
+		r := newHarness(t, nil).start()
 		w := r.put(nil)
 		r.receiver.set(status(503, "Retry-After", "99999999999"))
 		r.emit(open("e1"))
@@ -143,7 +143,7 @@ func TestRetryAfterIsBoundedToADay(t *testing.T) {
 
 func TestAWebhookMayAskNeverToBeRetried(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil).start()
+		r := newHarness(t, nil).start()
 		r.put(func(w *webhook.Webhook) { w.NoRetry = true })
 		r.receiver.set(status(500))
 		r.emit(open("e1"))
@@ -155,7 +155,7 @@ func TestAWebhookMayAskNeverToBeRetried(t *testing.T) {
 
 func TestAReceiverThatHangsIsGivenUpAfterTheTimeout(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil).start()
+		r := newHarness(t, nil).start()
 		r.put(nil)
 		r.receiver.set(hang)
 		r.emit(open("e1"))
@@ -171,7 +171,7 @@ func TestAReceiverThatHangsIsGivenUpAfterTheTimeout(t *testing.T) {
 
 func TestATransportThatPanicsUsesUpNoAttempt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, &webhook.Options{Hooks: webhook.Hooks{
+		r := newHarness(t, &webhook.Options{Hooks: webhook.Hooks{
 			Changed: func(webhook.Delivery) { panic("a hook of the app's") },
 		}}).start()
 		r.put(nil)
@@ -189,7 +189,7 @@ func TestATransportThatPanicsUsesUpNoAttempt(t *testing.T) {
 
 func TestAPolicyThatPanicsLosesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, &webhook.Options{Backoff: func() policy.BackOff { panic("a policy of the app's") }}).start()
+		r := newHarness(t, &webhook.Options{Backoff: func() policy.BackOff { panic("a policy of the app's") }}).start()
 		r.put(nil)
 		r.receiver.set(status(500))
 		r.emit(open("e1"))
@@ -202,7 +202,7 @@ func TestAPolicyThatPanicsLosesNothing(t *testing.T) {
 
 func TestReasonsAndDetailsHoldNoSecretAndNoURL(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil).start()
+		r := newHarness(t, nil).start()
 		r.put(nil)
 		r.receiver.set(func(*http.Request) (*http.Response, error) { return nil, errors.New("bro\x00ken \xff") })
 		r.emit(open("e1"))

@@ -20,7 +20,7 @@ import (
 
 func TestSwitchingOnInAnotherProcessLosesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil)
+		r := newHarness(t, nil)
 		other := r.another(nil)
 		w := r.put(func(w *webhook.Webhook) { w.Off, w.Keep = "a holiday", true })
 		for _, id := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
@@ -58,7 +58,7 @@ func (s *readFault) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]web
 
 func TestWebhooksThatCannotBeReadForAWhileCostNoDelivery(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil)
+		r := newHarness(t, nil)
 		r.put(nil)
 		for _, id := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
 			r.emit(open(id))
@@ -90,7 +90,7 @@ func (panickingBody) Close() error             { return nil }
 func TestAPanicInTheAnswersBodyUndoesNoSuccess(t *testing.T) {
 	for status, state := range map[int]webhook.State{200: webhook.StateDelivered, 500: webhook.StateFailed} {
 		bubble(t, func(t *testing.T) {
-			r := newRig(t, nil).start()
+			r := newHarness(t, nil).start()
 			r.receiver.set(func(req *http.Request) (*http.Response, error) {
 				return &http.Response{StatusCode: status, Header: http.Header{}, Request: req, Body: panickingBody{}}, nil
 			})
@@ -108,7 +108,7 @@ func TestAPanicInTheAnswersBodyUndoesNoSuccess(t *testing.T) {
 
 func TestAnAttemptThatAHookCancelsSaysSo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, &webhook.Options{Hooks: webhook.Hooks{
+		r := newHarness(t, &webhook.Options{Hooks: webhook.Hooks{
 			Attempt: func(ctx context.Context, _ webhook.Delivery) (context.Context, func(webhook.Attempt)) {
 				ctx, cancel := context.WithCancel(ctx)
 				cancel()
@@ -142,7 +142,7 @@ func TestAStoredWebhookThatCannotBeUsedIsNotAttempted(t *testing.T) {
 		},
 	} {
 		bubble(t, func(t *testing.T) {
-			r := newRig(t, nil)
+			r := newHarness(t, nil)
 			w := everything()
 			w.ID, w.Created, w.Revision = "1", time.Now(), 1
 			c.spoil(&w)
@@ -206,7 +206,7 @@ func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f
 
 func TestAURLsUserAndPasswordAreSentAsHTTPHasThem(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil)
+		r := newHarness(t, nil)
 		r.put(func(w *webhook.Webhook) { w.URL = "https://ann:s3cret%21@receiver.test/hook" })
 		r.put(func(w *webhook.Webhook) {
 			w.URL, w.Headers = "https://ann:s3cret%21@receiver.test/hook", map[string]string{"authorization": "Bearer x"}
@@ -238,7 +238,7 @@ func TestAFailureIsOneWord(t *testing.T) {
 
 func TestWhyNoAttemptWasMadeHasAWordToo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil).start()
+		r := newHarness(t, nil).start()
 		w := r.put(nil)
 		r.receiver.set(status(500))
 		r.emit(open("e1"))

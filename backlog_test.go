@@ -29,7 +29,7 @@ func eventOf(account, id string) webhook.Event {
 	return e
 }
 
-func (r *rig) backlog() webhook.Backlog {
+func (r *harness) backlog() webhook.Backlog {
 	b, err := r.Backlog(r.ctx)
 	require.NoError(r.t, err)
 	return b
@@ -37,7 +37,7 @@ func (r *rig) backlog() webhook.Backlog {
 
 func TestABacklogTellsApartWhatWaitsForItsWebhook(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil) // it delivers nothing
+		r := newHarness(t, nil) // it delivers nothing
 		assert.Zero(t, r.backlog())
 		off := r.put(ofAccount("paused", paused))
 		for i := range 1500 {
@@ -65,7 +65,7 @@ func TestABacklogTellsApartWhatWaitsForItsWebhook(t *testing.T) {
 }
 
 // webhookOf returns a webhook of an account.
-func (r *rig) webhookOf(account, id string) webhook.Webhook {
+func (r *harness) webhookOf(account, id string) webhook.Webhook {
 	w, err := r.Webhook(r.ctx, account, id)
 	require.NoError(r.t, err)
 	return w
@@ -75,7 +75,7 @@ func TestABacklogOfReceiversThatFailOrAskForPatienceIsParked(t *testing.T) {
 	for name, answer := range map[string]int{"fails": 500, "asks for patience": 429} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, nil).start()
+				r := newHarness(t, nil).start()
 				r.put(nil)
 				r.receiver.set(status(answer, "Retry-After", "3600"))
 				for i := range 100 {
@@ -97,7 +97,7 @@ func TestABacklogOfReceiversThatFailOrAskForPatienceIsParked(t *testing.T) {
 
 func TestWhatIsUnderWayIsPendingAndNotDue(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil).start()
+		r := newHarness(t, nil).start()
 		r.put(nil)
 		r.receiver.set(hang)
 		r.emit(open("1"))
@@ -109,7 +109,7 @@ func TestWhatIsUnderWayIsPendingAndNotDue(t *testing.T) {
 // Some hundred webhooks are counted in one call, the others in the next.
 func TestABacklogOfManyHeldWebhooks(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil)
+		r := newHarness(t, nil)
 		for i := range 250 {
 			account := fmt.Sprint("paused ", i)
 			r.put(ofAccount(account, paused))
@@ -128,7 +128,7 @@ func TestABacklogOfManyHeldWebhooks(t *testing.T) {
 
 func TestTheAgeOfABacklogBehindMuchThatIsParked(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, &webhook.Options{KeepLimit: 60_000})
+		r := newHarness(t, &webhook.Options{KeepLimit: 60_000})
 		r.put(ofAccount("paused", paused))
 		for i := range 60 {
 			events := make([]webhook.Event, 1000)
@@ -149,7 +149,7 @@ func TestTheAgeOfABacklogBehindMuchThatIsParked(t *testing.T) {
 
 func TestABacklogFindsWhatASlowClockHeld(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil)
+		r := newHarness(t, nil)
 		w := r.put(nil)
 		r.emit(open("1"))
 		time.Sleep(10 * time.Minute)

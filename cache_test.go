@@ -75,9 +75,9 @@ func (s *gatedStore) counts() (reads, polls int) {
 	return s.reads, s.polls
 }
 
-func newGatedRig(t *testing.T) (*rig, *gatedStore) {
+func newGatedRig(t *testing.T) (*harness, *gatedStore) {
 	store := &gatedStore{Store: &memstore.Store{}}
-	r := &rig{t: t, ctx: t.Context(), store: store, receiver: &receiver{}}
+	r := &harness{t: t, ctx: t.Context(), store: store, receiver: &receiver{}}
 	r.Dispatcher = r.another(nil)
 	return r, store
 }
@@ -147,12 +147,12 @@ func TestAStoreThatHangsFailsItsCallersInTime(t *testing.T) {
 func TestAReadingThatIsOlderThanAPutHidesItNot(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		change func(*rig, webhook.Webhook)
+		change func(*harness, webhook.Webhook)
 		want   []string // the paths that get the event
 	}{
-		{"added", func(r *rig, _ webhook.Webhook) { r.put(tied("12")) }, []string{"https://receiver.test/12", everything().URL}},
-		{"deleted", func(r *rig, w webhook.Webhook) { require.NoError(r.t, r.DeleteWebhook(r.ctx, "", w.ID)) }, nil},
-		{"edited", func(r *rig, w webhook.Webhook) {
+		{"added", func(r *harness, _ webhook.Webhook) { r.put(tied("12")) }, []string{"https://receiver.test/12", everything().URL}},
+		{"deleted", func(r *harness, w webhook.Webhook) { require.NoError(r.t, r.DeleteWebhook(r.ctx, "", w.ID)) }, nil},
+		{"edited", func(r *harness, w webhook.Webhook) {
 			w.URL = "https://new.test/"
 			_, err := r.PutWebhook(r.ctx, w)
 			require.NoError(r.t, err)
@@ -232,12 +232,12 @@ func TestNoClockHidesAChangeForLongerThanFiveMinutes(t *testing.T) {
 		name string
 		run  bool
 		busy bool // it emits all the time
-		emit func(*webhook.Dispatcher, *rig, webhook.Event) error
+		emit func(*webhook.Dispatcher, *harness, webhook.Event) error
 	}{
-		{"a process that delivers", true, true, func(d *webhook.Dispatcher, r *rig, e webhook.Event) error { return d.Emit(r.ctx, e) }},
-		{"a process that only emits", false, true, func(d *webhook.Dispatcher, r *rig, e webhook.Event) error { return d.Emit(r.ctx, e) }},
-		{"one that was idle", true, false, func(d *webhook.Dispatcher, r *rig, e webhook.Event) error { return d.Emit(r.ctx, e) }},
-		{"one that emits in transactions", true, true, func(d *webhook.Dispatcher, r *rig, e webhook.Event) error {
+		{"a process that delivers", true, true, func(d *webhook.Dispatcher, r *harness, e webhook.Event) error { return d.Emit(r.ctx, e) }},
+		{"a process that only emits", false, true, func(d *webhook.Dispatcher, r *harness, e webhook.Event) error { return d.Emit(r.ctx, e) }},
+		{"one that was idle", true, false, func(d *webhook.Dispatcher, r *harness, e webhook.Event) error { return d.Emit(r.ctx, e) }},
+		{"one that emits in transactions", true, true, func(d *webhook.Dispatcher, r *harness, e webhook.Event) error {
 			tx := &transaction{Outbox: r.store}
 			if err := d.EmitTx(r.ctx, tx, e); err != nil {
 				return err
@@ -250,7 +250,7 @@ func TestNoClockHidesAChangeForLongerThanFiveMinutes(t *testing.T) {
 			for _, p := range readers {
 				t.Run(fmt.Sprintf("%s by a clock %s wrong, %s", c.name, skew, p.name), func(t *testing.T) {
 					bubble(t, func(t *testing.T) {
-						r := newRig(t, nil)
+						r := newHarness(t, nil)
 						w := r.put(nil)
 						writer, err := webhook.New(&skewedStore{r.store, skew}, &http.Client{Transport: r.receiver}, nil)
 						require.NoError(t, err)

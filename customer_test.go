@@ -21,7 +21,7 @@ import (
 func bodies(t *testing.T, opts *webhook.Options, subscriber webhook.Subscriber) (current, of2013 string) {
 	t.Helper()
 	opts.Logger = slog.New(slog.DiscardHandler)
-	r := newRig(t, opts)
+	r := newHarness(t, opts)
 	for _, f := range []webhook.Format{webhook.FormatCurrent, webhook.Format2013} {
 		r.put(func(w *webhook.Webhook) { w.Account, w.Format = "7", f })
 	}
@@ -74,7 +74,7 @@ func TestTheCurrentFormatNamesTheCustomersAccount(t *testing.T) {
 
 func TestWithoutAWebhookOfTheCurrentFormatTheAppIsNotAsked(t *testing.T) {
 	asked := 0
-	r := newRig(t, &webhook.Options{CustomerAccount: func(context.Context, string) (webhook.CustomerAccount, error) {
+	r := newHarness(t, &webhook.Options{CustomerAccount: func(context.Context, string) (webhook.CustomerAccount, error) {
 		asked++
 		return webhook.CustomerAccount{}, nil
 	}})
@@ -88,7 +88,7 @@ func TestWithoutAWebhookOfTheCurrentFormatTheAppIsNotAsked(t *testing.T) {
 }
 
 func TestATestNamesTheCustomersAccountToo(t *testing.T) {
-	r := newRig(t, &webhook.Options{CustomerAccount: func(context.Context, string) (webhook.CustomerAccount, error) {
+	r := newHarness(t, &webhook.Options{CustomerAccount: func(context.Context, string) (webhook.CustomerAccount, error) {
 		return webhook.CustomerAccount{Name: "acme"}, nil
 	}})
 	w := r.put(func(w *webhook.Webhook) { w.Format = webhook.FormatCurrent })
@@ -108,7 +108,7 @@ func TestTheBodysLimitHoldsWithACustomersAccount(t *testing.T) {
 	}}
 	longest := 0
 	for n := limit - 4000; ; n += 50 {
-		r := newRig(t, opts)
+		r := newHarness(t, opts)
 		r.put(func(w *webhook.Webhook) { w.Format = webhook.FormatCurrent })
 		e := webhook.Sample(webhook.TypeOpen).(webhook.Open)
 		e.Campaign.Name = strings.Repeat("x", n)
@@ -126,7 +126,7 @@ func TestTheBodysLimitHoldsWithACustomersAccount(t *testing.T) {
 	assert.Greater(t, longest, limit-100, "and the limit is not wasted")
 
 	opts.BodyLimit--
-	_, err := webhook.New(newRig(t, nil).store, nil, opts)
+	_, err := webhook.New(newHarness(t, nil).store, nil, opts)
 	assert.Equal(t, &webhook.InvalidError{
 		Field: "Options.BodyLimit", Reason: "is below 8192, too little with CustomerAccount",
 	}, err)

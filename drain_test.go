@@ -45,7 +45,7 @@ func (s *slowStore) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]web
 
 func TestShutdownGivesBackWhatWasJustClaimed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil)
+		r := newHarness(t, nil)
 		r.put(nil)
 		r.emit(open("e1"))
 		r.store = &slowStore{Store: r.store, claim: time.Second, apply: time.Second}
@@ -62,7 +62,7 @@ func TestShutdownGivesBackWhatWasJustClaimed(t *testing.T) {
 
 func TestShutdownGivesBackWhatWasJustEmitted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil)
+		r := newHarness(t, nil)
 		r.put(nil)
 		r.store = &slowStore{Store: r.store, enqueue: time.Second, apply: time.Second}
 		r.Dispatcher = r.another(nil)
@@ -82,7 +82,7 @@ func TestShutdownGivesBackWhatWasJustEmitted(t *testing.T) {
 
 func TestADeliveryClaimedAgainWhileItsWebhookIsReadIsSentOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil)
+		r := newHarness(t, nil)
 		r.put(nil)
 		r.emit(open("e1"))
 		slow := &slowStore{Store: r.store}

@@ -27,7 +27,7 @@ func keys(ns ...byte) *webhook.Options {
 }
 
 // stored returns the documents that the store has of all webhooks.
-func (r *rig) stored() ([]webhook.Webhook, string) {
+func (r *harness) stored() ([]webhook.Webhook, string) {
 	ws, err := r.store.Webhooks(r.ctx, webhook.WebhookQuery{All: true, Changed: time.Unix(0, 0)})
 	require.NoError(r.t, err)
 	doc, err := json.Marshal(ws)
@@ -45,7 +45,7 @@ var confidentialTexts = []string{"receiver.test", "s3cret", "MfKQ9r8", "Authoriz
 
 func TestAStoreNeverHasWhatIsSecretInPlainText(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, keys(1)).start()
+		r := newHarness(t, keys(1)).start()
 		put := r.put(confidential)
 		again := put
 		again.Name = "renamed"
@@ -81,7 +81,7 @@ func TestAStoreNeverHasWhatIsSecretInPlainText(t *testing.T) {
 }
 
 func TestKeysAreChangedWithoutAStop(t *testing.T) {
-	r := newRig(t, nil)
+	r := newHarness(t, nil)
 	var ids []string
 	for range 120 {
 		ids = append(ids, r.put(confidential).ID)
@@ -120,7 +120,7 @@ func TestWithoutItsKeyAWebhookIsAnErrorThatNamesIt(t *testing.T) {
 	for name, opts := range map[string]*webhook.Options{"no key": nil, "another key": keys(2)} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, keys(1))
+				r := newHarness(t, keys(1))
 				id := r.put(confidential).ID
 				before, _ := r.stored()
 				right := r.Dispatcher
@@ -162,7 +162,7 @@ func TestWithoutItsKeyAWebhookIsAnErrorThatNamesIt(t *testing.T) {
 }
 
 func TestAnUnreadableWebhookCanBeDeleted(t *testing.T) {
-	r := newRig(t, keys(1))
+	r := newHarness(t, keys(1))
 	id := r.put(confidential).ID
 	require.NoError(t, r.another(nil).DeleteWebhook(r.ctx, "", id))
 	ws, _ := r.stored()
@@ -170,7 +170,7 @@ func TestAnUnreadableWebhookCanBeDeleted(t *testing.T) {
 }
 
 func TestWhatIsSealedForOneWebhookOpensForNoOther(t *testing.T) {
-	r := newRig(t, keys(1))
+	r := newHarness(t, keys(1))
 	mine, theirs := r.put(confidential), r.put(func(w *webhook.Webhook) { w.Account = "theirs" })
 	ws, _ := r.stored()
 	sealed := map[string][]byte{ws[0].ID: ws[0].Sealed, ws[1].ID: ws[1].Sealed}
@@ -194,7 +194,7 @@ func TestWhatIsSealedForOneWebhookOpensForNoOther(t *testing.T) {
 }
 
 func TestKeysAreOfTheRightLengthAndNeverPrinted(t *testing.T) {
-	r := newRig(t, nil)
+	r := newHarness(t, nil)
 	for _, bad := range []webhook.EncryptionKey{nil, make([]byte, 16), make([]byte, 33)} {
 		_, err := webhook.New(r.store, nil, &webhook.Options{EncryptionKeys: []webhook.EncryptionKey{key(1), bad}})
 		var invalid *webhook.InvalidError

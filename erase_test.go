@@ -32,7 +32,7 @@ func TestAPersonIsErasedFromTheQueueTheLogAndWhatIsKept(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, &webhook.Options{PollInterval: 30 * time.Second, Hooks: webhook.Hooks{
+				r := newHarness(t, &webhook.Options{PollInterval: 30 * time.Second, Hooks: webhook.Hooks{
 					Carrier: func(context.Context) map[string]string { return map[string]string{"trace": "1"} },
 				}}).start()
 				r.receiver.set(status(500)) // of which the log holds the answer
@@ -88,7 +88,7 @@ func TestAPersonIsErasedFromTheQueueTheLogAndWhatIsKept(t *testing.T) {
 }
 
 func TestErasingNobodyIsRefused(t *testing.T) {
-	r := newRig(t, nil)
+	r := newHarness(t, nil)
 	_, err := r.EraseSubscriber(r.ctx, "", "", "")
 	require.ErrorAs(t, err, new(*webhook.InvalidError))
 }
@@ -121,7 +121,7 @@ func (s *busyStore) Apply(ctx context.Context, cs []webhook.Change) ([]string, e
 func TestNobodyIsLeftOverBecauseOthersAreBusy(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		store := &busyStore{Store: &memstore.Store{}}
-		r := &rig{t: t, ctx: t.Context(), store: store, receiver: &receiver{}}
+		r := &harness{t: t, ctx: t.Context(), store: store, receiver: &receiver{}}
 		r.Dispatcher = r.another(nil)
 		r.put(nil)
 		for i := range 450 {
@@ -140,7 +140,7 @@ func TestNobodyIsLeftOverBecauseOthersAreBusy(t *testing.T) {
 
 func TestWhatIsUnderWayWhenItIsErasedIsNotNoted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil).start()
+		r := newHarness(t, nil).start()
 		r.put(nil)
 		r.receiver.set(slowly(5 * time.Second))
 		r.emit(about("12", ""))
@@ -158,7 +158,7 @@ func TestWhatIsUnderWayWhenItIsErasedIsNotNoted(t *testing.T) {
 
 func TestAnAccountIsErasedWithAllThatItsOwnerEntered(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil).start()
+		r := newHarness(t, nil).start()
 		for range 120 {
 			r.put(func(w *webhook.Webhook) {
 				w.Account, w.Events = "gone", []webhook.EventType{webhook.TypeClick}

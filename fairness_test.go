@@ -30,7 +30,7 @@ func at(host string) func(*webhook.Webhook) {
 
 func TestAReceiverThatHangsSlowsNobodyElse(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil).start()
+		r := newHarness(t, nil).start()
 		r.put(at("dead.test"))
 		r.put(at("alive.test"))
 		r.receiver.set(hangAt("dead.test"))
@@ -51,7 +51,7 @@ func TestAReceiverThatHangsSlowsNobodyElse(t *testing.T) {
 // In the first moments nothing is known of any of them.
 func TestAThousandReceiversThatHangSlowNobodyElse(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil).start()
+		r := newHarness(t, nil).start()
 		for i := range 1000 {
 			r.put(func(w *webhook.Webhook) {
 				w.Account, w.URL = fmt.Sprint(i), fmt.Sprintf("https://%d.test/", i)
@@ -89,7 +89,7 @@ func TestAThousandReceiversThatHangSlowNobodyElse(t *testing.T) {
 
 func TestABacklogOfOneDoesNotDelayAnother(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, &webhook.Options{Concurrency: 16})
+		r := newHarness(t, &webhook.Options{Concurrency: 16})
 		r.put(at("busy.test"))
 		r.put(func(w *webhook.Webhook) { w.Account = "other"; w.URL = "https://quick.test/" })
 		for i := range 5000 {
@@ -120,7 +120,7 @@ func TestABacklogOfOneDoesNotDelayAnother(t *testing.T) {
 
 func TestWhatMustNotWaitGoesFirstWithinItsLane(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, &webhook.Options{Concurrency: 1})
+		r := newHarness(t, &webhook.Options{Concurrency: 1})
 		r.put(nil)
 		for i := range 20 {
 			r.emit(open(fmt.Sprint(i)))
@@ -140,7 +140,7 @@ func TestWhatMustNotWaitGoesFirstWithinItsLane(t *testing.T) {
 
 func TestRetriesDoNotStarveBehindNewEvents(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, &webhook.Options{Concurrency: 4, PerHost: 4, Backoff: webhook.Schedule(5 * time.Second)}).start()
+		r := newHarness(t, &webhook.Options{Concurrency: 4, PerHost: 4, Backoff: webhook.Schedule(5 * time.Second)}).start()
 		r.put(nil)
 		r.receiver.set(func(req *http.Request) (*http.Response, error) {
 			if time.Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)) < 100*time.Millisecond {
@@ -163,7 +163,7 @@ func TestRetriesDoNotStarveBehindNewEvents(t *testing.T) {
 
 func TestTwoDispatchersShareTheWork(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil)
+		r := newHarness(t, nil)
 		r.put(nil)
 		for i := range 500 {
 			r.emit(open(fmt.Sprint(i)))
@@ -185,7 +185,7 @@ func TestTwoDispatchersShareTheWork(t *testing.T) {
 
 func TestWebhooksBehindOneHostShareItsLimit(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, &webhook.Options{PerHost: 3}).start()
+		r := newHarness(t, &webhook.Options{PerHost: 3}).start()
 		for i := range 10 {
 			r.put(func(w *webhook.Webhook) { w.URL = fmt.Sprintf("https://Shared.test/%d", i) })
 		}

@@ -100,9 +100,9 @@ func (s *faultyStore) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Del
 
 var errDown = errors.New("the database is down")
 
-func newFaultyRig(t *testing.T, opts *webhook.Options) (*rig, *faultyStore) {
+func newFaultyRig(t *testing.T, opts *webhook.Options) (*harness, *faultyStore) {
 	store := &faultyStore{Store: &memstore.Store{}}
-	r := &rig{t: t, ctx: t.Context(), store: store, receiver: &receiver{}}
+	r := &harness{t: t, ctx: t.Context(), store: store, receiver: &receiver{}}
 	r.Dispatcher = r.another(opts)
 	return r, store
 }
@@ -196,7 +196,7 @@ func TestACallerWhoGivesUpIsToldThatTheResultIsNotKnown(t *testing.T) {
 	})
 }
 
-func (r *rig) emitGoesOn(slow chan struct{}) {
+func (r *harness) emitGoesOn(slow chan struct{}) {
 	ctx, cancel := context.WithCancel(r.ctx)
 	gaveUp, stayed := make(chan error, 1), make(chan error, 1)
 	go func() { gaveUp <- r.Emit(ctx, open("gives up")) }()
@@ -355,7 +355,7 @@ func TestAnOutcomeThatTheStoreRefusesDoesNotHoldUpOthers(t *testing.T) {
 
 func TestADeliveryThatKillsItsProcessesIsGivenUp(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil)
+		r := newHarness(t, nil)
 		r.put(nil)
 		r.emit(open("e1"))
 		for range 60 { // a process claims it and dies
@@ -373,7 +373,7 @@ func TestADeliveryThatKillsItsProcessesIsGivenUp(t *testing.T) {
 
 func TestADeadProcessIsTakenOverWhenItsLeaseEnds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil)
+		r := newHarness(t, nil)
 		r.put(nil)
 		r.emit(open("e1"))
 		_, err := r.store.Claim(r.ctx, webhook.Claim{
@@ -391,7 +391,7 @@ func TestADeadProcessIsTakenOverWhenItsLeaseEnds(t *testing.T) {
 func TestAnOutcomeThatCameTooLateIsLostAndTold(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var lost []webhook.Delivery
-		r := newRig(t, &webhook.Options{Hooks: webhook.Hooks{
+		r := newHarness(t, &webhook.Options{Hooks: webhook.Hooks{
 			Lost: func(d webhook.Delivery) { lost = append(lost, d) },
 		}})
 		r.start()

@@ -37,28 +37,28 @@ func (s *putCounter) count() int {
 	return s.puts
 }
 
-func newCountingRig(t *testing.T, opts *webhook.Options) (*rig, *putCounter) {
+func newCountingRig(t *testing.T, opts *webhook.Options) (*harness, *putCounter) {
 	store := &putCounter{Store: &memstore.Store{}}
-	r := &rig{t: t, ctx: t.Context(), store: store, receiver: &receiver{}}
+	r := &harness{t: t, ctx: t.Context(), store: store, receiver: &receiver{}}
 	r.Dispatcher = r.another(opts)
 	return r, store
 }
 
 // steadily emits an event at each interval, for a time.
-func (r *rig) steadily(interval, total time.Duration) {
+func (r *harness) steadily(interval, total time.Duration) {
 	for range total / interval {
 		r.emit(open(""))
 		time.Sleep(interval)
 	}
 }
 
-func (r *rig) webhook(id string) webhook.Webhook {
+func (r *harness) webhook(id string) webhook.Webhook {
 	w, err := r.Webhook(r.ctx, "", id)
 	require.NoError(r.t, err)
 	return w
 }
 
-func (r *rig) states() map[webhook.State]int {
+func (r *harness) states() map[webhook.State]int {
 	states := map[webhook.State]int{}
 	for _, d := range r.log() {
 		states[d.State]++
@@ -68,7 +68,7 @@ func (r *rig) states() map[webhook.State]int {
 
 func TestTheHealthOfAWebhookIsInItsDocument(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil).start()
+		r := newHarness(t, nil).start()
 		id := r.put(nil).ID
 		r.emit(open("e1"))
 		synctest.Wait()
@@ -165,7 +165,7 @@ func TestManyFailuresAtOnceAreWrittenTogether(t *testing.T) {
 }
 
 // gaps returns the times between requests, from the nth to the next on.
-func (r *rig) gaps(n int) []time.Duration {
+func (r *harness) gaps(n int) []time.Duration {
 	var gaps []time.Duration
 	got := r.receiver.requests()
 	for i := n; i < len(got); i++ {
@@ -187,7 +187,7 @@ func TestTenFailuresInARowHoldAWebhookButForProbes(t *testing.T) {
 		t.Run(fmt.Sprintf("%d dispatchers", dispatchers), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				opts := &webhook.Options{PollInterval: 5 * time.Second}
-				r := newRig(t, opts).start()
+				r := newHarness(t, opts).start()
 				for range dispatchers - 1 {
 					d := r.another(opts)
 					require.NoError(t, d.Start())
@@ -234,7 +234,7 @@ func TestTenFailuresInARowHoldAWebhookButForProbes(t *testing.T) {
 
 func TestTheProbeOfAProcessThatDiesIsAnothers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil)
+		r := newHarness(t, nil)
 		require.NoError(t, r.Start())
 		r.put(nil)
 		r.receiver.set(status(500))
@@ -302,7 +302,7 @@ func TestFiveDaysOfFailuresSwitchAWebhookOffAfterWarnings(t *testing.T) {
 		t.Run(fmt.Sprintf("keep %t", keep), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				owner := newOwner()
-				r := newRig(t, owner.options()).start()
+				r := newHarness(t, owner.options()).start()
 				other := r.another(owner.options())
 				require.NoError(t, other.Start())
 				defer other.Shutdown(r.ctx)
@@ -355,12 +355,12 @@ func TestWhatDoesNotSwitchAWebhookOff(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		opts webhook.Options
-		run  func(*rig, string)
+		run  func(*harness, string)
 	}{
-		{"too few failures", webhook.Options{Backoff: webhook.Schedule()}, func(r *rig, _ string) {
+		{"too few failures", webhook.Options{Backoff: webhook.Schedule()}, func(r *harness, _ string) {
 			r.steadily(day, 18*day)
 		}},
-		{"a success once in a while", webhook.Options{}, func(r *rig, _ string) {
+		{"a success once in a while", webhook.Options{}, func(r *harness, _ string) {
 			for range 4 {
 				r.steadily(time.Hour, 4*day)
 				r.receiver.set(nil)
@@ -368,7 +368,7 @@ func TestWhatDoesNotSwitchAWebhookOff(t *testing.T) {
 				r.receiver.set(status(500))
 			}
 		}},
-		{"its owner's editing how requests are sent", webhook.Options{}, func(r *rig, id string) {
+		{"its owner's editing how requests are sent", webhook.Options{}, func(r *harness, id string) {
 			for i := range 4 {
 				r.steadily(time.Hour, 4*day)
 				w := r.webhook(id)
@@ -380,14 +380,14 @@ func TestWhatDoesNotSwitchAWebhookOff(t *testing.T) {
 				require.Zero(r.t, w.Hold)
 			}
 		}},
-		{"the app's choice", webhook.Options{SwitchOffAfter: -1}, func(r *rig, _ string) {
+		{"the app's choice", webhook.Options{SwitchOffAfter: -1}, func(r *harness, _ string) {
 			r.steadily(time.Hour, 10*day)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				c.opts.PollInterval = time.Minute
-				r := newRig(t, &c.opts).start()
+				r := newHarness(t, &c.opts).start()
 				id := r.put(nil).ID
 				r.receiver.set(status(500))
 				c.run(r, id)
@@ -402,7 +402,7 @@ func TestWhatDoesNotSwitchAWebhookOff(t *testing.T) {
 
 func TestARenamedWebhookIsAsIllAsBefore(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, &webhook.Options{PollInterval: time.Minute}).start()
+		r := newHarness(t, &webhook.Options{PollInterval: time.Minute}).start()
 		id := r.put(nil).ID
 		r.receiver.set(status(500))
 		r.steadily(time.Hour, 3*day)
@@ -421,7 +421,7 @@ func TestOwnersAreWarnedInTimeHoweverSparseTheFailures(t *testing.T) {
 		owner := newOwner()
 		opts := owner.options()
 		opts.Backoff = webhook.Schedule()
-		r := newRig(t, opts).start()
+		r := newHarness(t, opts).start()
 		id := r.put(nil).ID
 		r.receiver.set(status(500))
 		r.steadily(time.Hour, 40*time.Hour) // enough failures, but not for five days
@@ -443,13 +443,13 @@ func TestOwnersAreWarnedInTimeHoweverSparseTheFailures(t *testing.T) {
 func TestAnOwnerIsToldThoughTheProcessThatSwitchedOffDied(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		owner := newOwner()
-		r := newRig(t, owner.options())
+		r := newHarness(t, owner.options())
 		w := r.put(func(w *webhook.Webhook) { w.Off = "The receiver answered 410 Gone." })
 		w.Health.SwitchedOff = true
 		_, err := r.store.PutWebhook(r.ctx, w) // as the process that died left it
 		require.NoError(t, err)
 
-		r = &rig{t: t, ctx: r.ctx, store: r.store, receiver: r.receiver}
+		r = &harness{t: t, ctx: r.ctx, store: r.store, receiver: r.receiver}
 		r.Dispatcher = r.another(owner.options())
 		r.start()
 		r.emit(open("e1"))
@@ -471,7 +471,7 @@ func TestWhatTheOldReceiverAnsweredIsNotTheNewOnesFault(t *testing.T) {
 	for _, code := range []int{500, 410} {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, nil).start()
+				r := newHarness(t, nil).start()
 				w := r.put(nil)
 				r.receiver.set(func(req *http.Request) (*http.Response, error) {
 					time.Sleep(5 * time.Second)
@@ -493,7 +493,7 @@ func TestWhatTheOldReceiverAnsweredIsNotTheNewOnesFault(t *testing.T) {
 
 func TestWhatIsSeenLastIsStoredByShutdown(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil)
+		r := newHarness(t, nil)
 		require.NoError(t, r.Start())
 		id := r.put(nil).ID
 		r.receiver.set(status(500))
@@ -523,7 +523,7 @@ func (s *stuckStore) PutWebhook(ctx context.Context, w webhook.Webhook) (int64, 
 func TestHealthThatCannotBeStoredHoldsUpNothingElse(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		store := &stuckStore{Store: &memstore.Store{}}
-		r := &rig{t: t, ctx: t.Context(), store: store, receiver: &receiver{}}
+		r := &harness{t: t, ctx: t.Context(), store: store, receiver: &receiver{}}
 		r.Dispatcher = r.another(nil)
 		require.NoError(t, r.Start())
 		id := r.put(nil).ID

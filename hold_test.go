@@ -14,7 +14,7 @@ import (
 
 func TestEndHoldMakesOneProbeAndTheOthersFollow(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil).start()
+		r := newHarness(t, nil).start()
 		id := r.put(nil).ID
 		r.receiver.set(status(503))
 		for i := range 50 {
@@ -43,7 +43,7 @@ func TestEndHoldMakesOneProbeAndTheOthersFollow(t *testing.T) {
 
 func TestEndHoldEndsAWaitThatTheReceiverAskedFor(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil).start()
+		r := newHarness(t, nil).start()
 		id := r.put(nil).ID
 		r.receiver.set(status(429, "Retry-After", "3600"))
 		r.emit(open("1"))
@@ -61,7 +61,7 @@ func TestEndHoldEndsAWaitThatTheReceiverAskedFor(t *testing.T) {
 
 func TestEndHoldLeavesOthersAlone(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil).start()
+		r := newHarness(t, nil).start()
 		off, on := r.put(paused), r.put(nil)
 		r.emit(open("1"))
 		synctest.Wait()

@@ -56,7 +56,7 @@ func tied(list string) func(*webhook.Webhook) {
 }
 
 // listsSent returns the lists that requests named, by the request's path.
-func (r *rig) listsSent() map[string][]string {
+func (r *harness) listsSent() map[string][]string {
 	lists := map[string][]string{}
 	for _, got := range r.receiver.requests() {
 		lists[got.URL] = append(lists[got.URL], got.Form.Get("list"))
@@ -87,7 +87,7 @@ func TestAnEventOfSeveralLists(t *testing.T) {
 			t.Run(string(typ)+" of "+c.name, func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					var enqueued int
-					r := newRig(t, &webhook.Options{Hooks: webhook.Hooks{
+					r := newHarness(t, &webhook.Options{Hooks: webhook.Hooks{
 						Enqueued: func(ds []webhook.Delivery) { enqueued += len(ds) },
 					}}).start()
 					every := r.put(nil)
@@ -129,7 +129,7 @@ func TestAnEventOfSeveralLists(t *testing.T) {
 }
 
 func TestExplainSaysWhichListsAreNamed(t *testing.T) {
-	r := newRig(t, nil)
+	r := newHarness(t, nil)
 	r.put(nil)
 	r.put(tied("13"))
 	var many []string
@@ -189,7 +189,7 @@ func TestEmittingSeveralListsAgain(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, nil).start()
+				r := newHarness(t, nil).start()
 				every := r.put(nil)
 				own := r.put(tied("12"))
 				r.emit(of(webhook.TypeUnsubscribe, "same", c.first...))
@@ -223,7 +223,7 @@ func TestADeliverysIDStaysAsItWasForOneList(t *testing.T) {
 		{"an ID with a time", webhook.TypeSubscribe, id, "", []string{"12"}, "msg_0193595f7a4c915ceb4bf6d06796d4db05d3"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := newRig(t, nil)
+			r := newHarness(t, nil)
 			r.put(func(w *webhook.Webhook) { w.ID, w.List = "w1", c.own })
 			r.emit(of(c.typ, c.event, c.lists...))
 			log := r.log()
@@ -238,9 +238,9 @@ func TestAnEventOf600Lists(t *testing.T) {
 	for i := range 600 {
 		lists = append(lists, fmt.Sprint("list ", i))
 	}
-	for name, emit := range map[string]func(*rig, ...webhook.Event) error{
-		"Emit":   func(r *rig, es ...webhook.Event) error { return r.Emit(r.ctx, es...) },
-		"EmitTx": func(r *rig, es ...webhook.Event) error { return r.EmitTx(r.ctx, r.store, es...) },
+	for name, emit := range map[string]func(*harness, ...webhook.Event) error{
+		"Emit":   func(r *harness, es ...webhook.Event) error { return r.Emit(r.ctx, es...) },
+		"EmitTx": func(r *harness, es ...webhook.Event) error { return r.EmitTx(r.ctx, r.store, es...) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -284,7 +284,7 @@ func TestAnEventOf600Lists(t *testing.T) {
 
 func TestEachListCountsAgainstWhatIsKept(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, &webhook.Options{KeepLimit: 7}).start()
+		r := newHarness(t, &webhook.Options{KeepLimit: 7}).start()
 		id := r.put(paused).ID
 		r.emit(of(webhook.TypeUnsubscribe, "1", "12", "13", "14"))
 		r.emit(of(webhook.TypeUnsubscribe, "1", "14", "13", "12")) // takes no room

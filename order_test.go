@@ -25,15 +25,15 @@ func (s *shufflingStore) Claim(ctx context.Context, c webhook.Claim) ([]webhook.
 }
 
 // newOrderRig makes one attempt at a time, and claims several deliveries.
-func newOrderRig(t *testing.T) *rig {
-	r := &rig{t: t, ctx: t.Context(), store: &shufflingStore{&memstore.Store{}}, receiver: &receiver{}}
+func newOrderRig(t *testing.T) *harness {
+	r := &harness{t: t, ctx: t.Context(), store: &shufflingStore{&memstore.Store{}}, receiver: &receiver{}}
 	r.Dispatcher = r.another(&webhook.Options{Concurrency: 1, PerHost: 1})
 	return r
 }
 
 // mixed emits events of all types, a millisecond apart, and returns their
 // subjects.
-func (r *rig) mixed(n int) (want []string) {
+func (r *harness) mixed(n int) (want []string) {
 	types := webhook.EventTypes()
 	for i := range n {
 		r.emit(of(types[i*5%9], fmt.Sprint("e", i), fmt.Sprint(i+1)))
@@ -44,7 +44,7 @@ func (r *rig) mixed(n int) (want []string) {
 }
 
 // lists returns the list that each request names, from the nth on.
-func (r *rig) lists(from int) (lists []string) {
+func (r *harness) lists(from int) (lists []string) {
 	for _, got := range r.receiver.requests()[from:] {
 		lists = append(lists, got.Form.Get("list"))
 	}
@@ -82,13 +82,13 @@ func TestWhatIsReplayedIsBegunByItsCreation(t *testing.T) {
 // What is given back, at a shutdown or because the webhook is off again, keeps
 // its place.
 func TestWhatIsGivenBackKeepsItsPlace(t *testing.T) {
-	for name, interrupt := range map[string]func(*rig, string){
-		"a shutdown": func(r *rig, _ string) {
+	for name, interrupt := range map[string]func(*harness, string){
+		"a shutdown": func(r *harness, _ string) {
 			require.NoError(r.t, r.Shutdown(r.ctx))
 			r.Dispatcher = r.another(&webhook.Options{Concurrency: 1, PerHost: 1})
 			r.start()
 		},
-		"off and on": func(r *rig, id string) {
+		"off and on": func(r *harness, id string) {
 			w := r.webhook(id)
 			w.Off = "Once more."
 			_, err := r.PutWebhook(r.ctx, w)

@@ -50,7 +50,7 @@ func TestWhileTheSenderFailsNothingIsUsedUpAndNothingIsHammered(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				var logged bytes.Buffer
-				r := newRig(t, &webhook.Options{Logger: slog.New(slog.NewTextHandler(&logged, nil))}).start()
+				r := newHarness(t, &webhook.Options{Logger: slog.New(slog.NewTextHandler(&logged, nil))}).start()
 				r.receiver.set(answer)
 				w := r.put(nil)
 				once := r.put(noRetry)
@@ -92,7 +92,7 @@ func TestWhileTheSenderFailsNothingIsUsedUpAndNothingIsHammered(t *testing.T) {
 
 func TestAnOutageIsSeenAndEndsByItself(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil).start()
+		r := newHarness(t, nil).start()
 		r.put(nil)
 		r.receiver.set(failing(syscall.EMFILE))
 		r.emit(open("e1"))
@@ -110,7 +110,7 @@ func TestAnOutageIsSeenAndEndsByItself(t *testing.T) {
 
 func TestAFailureThatMayConcernOneWebhookHoldsBackNoOther(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil).start()
+		r := newHarness(t, nil).start()
 		r.put(func(w *webhook.Webhook) { w.URL = "https://denied.test/" })
 		r.put(nil)
 		r.receiver.set(func(req *http.Request) (*http.Response, error) {
@@ -135,7 +135,7 @@ func TestAFailureThatMayConcernOneWebhookHoldsBackNoOther(t *testing.T) {
 
 func TestNoDeliveryIsAttemptedForEver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil).start()
+		r := newHarness(t, nil).start()
 		r.put(nil)
 		r.receiver.set(failing(syscall.EPERM))
 		r.emit(open("e1"))

@@ -12,9 +12,9 @@ import (
 
 func TestRedeliverRightAfterAnOutcomeIsAttemptedAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		var r *rig
+		var r *harness
 		again := true
-		r = newRig(t, &webhook.Options{Hooks: webhook.Hooks{Changed: func(d webhook.Delivery) {
+		r = newHarness(t, &webhook.Options{Hooks: webhook.Hooks{Changed: func(d webhook.Delivery) {
 			if again {
 				again = false
 				require.NoError(t, r.Redeliver(t.Context(), d.Account, d.ID))

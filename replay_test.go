@@ -15,7 +15,7 @@ import (
 
 // people returns the subscribers of what was received from the nth request on, by
 // by their IDs.
-func (r *rig) people(from int) []string {
+func (r *harness) people(from int) []string {
 	var ids []string
 	for _, got := range r.receiver.requests()[from:] {
 		ids = append(ids, got.Form.Get("subscriber[id]"))
@@ -31,7 +31,7 @@ func opened(id string) webhook.Open {
 }
 
 // aDay emits an event an hour, numbered from 0, and returns when it began.
-func (r *rig) aDay() time.Time {
+func (r *harness) aDay() time.Time {
 	began := time.Now()
 	for i := range 24 {
 		r.emit(opened(fmt.Sprint(i)))
@@ -42,7 +42,7 @@ func (r *rig) aDay() time.Time {
 
 func TestReplaySendsAgainWhatHappenedInATime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, &webhook.Options{PerWebhook: 1, PollInterval: time.Minute}).start()
+		r := newHarness(t, &webhook.Options{PerWebhook: 1, PollInterval: time.Minute}).start()
 		w := r.put(nil)
 		other := r.put(func(w *webhook.Webhook) { w.URL = "https://other.test/" })
 		began := r.aDay()
@@ -85,7 +85,7 @@ func TestReplayTakesTheStatesAskedFor(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(c.states), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, &webhook.Options{PerWebhook: 1, Backoff: webhook.Schedule(time.Minute)}).start()
+				r := newHarness(t, &webhook.Options{PerWebhook: 1, Backoff: webhook.Schedule(time.Minute)}).start()
 				w := r.put(nil)
 				r.emit(opened("delivered"))
 				time.Sleep(time.Second) // what is created at once has no order
@@ -116,7 +116,7 @@ func TestReplayTakesTheStatesAskedFor(t *testing.T) {
 }
 
 func TestReplayRefusesWhatItCannotDo(t *testing.T) {
-	r := newRig(t, nil)
+	r := newHarness(t, nil)
 	w := r.put(nil)
 	at := time.Now()
 	for _, c := range []struct {
@@ -198,7 +198,7 @@ func TestReplayGoesInPagesAndTellsHowFarItCame(t *testing.T) {
 
 func TestReplayingAgainAndAgainIsNoSignOfADeadlyDelivery(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, &webhook.Options{Backoff: webhook.Schedule()}).start()
+		r := newHarness(t, &webhook.Options{Backoff: webhook.Schedule()}).start()
 		w := r.put(nil)
 		r.emit(open("e1"))
 		for range 40 {

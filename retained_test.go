@@ -17,7 +17,7 @@ import (
 func paused(w *webhook.Webhook) { w.Off, w.Keep = "Moving house.", true }
 
 // resume switches a webhook on.
-func (r *rig) resume(id string) {
+func (r *harness) resume(id string) {
 	w := r.webhook(id)
 	w.Off = ""
 	_, err := r.PutWebhook(r.ctx, w)
@@ -26,7 +26,7 @@ func (r *rig) resume(id string) {
 
 func TestWhatWasKeptIsDeliveredInTheOrderInWhichItHappened(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, &webhook.Options{PerWebhook: 1}).start()
+		r := newHarness(t, &webhook.Options{PerWebhook: 1}).start()
 		id := r.put(paused).ID
 		var want []string
 		for i := range 30 {
@@ -56,7 +56,7 @@ func TestSwitchingOnSendsAllThatWaitsTheOldestFirst(t *testing.T) {
 	for _, off := range []time.Duration{2 * time.Minute, time.Hour, 100 * time.Hour} {
 		t.Run(off.String()+" off", func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, &webhook.Options{PerWebhook: 1}).start()
+				r := newHarness(t, &webhook.Options{PerWebhook: 1}).start()
 				id := r.put(nil).ID
 				var want []string
 				emit := func() {
@@ -99,7 +99,7 @@ func TestSwitchingOnSendsAllThatWaitsTheOldestFirst(t *testing.T) {
 // attempt is under way.
 func TestSwitchingOnSendsNothingTwice(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil).start()
+		r := newHarness(t, nil).start()
 		id := r.put(func(w *webhook.Webhook) { w.Keep = true }).ID
 		r.receiver.set(func(req *http.Request) (*http.Response, error) {
 			time.Sleep(10 * time.Second)
@@ -121,10 +121,10 @@ func TestSwitchingOnSendsNothingTwice(t *testing.T) {
 func TestNoMoreIsKeptThanTheLimitAndTheRestIsCounted(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		emit func(*rig, webhook.Event) error
+		emit func(*harness, webhook.Event) error
 	}{
-		{"Emit", func(r *rig, e webhook.Event) error { return r.Emit(r.ctx, e) }},
-		{"EmitTx", func(r *rig, e webhook.Event) error { return r.EmitTx(r.ctx, r.store, e) }},
+		{"Emit", func(r *harness, e webhook.Event) error { return r.Emit(r.ctx, e) }},
+		{"EmitTx", func(r *harness, e webhook.Event) error { return r.EmitTx(r.ctx, r.store, e) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -167,7 +167,7 @@ func TestNoMoreIsKeptThanTheLimitAndTheRestIsCounted(t *testing.T) {
 func TestNothingIsKeptForLongerThanTheRetention(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		opts := &webhook.Options{Retention: 2 * day, PollInterval: time.Minute}
-		r := newRig(t, opts)
+		r := newHarness(t, opts)
 		id := r.put(paused).ID
 		on := r.put(func(w *webhook.Webhook) { w.Account = "other" }).ID
 		for i := range 10 {
@@ -196,7 +196,7 @@ func TestNothingIsKeptForLongerThanTheRetention(t *testing.T) {
 
 func TestWhatWaitsCanBeDropped(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, &webhook.Options{KeepLimit: 1200}).start()
+		r := newHarness(t, &webhook.Options{KeepLimit: 1200}).start()
 		id := r.put(paused).ID
 		for i := range 1201 {
 			r.emit(open(fmt.Sprint(i)))
@@ -230,7 +230,7 @@ func TestWhatWaitsCanBeDropped(t *testing.T) {
 
 func TestDeletingAPausedWebhookLeavesNothingWaiting(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil).start()
+		r := newHarness(t, nil).start()
 		id := r.put(paused).ID
 		emitter := r.another(nil)
 		require.NoError(t, emitter.Emit(r.ctx, open("before")))

@@ -34,7 +34,7 @@ func (tx *transaction) commit(ctx context.Context) error {
 
 func TestARolledBackTransactionCountsForNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, &webhook.Options{KeepLimit: 10})
+		r := newHarness(t, &webhook.Options{KeepLimit: 10})
 		id := r.put(paused).ID
 		for i := range 100 {
 			tx := &transaction{Outbox: r.store}
@@ -61,7 +61,7 @@ func TestWhatTransactionsAddBeyondTheLimitIsDroppedAndCounted(t *testing.T) {
 	for _, processes := range []int{1, 3} {
 		t.Run(fmt.Sprint(processes, " processes"), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, &webhook.Options{KeepLimit: 1200})
+				r := newHarness(t, &webhook.Options{KeepLimit: 1200})
 				id := r.put(paused).ID
 				emitters := []*webhook.Dispatcher{r.Dispatcher}
 				for len(emitters) < processes {
@@ -105,7 +105,7 @@ func TestWhatTransactionsAddBeyondTheLimitIsDroppedAndCounted(t *testing.T) {
 
 func TestReplayingToAWebhookThatIsOffErasesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, &webhook.Options{KeepLimit: 10}).start()
+		r := newHarness(t, &webhook.Options{KeepLimit: 10}).start()
 		w := r.put(nil)
 		for i := range 20 {
 			r.emit(open(fmt.Sprint(i)))
@@ -132,9 +132,9 @@ func TestReplayingToAWebhookThatIsOffErasesNothing(t *testing.T) {
 }
 
 func TestWhatIsNotStoredTakesNoRoom(t *testing.T) {
-	for name, emit := range map[string]func(*rig, ...webhook.Event) error{
-		"Emit":   func(r *rig, es ...webhook.Event) error { return r.Emit(r.ctx, es...) },
-		"EmitTx": func(r *rig, es ...webhook.Event) error { return r.EmitTx(r.ctx, r.store, es...) },
+	for name, emit := range map[string]func(*harness, ...webhook.Event) error{
+		"Emit":   func(r *harness, es ...webhook.Event) error { return r.Emit(r.ctx, es...) },
+		"EmitTx": func(r *harness, es ...webhook.Event) error { return r.EmitTx(r.ctx, r.store, es...) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -174,7 +174,7 @@ func TestWhatIsNotStoredTakesNoRoom(t *testing.T) {
 
 func TestAWebhookThatIsSwitchedOnAndOffHasRoomAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, &webhook.Options{KeepLimit: 10}).start()
+		r := newHarness(t, &webhook.Options{KeepLimit: 10}).start()
 		id := r.put(paused).ID
 		for i := range 11 {
 			r.emit(open(fmt.Sprint(i)))

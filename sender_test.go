@@ -398,7 +398,7 @@ func TestEveryRequestAcceptsEveryAnswer(t *testing.T) {
 		"application/json": {"accept": "application/json"}, // the owner's
 	} {
 		bubble(t, func(t *testing.T) {
-			r := newRig(t, nil).start()
+			r := newHarness(t, nil).start()
 			w := r.put(func(w *webhook.Webhook) { w.Headers = headers })
 			r.receiver.set(status(500))
 			r.emit(open("1"))

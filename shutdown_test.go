@@ -30,7 +30,7 @@ func slowly(d time.Duration) func(*http.Request) (*http.Response, error) {
 
 func TestShutdownWaitsForWhatIsUnderWay(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil)
+		r := newHarness(t, nil)
 		require.NoError(t, r.Start())
 		r.put(nil)
 		r.receiver.set(slowly(3 * time.Second))
@@ -45,7 +45,7 @@ func TestShutdownWaitsForWhatIsUnderWay(t *testing.T) {
 
 func TestShutdownGivesBackWhatItCutsShort(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil)
+		r := newHarness(t, nil)
 		require.NoError(t, r.Start())
 		r.put(nil)
 		r.receiver.set(hang)
@@ -76,7 +76,7 @@ func TestShutdownGivesBackWhatItCutsShort(t *testing.T) {
 
 func TestEmittingNeedsNeitherStartNorALivingDispatcher(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil)
+		r := newHarness(t, nil)
 		r.put(nil)
 		r.emit(open("before Start"))
 		require.NoError(t, r.Start())
@@ -98,7 +98,7 @@ func TestEmittingNeedsNeitherStartNorALivingDispatcher(t *testing.T) {
 
 func TestAProcessThatOnlyEmitsSeesChangesOfOthers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil)
+		r := newHarness(t, nil)
 		emitter := r.another(nil)
 		require.NoError(t, emitter.Emit(r.ctx, open("nobody yet")))
 		w := r.put(nil)
@@ -115,7 +115,7 @@ func TestAProcessThatOnlyEmitsSeesChangesOfOthers(t *testing.T) {
 
 func TestARunningProcessSeesChangesOfOthersWithinASecondOrSo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil).start()
+		r := newHarness(t, nil).start()
 		r.emit(open("nobody yet")) // remembers that the account has none
 		other := r.another(nil)
 		_, err := other.PutWebhook(r.ctx, everything())
@@ -132,7 +132,7 @@ func TestABurstLeavesNoMoreGoroutinesThanConcurrency(t *testing.T) {
 		const concurrency, webhooks = 8, 64
 		others := workers() // of tests that shut nothing down
 		workers := func() int { return workers() - others }
-		r := newRig(t, &webhook.Options{Concurrency: concurrency, PerHost: 1000}).start()
+		r := newHarness(t, &webhook.Options{Concurrency: concurrency, PerHost: 1000}).start()
 		r.receiver.set(slowly(10 * time.Second))
 		for range webhooks {
 			r.put(nil)

@@ -88,16 +88,16 @@ func once(stall func(context.Context) error) func(context.Context) error {
 	}
 }
 
-func newStallingRig(t *testing.T, opts *webhook.Options) (*rig, *stallingStore) {
+func newStallingRig(t *testing.T, opts *webhook.Options) (*harness, *stallingStore) {
 	store := &stallingStore{Store: &memstore.Store{}}
-	r := &rig{t: t, ctx: t.Context(), store: store, receiver: &receiver{}}
+	r := &harness{t: t, ctx: t.Context(), store: store, receiver: &receiver{}}
 	r.Dispatcher = r.another(opts)
 	return r, store
 }
 
 // emitAll has many callers emit, each at its time, and returns their errors and
 // how long each waited.
-func (r *rig) emitAll(at []time.Duration) (errs []error, waited []time.Duration) {
+func (r *harness) emitAll(at []time.Duration) (errs []error, waited []time.Duration) {
 	errs, waited = make([]error, len(at)), make([]time.Duration, len(at))
 	var wg sync.WaitGroup
 	for i := range at {
@@ -212,7 +212,7 @@ func TestAClaimThatHangsIsMadeAgain(t *testing.T) {
 
 // gather has callers emit together, so that they are one group, and returns
 // their errors.
-func (r *rig) gather(store *stallingStore, n int) []error {
+func (r *harness) gather(store *stallingStore, n int) []error {
 	lone := make(chan struct{})
 	store.enqueue = once(func(context.Context) error { <-lone; return nil })
 	errs := make([]error, n)

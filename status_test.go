@@ -15,7 +15,7 @@ import (
 
 func TestReadyIsWhileTheStoreAnswers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil)
+		r := newHarness(t, nil)
 		store := &faultyStore{Store: r.store}
 		r.store = store
 		r.Dispatcher = r.another(nil)
@@ -53,7 +53,7 @@ func TestReadyIsWhileTheStoreAnswers(t *testing.T) {
 
 func TestReadyWhileEverythingIsUnderWay(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, &webhook.Options{Concurrency: 1, Timeout: 10 * time.Minute}).start()
+		r := newHarness(t, &webhook.Options{Concurrency: 1, Timeout: 10 * time.Minute}).start()
 		r.receiver.set(hang)
 		for i := range 20 {
 			r.put(nil)
@@ -71,7 +71,7 @@ func TestReadyWhileEverythingIsUnderWay(t *testing.T) {
 
 func TestStatusSaysWhatIsUnderWay(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil).start()
+		r := newHarness(t, nil).start()
 		assert.Zero(t, r.Status().Attempts+r.Status().Slow+r.Status().Waiting, "also while a claim is under way")
 		synctest.Wait()
 		assert.Equal(t, time.Now(), r.Status().Answered)

@@ -110,7 +110,7 @@ func (w *wire) serve(conn net.Conn, dialled string) {
 }
 
 func TestAURLWithoutANormalFormIsRefusedByItsField(t *testing.T) {
-	r := newRig(t, nil)
+	r := newHarness(t, nil)
 	for _, raw := range []string{
 		"https://receiver.test\\@other.test/", "https://receiver .test/", "https://xn--a.test/", "https://a\u200db.test/", "https://receiver..test/",
 		"https://" + strings.Repeat("a", 64) + ".test/", "https://receiver.test:0/", "https://receiver.test:x/", "https://[fe80::1%25eth0]/",
@@ -130,7 +130,7 @@ func TestAURLWithoutANormalFormIsRefusedByItsField(t *testing.T) {
 
 func TestURLsThatDifferOnlyInSpellingShareTheirHostsLimit(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, &webhook.Options{PerHost: 1})
+		r := newHarness(t, &webhook.Options{PerHost: 1})
 		for _, host := range []string{"bücher.test", "BÜCHER.TEST.", "xn--bcher-kva.test", "bu\u0308cher。test"} {
 			r.put(func(w *webhook.Webhook) { w.URL = "https://" + host + "/" })
 		}

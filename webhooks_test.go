@@ -57,7 +57,7 @@ func TestAWebhookThatCannotWorkIsRefusedByField(t *testing.T) {
 		{"an account with NUL", "Account", func(w *webhook.Webhook) { w.Account = "a\x00b" }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := newRig(t, nil)
+			r := newHarness(t, nil)
 			w := everything()
 			c.change(&w)
 			_, err := r.PutWebhook(r.ctx, w)
@@ -98,7 +98,7 @@ func TestWhoGetsAnEvent(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, nil)
+				r := newHarness(t, nil)
 				w := r.put(c.change)
 				r.put(func(w *webhook.Webhook) { w.Account = "somebody else's" })
 				e := open("e1")
@@ -125,7 +125,7 @@ func TestWhoGetsAnEvent(t *testing.T) {
 
 func TestTheWireNamesTheWebhooksOwnList(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil).start()
+		r := newHarness(t, nil).start()
 		r.put(func(w *webhook.Webhook) { w.List = "13"; w.URL = "https://one.test/" })
 		r.put(func(w *webhook.Webhook) { w.URL = "https://every.test/" })
 		e := open("e1")
@@ -145,7 +145,7 @@ func TestTheWireNamesTheWebhooksOwnList(t *testing.T) {
 }
 
 func TestAWebhooksIDIsANumeralThatClientsCanHold(t *testing.T) {
-	r := newRig(t, nil)
+	r := newHarness(t, nil)
 	w := r.put(nil)
 	n, err := strconv.ParseInt(w.ID, 10, 64)
 	require.NoError(t, err)
@@ -175,7 +175,7 @@ func TestAWebhooksIDIsANumeralThatClientsCanHold(t *testing.T) {
 // The clock of a bubble stands still, so that all are added in one microsecond.
 func TestWebhooksAreListedInTheOrderInWhichTheyWereAdded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil)
+		r := newHarness(t, nil)
 		processes := []*webhook.Dispatcher{r.Dispatcher, r.another(nil), r.another(nil)}
 		var names []string
 		for i := range 150 {
@@ -206,7 +206,7 @@ func TestWebhooksAreListedInTheOrderInWhichTheyWereAdded(t *testing.T) {
 }
 
 func TestEditingNeedsTheRevisionThatIsStored(t *testing.T) {
-	r := newRig(t, nil)
+	r := newHarness(t, nil)
 	first := r.put(nil)
 	edit := first
 	edit.Name = "second"
@@ -229,7 +229,7 @@ func TestEditingNeedsTheRevisionThatIsStored(t *testing.T) {
 
 func TestDeletingCancelsWhatWaits(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil).start()
+		r := newHarness(t, nil).start()
 		r.receiver.set(status(500))
 		w := r.put(nil)
 		for i := range 3 {
@@ -252,7 +252,7 @@ func TestDeletingCancelsWhatWaits(t *testing.T) {
 
 func TestSwitchedOffWithMemoryItWaits(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil).start()
+		r := newHarness(t, nil).start()
 		w := r.put(nil)
 		w.Off, w.Keep = "Moving house.", true
 		w, err := r.PutWebhook(r.ctx, w)
@@ -273,7 +273,7 @@ func TestSwitchedOffWithMemoryItWaits(t *testing.T) {
 
 func TestSendTestDeliversTheSampleAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, nil)
+		r := newHarness(t, nil)
 		w := r.put(func(w *webhook.Webhook) {
 			w.Events, w.Off = []webhook.EventType{webhook.TypeClick}, "Not ready."
 			w.Secrets = []webhook.Secret{webhook.NewSecret()}
@@ -304,7 +304,7 @@ func TestSendTestDeliversTheSampleAtOnce(t *testing.T) {
 
 func TestRedeliverBeginsAgainUnderTheSameID(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, &webhook.Options{Backoff: webhook.Schedule(time.Second)}).start()
+		r := newHarness(t, &webhook.Options{Backoff: webhook.Schedule(time.Second)}).start()
 		r.put(nil)
 		r.receiver.set(status(500))
 		r.emit(open("e1"))
@@ -337,12 +337,12 @@ func TestPrintingAWebhookShowsNoSecret(t *testing.T) {
 }
 
 func TestAProcessThatHasNotHeardOfAChangeYetAsksBeforeItCancels(t *testing.T) {
-	for name, change := range map[string]func(*rig, webhook.Webhook) error{
-		"added": func(r *rig, _ webhook.Webhook) error {
+	for name, change := range map[string]func(*harness, webhook.Webhook) error{
+		"added": func(r *harness, _ webhook.Webhook) error {
 			_, err := r.PutWebhook(r.ctx, everything())
 			return err
 		},
-		"switched on": func(r *rig, w webhook.Webhook) error {
+		"switched on": func(r *harness, w webhook.Webhook) error {
 			w.Off = ""
 			_, err := r.PutWebhook(r.ctx, w)
 			return err
@@ -350,7 +350,7 @@ func TestAProcessThatHasNotHeardOfAChangeYetAsksBeforeItCancels(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newRig(t, nil) // only emits
+				r := newHarness(t, nil) // only emits
 				w := r.put(func(w *webhook.Webhook) { w.Off = "Not ready." })
 				other := r.another(&webhook.Options{PollInterval: time.Hour})
 				require.NoError(t, other.Start())
