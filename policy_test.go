@@ -33,6 +33,9 @@ const (
 	xtext       = "golang.org/x/text"
 )
 
+// managePackages are the packages of package manage that read requests.
+var managePackages = []string{modulePath + "/manage/internal/page", modulePath + "/manage/internal/v1", modulePath + "/manage/internal/v3"}
+
 // neverTagged are the modules for this repository alone, by folder; all others
 // are published.
 var neverTagged = []string{"examples", "bench", "internal"}
@@ -114,6 +117,8 @@ func TestImportPolicies(t *testing.T) {
 				reason = "test code has no place in production binaries"
 			case imported == modulePath && strings.HasPrefix(f.dir, "internal/") && f.dir != "internal/sqlstore":
 				reason = "a mechanism is read and tested without the dispatcher: it takes plain values, and the root imports it"
+			case in(managePackages...) && f.dir != "manage":
+				reason = "the page and the two APIs change apart: what they share is in manage/internal/account"
 			case in(testify):
 				reason = "only tests import it, so that no production binary holds it"
 			case in(xnet, xtext) && f.dir == "internal/netguard":
