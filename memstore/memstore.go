@@ -1,10 +1,10 @@
 // Package memstore keeps webhooks and deliveries in memory: for tests, for
 // trying the library out, and for apps that can afford to lose events.
 //
-// Everything is lost with the process, what waits for a retry included, and no
-// other process sees it. It has no transactions either: Dispatcher.EmitTx with
-// a Store of this package is an Emit. Memory grows with the log until it is
-// pruned, by the dispatcher's Retention.
+// Everything is lost when the process ends, pending deliveries too, and other
+// processes do not see it. There are no transactions: Dispatcher.EmitTx with a Store
+// of this package is the same as Emit. Memory grows with the log until the
+// Dispatcher prunes it, after Options.Retention.
 package memstore
 
 import (
@@ -18,24 +18,25 @@ import (
 	"github.com/listhook/webhook"
 )
 
-// A Store is a webhook.Store in memory. New makes one; the zero value is empty
-// and ready too. It is safe for concurrent use, and must not be copied after its first use.
+// Store is a webhook.Store in memory. New makes one, and the zero value is an empty
+// Store too. It is safe for concurrent use, and must not be copied after its first
+// use. The Dispatcher calls its methods.
 type Store struct {
-	mu sync.Mutex
+	mu sync.Mutex // guards the fields below, and what they point to
 
 	webhooks map[string]*webhook.Webhook
-	accounts map[string]map[string]*webhook.Webhook // the same, by account and ID
+	accounts map[string]map[string]*webhook.Webhook // the same webhooks, by account and ID
 
 	deliveries map[string]*webhook.Delivery
-	log        ordered[*webhook.Delivery] // all of them, oldest first
-	finished   ordered[*webhook.Delivery] // those that are not pending, by Due
+	log        sortedSet[*webhook.Delivery] // all deliveries, oldest first
+	finished   sortedSet[*webhook.Delivery] // deliveries that are not pending, by Due
 
-	// Deliveries wait in lanes, one for each webhook that has any. Those with
-	// pending ones are in one of two sets, so that Claim looks at nothing that
-	// it cannot take: it moves to ready what has become due, and walks that.
-	lanes   map[string]*lane
-	waiting ordered[*lane] // by their next time
-	ready   ordered[*lane] // by webhook
+	// Each webhook with deliveries has a queue. A queue with pending deliveries is in
+	// waiting or in ready. Claim moves the queues that have come due from waiting to
+	// ready, and reads only those in ready.
+	queues  map[string]*queue
+	waiting sortedSet[*queue] // by next
+	ready   sortedSet[*queue] // by webhook
 }
 
 var _ webhook.Store = (*Store)(nil)
@@ -43,18 +44,18 @@ var _ webhook.Store = (*Store)(nil)
 // New returns an empty store.
 func New() *Store { return &Store{} }
 
-// A lane holds the deliveries of one webhook.
-type lane struct {
+// A queue holds the pending deliveries of one webhook.
+type queue struct {
 	webhook string
-	pending ordered[*webhook.Delivery] // by Due
-	in      *ordered[*lane]            // waiting, ready, or nil
-	next    time.Time                  // when the first can be claimed: it is due, and the webhook not held
-	total   int                        // deliveries, finished ones too
+	pending sortedSet[*webhook.Delivery] // by Due
+	set     *sortedSet[*queue]           // waiting or ready; nil: in neither
+	next    time.Time                    // when the first can be claimed: it is due, and the webhook is not held
+	total   int                          // how many deliveries the webhook has, finished ones too
 }
 
-// open locks s for a call, and makes its zero value usable. Every call starts
-// with it, so that one with an ended context does nothing.
-func (s *Store) open(ctx context.Context) error {
+// lock locks s.mu, and initializes a zero Store. Every method begins with it. It
+// returns an error, without the lock, if ctx has ended.
+func (s *Store) lock(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -63,7 +64,7 @@ func (s *Store) open(ctx context.Context) error {
 		s.webhooks = map[string]*webhook.Webhook{}
 		s.accounts = map[string]map[string]*webhook.Webhook{}
 		s.deliveries = map[string]*webhook.Delivery{}
-		s.lanes = map[string]*lane{}
+		s.queues = map[string]*queue{}
 		s.log.compare = byCreated
 		s.finished.compare = byDue
 		s.waiting.compare = byNext
@@ -86,18 +87,19 @@ func byDue(a, b *webhook.Delivery) int {
 	return strings.Compare(a.ID, b.ID)
 }
 
-func byWebhook(a, b *lane) int { return strings.Compare(a.webhook, b.webhook) }
+func byWebhook(a, b *queue) int { return strings.Compare(a.webhook, b.webhook) }
 
-func byNext(a, b *lane) int {
+func byNext(a, b *queue) int {
 	if c := a.next.Compare(b.next); c != 0 {
 		return c
 	}
 	return byWebhook(a, b)
 }
 
-// Enqueue implements webhook.Outbox.
+// Enqueue stores deliveries, all or none, and returns the IDs of those that were
+// stored before.
 func (s *Store) Enqueue(ctx context.Context, ds []webhook.Delivery) (had []string, err error) {
-	if err := s.open(ctx); err != nil {
+	if err := s.lock(ctx); err != nil {
 		return nil, err
 	}
 	defer s.mu.Unlock()
@@ -111,33 +113,33 @@ func (s *Store) Enqueue(ctx context.Context, ds []webhook.Delivery) (had []strin
 		stored := cloneDelivery(d)
 		s.deliveries[d.ID] = &stored
 		s.log.insert(&stored)
-		s.lane(d.WebhookID).total++
-		s.queue(&stored)
+		s.queue(d.WebhookID).total++
+		s.schedule(&stored)
 	}
 	return had, nil
 }
 
-// Claim implements webhook.Store.
+// Claim leases deliveries that are due, as webhook.Claim describes.
 func (s *Store) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Delivery, error) {
-	if err := s.open(ctx); err != nil {
+	if err := s.lock(ctx); err != nil {
 		return nil, err
 	}
 	defer s.mu.Unlock()
 	s.promote(c.Now)
 
-	var taken []*webhook.Delivery // moved only after the walk, which needs its sets as they are
-	for l := range s.turns(c.After) {
+	var taken []*webhook.Delivery // leased after the loop, because turns needs the sets unchanged
+	for q := range s.turns(c.After) {
 		if len(taken) >= c.Limit {
 			break
 		}
-		room, ok := c.Room[l.webhook]
+		room, ok := c.Room[q.webhook]
 		if !ok {
 			room = c.Each
 		}
-		if room = min(room, c.Limit-len(taken)); room <= 0 || l.next.After(c.Now) {
+		if room = min(room, c.Limit-len(taken)); room <= 0 || q.next.After(c.Now) {
 			continue
 		}
-		for d := range l.pending.ascend(all) {
+		for d := range q.pending.ascend(always) {
 			if room == 0 || d.Due.After(c.Now) {
 				break
 			}
@@ -148,10 +150,10 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Delivery,
 
 	claimed := make([]webhook.Delivery, 0, len(taken))
 	for _, d := range taken {
-		s.unqueue(d)
+		s.unschedule(d)
 		d.Lease++
 		d.Due = c.Until
-		s.queue(d)
+		s.schedule(d)
 		out := *d
 		out.Log = nil
 		claimed = append(claimed, cloneDelivery(out))
@@ -159,9 +161,10 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Delivery,
 	return claimed, nil
 }
 
-// Apply implements webhook.Store.
+// Apply makes each change whose delivery still has the lease that the change names,
+// and returns the IDs of the others.
 func (s *Store) Apply(ctx context.Context, cs []webhook.Change) (lost []string, err error) {
-	if err := s.open(ctx); err != nil {
+	if err := s.lock(ctx); err != nil {
 		return nil, err
 	}
 	defer s.mu.Unlock()
@@ -171,7 +174,7 @@ func (s *Store) Apply(ctx context.Context, cs []webhook.Change) (lost []string, 
 			lost = append(lost, c.ID)
 			continue
 		}
-		s.unqueue(d)
+		s.unschedule(d)
 		d.Lease++
 		d.State, d.Due, d.Attempts = c.State, c.Due, c.Attempts
 		if c.Erase {
@@ -180,14 +183,16 @@ func (s *Store) Apply(ctx context.Context, cs []webhook.Change) (lost []string, 
 		if c.Log != nil {
 			d.Log = append(d.Log, cloneAttempt(*c.Log))
 		}
-		s.queue(d)
+		s.schedule(d)
 	}
 	return lost, nil
 }
 
-// Prune implements webhook.Store.
+// Prune deletes up to limit deliveries that finished before the given time, and
+// returns their number. It also deletes webhooks that their owners deleted before that
+// time and that have no delivery left.
 func (s *Store) Prune(ctx context.Context, before time.Time, limit int) (n int, err error) {
-	if err := s.open(ctx); err != nil {
+	if err := s.lock(ctx); err != nil {
 		return 0, err
 	}
 	defer s.mu.Unlock()
@@ -196,112 +201,111 @@ func (s *Store) Prune(ctx context.Context, before time.Time, limit int) (n int, 
 		if !ok || !d.Due.Before(before) {
 			break
 		}
-		s.unqueue(d)
+		s.unschedule(d)
 		s.log.delete(d)
 		delete(s.deliveries, d.ID)
-		l := s.lanes[d.WebhookID]
-		if l.total--; l.total == 0 {
-			delete(s.lanes, d.WebhookID)
+		q := s.queues[d.WebhookID]
+		if q.total--; q.total == 0 {
+			delete(s.queues, d.WebhookID)
 		}
 	}
 	for id, w := range s.webhooks {
-		if w.Deleted && w.Changed.Before(before) && s.lanes[id] == nil {
-			s.forget(w)
+		if w.Deleted && w.Changed.Before(before) && s.queues[id] == nil {
+			s.removeWebhook(w)
 		}
 	}
 	return n, nil
 }
 
-// queue puts d where its state and Due say.
-func (s *Store) queue(d *webhook.Delivery) {
+// schedule adds d to its queue, or to finished if it is not pending.
+func (s *Store) schedule(d *webhook.Delivery) {
 	if d.State != webhook.StatePending {
 		s.finished.insert(d)
 		return
 	}
-	l := s.lane(d.WebhookID)
-	l.pending.insert(d)
-	s.settle(l)
+	q := s.queue(d.WebhookID)
+	q.pending.insert(d)
+	s.reschedule(q)
 }
 
-// unqueue undoes queue, before d's state or Due changes.
-func (s *Store) unqueue(d *webhook.Delivery) {
+// unschedule undoes schedule. It is called before d's State or Due changes.
+func (s *Store) unschedule(d *webhook.Delivery) {
 	if d.State != webhook.StatePending {
 		s.finished.delete(d)
 		return
 	}
-	l := s.lane(d.WebhookID)
-	l.pending.delete(d)
-	s.settle(l)
+	q := s.queue(d.WebhookID)
+	q.pending.delete(d)
+	s.reschedule(q)
 }
 
-// lane returns the lane of a webhook, a new one if there is none.
-func (s *Store) lane(webhookID string) *lane {
-	l := s.lanes[webhookID]
-	if l == nil {
-		l = &lane{webhook: webhookID}
-		l.pending.compare = byDue
-		s.lanes[webhookID] = l
+// queue returns the queue of a webhook. It adds one if there is none.
+func (s *Store) queue(webhookID string) *queue {
+	q := s.queues[webhookID]
+	if q == nil {
+		q = &queue{webhook: webhookID}
+		q.pending.compare = byDue
+		s.queues[webhookID] = q
 	}
-	return l
+	return q
 }
 
-// settle makes l wait for its next time, after a change of its deliveries or
-// of the webhook's Hold.
-func (s *Store) settle(l *lane) {
+// reschedule moves a queue to its place in waiting, after a change of its deliveries
+// or of the webhook's Hold.
+func (s *Store) reschedule(q *queue) {
 	var next time.Time
-	first, pending := l.pending.first()
+	first, pending := q.pending.first()
 	if pending {
 		next = first.Due
-		if w := s.webhooks[l.webhook]; w != nil && w.Hold.After(next) {
+		if w := s.webhooks[q.webhook]; w != nil && w.Hold.After(next) {
 			next = w.Hold
 		}
-		if l.in != nil && next.Equal(l.next) {
+		if q.set != nil && next.Equal(q.next) {
 			return
 		}
 	}
-	if l.in != nil {
-		l.in.delete(l)
-		l.in = nil
+	if q.set != nil {
+		q.set.delete(q)
+		q.set = nil
 	}
-	if l.next = next; pending {
-		l.move(&s.waiting)
+	if q.next = next; pending {
+		q.moveTo(&s.waiting)
 	}
 }
 
-// move puts l, which is in neither, into a set of lanes.
-func (l *lane) move(to *ordered[*lane]) {
-	to.insert(l)
-	l.in = to
+// moveTo adds q, which is in neither set, to one of them.
+func (q *queue) moveTo(to *sortedSet[*queue]) {
+	to.insert(q)
+	q.set = to
 }
 
-// promote makes ready the lanes whose time has come.
+// promote moves to ready the queues that have come due.
 func (s *Store) promote(now time.Time) {
 	for {
-		l, ok := s.waiting.first()
-		if !ok || l.next.After(now) {
+		q, ok := s.waiting.first()
+		if !ok || q.next.After(now) {
 			return
 		}
-		s.waiting.delete(l)
-		l.move(&s.ready)
+		s.waiting.delete(q)
+		q.moveTo(&s.ready)
 	}
 }
 
-// turns yields the ready lanes in order of webhook from the first after the
-// one named, then from the start. Some are ready only by a clock that is
-// ahead of the caller's.
-func (s *Store) turns(after string) iter.Seq[*lane] {
-	return func(yield func(*lane) bool) {
-		for l := range s.ready.ascend(func(l *lane) bool { return l.webhook > after }) {
-			if !yield(l) {
+// turns yields the ready queues in order of webhook, from the first one behind after,
+// then from the start. Some may not be due yet: another caller's clock is ahead.
+func (s *Store) turns(after string) iter.Seq[*queue] {
+	return func(yield func(*queue) bool) {
+		for q := range s.ready.ascend(func(q *queue) bool { return q.webhook > after }) {
+			if !yield(q) {
 				return
 			}
 		}
-		for l := range s.ready.ascend(all) {
-			if l.webhook > after || !yield(l) {
+		for q := range s.ready.ascend(always) {
+			if q.webhook > after || !yield(q) {
 				return
 			}
 		}
 	}
 }
 
-func all[T any](T) bool { return true }
+func always[T any](T) bool { return true }

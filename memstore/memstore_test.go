@@ -21,8 +21,8 @@ func TestStoreKeepsEveryRule(t *testing.T) {
 	}.Run(t)
 }
 
-// A claim compares a few values, however much it leaves: behind a full lane,
-// and in lanes that have nothing due.
+// The number of comparisons in a claim does not grow with the deliveries that it
+// leaves: those of a webhook without room, and those that are not due.
 func TestClaimDoesNotGrowWithWhatItLeaves(t *testing.T) {
 	now := time.Date(2013, 1, 2, 9, 28, 42, 0, time.UTC)
 	comparisons := func(backlog, waiting int) (n int) {
@@ -53,7 +53,7 @@ func TestClaimDoesNotGrowWithWhatItLeaves(t *testing.T) {
 		claim()
 		s.waiting.compare = counting(&n, s.waiting.compare)
 		s.ready.compare = counting(&n, s.ready.compare)
-		for _, l := range s.lanes {
+		for _, l := range s.queues {
 			l.pending.compare = counting(&n, l.pending.compare)
 		}
 		for range 10 {
@@ -77,12 +77,12 @@ func TestOrderedIsASortedSet(t *testing.T) {
 		"scattered": func(i int) int { return i * 7919 % 1000 },
 	} {
 		t.Run(name, func(t *testing.T) {
-			set := ordered[int]{compare: func(a, b int) int { return a - b }}
+			set := sortedSet[int]{compare: func(a, b int) int { return a - b }}
 			requireSet(t, &set, []int{})
 			want := []int{}
 			remove := func(v int) {
 				set.delete(v)
-				set.delete(v) // it is not there
+				set.delete(v) // it is not in the set
 				want = slices.DeleteFunc(want, func(w int) bool { return w == v })
 			}
 			for i := range 1000 {
@@ -104,9 +104,9 @@ func TestOrderedIsASortedSet(t *testing.T) {
 	}
 }
 
-// requireSet requires a set to hold what is in order in want, and to be walked
-// from and to each place.
-func requireSet(t *testing.T, set *ordered[int], want []int) {
+// requireSet requires a set to hold the values in want, in order, and to ascend from
+// and descend to each of them.
+func requireSet(t *testing.T, set *sortedSet[int], want []int) {
 	t.Helper()
 	first, ok := set.first()
 	require.Equal(t, len(want) > 0, ok)
@@ -123,11 +123,11 @@ func requireSet(t *testing.T, set *ordered[int], want []int) {
 		slices.Reverse(down)
 		require.Equal(t, want[:i], down)
 	}
-	for v := range set.descend(all) { // leaving early ends the walk
+	for v := range set.descend(always) { // leaving early ends the walk
 		require.Equal(t, want[len(want)-1], v)
 		break
 	}
-	for v := range set.ascend(all) {
+	for v := range set.ascend(always) {
 		require.Equal(t, want[0], v)
 		break
 	}

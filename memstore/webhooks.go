@@ -10,9 +10,10 @@ import (
 	"github.com/listhook/webhook"
 )
 
-// PutWebhook implements webhook.Store.
+// PutWebhook stores w with its Version raised by one, and returns the new version. It
+// returns webhook.ErrConflict if the stored version is not w.Version.
 func (s *Store) PutWebhook(ctx context.Context, w webhook.Webhook) (version int64, err error) {
-	if err := s.open(ctx); err != nil {
+	if err := s.lock(ctx); err != nil {
 		return 0, err
 	}
 	defer s.mu.Unlock()
@@ -24,7 +25,7 @@ func (s *Store) PutWebhook(ctx context.Context, w webhook.Webhook) (version int6
 		return 0, webhook.ErrConflict
 	}
 	if old != nil {
-		s.forget(old)
+		s.removeWebhook(old)
 	}
 	stored := cloneWebhook(w)
 	stored.Version++
@@ -33,14 +34,14 @@ func (s *Store) PutWebhook(ctx context.Context, w webhook.Webhook) (version int6
 		s.accounts[w.Account] = map[string]*webhook.Webhook{}
 	}
 	s.accounts[w.Account][w.ID] = &stored
-	if l := s.lanes[w.ID]; l != nil {
-		s.settle(l) // by its new Hold
+	if q := s.queues[w.ID]; q != nil {
+		s.reschedule(q) // by the new Hold
 	}
 	return stored.Version, nil
 }
 
-// forget removes w.
-func (s *Store) forget(w *webhook.Webhook) {
+// removeWebhook removes w.
+func (s *Store) removeWebhook(w *webhook.Webhook) {
 	delete(s.webhooks, w.ID)
 	delete(s.accounts[w.Account], w.ID)
 	if len(s.accounts[w.Account]) == 0 {
@@ -48,14 +49,14 @@ func (s *Store) forget(w *webhook.Webhook) {
 	}
 }
 
-// Webhooks implements webhook.Outbox.
+// Webhooks returns the webhooks that q selects, in order of ID.
 func (s *Store) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]webhook.Webhook, error) {
-	if err := s.open(ctx); err != nil {
+	if err := s.lock(ctx); err != nil {
 		return nil, err
 	}
 	defer s.mu.Unlock()
 	var found []webhook.Webhook
-	for w := range s.named(q) {
+	for w := range s.candidateWebhooks(q) {
 		if matchesWebhook(q, w) {
 			found = append(found, *w)
 		}
@@ -70,9 +71,9 @@ func (s *Store) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]webhook
 	return found, nil
 }
 
-// named yields the webhooks among which q selects: those with its IDs, those
+// candidateWebhooks yields the webhooks that q may select: those with its IDs, those
 // of its account, or all.
-func (s *Store) named(q webhook.WebhookQuery) iter.Seq[*webhook.Webhook] {
+func (s *Store) candidateWebhooks(q webhook.WebhookQuery) iter.Seq[*webhook.Webhook] {
 	switch {
 	case len(q.IDs) > 0:
 		byID := map[string]*webhook.Webhook{}
@@ -89,7 +90,7 @@ func (s *Store) named(q webhook.WebhookQuery) iter.Seq[*webhook.Webhook] {
 	}
 }
 
-// matchesWebhook says whether w, which named yielded, is one that q selects.
+// matchesWebhook reports whether q selects w, a candidate.
 func matchesWebhook(q webhook.WebhookQuery, w *webhook.Webhook) bool {
 	switch {
 	case !q.All && w.Account != q.Account:

@@ -6,30 +6,30 @@ import (
 	"sort"
 )
 
-// ordered is a sorted set, in blocks that follow each other. An operation
-// searches among the blocks and in one of them, and moves a part of that one:
-// nothing at all where a value comes last, as in a log. A tree of nodes would be
-// ten times as much for the garbage collector to walk over.
-type ordered[T any] struct {
-	compare func(a, b T) int // what it looks at must not change while a value is in the set
+// sortedSet is a sorted set of values in a list of blocks. An operation finds a block
+// by binary search, and moves a part of that block, or nothing if it inserts the
+// largest value, as in a log. A tree would give the garbage collector about ten times
+// as many objects to scan.
+type sortedSet[T any] struct {
+	compare func(a, b T) int // its result must not change while the values are in the set
 	blocks  [][]T            // none of them empty
 }
 
-// blockSize is how many values are in a block at most.
+// blockSize is the largest number of values in a block.
 const blockSize = 256
 
-// insert adds v, which must not be there yet.
-func (o *ordered[T]) insert(v T) {
+// insert adds v, which must not be in the set.
+func (o *sortedSet[T]) insert(v T) {
 	if len(o.blocks) == 0 {
 		o.blocks = append(o.blocks, []T{v})
 		return
 	}
-	b, i := o.place(v)
+	b, i := o.position(v)
 	block := o.blocks[b]
 	switch {
 	case len(block) < blockSize:
 		o.blocks[b] = slices.Insert(block, i, v)
-	case b == len(o.blocks)-1 && i == blockSize: // full blocks stay so in a log
+	case b == len(o.blocks)-1 && i == blockSize: // do not split a full block: a log grows at the end only
 		o.blocks = append(o.blocks, []T{v})
 	default:
 		const half = blockSize / 2
@@ -44,19 +44,18 @@ func (o *ordered[T]) insert(v T) {
 	}
 }
 
-// place returns the block and the place there where v belongs. What comes last is
-// met first.
-func (o *ordered[T]) place(v T) (block, place int) {
+// position returns the block and the index where v belongs. It tries the end first.
+func (o *sortedSet[T]) position(v T) (block, index int) {
 	end := len(o.blocks) - 1
-	if o.compare(last(o.blocks[end]), v) < 0 {
+	if o.compare(lastOf(o.blocks[end]), v) < 0 {
 		return end, len(o.blocks[end])
 	}
-	block, place, _ = o.find(v)
-	return block, place
+	block, index, _ = o.find(v)
+	return block, index
 }
 
-// delete removes v if it is there.
-func (o *ordered[T]) delete(v T) {
+// delete removes v if it is in the set.
+func (o *sortedSet[T]) delete(v T) {
 	b, i, found := o.find(v)
 	if !found {
 		return
@@ -68,30 +67,30 @@ func (o *ordered[T]) delete(v T) {
 	o.blocks[b] = slices.Delete(o.blocks[b], i, i+1)
 }
 
-// find returns the block of v and v's place there, or where it belongs.
-func (o *ordered[T]) find(v T) (block, place int, found bool) {
+// find returns the block and the index of v, or those where it belongs.
+func (o *sortedSet[T]) find(v T) (block, index int, found bool) {
 	// The last block that does not begin after v; the first, if all do.
 	block = max(sort.Search(len(o.blocks), func(b int) bool { return o.compare(o.blocks[b][0], v) > 0 })-1, 0)
 	if block == len(o.blocks) {
 		return 0, 0, false
 	}
-	place, found = slices.BinarySearchFunc(o.blocks[block], v, o.compare)
-	return block, place, found
+	index, found = slices.BinarySearchFunc(o.blocks[block], v, o.compare)
+	return block, index, found
 }
 
 // first returns the smallest value.
-func (o *ordered[T]) first() (v T, ok bool) {
+func (o *sortedSet[T]) first() (v T, ok bool) {
 	if len(o.blocks) == 0 {
 		return v, false
 	}
 	return o.blocks[0][0], true
 }
 
-// ascend yields in ascending order the values for which from holds: it is
+// ascend yields, in ascending order, the values for which from returns true: it is
 // false up to some value, then true. The set must not change meanwhile.
-func (o *ordered[T]) ascend(from func(T) bool) iter.Seq[T] {
+func (o *sortedSet[T]) ascend(from func(T) bool) iter.Seq[T] {
 	return func(yield func(T) bool) {
-		b := sort.Search(len(o.blocks), func(b int) bool { return from(last(o.blocks[b])) })
+		b := sort.Search(len(o.blocks), func(b int) bool { return from(lastOf(o.blocks[b])) })
 		if b == len(o.blocks) {
 			return
 		}
@@ -106,9 +105,9 @@ func (o *ordered[T]) ascend(from func(T) bool) iter.Seq[T] {
 	}
 }
 
-// descend yields in descending order the values for which to holds: it is
+// descend yields, in descending order, the values for which to returns true: it is
 // true up to some value, then false. The set must not change meanwhile.
-func (o *ordered[T]) descend(to func(T) bool) iter.Seq[T] {
+func (o *sortedSet[T]) descend(to func(T) bool) iter.Seq[T] {
 	return func(yield func(T) bool) {
 		b := sort.Search(len(o.blocks), func(b int) bool { return !to(o.blocks[b][0]) }) - 1
 		if b < 0 {
@@ -129,4 +128,4 @@ func (o *ordered[T]) descend(to func(T) bool) iter.Seq[T] {
 	}
 }
 
-func last[T any](list []T) T { return list[len(list)-1] }
+func lastOf[T any](list []T) T { return list[len(list)-1] }

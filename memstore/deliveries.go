@@ -10,9 +10,10 @@ import (
 	"github.com/listhook/webhook"
 )
 
-// Deliveries implements webhook.Store.
+// Deliveries returns the deliveries that q selects, newest first unless q.Oldest is
+// set.
 func (s *Store) Deliveries(ctx context.Context, q webhook.DeliveryQuery) ([]webhook.Delivery, error) {
-	if err := s.open(ctx); err != nil {
+	if err := s.lock(ctx); err != nil {
 		return nil, err
 	}
 	defer s.mu.Unlock()
@@ -27,9 +28,10 @@ func (s *Store) Deliveries(ctx context.Context, q webhook.DeliveryQuery) ([]webh
 	return found, nil
 }
 
-// Count implements webhook.Store.
+// Count returns the number of deliveries that q selects. A q.Limit above 0 ends the
+// count there.
 func (s *Store) Count(ctx context.Context, q webhook.DeliveryQuery) (n int, err error) {
-	if err := s.open(ctx); err != nil {
+	if err := s.lock(ctx); err != nil {
 		return 0, err
 	}
 	defer s.mu.Unlock()
@@ -39,7 +41,7 @@ func (s *Store) Count(ctx context.Context, q webhook.DeliveryQuery) (n int, err 
 	return n, nil
 }
 
-// selected yields what q selects, in the order asked for.
+// selected yields the deliveries that q selects, in the order that it asks for.
 func (s *Store) selected(q webhook.DeliveryQuery) iter.Seq[*webhook.Delivery] {
 	match := matcher(q)
 	return func(yield func(*webhook.Delivery) bool) {
@@ -55,8 +57,8 @@ func (s *Store) selected(q webhook.DeliveryQuery) iter.Seq[*webhook.Delivery] {
 	}
 }
 
-// candidates yields what may be in q, in the order asked for: the deliveries
-// that it names, or the part of the log between its bounds.
+// candidates yields the deliveries that q may select, in the order that it asks for:
+// those with its IDs, or the part of the log between its bounds.
 func (s *Store) candidates(q webhook.DeliveryQuery) iter.Seq[*webhook.Delivery] {
 	if len(q.IDs) > 0 {
 		named := map[string]*webhook.Delivery{}
@@ -73,15 +75,15 @@ func (s *Store) candidates(q webhook.DeliveryQuery) iter.Seq[*webhook.Delivery] 
 	}
 	since := func(d *webhook.Delivery) bool { return !d.Created.Before(q.Since) }
 	until := func(d *webhook.Delivery) bool { return q.Until.IsZero() || d.Created.Before(q.Until) }
-	after := beyond(q)
+	after := afterCursor(q)
 	if q.Oldest {
-		return while(until, s.log.ascend(func(d *webhook.Delivery) bool { return since(d) && after(d) }))
+		return takeWhile(until, s.log.ascend(func(d *webhook.Delivery) bool { return since(d) && after(d) }))
 	}
-	return while(since, s.log.descend(func(d *webhook.Delivery) bool { return until(d) && after(d) }))
+	return takeWhile(since, s.log.descend(func(d *webhook.Delivery) bool { return until(d) && after(d) }))
 }
 
-// while yields the values of seq up to the first for which ok does not hold.
-func while[T any](ok func(T) bool, seq iter.Seq[T]) iter.Seq[T] {
+// takeWhile yields the values of seq up to the first for which ok returns false.
+func takeWhile[T any](ok func(T) bool, seq iter.Seq[T]) iter.Seq[T] {
 	return func(yield func(T) bool) {
 		for v := range seq {
 			if !ok(v) || !yield(v) {
@@ -91,9 +93,9 @@ func while[T any](ok func(T) bool, seq iter.Seq[T]) iter.Seq[T] {
 	}
 }
 
-// matcher returns whether a delivery is one that q selects.
+// matcher returns a function that reports whether q selects a delivery.
 func matcher(q webhook.DeliveryQuery) func(*webhook.Delivery) bool {
-	after := beyond(q)
+	after := afterCursor(q)
 	return func(d *webhook.Delivery) bool {
 		switch {
 		case !q.All && d.Account != q.Account:
@@ -110,10 +112,11 @@ func matcher(q webhook.DeliveryQuery) func(*webhook.Delivery) bool {
 	}
 }
 
-// beyond returns whether a delivery is beyond q.After, in q's order.
-func beyond(q webhook.DeliveryQuery) func(*webhook.Delivery) bool {
+// afterCursor returns a function that reports whether a delivery comes after q.After,
+// in q's order.
+func afterCursor(q webhook.DeliveryQuery) func(*webhook.Delivery) bool {
 	if q.After.Created.IsZero() && q.After.ID == "" {
-		return all[*webhook.Delivery]
+		return always[*webhook.Delivery]
 	}
 	cursor := &webhook.Delivery{Created: q.After.Created, ID: q.After.ID}
 	if q.Oldest {
