@@ -51,7 +51,7 @@ func New(db *sql.DB, opts *Options) *Store {
 		o = *opts
 	}
 	o.Prefix = cmp.Or(o.Prefix, sqlstore.DefaultPrefix)
-	return &Store{sqlstore.NewMySQL(db, o.Prefix, o.Relaxed)}
+	return &Store{sqlstore.NewMariaDB(db, o.Prefix, o.Relaxed)}
 }
 
 // Migrate creates the tables or upgrades them. It may be called at each start,

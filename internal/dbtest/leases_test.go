@@ -16,8 +16,8 @@ import (
 // leaseEnd is when what is leased here may be claimed by others.
 var leaseEnd = now.Add(30 * time.Second)
 
-// bornLeased returns a delivery that is enqueued with its lease taken.
-func bornLeased(id string) webhook.Delivery {
+// preLeased returns a delivery that is enqueued with its lease taken.
+func preLeased(id string) webhook.Delivery {
 	d := delivery(id)
 	d.Lease, d.Due = 1, leaseEnd
 	return d
@@ -121,8 +121,8 @@ func (u use) claims(at time.Time, want ...string) {
 
 func TestLeases(t *testing.T) {
 	for name, test := range map[string]func(t *testing.T, h *handle, here, there use){
-		"what was born leased is another's once the lease has ended": func(t *testing.T, h *handle, here, there use) {
-			here.enqueue(bornLeased("a"), bornLeased("b"))
+		"a pre-leased delivery is claimed by another process after its lease has expired": func(t *testing.T, h *handle, here, there use) {
+			here.enqueue(preLeased("a"), preLeased("b"))
 			there.claims(leaseEnd.Add(-time.Millisecond))
 			there.claims(leaseEnd, "a", "b")
 			here.claims(leaseEnd)
@@ -132,13 +132,13 @@ func TestLeases(t *testing.T) {
 			here.claims(leaseEnd.Add(30*time.Second), "a", "b")
 		},
 		"what has its outcome is nobody's": func(t *testing.T, h *handle, here, there use) {
-			here.enqueue(bornLeased("a"), bornLeased("b"), bornLeased("c"))
+			here.enqueue(preLeased("a"), preLeased("b"), preLeased("c"))
 			here.deliver(1, "a", "c")
 			here.claims(now)
 			there.claims(leaseEnd, "b")
 		},
 		"who lost an outcome did not store it": func(t *testing.T, h *handle, here, there use) {
-			here.enqueue(bornLeased("a"))
+			here.enqueue(preLeased("a"))
 			if here.apply(7, webhook.StateDelivered, now, "a") {
 				t.Fatal("an outcome was stored under a lease that was not taken")
 			}
@@ -148,7 +148,7 @@ func TestLeases(t *testing.T) {
 		"leases that end close together are claimed each when it ends": func(t *testing.T, h *handle, here, there use) {
 			var ds []webhook.Delivery
 			for i := range 3 {
-				d := bornLeased(fmt.Sprint(i))
+				d := preLeased(fmt.Sprint(i))
 				d.Due = d.Due.Add(time.Duration(i) * time.Millisecond)
 				ds = append(ds, d)
 			}
@@ -161,7 +161,7 @@ func TestLeases(t *testing.T) {
 			}
 		},
 		"what is given back and leased again until the same time is there once": func(t *testing.T, h *handle, here, there use) {
-			here.enqueue(bornLeased("a"))
+			here.enqueue(preLeased("a"))
 			there.apply(1, webhook.StatePending, now, "a") // so that the first lease stays, too
 			here.pending("a")
 			here.claims(now, "a")
@@ -171,7 +171,7 @@ func TestLeases(t *testing.T) {
 			here.pending("a")
 		},
 		"what waits until the end of its lease is there once": func(t *testing.T, h *handle, here, there use) {
-			here.enqueue(bornLeased("a"), bornLeased("b"))
+			here.enqueue(preLeased("a"), preLeased("b"))
 			here.apply(1, webhook.StatePending, leaseEnd, "a")
 			here.pending("a", "b")
 			there.claims(leaseEnd, "a", "b")
@@ -181,19 +181,19 @@ func TestLeases(t *testing.T) {
 		"what is pending is counted once, leased or not": func(t *testing.T, h *handle, here, there use) {
 			waits, due := delivery("waits"), delivery("due")
 			waits.Due = leaseEnd
-			here.enqueue(bornLeased("born"), due, waits)
-			here.pending("born", "due", "waits")
+			here.enqueue(preLeased("a pre-leased"), due, waits)
+			here.pending("a pre-leased", "due", "waits")
 			there.claims(now, "due")
-			here.pending("born", "due", "waits")
+			here.pending("a pre-leased", "due", "waits")
 			here.deliver(1, "due")
-			here.pending("born", "waits")
-			here.deliver(1, "born")
+			here.pending("a pre-leased", "waits")
+			here.deliver(1, "a pre-leased")
 			here.pending("waits")
 		},
 		"what ends together is in no queue, leased or not": func(t *testing.T, h *handle, here, there use) {
 			waits, due := delivery("waits"), delivery("due")
 			waits.Due = leaseEnd
-			here.enqueue(bornLeased("a"), bornLeased("b"), due, waits)
+			here.enqueue(preLeased("a"), preLeased("b"), due, waits)
 			lost, err := here.store.Apply(t.Context(), []webhook.Change{
 				{ID: "a", Lease: 1, State: webhook.StateDelivered, Due: now},
 				{ID: "b", Lease: 2, State: webhook.StateDelivered, Due: now},
@@ -214,16 +214,16 @@ func TestLeases(t *testing.T) {
 		},
 		"nothing is left of leases whose outcomes are stored": func(t *testing.T, h *handle, here, there use) {
 			due := delivery("due")
-			here.enqueue(bornLeased("a"), bornLeased("b"), due)
-			here.enqueue(bornLeased("c"))
+			here.enqueue(preLeased("a"), preLeased("b"), due)
+			here.enqueue(preLeased("c"))
 			here.claims(now, "due")
 			here.deliver(1, "a", "c", "due")
 			here.claims(now)
 			if n := leases(t, h); n != 1 {
 				t.Errorf("there are %d rows for leases, want the one of b", n)
 			}
-			here.enqueue(bornLeased("a"), bornLeased("d")) // a was there
-			here.enqueue(delivery("due too"))              // so that the claim is not idle
+			here.enqueue(preLeased("a"), preLeased("d")) // a was there
+			here.enqueue(delivery("due too"))            // so that the claim is not idle
 			here.deliver(1, "b", "d")
 			here.claims(now, "due too")
 			here.deliver(1, "due too")
@@ -233,11 +233,11 @@ func TestLeases(t *testing.T) {
 			}
 		},
 		"leases of the dead do not pile up": func(t *testing.T, h *handle, here, there use) {
-			// More than lapse at once, of which some were delivered by others.
+			// More leases than one claim expires. Another process delivered some of them.
 			const many = 1100
 			var delivered, left []string
 			for i := range many {
-				d := bornLeased(fmt.Sprintf("%04d", i))
+				d := preLeased(fmt.Sprintf("%04d", i))
 				d.Due = d.Due.Add(-time.Duration(i) * time.Millisecond)
 				here.enqueue(d)
 				if i%2 == 0 {
@@ -266,7 +266,7 @@ func TestLeases(t *testing.T) {
 		"when several claim as leases end, each delivery is one's": func(t *testing.T, h *handle, here, there use) {
 			const many = 300
 			for i := range many {
-				d := bornLeased(fmt.Sprintf("%03d", i))
+				d := preLeased(fmt.Sprintf("%03d", i))
 				d.Due = d.Due.Add(-time.Duration(i*i%97) * time.Millisecond)
 				here.enqueue(d)
 			}
@@ -297,13 +297,13 @@ func TestLeases(t *testing.T) {
 				t.Errorf("%d are counted as pending, and the error is %v; want %d", n, err, many)
 			}
 		},
-		"what was born leased in the app's transaction is there if that is committed": func(t *testing.T, h *handle, here, there use) {
+		"deliveries pre-leased in the app's transaction are stored if it commits": func(t *testing.T, h *handle, here, there use) {
 			for _, commit := range []bool{false, true} {
 				tx, err := h.begin(t.Context())
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := tx.Enqueue(t.Context(), []webhook.Delivery{bornLeased("a"), bornLeased("b")}); err != nil {
+				if _, err := tx.Enqueue(t.Context(), []webhook.Delivery{preLeased("a"), preLeased("b")}); err != nil {
 					t.Fatal(err)
 				}
 				end := tx.rollback
@@ -314,7 +314,7 @@ func TestLeases(t *testing.T) {
 					t.Fatal(err)
 				}
 				if !commit {
-					here.enqueue(bornLeased("a"))
+					here.enqueue(preLeased("a"))
 					here.deliver(1, "a")
 					here.claims(now)
 				}
@@ -337,8 +337,8 @@ func TestLeases(t *testing.T) {
 	}
 }
 
-// unsure is a database of whose transactions one cannot tell what became of
-// them: they are committed, or not, and there is an error either way.
+// unsure is a database whose transactions return an error, whether they are committed
+// or not.
 type unsure struct {
 	sqlstore.Database
 	fails, commits bool
@@ -357,7 +357,7 @@ func (u *unsure) InTx(ctx context.Context, several bool, f func(sqlstore.Querier
 	return err
 }
 
-// What may or may not have been stored is found when its lease has ended.
+// Deliveries with an unknown outcome are claimed when their lease has expired.
 func TestLeasesThatNobodyIsSureOf(t *testing.T) {
 	for name, fresh := range plainStores {
 		t.Run(name, func(t *testing.T) {
@@ -371,13 +371,13 @@ func TestLeasesThatNobodyIsSureOf(t *testing.T) {
 			if err := here.store.Migrate(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			ds := []webhook.Delivery{bornLeased("a"), bornLeased("b")}
+			ds := []webhook.Delivery{preLeased("a"), preLeased("b")}
 			db.fails, db.commits = true, true
 			if _, err := here.store.Enqueue(t.Context(), ds); !errors.Is(err, errUnsure) {
 				t.Fatal(err)
 			}
 			db.fails = false
-			here.enqueue(append(ds, bornLeased("c"))...)
+			here.enqueue(append(ds, preLeased("c"))...)
 			here.deliver(1, "c")
 
 			db.fails, db.commits = true, false
@@ -385,7 +385,7 @@ func TestLeasesThatNobodyIsSureOf(t *testing.T) {
 				t.Fatal(err)
 			}
 			db.fails = false
-			here.enqueue(bornLeased("d"))
+			here.enqueue(preLeased("d"))
 			db.fails = true
 			if _, err := here.store.Apply(t.Context(), []webhook.Change{{ID: "d", Lease: 1, State: webhook.StateDelivered}}); !errors.Is(err, errUnsure) {
 				t.Fatal(err)

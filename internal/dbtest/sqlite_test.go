@@ -64,11 +64,11 @@ func TestTransactionsOnSQLiteWriteFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	u.enqueue(delivery("ready"), bornLeased("born"))
+	u.enqueue(delivery("ready"), preLeased("pre-leased"))
 	u.claims(now, "ready")
 	after := leaseEnd.Add(time.Minute) // both leases have ended, and nobody has left them
-	u.claims(after, "born", "ready")
-	u.deliver(2, "born")
+	u.claims(after, "pre-leased", "ready")
+	u.deliver(2, "pre-leased")
 	if _, err := s.Apply(ctx, []webhook.Change{{ID: "ready", Lease: 2, State: webhook.StateDelivered, Due: now, Erase: true}}); err != nil {
 		t.Fatal(err)
 	}

@@ -8,16 +8,16 @@ import (
 	"github.com/listhook/webhook"
 )
 
-// Apply makes the changes whose deliveries have the leases they name, and
-// returns the ids of the others.
+// Apply makes the changes whose deliveries have the leases that the changes name,
+// and returns the IDs of the others.
 func (s *Store) Apply(ctx context.Context, cs []webhook.Change) (lost []string, err error) {
 	if err := s.usable(ctx); err != nil {
 		return nil, err
 	}
-	// Changes of one delivery follow each other: each meets the lease that the
-	// one before has left.
-	for now, later := firsts(cs); len(now) > 0; now, later = firsts(later) {
-		bs, err := changeBatches(now, &s.clock)
+	// Several changes of one delivery are made one after another: each needs the
+	// Lease that the one before it stored.
+	for first, others := firstChanges(cs); len(first) > 0; first, others = firstChanges(others) {
+		bs, err := changeBatches(first, &s.clock)
 		if err != nil {
 			return nil, err
 		}
@@ -32,10 +32,9 @@ func (s *Store) Apply(ctx context.Context, cs []webhook.Change) (lost []string, 
 	return lost, nil
 }
 
-// firsts returns the first change of each delivery, in order of ID, and the
-// others. Whoever locks rows in one order may wait for others, but never in a
-// circle.
-func firsts(cs []webhook.Change) (first, others []webhook.Change) {
+// firstChanges returns the first change of each delivery, in order of ID, and the
+// other changes. Transactions that lock rows in the same order cannot deadlock.
+func firstChanges(cs []webhook.Change) (first, others []webhook.Change) {
 	seen := make(map[string]bool, len(cs))
 	first = make([]webhook.Change, 0, len(cs))
 	for _, c := range cs {
@@ -52,11 +51,11 @@ func firsts(cs []webhook.Change) (first, others []webhook.Change) {
 
 // applyBatch applies changes of different deliveries.
 func (s *Store) applyBatch(ctx context.Context, b *batch) (lost []string, err error) {
-	s.front.putRows(b.rows)
-	s.trail.putRows(b.rows)
+	s.due.includeRows(b.rows)
+	s.ready.includeRows(b.rows)
 	erase := slices.ContainsFunc(b.rows, func(r row) bool { return r.Erase })
-	if s.sql.end != nil && !erase && b.all(isFinished) {
-		if lost, err = s.end(ctx, b); err != nil || len(lost) == 0 {
+	if s.sql.applyFinal != nil && !erase && b.all(queueNone) {
+		if lost, err = s.applyFinal(ctx, b); err != nil || len(lost) == 0 {
 			return nil, err
 		}
 		b = b.only(lost)
@@ -71,31 +70,31 @@ func (s *Store) applyBatch(ctx context.Context, b *batch) (lost []string, err er
 		return err
 	})
 	if err == nil {
-		s.tenants.changed(b.rows, lost)
+		s.leases.remove(b.rows, lost)
 	}
 	return lost, err
 }
 
-// end makes changes that end deliveries, and returns the ids of those that are in
-// a queue, or have another lease.
-func (s *Store) end(ctx context.Context, b *batch) (others []string, err error) {
+// applyFinal makes changes to final states, and returns the IDs of the deliveries
+// that are in a queue or have another lease.
+func (s *Store) applyFinal(ctx context.Context, b *batch) (others []string, err error) {
 	err = s.write(ctx, false, func(q Querier) error {
-		others, err = s.runBatch(ctx, q, s.sql.end, b)
+		others, err = s.runBatch(ctx, q, s.sql.applyFinal, b)
 		return err
 	})
 	if err == nil {
-		s.tenants.changed(b.rows, others)
+		s.leases.remove(b.rows, others)
 	}
 	return others, err
 }
 
 // changeBatches returns cs as batches.
 func changeBatches(cs []webhook.Change, clock *clock) (bs batches, err error) {
-	lines, room := newLines(), 0
+	lines, room := newLogEncoder(), 0
 	for i := range cs {
 		if a := cs[i].Log; a != nil {
-			clock.see(a.Start.Add(a.Duration))
-			room += logSize(a)
+			clock.observe(a.Start.Add(a.Duration))
+			room += approxLogSize(a)
 		}
 	}
 	for i := range cs {
@@ -106,7 +105,7 @@ func changeBatches(cs []webhook.Change, clock *clock) (bs batches, err error) {
 		if err := checkText("State", string(c.State)); err != nil {
 			return nil, err
 		}
-		log, err := lines.marshalOne(c.Log)
+		log, err := lines.encodeOne(c.Log)
 		if err != nil {
 			return nil, err
 		}

@@ -9,108 +9,107 @@ import (
 	"github.com/listhook/webhook"
 )
 
-// Pending deliveries are kept in three queues. Those that wait for their time
-// are in order of that time, whatever their webhook. Those that were seen to be
-// due are ready, in order of webhook and time. And those that are leased are
-// kept by the batch, in order of the lease's end. A claim
+// A pending delivery is in one of three queues. The waiting queue holds
+// deliveries that are not due, in order of due time. The ready queue holds
+// deliveries that a claim found due, in order of webhook and due time. The leases
+// hold leased deliveries by the batch, in order of expiry. A claim
 //
-//  1. makes ready what has come due: from the head of the waiting and of the
-//     leases, so that it meets none that it leaves;
-//  2. walks over the webhooks that have something ready, one seek each, from
-//     the one after the last turn, and notes those with room that are not held;
-//  3. takes from each the first few, one range each.
+//  1. makes ready what has come due. It reads the heads of the waiting queue and
+//     of the leases, so it reads no delivery that is not due;
+//  2. reads the webhooks with ready deliveries, with one index seek each, from the
+//     one after the last turn, and picks those that have room and are not held;
+//  3. takes the first deliveries of each, with one index range each.
 //
-// So what it costs depends on what it takes, and on the number of webhooks
-// that it passes over because they are full or held, at a few microseconds
-// each; not on how much waits, for them or for anybody, nor on the log.
+// So the cost of a claim grows with what it takes, and by a few microseconds for
+// each full or held webhook that it skips. It does not grow with the backlog or
+// with the log.
 
 const (
-	// promotes is how many deliveries at most become ready in one claim, so
-	// that a million that come due together, after an outage, hold up no one
-	// for long: those that are ready are delivered meanwhile.
-	promotes = 10_000
+	// maxPromote is how many deliveries one claim makes ready at most. When a
+	// million come due together after an outage, claims still return soon.
+	maxPromote = 10_000
 
-	// A walk reads so many webhooks at a time, from the first number to the
-	// second as long as they are of no use.
-	stepMin, stepMax = 64, 4096
+	// A claim reads webhooks in pages. The first has pageMin, and each page is
+	// four times as long as the one before, up to pageMax.
+	pageMin, pageMax = 64, 4096
 )
 
-// Claim leases what is due.
+// Claim leases deliveries that are due, as webhook.Claim describes.
 func (s *Store) Claim(ctx context.Context, c webhook.Claim) (ds []webhook.Delivery, err error) {
 	if err := s.usable(ctx); err != nil {
 		return nil, err
 	}
-	s.clock.see(c.Now)
-	since, whole := s.front.since()
-	w := walk{s: s, c: c, args: args{"now": milli(c.Now), "until": milli(c.Until), "since": since}}
-	var past []end
-	if s.sql.onward.text != "" {
-		past = s.trail.list()
+	s.clock.observe(c.Now)
+	since, full := s.due.start()
+	w := claimRun{s: s, c: c, args: args{"now": milli(c.Now), "until": milli(c.Until), "since": since}}
+	var positions []position
+	if s.sql.seekFrom.text != "" {
+		positions = s.ready.positions()
 	}
-	start, idle, unended := time.Now(), false, false
-	if past == nil { // else it would be looked for from the beginning
+	start, idle, noneExpired := time.Now(), false, false
+	if positions == nil { // the idle query scans from the beginning, which is slow now
 		err = s.read(ctx, func(q Querier) error {
-			return s.query(ctx, q, s.sql.idle, w.args, func(scan Scan) error { return scan(&idle, &unended) })
+			return s.query(ctx, q, s.sql.idle, w.args, func(scan Scan) error { return scan(&idle, &noneExpired) })
 		})
 	}
 	if err != nil || c.Limit <= 0 {
 		return nil, err
 	}
-	if err := s.sure(ctx); err != nil {
+	if err := s.confirmUncertain(ctx); err != nil {
 		return nil, err
 	}
-	vacant := s.tenants.vacant(milli(c.Now))
-	if idle && unended {
-		s.front.looked(milli(c.Now), whole, time.Since(start))
-		if len(vacant) == 0 {
+	empty := s.leases.takeEmpty(milli(c.Now))
+	if idle && noneExpired {
+		s.due.advance(milli(c.Now), full, time.Since(start))
+		if len(empty) == 0 {
 			return nil, nil
 		}
-		return nil, s.write(ctx, false, func(q Querier) error { return s.unlease(ctx, q, vacant) })
+		return nil, s.write(ctx, false, func(q Querier) error { return s.deleteLeases(ctx, q, empty) })
 	}
-	broken := false
-	err = s.transact(ctx, func() error {
+	partial := false
+	err = s.retryChecked(ctx, func() error {
 		return s.db.InTx(ctx, s.sql.pick.text != "", func(q Querier) error {
-			if err := s.unlease(ctx, q, vacant); err != nil {
+			if err := s.deleteLeases(ctx, q, empty); err != nil {
 				return err
 			}
-			n, all, err := w.promote(ctx, q, unended)
+			n, all, err := w.promote(ctx, q, noneExpired)
 			if err != nil {
 				return err
 			}
 			if n > 0 {
-				past = nil // it may have been due before what was taken
+				positions = nil // what was made ready may be behind a position
 			}
-			w.ds, w.seen, w.looked, w.leases, w.past = nil, nil, 0, nil, past
+			w.ds, w.found, w.scanTime, w.leases, w.positions = nil, nil, 0, nil, positions
 			if all {
-				s.front.looked(milli(c.Now), whole, time.Since(start))
+				s.due.advance(milli(c.Now), full, time.Since(start))
 			}
-			// What is claimed waits for its lease's end, which may be past already.
-			s.front.put(milli(c.Until))
-			err = w.claim(ctx, q)
-			if broken = err != nil && s.d.takesAlone && len(w.ds) > 0; broken {
-				return nil // what was leased before stays so: it is the caller's
+			// The new leases expire at c.Until, which may have passed already.
+			s.due.include(milli(c.Until))
+			err = w.run(ctx, q)
+			if partial = err != nil && s.d.takeCommits && len(w.ds) > 0; partial {
+				return nil // committed statements have leased w.ds, so the caller gets them
 			}
 			return err
 		})
 	})
-	if err != nil || broken {
-		// What was made ready may have been committed, or not.
-		s.front.forget()
-		s.trail.forget()
-		s.doubt.Store(true)
+	if err != nil || partial {
+		// It is unknown which of the statements were committed.
+		s.due.reset()
+		s.ready.reset()
+		s.uncertain.Store(true)
 	}
 	if err != nil {
 		return nil, err
 	}
-	s.tenants.enter(w.leases)
-	if !broken {
-		s.trail.looked(w.seen, w.past == nil, w.looked)
+	s.leases.add(w.leases)
+	if !partial {
+		s.ready.advance(w.found, w.positions == nil, w.scanTime)
 	}
 	return w.ds, nil
 }
 
-// A walk is one claim on its way.
-type walk struct {
+// A claimRun is one claim that is being made.
+type claimRun struct {
 	s    *Store
 	c    webhook.Claim
 	args args
@@ -118,33 +117,33 @@ type walk struct {
 
 	leases []*lease // of ds
 
-	past   []end         // unless nil, to look for lanes beyond these
-	seen   []lane        // that were found
-	looked time.Duration // for them
+	positions []position     // where scans for ready webhooks begin; nil: full scans
+	found     []readyWebhook // by these scans
+	scanTime  time.Duration  // for them
 }
 
-// lane is a webhook with something ready, and how many may be taken.
-type lane struct {
+// readyWebhook is a webhook with ready deliveries.
+type readyWebhook struct {
 	Webhook string `json:"w"`
-	Due     int64  `json:"d"` // none of it is due before
-	Room    int    `json:"n"`
+	Due     int64  `json:"d"` // of the first ready delivery, or before
+	Room    int    `json:"n"` // how many may be taken
 	held    bool
 }
 
-// promote makes ready what has come due, of the leases too unless none has
-// ended. It returns how many, and whether that was all. It writes first; see
-// file.InTx.
-func (w *walk) promote(ctx context.Context, q Querier, unended bool) (n int64, all bool, err error) {
-	w.args["n"] = max(promotes, w.c.Limit)
-	if n, err = w.s.exec(ctx, q, w.s.sql.promote, w.args); err != nil || unended {
-		return n, n < promotes, err
+// promote makes ready the waiting deliveries that have come due, and, unless
+// noneExpired, those of expired leases. It returns how many they are, and whether
+// none is left. Its first statement writes; see sqliteFile.InTx.
+func (w *claimRun) promote(ctx context.Context, q Querier, noneExpired bool) (n int64, all bool, err error) {
+	w.args["n"] = max(maxPromote, w.c.Limit)
+	if n, err = w.s.exec(ctx, q, w.s.sql.promote, w.args); err != nil || noneExpired {
+		return n, n < maxPromote, err
 	}
-	ended, left, err := w.lapse(ctx, q)
-	return n + left, n < promotes && ended < lapses, err
+	expired, ready, err := w.expire(ctx, q)
+	return n + ready, n < maxPromote && expired < maxExpire, err
 }
 
-// claim gives the webhooks their turns.
-func (w *walk) claim(ctx context.Context, q Querier) error {
+// run gives the webhooks their turns.
+func (w *claimRun) run(ctx context.Context, q Querier) error {
 	after := w.c.After
 	if err := w.turns(ctx, q, after, func(id string) bool { return after == "" || id > after }); err != nil {
 		return err
@@ -155,66 +154,66 @@ func (w *walk) claim(ctx context.Context, q Querier) error {
 	return w.turns(ctx, q, "", func(id string) bool { return id <= after })
 }
 
-// turns gives a turn to the webhooks from one on, in order, that belong to
-// this part of the walk.
-func (w *walk) turns(ctx context.Context, q Querier, from string, belongs func(id string) bool) error {
+// turns gives a turn to each webhook from one on, in order, for which belongs
+// returns true.
+func (w *claimRun) turns(ctx context.Context, q Querier, from string, belongs func(id string) bool) error {
 	last := ""
-	for step := stepMin; ; step = min(4*step, stepMax) {
-		lanes, err := w.lanes(ctx, q, from, step)
+	for page := pageMin; ; page = min(4*page, pageMax) {
+		webhooks, err := w.nextWebhooks(ctx, q, from, page)
 		if err != nil {
 			return err
 		}
-		var open []lane
-		for _, l := range lanes {
+		var open []readyWebhook
+		for _, l := range webhooks {
 			if room := w.room(l); room > 0 && l.Webhook != last && belongs(l.Webhook) {
-				open = append(open, lane{Webhook: l.Webhook, Due: l.Due, Room: room})
+				open = append(open, readyWebhook{Webhook: l.Webhook, Due: l.Due, Room: room})
 			}
 		}
 		if err := w.take(ctx, q, open); err != nil {
 			return err
 		}
-		if len(lanes) < step || len(w.ds) >= w.c.Limit {
+		if len(webhooks) < page || len(w.ds) >= w.c.Limit {
 			return nil
 		}
-		// The next step begins with the webhook that this one ended with.
-		last = lanes[len(lanes)-1].Webhook
+		// The next page begins with the last webhook of this one.
+		last = webhooks[len(webhooks)-1].Webhook
 		if from = last; !belongs(last) && last > w.c.After {
 			return nil
 		}
 	}
 }
 
-// lanes returns the next webhooks with something ready.
-func (w *walk) lanes(ctx context.Context, q Querier, from string, n int) (lanes []lane, err error) {
+// nextWebhooks returns the next n webhooks from one on that have ready deliveries.
+func (w *claimRun) nextWebhooks(ctx context.Context, q Querier, from string, n int) (webhooks []readyWebhook, err error) {
 	w.args["from"], w.args["n"] = from, n
-	look := w.s.sql.lanes
-	if w.past != nil {
-		past, err := json.Marshal(w.past)
+	look := w.s.sql.readyWebhooks
+	if w.positions != nil {
+		data, err := json.Marshal(w.positions)
 		if err != nil {
 			return nil, err
 		}
-		look, w.args["past"] = w.s.sql.onward, string(past)
+		look, w.args["past"] = w.s.sql.seekFrom, string(data)
 	}
 	start := time.Now()
 	err = w.s.query(ctx, q, look, w.args, func(scan Scan) error {
-		var l lane
+		var l readyWebhook
 		if err := scan(&l.Webhook, &l.Due, &l.held); err != nil {
 			return err
 		}
-		lanes = append(lanes, l)
+		webhooks = append(webhooks, l)
 		return nil
 	})
-	w.looked += time.Since(start)
-	if w.past != nil && strange(w.past, lanes) { // there may be more behind it
-		w.past = nil
-		return w.lanes(ctx, q, from, n)
+	w.scanTime += time.Since(start)
+	if w.positions != nil && unknownWebhook(w.positions, webhooks) { // it may have deliveries behind the positions
+		w.positions = nil
+		return w.nextWebhooks(ctx, q, from, n)
 	}
-	w.seen = append(w.seen, lanes...)
-	return lanes, err
+	w.found = append(w.found, webhooks...)
+	return webhooks, err
 }
 
-// room returns how many may be taken from a lane.
-func (w *walk) room(l lane) int {
+// room returns how many deliveries of a webhook may be taken.
+func (w *claimRun) room(l readyWebhook) int {
 	room, ok := w.c.Room[l.Webhook]
 	if !ok {
 		room = w.c.Each
@@ -225,15 +224,15 @@ func (w *walk) room(l lane) int {
 	return room
 }
 
-// take claims from lanes, in order, until the limit.
-func (w *walk) take(ctx context.Context, q Querier, lanes []lane) error {
+// take claims deliveries of the webhooks, in order, up to the limit.
+func (w *claimRun) take(ctx context.Context, q Querier, webhooks []readyWebhook) error {
 	limit := w.c.Limit - len(w.ds)
-	if len(lanes) == 0 || limit <= 0 {
+	if len(webhooks) == 0 || limit <= 0 {
 		return nil
 	}
-	var rows any = lanes
+	var rows any = webhooks
 	if w.s.sql.pick.text != "" {
-		keys, err := w.pick(ctx, q, lanes, limit)
+		keys, err := w.pick(ctx, q, webhooks, limit)
 		if err != nil || len(keys) == 0 {
 			return err
 		}
@@ -251,20 +250,20 @@ func (w *walk) take(ctx context.Context, q Querier, lanes []lane) error {
 		return err
 	})
 	if err != nil {
-		w.ds = w.ds[:before] // of these it is not known
+		w.ds = w.ds[:before] // it is unknown whether these are leased
 		return err
 	}
 	if len(w.ds) == before {
 		return nil
 	}
-	took := []*lease{claimed(w.ds[before:], milli(w.c.Until), token)}
+	took := []*lease{claimLease(w.ds[before:], milli(w.c.Until), token)}
 	w.leases = append(w.leases, took...)
-	return w.s.lease(ctx, q, took)
+	return w.s.insertLeases(ctx, q, took)
 }
 
-// pick returns the keys of the rows to take, one lane at a time.
-func (w *walk) pick(ctx context.Context, q Querier, lanes []lane, limit int) (keys []int64, err error) {
-	for _, l := range lanes {
+// pick returns the keys of the rows to take, one webhook at a time.
+func (w *claimRun) pick(ctx context.Context, q Querier, webhooks []readyWebhook, limit int) (keys []int64, err error) {
+	for _, l := range webhooks {
 		if len(keys) == limit {
 			break
 		}

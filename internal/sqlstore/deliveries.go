@@ -7,7 +7,7 @@ import (
 	"github.com/listhook/webhook"
 )
 
-// Deliveries returns the deliveries that q selects.
+// Deliveries returns the deliveries that q selects, in the order that it asks for.
 func (s *Store) Deliveries(ctx context.Context, q webhook.DeliveryQuery) (ds []webhook.Delivery, err error) {
 	what := columns
 	if !q.Brief {
@@ -31,7 +31,8 @@ func (s *Store) Deliveries(ctx context.Context, q webhook.DeliveryQuery) (ds []w
 	return ds, err
 }
 
-// Count returns how many deliveries q selects, at most q.Limit unless that is 0.
+// Count returns the number of deliveries that q selects, at most q.Limit unless that
+// is 0.
 func (s *Store) Count(ctx context.Context, q webhook.DeliveryQuery) (n int, err error) {
 	err = s.read(ctx, func(db Querier) error {
 		b := s.selectDeliveries(`1 as one`, q)
@@ -44,10 +45,11 @@ func (s *Store) Count(ctx context.Context, q webhook.DeliveryQuery) (n int, err 
 	return n, err
 }
 
-// selectDeliveries begins a query for what q selects, but for its order and limit.
-func (s *Store) selectDeliveries(what string, q webhook.DeliveryQuery) *selection {
-	b := s.selects(`select ` + what + ` from `)
-	if inQueue(q) {
+// selectDeliveries returns a query for the deliveries that q selects, without q's
+// order and limit.
+func (s *Store) selectDeliveries(what string, q webhook.DeliveryQuery) *queryBuilder {
+	b := s.newQuery(`select ` + what + ` from `)
+	if usesQueue(q) {
 		b.fromQueue(q)
 	} else {
 		b.fromLog(q)
@@ -69,8 +71,8 @@ func (s *Store) selectDeliveries(what string, q webhook.DeliveryQuery) *selectio
 	}
 	if after := milli(q.After.Created); q.After != (webhook.Cursor{}) {
 		b.check("After.ID", q.After.ID)
-		// The first comparison is for the index, the others for rows of the
-		// same millisecond.
+		// The index serves the first comparison. The others are for rows of the same
+		// millisecond.
 		if q.Oldest {
 			b.where(`created >= @v and (created > @v or id > @v)`, after, after, q.After.ID)
 		} else {
@@ -80,15 +82,15 @@ func (s *Store) selectDeliveries(what string, q webhook.DeliveryQuery) *selectio
 	return b
 }
 
-// inQueue reports whether the queue is the best way to what q selects.
-func inQueue(q webhook.DeliveryQuery) bool {
+// usesQueue reports whether to select from the queues rather than from the log.
+func usesQueue(q webhook.DeliveryQuery) bool {
 	return q.After == (webhook.Cursor{}) && len(q.IDs) == 0 &&
 		slices.Equal(q.States, []webhook.State{webhook.StatePending}) &&
 		checkText("Account", q.Account) == nil && checkText("Webhook", q.Webhook) == nil
 }
 
-// fromLog has the database go along the log, or from id to id.
-func (b *selection) fromLog(q webhook.DeliveryQuery) {
+// fromLog selects from the log: by q's IDs, or in order of creation.
+func (b *queryBuilder) fromLog(q webhook.DeliveryQuery) {
 	b.add(`{}deliveries`)
 	if !q.All {
 		b.whereIs(`account`, q.Account)
@@ -101,27 +103,27 @@ func (b *selection) fromLog(q webhook.DeliveryQuery) {
 	}
 }
 
-// fromQueue has the database go over the queue: the few that wait are found so
-// in a log of millions. That is for the first page only; the next ones of many
-// are found along the log, where the queue would be sorted anew for each.
-func (b *selection) fromQueue(q webhook.DeliveryQuery) {
+// fromQueue selects from the queues, which finds few pending deliveries in a log of
+// millions. It serves a first page only. Later pages come from the log, because each
+// would sort the queues again.
+func (b *queryBuilder) fromQueue(q webhook.DeliveryQuery) {
 	for i, queue := range b.s.d.queues {
 		b.add([]string{`(`, ` union all `, ` union all `}[i] + `select id as qid, due as qdue from ` + queue)
 		if q.Webhook != "" {
 			b.add(` and webhook = @v`, q.Webhook)
 		}
 	}
-	// Where the queue is a table of its own, an entry with another due is none.
+	// An entry of a queue table applies only if it has the delivery's due.
 	b.add(`) q cross join {}deliveries`)
 	b.where(`id = qid and due = qdue`)
 	if !q.All {
-		// Such a condition is for no index: the way is by id.
+		// "is true" keeps planners from an index by account: the index by ID is better.
 		b.where(`(account = @v) is true`, q.Account)
 	}
 }
 
-// scanDelivery reads the columns, with the documents and the log if they were
-// asked for.
+// scanDelivery scans a row of columns, followed by documents and the log if they are
+// selected.
 func scanDelivery(scan Scan, documents, log bool) (d webhook.Delivery, err error) {
 	var (
 		kind, state    string

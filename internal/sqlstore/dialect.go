@@ -2,120 +2,124 @@ package sqlstore
 
 import "context"
 
-// A dialect is what a database says in its own words.
+// A dialect holds the SQL and the properties of a database.
 //
 // In its SQL {} stands for the prefix of the tables' names and @name for an
-// argument.
+// argument. "" as a statement, and nil as a script, mean that the database needs
+// none, unless the comment says what is used instead.
 type dialect struct {
-	numbered   string // what a placeholder's number follows; "": placeholders are "?"
+	numbered   string // precedes the number in a placeholder; "": placeholders are "?"
 	keepsPlans bool   // see Store.text
-	base64     bool   // bodies are in @rows, not in @bytes
+	base64     bool   // bodies are in @rows as base64, not in @bytes
 
-	// check returns an error, which names the setting, unless the server and
-	// the session at q let the store keep its promises. It is asked by Migrate,
-	// by the first call of each process, and in the app's transactions; see
-	// Store.everyTx. nil: there is nothing to ask.
+	// check returns an error, which names the setting, if a setting of the server
+	// or of q's session keeps the store from its promises. Migrate calls it, and so
+	// do the first call of each process and the app's transactions; see
+	// Store.checkEveryTx.
 	check func(ctx context.Context, s *Store, q Querier) error
 
-	schema []string // each upgrades to the version that is its place, counted from 1
-	noted  string   // notes a version, which several processes may do at once; "": one at a time does
-	wal    string   // run before Migrate's transaction; "": nothing
-	lock   string   // keeps other processes out of Migrate's transaction; "": it is alone anyway
-	unlock string   // "": lock ends with the transaction
+	schema        []string // element i upgrades the tables to version i+1
+	recordVersion string   // records a version, in several processes at once if Migrate's lock allows that; "": insert it
+	wal           string   // runs before Migrate's transaction
+	lock          string   // excludes other processes from Migrate's transaction
+	unlock        string   // "": lock ends with the transaction
 
-	list          string    // a query of the texts in the JSON array @list
-	queues        [3]string // what stands after "from" for what is ready, what waits and what is leased
-	insertWebhook string    // adds none if there is one with its id: changes no row, or fails by isDuplicate
+	textList      string    // a query that returns the texts in the JSON array @list
+	queues        [3]string // follow "from" in a query of the ready, waiting and leased deliveries
+	insertWebhook string    // if one has the ID, it changes no row or fails by isDuplicate
 
-	enqueue script // returns the ids that were new; with fresh, those that are there now and whether each is new
-	fresh   string // adds all, or fails by isDuplicate; "": enqueue does
-	born    script // the same where all of a batch is born leased; nil: enqueue does
-	erase   script
-	apply   script // returns the ids that had their lease
-	end     script // the same where all of a batch ends, but for what is in a queue; nil: apply does
+	// enqueue inserts deliveries and returns the IDs of those that were new. With
+	// insertNew, it returns all IDs and whether each delivery was new.
+	enqueue          script
+	insertNew        string // inserts all, or fails by isDuplicate; "": enqueue
+	enqueuePreLeased script // enqueue for a batch of pre-leased deliveries; nil: enqueue
+	erase            script
+	apply            script // returns the IDs of the deliveries that had the lease
+	applyFinal       script // apply for a batch of final states, for deliveries in no queue; nil: apply
 
-	idle    string // whether nothing is ready nor has come due, and whether no lease has ended
-	promote string // makes up to @n ready that have come due, the longest due first
-	lanes   string // the next @n webhooks from @from on that have ready rows, since when, and whether they are held
-	onward  string // the same beyond the ends of a trail, @past; "": what was taken is in nobody's way
-	pick    string // keys of up to @n ready rows of @webhook; "": take picks by itself
-	take    script // claims what was picked, or up to @limit rows of the lanes in @rows
+	idle          string // whether nothing is ready or has come due, and whether no lease has expired
+	promote       string // makes ready up to @n waiting deliveries that have come due, in order of due time
+	readyWebhooks string // the next @n webhooks with ready deliveries, from @from on: ID, earliest due time, whether held
+	seekFrom      string // readyWebhooks behind the positions @past; "": removed rows slow no scan down
+	pick          string // keys of up to @n ready rows of @webhook; "": take picks rows itself
+	take          script // claims the picked rows, or up to @limit rows of the webhooks in @rows
 
-	lease   string // writes a lease; "": enqueue and take do
-	ended   string // up to @n leases that have ended, the longest ended first
-	lapse   string // makes ready what is left of leases
-	unlease string // removes leases
+	insertLease   string // "": enqueue and take insert leases themselves
+	expiredLeases string // up to @n expired leases, in order of expiry
+	expire        string // makes ready the outstanding deliveries of leases
+	deleteLeases  string
 
-	// confirm returns once everything committed before is as durable as a commit
-	// is, and whether that took one; "": it is as soon as it can be seen.
+	// confirm returns once everything that was committed before is as durable as a
+	// commit is, and whether it committed something for that. "": whatever can be
+	// seen is durable.
 	confirm string
 
-	// takesAlone says that take commits by itself, so that what it has leased
-	// stays leased whatever follows.
-	takesAlone bool
+	// takeCommits reports whether take commits by itself, so that an error of a
+	// later statement does not undo it.
+	takeCommits bool
 
-	prune  string
-	prunes int // so many in one transaction; 0: all that are asked for
+	prune    string
+	maxPrune int // how many deliveries one transaction prunes at most; 0: no limit
 
 	isNoTable   func(error) bool
-	isDuplicate func(error) bool // a row with its key is there; nil: statements do not fail by that
-	isBrokenOff func(error) bool // a deadlock and the like: worth another try
+	isDuplicate func(error) bool // a row with the key exists; nil: no statement fails for that
+	isRetryable func(error) bool // a deadlock or the like
 }
 
-// A script is done in one transaction. One of its steps has a result, which
-// is not needed if one before it has changed all rows of a batch.
+// A script is a list of statements that run in one transaction.
 type script []step
 
+// A step is a statement of a script.
 type step struct {
-	text string
-	rows bool // has the result
-	all  bool // spares it
+	text        string
+	returnsRows bool // it returns the script's rows
+	skipsRest   bool // if it changes all rows of the batch, the steps behind it are skipped
 }
 
-// result is a script of one statement, which has a result.
-func result(text string) script { return script{{text: text, rows: true}} }
+// result returns a script of one statement that returns rows.
+func result(text string) script { return script{{text: text, returnsRows: true}} }
 
-// statements are a dialect's, prepared.
+// statements are a dialect's statements for a prefix.
 type statements struct {
-	insertWebhook, updateWebhook statement
-	enqueue, born                prepared
-	fresh                        statement
-	erase, apply, end            prepared
-	idle, promote, lanes, onward statement
-	pick                         statement
-	take                         prepared
-	lease, ended, lapse, unlease statement
-	prune, pruneWebhooks         statement
+	insertWebhook, updateWebhook                     statement
+	enqueue, enqueuePreLeased                        prepared
+	insertNew                                        statement
+	erase, apply, applyFinal                         prepared
+	idle, promote, readyWebhooks, seekFrom           statement
+	pick                                             statement
+	take                                             prepared
+	insertLease, expiredLeases, expire, deleteLeases statement
+	prune, pruneWebhooks                             statement
 }
 
-type prepared []struct {
+// prepared is a script for a prefix.
+type prepared []preparedStep
+
+type preparedStep struct {
 	statement
-	rows, all bool
+	returnsRows, skipsRest bool
 }
 
 func (d *dialect) statements(prefix string) statements {
 	one := func(text string) statement { return d.prepare(prefix, text) }
 	all := func(s script) (list prepared) {
 		for _, st := range s {
-			list = append(list, struct {
-				statement
-				rows, all bool
-			}{one(st.text), st.rows, st.all})
+			list = append(list, preparedStep{one(st.text), st.returnsRows, st.skipsRest})
 		}
 		return list
 	}
 	return statements{
 		insertWebhook: one(d.insertWebhook), updateWebhook: one(updateWebhook),
-		enqueue: all(d.enqueue), born: all(d.born), fresh: one(d.fresh),
-		erase: all(d.erase), apply: all(d.apply), end: all(d.end),
-		idle: one(d.idle), promote: one(d.promote), lanes: one(d.lanes), onward: one(d.onward), pick: one(d.pick),
-		take:  all(d.take),
-		lease: one(d.lease), ended: one(d.ended), lapse: one(d.lapse), unlease: one(d.unlease),
+		enqueue: all(d.enqueue), enqueuePreLeased: all(d.enqueuePreLeased), insertNew: one(d.insertNew),
+		erase: all(d.erase), apply: all(d.apply), applyFinal: all(d.applyFinal),
+		idle: one(d.idle), promote: one(d.promote), readyWebhooks: one(d.readyWebhooks), seekFrom: one(d.seekFrom), pick: one(d.pick),
+		take:        all(d.take),
+		insertLease: one(d.insertLease), expiredLeases: one(d.expiredLeases), expire: one(d.expire), deleteLeases: one(d.deleteLeases),
 		prune: one(d.prune), pruneWebhooks: one(pruneWebhooks),
 	}
 }
 
-// What all databases say alike.
+// SQL that is the same on all databases.
 const (
 	columns      = `id, account, webhook, event, type, created, state, due, lease, attempts`
 	documents    = `body, carrier`

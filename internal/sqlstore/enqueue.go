@@ -8,80 +8,81 @@ import (
 	"github.com/listhook/webhook"
 )
 
-// Enqueue adds ds, all or none, and returns the ids of those that were stored
+// Enqueue stores ds, all or none, and returns the IDs of those that were stored
 // before.
 func (s *Store) Enqueue(ctx context.Context, ds []webhook.Delivery) (had []string, err error) {
-	several := s.sql.lease.text != "" || len(ds) > batchRows || size(ds) > batchBytes
+	several := s.sql.insertLease.text != "" || len(ds) > batchRows || approxSize(ds) > batchBytes
 	var leases []*lease
-	write := func(fresh bool) error {
+	write := func(allNew bool) error {
 		return s.write(ctx, several, func(q Querier) error {
-			had, leases, err = s.enqueue(ctx, q, ds, fresh)
+			had, leases, err = s.enqueue(ctx, q, ds, allNew)
 			return err
 		})
 	}
-	fresh := s.sql.fresh.text != ""
-	err = write(fresh)
-	if fresh && err != nil && s.d.isDuplicate(err) {
-		// Begun anew, so that it holds no lock that another waits for.
+	insertNew := s.sql.insertNew.text != ""
+	err = write(insertNew)
+	if insertNew && err != nil && s.d.isDuplicate(err) {
+		// In a new transaction, so that this one's locks cannot cause a deadlock.
 		err = write(false)
 	}
 	if err == nil {
-		s.tenants.enter(leases)
+		s.leases.add(leases)
 	}
 	return had, err
 }
 
-// enqueue also returns the leases of what was born leased. Fresh says that
-// nothing of it is expected to be stored: it fails if something is.
-func (s *Store) enqueue(ctx context.Context, q Querier, ds []webhook.Delivery, fresh bool) (had []string, leases []*lease, err error) {
+// enqueue is Enqueue in a transaction. It also returns the leases of the deliveries
+// that were stored pre-leased. With allNew it uses insertNew, which fails if one of
+// ds is stored already.
+func (s *Store) enqueue(ctx context.Context, q Querier, ds []webhook.Delivery, allNew bool) (had []string, leases []*lease, err error) {
 	bs, err := s.deliveryBatches(ds)
 	if err != nil {
 		return nil, nil, err
 	}
 	for i := range bs {
-		s.front.putRows(bs[i].rows)
-		s.trail.putRows(bs[i].rows)
-		there, err := s.add(ctx, q, &bs[i], fresh)
+		s.due.includeRows(bs[i].rows)
+		s.ready.includeRows(bs[i].rows)
+		stored, err := s.add(ctx, q, &bs[i], allNew)
 		if err != nil {
 			return nil, nil, err
 		}
-		born := bs[i].leases(there)
-		if err := s.lease(ctx, q, born); err != nil {
+		preLeased := bs[i].leases(stored)
+		if err := s.insertLeases(ctx, q, preLeased); err != nil {
 			return nil, nil, err
 		}
-		had, leases = append(had, there...), append(leases, born...)
+		had, leases = append(had, stored...), append(leases, preLeased...)
 	}
 	return had, leases, nil
 }
 
-// add adds a batch, and returns the ids of those that were stored before.
-func (s *Store) add(ctx context.Context, q Querier, b *batch, fresh bool) (had []string, err error) {
+// add stores a batch, and returns the IDs of the deliveries that were stored before.
+func (s *Store) add(ctx context.Context, q Querier, b *batch, allNew bool) (had []string, err error) {
 	switch {
-	case s.sql.fresh.text == "" && s.sql.born != nil && b.all(isLeased):
-		return s.runBatch(ctx, q, s.sql.born, b)
-	case s.sql.fresh.text == "":
+	case s.sql.insertNew.text == "" && s.sql.enqueuePreLeased != nil && b.all(queueLeased):
+		return s.runBatch(ctx, q, s.sql.enqueuePreLeased, b)
+	case s.sql.insertNew.text == "":
 		return s.runBatch(ctx, q, s.sql.enqueue, b)
-	case fresh:
-		b.number()
-		n, err := s.exec(ctx, q, s.sql.fresh, b.args(s.d.base64))
+	case allNew:
+		b.assignSeqs()
+		n, err := s.exec(ctx, q, s.sql.insertNew, b.args(s.d.base64))
 		if err == nil && n != int64(len(b.rows)) {
-			err = fmt.Errorf("webhook: the database added %d of %d deliveries", n, len(b.rows))
+			err = fmt.Errorf("webhook: the database stored %d of %d deliveries", n, len(b.rows))
 		}
 		return nil, err
 	}
-	return s.addOthers(ctx, q, b)
+	return s.upsert(ctx, q, b)
 }
 
-// numberings is how often rows are given other numbers because theirs are taken.
-const numberings = 5
+// maxSeqTries is how often upsert gives rows a seq, because another row has theirs.
+const maxSeqTries = 5
 
-// addOthers adds a batch in which some may be stored, and reads of each row
-// whether it was added or was stored before. A row that was stored is written
-// to: its transaction may not have reached a replica that the commit has to wait
-// for, and one that writes nothing waits for no replica.
-func (s *Store) addOthers(ctx context.Context, q Querier, b *batch) (had []string, err error) {
-	b.number()
-	for range numberings {
+// upsert stores a batch of which some deliveries may be stored already, and returns
+// the IDs of those. It writes to their rows too: the transaction that stored them
+// may not have reached a replica that commits wait for, and a transaction that
+// writes nothing waits for no replica.
+func (s *Store) upsert(ctx context.Context, q Querier, b *batch) (had []string, err error) {
+	b.assignSeqs()
+	for range maxSeqTries {
 		a := b.args(s.d.base64)
 		a["again"] = rand.Int64()
 		found := make(map[string]bool, len(b.rows))
@@ -97,22 +98,22 @@ func (s *Store) addOthers(ctx context.Context, q Querier, b *batch) (had []strin
 		if err != nil {
 			return nil, err
 		}
-		absent := missing(b.rows, found)
+		absent := missingIDs(b.rows, found)
 		if len(absent) == 0 {
 			return had, nil
 		}
-		b = b.only(absent) // their numbers are those of other rows
-		b.scatter()
+		b = b.only(absent) // other rows have their seq
+		b.randomizeSeqs()
 	}
-	return nil, fmt.Errorf("webhook: the database neither added %d deliveries nor had them", len(b.rows))
+	return nil, fmt.Errorf("webhook: the database neither stored %d deliveries nor had them before", len(b.rows))
 }
 
-// deliveryBatches returns ds as batches, of two with one id the first.
+// deliveryBatches returns ds as batches. Of two with the same ID it takes the first.
 func (s *Store) deliveryBatches(ds []webhook.Delivery) (bs batches, err error) {
 	if len(ds) > 0 {
-		s.clock.see(ds[len(ds)-1].Created)
+		s.clock.observe(ds[len(ds)-1].Created)
 	}
-	seen, lines, room := make(map[string]bool, len(ds)), newLines(), size(ds)
+	seen, lines, room := make(map[string]bool, len(ds)), newLogEncoder(), approxSize(ds)
 	for i := range ds {
 		d := &ds[i]
 		if seen[d.ID] {
@@ -126,7 +127,7 @@ func (s *Store) deliveryBatches(ds []webhook.Delivery) (bs batches, err error) {
 		if err != nil {
 			return nil, err
 		}
-		log, err := lines.marshal(d.Log)
+		log, err := lines.encode(d.Log)
 		if err != nil {
 			return nil, err
 		}
@@ -156,25 +157,27 @@ func checkDelivery(d *webhook.Delivery) error {
 	return nil
 }
 
-// size returns about how many bytes ds will be.
-func size(ds []webhook.Delivery) (n int) {
+// approxSize returns about how many bytes ds take in a batch.
+func approxSize(ds []webhook.Delivery) (n int) {
 	for i := range ds {
 		n += len(ds[i].Body)
 		for k, v := range ds[i].Carrier {
 			n += len(k) + len(v) + 6
 		}
 		for j := range ds[i].Log {
-			n += logSize(&ds[i].Log[j])
+			n += approxLogSize(&ds[i].Log[j])
 		}
 	}
 	return n
 }
 
-// logSize is the same of an entry of the log.
-func logSize(a *webhook.Attempt) int { return 200 + len(a.Reason) + len(a.Detail) + 2*len(a.Response) }
+// approxLogSize is approxSize for an entry of the log.
+func approxLogSize(a *webhook.Attempt) int {
+	return 200 + len(a.Reason) + len(a.Detail) + 2*len(a.Response)
+}
 
-// missing returns the ids of the rows that are not in ids.
-func missing(rows []row, ids map[string]bool) (list []string) {
+// missingIDs returns the IDs of the rows that are not in ids.
+func missingIDs(rows []row, ids map[string]bool) (list []string) {
 	if len(ids) == len(rows) {
 		return nil
 	}

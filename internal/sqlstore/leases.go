@@ -5,44 +5,45 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/listhook/webhook"
 )
 
-// A lease is a row of the table of leases: deliveries that were claimed, or
-// born leased, in one batch. It is there for the process that dies with them,
-// which is rare, so nothing of it is written for each delivery: neither when
-// it is leased nor when its outcome is stored.
+// A lease is a row of the table of leases: the deliveries that one batch claimed,
+// or stored pre-leased. It is read only if the process died with them, which is
+// rare. So a delivery costs no write to this table of its own, neither when it is
+// leased nor when its outcome is stored.
 //
-// It counts for those of its deliveries that are pending, in no other queue,
-// and due from its due to its last. When its due has come, a claim makes these
-// ready and removes it.
+// The lease applies to those of its deliveries that are pending, in no other
+// queue, and due from due to last. At due it expires: a claim makes these
+// deliveries ready and deletes the row.
 type lease struct {
-	due, last int64
-	token     int64 // tells leases of one due apart
-	of        []leased
-	left      int // how many of them are not known to have left it
+	due, last  int64
+	token      int64 // distinguishes leases with the same due
+	deliveries []leasedDelivery
+	remaining  int // how many of them are outstanding; of leaseTracker
 }
 
-// leased is a delivery under its lease.
-type leased struct {
+// leasedDelivery is a delivery with its Lease.
+type leasedDelivery struct {
 	id    string
 	lease int64
 }
 
-// leaseSpan is how far apart, in milliseconds, deliveries of one lease may be
-// due: some are made ready so much too early, which is harmless.
+// leaseSpan is how far apart, in milliseconds, the deliveries of one lease may be
+// due. Some are made ready that much too early, which is harmless: a claim still
+// checks when they are due.
 const leaseSpan = 1000
 
-// leases returns those for the rows of the batch but for some, as PostgreSQL
-// makes them by itself.
-func (b *batch) leases(but []string) (list []*lease) {
-	without := set(but)
+// leases returns the leases for the rows of the batch, except those with the IDs
+// in stored, which were there before. PostgreSQL groups its leases in the same way
+// in SQL.
+func (b *batch) leases(stored []string) (list []*lease) {
+	except := stringSet(stored)
 	spans := map[int64]*lease{}
 	for i := range b.rows {
 		r := &b.rows[i]
-		if r.Queue != isLeased || without[r.ID] {
+		if r.Queue != queueLeased || except[r.ID] {
 			continue
 		}
 		l := spans[r.Due/leaseSpan]
@@ -52,44 +53,44 @@ func (b *batch) leases(but []string) (list []*lease) {
 			list = append(list, l)
 		}
 		l.due, l.last = min(l.due, r.Due), max(l.last, r.Due)
-		l.of = append(l.of, leased{r.ID, r.Lease})
+		l.deliveries = append(l.deliveries, leasedDelivery{r.ID, r.Lease})
 	}
 	return list
 }
 
-// claimed returns the lease of what was claimed.
-func claimed(ds []webhook.Delivery, until, token int64) *lease {
-	l := &lease{due: until, last: until, token: token, of: make([]leased, len(ds))}
+// claimLease returns the lease of claimed deliveries.
+func claimLease(ds []webhook.Delivery, until, token int64) *lease {
+	l := &lease{due: until, last: until, token: token, deliveries: make([]leasedDelivery, len(ds))}
 	for i := range ds {
-		l.of[i] = leased{ds[i].ID, ds[i].Lease}
+		l.deliveries[i] = leasedDelivery{ds[i].ID, ds[i].Lease}
 	}
 	return l
 }
 
-// lease writes leases, where the statement that leased has not done so.
-func (s *Store) lease(ctx context.Context, q Querier, list []*lease) error {
-	if s.sql.lease.text == "" {
+// insertLeases inserts leases, unless the dialect's enqueue and take do so.
+func (s *Store) insertLeases(ctx context.Context, q Querier, list []*lease) error {
+	if s.sql.insertLease.text == "" {
 		return nil
 	}
 	for _, l := range list {
-		ids := make([]string, len(l.of))
-		for i := range l.of {
-			ids[i] = l.of[i].id
+		ids := make([]string, len(l.deliveries))
+		for i := range l.deliveries {
+			ids[i] = l.deliveries[i].id
 		}
-		data, err := texts(ids)
+		data, err := jsonArray(ids)
 		if err != nil {
 			return err
 		}
 		a := args{"due": l.due, "last": l.last, "token": l.token, "ids": data}
-		if _, err := s.exec(ctx, q, s.sql.lease, a); err != nil {
+		if _, err := s.exec(ctx, q, s.sql.insertLease, a); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// unlease removes leases.
-func (s *Store) unlease(ctx context.Context, q Querier, list []*lease) error {
+// deleteLeases deletes leases.
+func (s *Store) deleteLeases(ctx context.Context, q Querier, list []*lease) error {
 	if len(list) == 0 {
 		return nil
 	}
@@ -105,20 +106,19 @@ func (s *Store) unlease(ctx context.Context, q Querier, list []*lease) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.exec(ctx, q, s.sql.unlease, args{"rows": string(data)})
+	_, err = s.exec(ctx, q, s.sql.deleteLeases, args{"rows": string(data)})
 	return err
 }
 
-// lapses is how many leases at most lapse in one claim.
-const lapses = 500
+// maxExpire is how many leases one claim expires at most.
+const maxExpire = 500
 
-// lapse makes ready what is left of the leases that have ended, and removes
-// these. It returns how many there were and how many it made ready.
+// expire makes the outstanding deliveries of expired leases ready, and deletes
+// the leases. It returns the number of leases and of deliveries made ready.
 //
-// On PostgreSQL it is not in one transaction, and need not be: until a lease is
-// removed it may lapse again, by another process as well, and then finds that
-// nothing is left of it.
-func (w *walk) lapse(ctx context.Context, q Querier) (ended int, n int64, err error) {
+// On PostgreSQL each statement commits by itself. That is enough: until a lease is
+// deleted, any process may expire it again, and then finds no deliveries of it.
+func (w *claimRun) expire(ctx context.Context, q Querier) (leases int, ready int64, err error) {
 	type entry struct {
 		ID   string `json:"i"`
 		Due  int64  `json:"d"`
@@ -128,8 +128,8 @@ func (w *walk) lapse(ctx context.Context, q Querier) (ended int, n int64, err er
 		list    []*lease
 		entries []entry
 	)
-	w.args["n"] = lapses
-	err = w.s.query(ctx, q, w.s.sql.ended, w.args, func(scan Scan) error {
+	w.args["n"] = maxExpire
+	err = w.s.query(ctx, q, w.s.sql.expiredLeases, w.args, func(scan Scan) error {
 		var (
 			l    lease
 			data []byte
@@ -150,112 +150,20 @@ func (w *walk) lapse(ctx context.Context, q Querier) (ended int, n int64, err er
 	if err != nil || len(list) == 0 {
 		return 0, 0, err
 	}
-	// As everywhere, rows are locked in order of id.
+	// All statements lock rows in order of ID, so that they cannot deadlock.
 	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.ID, b.ID) })
 	data, err := json.Marshal(entries)
 	if err != nil {
 		return 0, 0, err
 	}
-	if n, err = w.s.exec(ctx, q, w.s.sql.lapse, args{"rows": string(data)}); err != nil {
+	if ready, err = w.s.exec(ctx, q, w.s.sql.expire, args{"rows": string(data)}); err != nil {
 		return 0, 0, err
 	}
-	return len(list), n, w.s.unlease(ctx, q, list)
+	return len(list), ready, w.s.deleteLeases(ctx, q, list)
 }
 
-// tenants is what this process knows of the leases that it wrote: which of
-// their deliveries have not left them yet. A lease that all have left is of no
-// use, and the next claim removes it, so that nobody looks for them when it
-// ends. What is not known here, because another process stored an outcome or
-// nobody knows whether it was stored, is left to that.
-type tenants struct {
-	mu   sync.Mutex
-	of   map[string]tenant // by the delivery's id
-	open []*lease          // the first written first
-	left []*lease          // all have left these
-}
-
-type tenant struct {
-	in    *lease
-	lease int64 // the delivery's
-}
-
-// tenantsMost is how many deliveries are known at most, several times what a
-// dispatcher holds.
-const tenantsMost = 100_000
-
-// enter notes leases that were written for certain.
-func (t *tenants) enter(list []*lease) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.of == nil {
-		t.of = map[string]tenant{}
-	}
-	for _, l := range list {
-		if len(t.of)+len(l.of) > tenantsMost {
-			continue
-		}
-		l.left = len(l.of)
-		for _, d := range l.of {
-			switch before, ok := t.of[d.id]; {
-			case ok && before.lease > d.lease: // it has been claimed again meanwhile
-				t.leave(l)
-				continue
-			case ok:
-				t.leave(before.in)
-			}
-			t.of[d.id] = tenant{l, d.lease}
-		}
-		if l.left > 0 {
-			t.open = append(t.open, l)
-		}
-	}
-}
-
-// changed notes that all rows but the lost ones were changed for certain.
-func (t *tenants) changed(rows []row, lost []string) {
-	but := set(lost)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for i := range rows {
-		r := &rows[i]
-		// Under another lease it is another tenancy, which may have begun
-		// since the change was made.
-		if d, ok := t.of[r.ID]; ok && d.lease == r.Lease && !but[r.ID] {
-			delete(t.of, r.ID)
-			t.leave(d.in)
-		}
-	}
-}
-
-// leave notes that a delivery has left its lease.
-func (t *tenants) leave(l *lease) {
-	if l.left--; l.left == 0 {
-		l.of = nil
-		t.left = append(t.left, l)
-	}
-}
-
-// vacant returns the leases that all have left, once, and forgets those that
-// have ended.
-func (t *tenants) vacant(now int64) []*lease {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for len(t.open) > 0 && (t.open[0].left == 0 || t.open[0].due <= now) {
-		l := t.open[0]
-		t.open = t.open[1:]
-		for _, d := range l.of {
-			if t.of[d.id].in == l {
-				delete(t.of, d.id)
-			}
-		}
-	}
-	list := t.left
-	t.left = nil
-	return list
-}
-
-// set returns a list as a set.
-func set(list []string) map[string]bool {
+// stringSet returns a list as a set; nil if it is empty.
+func stringSet(list []string) map[string]bool {
 	if len(list) == 0 {
 		return nil
 	}

@@ -1,183 +1,195 @@
 package sqlstore
 
-import (
-	"context"
-	"fmt"
-	"slices"
-	"strconv"
-	"strings"
-)
+import "slices"
 
-// checkMariaDB refuses servers and sessions on which the store would lose what
-// it has acknowledged. On Galera each of the app's transactions is checked,
-// because it depends on the driver's settings, and the app may have several
-// pools.
-func checkMariaDB(ctx context.Context, s *Store, q Querier) error {
-	_, app := q.(appTx)
-	if app && s.knownTx.Load() {
-		return sendsText(ctx, q)
-	}
-	v, err := settings(ctx, q)
-	if err != nil {
-		return err
-	}
-	if err := v.server(); err != nil {
-		return err
-	}
-	if err := v.durable(s.relaxed); err != nil {
-		return err
-	}
-	if err := v.session(app); err != nil {
-		return err
-	}
-	if err := onInnoDB(ctx, s, q); err != nil {
-		return err
-	}
-	if provider := v["wsrep_provider"]; provider == "" || provider == "none" {
-		return nil
-	}
-	return s.checkGalera(ctx, q, v)
+// mariadb is the dialect of MariaDB. A delivery is one row, as on SQLite, but MariaDB
+// has no partial indexes. A ready delivery has its webhook in the column lane, a
+// waiting one has its due time in wake. The others, leased ones too, have NULL in
+// both. NULLs are at one end of an index.
+//
+// Rows are in order of seq, which grows with time. In order of their IDs, which are
+// hashes, each would be written to a different page. The store makes seq from the time
+// and random bits; see batch.assignSeqs. An AUTO_INCREMENT would not do: where
+// innodb_autoinc_lock_mode is 2, which Galera needs, a statement that meets a
+// duplicate row may continue with numbers that another connection was given.
+//
+// A batch stores its token in the column batch of the rows that it inserts or changes.
+// By the token it finds these rows if they are not all. No statement uses INSERT
+// IGNORE, which ignores other errors than duplicates too. Texts are binary, so that no
+// collation treats two texts as equal. Bodies are base64 in the JSON: a binary
+// parameter counts as text in the connection's character set, even under a cast, and
+// substr cuts it by characters.
+var mariadb = dialect{
+	base64: true,
+	check:  checkMariaDB,
+
+	schema: []string{`
+create table if not exists {}webhooks (
+  id      varbinary(255) not null primary key,
+  account varbinary(255) not null,
+  list    varbinary(255) not null,
+  hold    bigint not null,
+  changed bigint not null,
+  deleted tinyint not null,
+  version bigint not null,
+  doc     longblob not null,
+  index {}webhooks_account (account, list),
+  index {}webhooks_changed (changed)
+) engine = InnoDB;
+create table if not exists {}deliveries (
+  seq      bigint not null auto_increment primary key,
+  id       varbinary(255) not null,
+  account  varbinary(255) not null,
+  webhook  varbinary(255) not null,
+  event    varbinary(255) not null,
+  type     varbinary(255) not null,
+  created  bigint not null,
+  state    varbinary(255) not null,
+  due      bigint not null,
+  lease    bigint not null,
+  attempts int not null,
+  token    bigint not null,
+  lane     varbinary(255),
+  wake     bigint,
+  body     longblob not null,
+  carrier  longblob not null,
+  log      longblob not null,
+  unique index {}deliveries_id (id),
+  index {}deliveries_log (account, created, webhook),
+  index {}deliveries_created (created),
+  index {}deliveries_lane (lane, due),
+  index {}deliveries_wake (wake)
+) engine = InnoDB;
+create table if not exists {}leases (
+  due   bigint not null,
+  token bigint not null,
+  last  bigint not null,
+  ids   longblob not null,
+  primary key (due, token)
+) engine = InnoDB;
+`, `
+alter table {}schema engine = InnoDB;
+alter table {}deliveries modify seq bigint not null, change column if exists token batch bigint not null;
+`},
+	recordVersion: `insert into {}schema (version) values (%d) on duplicate key update version = version`,
+	// A definition commits by itself, even in a transaction. So the lock belongs to the
+	// connection, and each definition changes nothing if it is run again.
+	lock:   `select get_lock(sha1(concat(database(), @name)), 60)`,
+	unlock: `select release_lock(sha1(concat(database(), @name)))`,
+
+	textList: `select v from json_table(convert(@list using utf8mb4), '$[*]' columns (v varchar(255) character set utf8mb4 path '$')) l`,
+	queues: [3]string{`{}deliveries where lane is not null`, `{}deliveries where wake is not null`, `(
+  select distinct d.id, d.due, d.webhook
+  from {}leases l straight_join json_table(
+    convert(l.ids using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$')) j
+  straight_join {}deliveries d on d.id = cast(i as binary)
+  where d.state = 'pending' and d.lane is null and d.wake is null and d.due between l.due and l.last) l where true`},
+
+	insertWebhook: `
+insert into {}webhooks (id, account, list, hold, changed, deleted, version, doc)
+values (@id, @account, @list, @hold, @changed, @deleted, 1, @doc)`,
+
+	enqueue: script{{text: mariadbInsert + `
+on duplicate key update batch = @again`}, {returnsRows: true, text: `
+select id, batch = @token
+from json_table(convert(@rows using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$.i')) j
+straight_join {}deliveries on id = cast(i as binary)
+where batch in (@token, @again)`}},
+
+	insertNew: mariadbInsert,
+
+	erase: script{{text: `
+update json_table(convert(@rows using utf8mb4), '$[*]' columns (
+  i varchar(255) character set utf8mb4 path '$.i', l bigint path '$.l', x varchar(5) path '$.x')) j
+straight_join {}deliveries on id = cast(i as binary)
+set body = '', carrier = '', log = ''
+where lease = l and x = 'true'`}},
+
+	apply: script{{skipsRest: true, text: `
+update json_table(convert(@rows using utf8mb4), '$[*]' columns (
+  i varchar(255) character set utf8mb4 path '$.i', l bigint path '$.l',
+  s varchar(255) character set utf8mb4 path '$.s', d bigint path '$.d',
+  n int path '$.n', r int path '$.r', g longtext path '$.g')) j
+straight_join {}deliveries on id = cast(i as binary)
+set state = s, due = d, lease = lease + 1, attempts = n, batch = @token,
+  lane = if(r = 1, webhook, null), wake = if(r = 0, d, null), log = concat(log, from_base64(g))
+where lease = l`}, selectChanged},
+
+	idle: `
+select not exists (select 1 from {}deliveries where lane is not null)
+  and not exists (select 1 from {}deliveries where wake >= @since and wake <= @now),
+  not exists (select 1 from {}leases where due >= @since and due <= @now)`,
+
+	promote: `
+update {}deliveries set lane = webhook, wake = null where wake >= @since and wake <= @now order by wake limit @n`,
+
+	// A loose index scan: one seek for each webhook. A recursive query would always run
+	// to its end, with an index scan for each step.
+	readyWebhooks: `
+select webhook, due, coalesce((select hold > @now from {}webhooks where id = walk.webhook), 0)
+from (
+  select lane as webhook, min(due) as due from {}deliveries where lane >= @from group by lane order by lane limit @n) walk
+order by webhook`,
+
+	pick: `
+select seq from {}deliveries where lane = @webhook and due >= @first and due <= @now order by due limit @n for update skip locked`,
+
+	take: script{{text: `
+update json_table(@rows, '$[*]' columns (k bigint path '$')) j straight_join {}deliveries on seq = k
+set lease = lease + 1, due = @until, lane = null`}, {returnsRows: true, text: `
+select ` + claimColumns + `
+from json_table(@rows, '$[*]' columns (k bigint path '$')) j straight_join {}deliveries on seq = k`}},
+
+	insertLease: `insert into {}leases (due, token, last, ids) values (@due, @token, @last, @ids)`,
+
+	expiredLeases: `
+select due, last, token, ids from {}leases
+where due >= @since and due <= @now order by due, token limit @n for update skip locked`,
+
+	expire: `
+update json_table(convert(@rows using utf8mb4), '$[*]' columns (
+  i varchar(255) character set utf8mb4 path '$.i', d bigint path '$.d', e bigint path '$.e')) j
+straight_join {}deliveries on id = cast(i as binary)
+set lane = webhook
+where state = 'pending' and lane is null and wake is null and due between d and e`,
+
+	deleteLeases: `
+delete l
+from json_table(@rows, '$[*]' columns (d bigint path '$.d', t bigint path '$.t')) j
+straight_join {}leases l on l.due = d and l.token = t`,
+
+	prune: `
+delete from {}deliveries
+where created < @before and state <> 'pending' and due < @before order by created limit @n`,
+
+	isNoTable:   func(err error) bool { return mysqlNumber(err) == 1146 },
+	isDuplicate: func(err error) bool { return slices.Contains([]uint64{1062, 1586}, mysqlNumber(err)) },
+	isRetryable: func(err error) bool {
+		// A deadlock, a lock timeout, and a row that changed since it was read.
+		return slices.Contains([]uint64{1213, 1205, 1020}, mysqlNumber(err))
+	},
 }
 
-// A setting that the store cannot work with.
-func refused(setting, value, why string) error {
-	return fmt.Errorf("webhook: the store refuses this database, on which %s is %s: %s", setting, strconv.Quote(value), why)
-}
+// selectChanged returns the IDs of the rows with the batch's token.
+var selectChanged = step{returnsRows: true, text: `
+select id
+from json_table(convert(@rows using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$.i')) j
+straight_join {}deliveries on id = cast(i as binary)
+where batch = @token`}
 
-// variables are a session's, by name.
-type variables map[string]string
-
-// settings reads the session's variables that matter. Those that a server does
-// not have are missing.
-func settings(ctx context.Context, q Querier) (variables, error) {
-	v := variables{}
-	err := q.Query(ctx, `
-show session variables where variable_name in (
-  'version', 'autocommit', 'sql_mode', 'tx_isolation', 'transaction_isolation',
-  'innodb_flush_log_at_trx_commit', 'log_bin', 'sync_binlog', 'binlog_format',
-  'wsrep_on', 'wsrep_provider', 'wsrep_osu_method')`, nil, func(scan Scan) error {
-		var name, value string
-		err := scan(&name, &value)
-		v[strings.ToLower(name)] = value
-		return err
-	})
-	return v, err
-}
-
-// server refuses what the store is not tested with.
-func (v variables) server() error {
-	const why = "it is tested with MariaDB only, and needs 10.6 or newer"
-	version := strings.TrimPrefix(v["version"], "5.5.5-")
-	if !strings.Contains(strings.ToLower(version), "mariadb") {
-		return refused("version", v["version"], why)
-	}
-	var major, minor int
-	if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil || major < 10 || major == 10 && minor < 6 {
-		return refused("version", v["version"], why)
-	}
-	return nil
-}
-
-// durable refuses commits that a crash may undo, unless the store is relaxed.
-func (v variables) durable(relaxed bool) error {
-	const otherwise = ", or set the store's Options.Relaxed"
-	if flush := v["innodb_flush_log_at_trx_commit"]; flush != "1" && flush != "3" && !relaxed {
-		return refused("innodb_flush_log_at_trx_commit", flush, "a crash would undo the last commits: set it to 1"+otherwise)
-	}
-	if v["log_bin"] != "ON" {
-		return nil
-	}
-	if sync := v["sync_binlog"]; sync != "1" && !relaxed {
-		return refused("sync_binlog", sync, "after a power failure the server undoes commits that its binary log has lost: set it to 1"+otherwise)
-	}
-	if format := v["binlog_format"]; format == "STATEMENT" {
-		return refused("binlog_format", format, "set it to MIXED or ROW")
-	}
-	return nil
-}
-
-// session refuses settings under which statements are not committed, store
-// something else than what they say, or see what is not committed. What the app
-// does in its own transactions is its own to say, but for the last one.
-func (v variables) session(app bool) error {
-	mode := strings.Split(v["sql_mode"], ",")
-	if slices.Contains(mode, "EMPTY_STRING_IS_NULL") {
-		return refused("sql_mode", v["sql_mode"], "take EMPTY_STRING_IS_NULL out of it")
-	}
-	if app {
-		return nil
-	}
-	if on := v["autocommit"]; on != "ON" && on != "1" {
-		return refused("autocommit", on, "nothing would be committed: set it to 1 for the store's connections")
-	}
-	if !slices.Contains(mode, "STRICT_TRANS_TABLES") && !slices.Contains(mode, "STRICT_ALL_TABLES") {
-		return refused("sql_mode", v["sql_mode"], "values would be cut without an error: add STRICT_TRANS_TABLES for the store's connections")
-	}
-	for _, name := range []string{"tx_isolation", "transaction_isolation"} {
-		if v[name] == "READ-UNCOMMITTED" {
-			return refused(name, v[name], "it would see what is not committed: use READ-COMMITTED or REPEATABLE-READ for the store's connections")
-		}
-	}
-	return nil
-}
-
-// onInnoDB refuses tables that have no transactions.
-func onInnoDB(ctx context.Context, s *Store, q Querier) error {
-	st := s.d.prepare(s.prefix, `
-select table_name, coalesce(engine, '') from information_schema.tables
-where table_schema = database() and table_name in ('{}webhooks', '{}deliveries', '{}leases')`)
-	var wrong error
-	err := q.Query(ctx, st.text, nil, func(scan Scan) error {
-		var table, engine string
-		err := scan(&table, &engine)
-		if !strings.EqualFold(engine, "InnoDB") {
-			wrong = refused("the engine of "+table, engine, "alter the table to InnoDB")
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return wrong
-}
-
-// checkGalera is the rest of the check on a node of a Galera cluster.
-func (s *Store) checkGalera(ctx context.Context, q Querier, v variables) error {
-	if v["wsrep_on"] != "ON" {
-		var global string
-		err := q.Query(ctx, `select cast(@@global.wsrep_on as char)`, nil, func(scan Scan) error { return scan(&global) })
-		if err != nil {
-			return err
-		}
-		if global == "0" {
-			return nil // the server is configured for a cluster, and in none
-		}
-		return refused("wsrep_on", v["wsrep_on"], "the other nodes would not get what is written: set it to ON for these connections")
-	}
-	if method := v["wsrep_osu_method"]; method != "TOI" {
-		return refused("wsrep_osu_method", method, "the other nodes would not get the tables: set it to TOI")
-	}
-	if err := sendsText(ctx, q); err != nil {
-		return err
-	}
-	s.cluster.Store(true)
-	s.everyTx.Store(true)
-	return nil
-}
-
-// sendsText returns an error unless statements with arguments reach the server
-// as text. Of a transaction that another node's write aborts, the server may
-// lose the first half and still commit the second, without an error, if a
-// prepared statement was being executed.
-func sendsText(ctx context.Context, q Querier) error {
-	command := ""
-	err := q.Query(ctx, `select command from information_schema.processlist where id = connection_id() and 1 = ?`,
-		[]any{1}, func(scan Scan) error { return scan(&command) })
-	if err != nil {
-		return err
-	}
-	if command != "Query" {
-		return fmt.Errorf("webhook: the store refuses this connection to a Galera cluster (wsrep_on), because it uses prepared statements, with which transactions lose writes: set interpolateParams=true in the data source name")
-	}
-	return nil
-}
+// mariadbInsert inserts deliveries.
+const mariadbInsert = `
+insert into {}deliveries (
+  seq, id, account, webhook, event, type, created, state, due, lease, attempts, batch, lane, wake,
+  body, carrier, log)
+select k, i, a, w, e, t, c, s, d, l, n, @token, if(r = 1, w, null), if(r = 0, d, null),
+  from_base64(b), from_base64(h), from_base64(g)
+from json_table(convert(@rows using utf8mb4), '$[*]' columns (
+  k bigint path '$.k',
+  i varchar(255) character set utf8mb4 path '$.i', a varchar(255) character set utf8mb4 path '$.a',
+  w varchar(255) character set utf8mb4 path '$.w', e varchar(255) character set utf8mb4 path '$.e',
+  t varchar(255) character set utf8mb4 path '$.t', c bigint path '$.c',
+  s varchar(255) character set utf8mb4 path '$.s', d bigint path '$.d', l bigint path '$.l',
+  n int path '$.n', r int path '$.r', b longtext path '$.b', h longtext path '$.h',
+  g longtext path '$.g')) j
+order by i`

@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// Migrate creates the tables or upgrades them. It may be called each time that
-// a program starts, by several processes at once. Tables that a newer version
-// of the library has upgraded are left alone, with an error.
+// Migrate creates or upgrades the tables. A program may call it at each start, in
+// several processes at once. It returns an error if a newer version of the library
+// has upgraded the tables.
 func (s *Store) Migrate(ctx context.Context) error {
-	return s.try(ctx, func() error {
+	return s.retry(ctx, func() error {
 		if s.d.wal != "" {
-			// Rows, since this one pragma answers.
+			// Query, because this pragma returns a row.
 			if err := s.db.Query(ctx, s.d.wal, nil, func(Scan) error { return nil }); err != nil {
 				return err
 			}
@@ -31,7 +31,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 					return err
 				}
 				if s.d.unlock != "" {
-					// It fails only with the connection, whose end releases it.
+					// It fails only if the connection is lost, which releases the lock.
 					defer func() { _ = s.lock(context.WithoutCancel(ctx), q, s.d.unlock) }()
 				}
 			}
@@ -62,8 +62,8 @@ func (s *Store) migrate(ctx context.Context, q Querier) error {
 	return nil
 }
 
-// upgrade returns the statements that upgrade to a version from the one
-// before, the last of which notes so.
+// upgrade returns the statements that upgrade the tables to a version from the one
+// before. The last one records the version.
 func (s *Store) upgrade(version int) []string {
 	var list []string
 	for text := range strings.SplitSeq(s.d.schema[version-1], ";\n") {
@@ -71,19 +71,19 @@ func (s *Store) upgrade(version int) []string {
 			list = append(list, text)
 		}
 	}
-	noted := cmp.Or(s.d.noted, `insert into {}schema (version) values (%d)`)
-	return append(list, s.d.prepare(s.prefix, fmt.Sprintf(noted, version)).text)
+	record := cmp.Or(s.d.recordVersion, `insert into {}schema (version) values (%d)`)
+	return append(list, s.d.prepare(s.prefix, fmt.Sprintf(record, version)).text)
 }
 
-// version returns the schema's version; 0: there is none yet.
+// version returns the schema's version, 0 if there is none yet.
 func (s *Store) version(ctx context.Context, q Querier) (version int, err error) {
 	st := s.d.prepare(s.prefix, `select coalesce(max(version), 0) from {}schema`)
 	err = s.query(ctx, q, st, nil, func(scan Scan) error { return scan(&version) })
 	return version, err
 }
 
-// lock runs a statement that locks or unlocks. One that answers 0 or NULL did
-// not.
+// lock runs a statement that locks or unlocks. It returns an error if the statement
+// returns 0 or NULL.
 func (s *Store) lock(ctx context.Context, q Querier, text string) error {
 	return s.query(ctx, q, s.d.prepare(s.prefix, text), args{"name": "listhook " + s.prefix}, func(scan Scan) error {
 		var done sql.NullString
@@ -91,14 +91,14 @@ func (s *Store) lock(ctx context.Context, q Querier, text string) error {
 			return err
 		}
 		if !done.Valid || done.String == "0" {
-			return errors.New("webhook: another process is upgrading the tables, and takes long: try again")
+			return errors.New("webhook: another process is still upgrading the tables: try again")
 		}
 		return nil
 	})
 }
 
-// Schema returns the SQL that upgrades from a version of the schema to the
-// latest, for those who migrate by a tool of their own; 0 is an empty database.
+// Schema returns the SQL that upgrades the tables from a version of the schema to
+// the latest. Version 0 is a database without the tables.
 func (s *Store) Schema(from int) string {
 	var b strings.Builder
 	if from <= 0 {

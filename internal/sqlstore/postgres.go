@@ -1,33 +1,33 @@
 package sqlstore
 
-// On PostgreSQL the queues are tables of their own, small ones, beside the
-// deliveries.
+// postgres is the dialect of PostgreSQL. Its ready and waiting queues are small tables
+// of their own.
 //
-// An update there writes a new row, and enters it in each index of the table
-// unless no indexed column changed and the page has room. So nothing that
-// changes in the deliveries is indexed, and pages are left room: an attempt's
-// outcome costs no index entry, and what it leaves behind is cleared away by
-// whoever reads the page next, not by a vacuum of a log of millions. The
-// vacuuming is for the queues, which are small enough to be vacuumed often.
+// An update in PostgreSQL writes a new row version. It also writes an entry to each
+// index of the table, unless no indexed column changed and the page has room (a
+// heap-only update). So no column of the deliveries that changes is indexed, and
+// pages keep free room. An attempt's outcome then writes no index entry, and the next
+// reader of the page removes the old version, without a vacuum of a log of millions.
+// Only the queues need vacuuming, and they are small enough to be vacuumed often.
 //
-// The deliveries have the truth. An entry of a queue counts while its delivery
-// is pending and has the entry's due; others are removed when they are met.
-// (One is left when a delivery is changed in the moment that it is made ready:
-// the change still sees it waiting, or leased.) Every pending delivery has an entry that
-// counts, for both are always written in one transaction.
+// The deliveries are the truth. An entry of a queue applies while its delivery is
+// pending and has the entry's due. A claim deletes the other entries that it meets:
+// one is left behind if a delivery changes while it is made ready, because the change
+// still sees it waiting or leased. Every pending delivery has an entry that applies,
+// because both are written in one transaction.
 //
-// A delivery notes whether it is queued, in ready or waiting, so that an
-// outcome looks for its entry only if it has one, and that of a leased delivery
-// writes to one table alone. An update returns what it has written, so it also
-// notes the due of the entry to remove, as gone.
+// The column queued is true for a delivery in ready or waiting. So an outcome deletes
+// an entry only if there is one, and that of a leased delivery writes to one table
+// only. An update returns the new values, so the column gone keeps the due of the
+// entry to delete.
 //
-// Claiming and promoting skip what is locked, so they wait for nobody; the
-// others lock deliveries in order of id. So hardly any wait in a circle.
+// Claiming and promoting skip locked rows, so they wait for no other transaction. The
+// other statements lock deliveries in order of ID. So deadlocks are rare.
 var postgres = dialect{
-	numbered:   "$",
-	keepsPlans: true,
-	check:      checkPostgres,
-	takesAlone: true,
+	numbered:    "$",
+	keepsPlans:  true,
+	check:       checkPostgres,
+	takeCommits: true,
 	confirm: `
 select case when ` + awaitsStandbys + ` then pg_logical_emit_message(true, 'listhook', '') is not null else false end`,
 
@@ -88,7 +88,7 @@ alter table {}leases alter ids set storage external;
 `},
 	lock: `select pg_advisory_xact_lock(hashtextextended(current_schema() || @name, 0))`,
 
-	list: `select v collate "C" from json_array_elements_text(cast(@list as json)) v`,
+	textList: `select v collate "C" from json_array_elements_text(cast(@list as json)) v`,
 	queues: [3]string{`{}ready where true`, `{}waiting where true`, `(
   select distinct d.id, d.due, d.webhook
   from {}leases l, json_array_elements_text(l.ids) i, {}deliveries d
@@ -99,30 +99,30 @@ insert into {}webhooks (id, account, list, hold, changed, deleted, version, doc)
 values (@id, @account, @list, @hold, @changed, @deleted, 1, @doc)
 on conflict (id) do nothing`,
 
-	// A listener is told of what is due now. What was leased from the start is
-	// in the hands of the process that enqueued it. (pg_notify returns nothing,
-	// as a text.)
-	enqueue: result(postgresAdds("s = 'pending' and not (l > 0 and d > @clock)") + `, leased as (
+	// Listeners are notified of deliveries that are due now, but not of pre-leased
+	// ones, which the process that enqueued them delivers. (pg_notify returns an empty
+	// text.)
+	enqueue: result(postgresInsert("s = 'pending' and not (l > 0 and d > @clock)") + `, leased as (
   insert into {}leases (due, token, last, ids)
   select min(due), @token, max(due), json_agg(id) from added where state = 'pending' and not queued group by due / 1000
-), waits as (
+), new_waiting as (
   insert into {}waiting (due, id, webhook)
   select due, id, webhook from added where queued and due > @clock
   on conflict do nothing
-), due as (
+), new_ready as (
   insert into {}ready (webhook, due, id)
   select webhook, due, id from added where queued and due <= @clock
   on conflict do nothing
   returning 1
 )
-select id || coalesce((select cast(pg_notify(@wake, '') as text) where exists (select 1 from due)), '') from added` +
-		confirmation("added")),
+select id || coalesce((select cast(pg_notify(@wake, '') as text) where exists (select 1 from new_ready)), '') from added` +
+		confirmIfEmpty("added")),
 
-	born: result(postgresAdds("false") + `, leased as (
+	enqueuePreLeased: result(postgresInsert("false") + `, leased as (
   insert into {}leases (due, token, last, ids)
   select min(due), @token, max(due), json_agg(id) from added group by due / 1000
 )
-select id from added` + confirmation("added")),
+select id from added` + confirmIfEmpty("added")),
 
 	erase: script{{text: `
 update {}deliveries set body = '', carrier = '', log = ''
@@ -138,24 +138,24 @@ with changed as (
     i text, l bigint, s text, d bigint, n integer, g integer, gn integer)
   where id = i and lease = l
   returning id, webhook, due, queued, gone
-), unwaits as (
+), old_waiting as (
   delete from {}waiting t using changed c
   where t.due = gone and t.id = c.id and not (queued and c.due = gone and c.due > @clock)
-), undue as (
+), old_ready as (
   delete from {}ready t using changed c
   where t.webhook = c.webhook and t.due = gone and t.id = c.id and not (queued and c.due = gone and c.due <= @clock)
-), waits as (
+), new_waiting as (
   insert into {}waiting (due, id, webhook)
   select due, id, webhook from changed where queued and due > @clock
   on conflict do nothing
-), due as (
+), new_ready as (
   insert into {}ready (webhook, due, id)
   select webhook, due, id from changed where queued and due <= @clock
   on conflict do nothing
 )
-select id from changed` + confirmation("changed")),
+select id from changed` + confirmIfEmpty("changed")),
 
-	end: result(`
+	applyFinal: result(`
 update {}deliveries
 set state = s, due = d, lease = lease + 1, attempts = n, log = log || substr(cast(@bytes as bytea), g, gn)
 from json_to_recordset(cast(@rows as json)) as j (
@@ -169,15 +169,15 @@ select not exists (select 1 from {}ready)
   not exists (select 1 from {}leases where due >= @since and due <= @now)`,
 
 	promote: `
-with come as (
+with come_due as (
   select due, id from {}waiting where due >= @since and due <= @now order by due, id limit @n for update skip locked
-), gone as (
-  delete from {}waiting t using come where t.due = come.due and t.id = come.id returning t.webhook, t.due, t.id
+), promoted as (
+  delete from {}waiting t using come_due c where t.due = c.due and t.id = c.id returning t.webhook, t.due, t.id
 )
-insert into {}ready (webhook, due, id) select webhook, due, id from gone
+insert into {}ready (webhook, due, id) select webhook, due, id from promoted
 on conflict do nothing`,
 
-	lanes: `
+	readyWebhooks: `
 with recursive walk (webhook, due, n) as (
   select * from (
     select webhook, due, 1 from {}ready where webhook >= @from order by webhook, due limit 1) f
@@ -188,7 +188,7 @@ with recursive walk (webhook, due, n) as (
 select webhook, due, coalesce((select hold > @now from {}webhooks where id = walk.webhook), false)
 from walk order by n`,
 
-	onward: `
+	seekFrom: `
 with past as (
   select w, d, b from json_to_recordset(cast(@past as json)) as j (w text, d bigint, b text)
 ), found (webhook, due) as (
@@ -203,50 +203,50 @@ from found where webhook >= @from order by webhook collate "C" limit @n`,
 	take: result(`
 with picked as materialized (
   select r.* from json_to_recordset(cast(@rows as json)) as j (w text, d bigint, n integer), lateral (
-    select r.webhook, r.due, r.id, d.state = 'pending' and d.due = r.due as counts
+    select r.webhook, r.due, r.id, d.state = 'pending' and d.due = r.due as applies
     from {}ready r join {}deliveries d on d.id = r.id
     where r.webhook = w and r.due >= d and r.due <= @now
     order by r.due, r.id limit n
     for update of r, d skip locked
   ) r limit @limit
-), gone as (
+), old_ready as (
   delete from {}ready t using picked p where t.webhook = p.webhook and t.due = p.due and t.id = p.id
 ), leased as (
   insert into {}leases (due, token, last, ids)
-  select @until, @token, @until, json_agg(id) from picked where counts having count(*) > 0
+  select @until, @token, @until, json_agg(id) from picked where applies having count(*) > 0
 )
 update {}deliveries set lease = lease + 1, due = @until, queued = false
-from picked p where {}deliveries.id = p.id and counts
+from picked p where {}deliveries.id = p.id and applies
 returning ` + `{}deliveries.id, account, {}deliveries.webhook, event, type, created, state, {}deliveries.due, lease, attempts, ` + documents),
 
-	ended: `
+	expiredLeases: `
 select due, last, token, cast(ids as text) from {}leases
 where due >= @since and due <= @now order by due, token limit @n for update skip locked`,
 
-	// What is locked is being changed. It is made ready all the same, for the
-	// change may be rolled back.
-	lapse: `
-with rest as materialized (
+	// Another transaction is changing the locked deliveries. They get an entry in
+	// ready too, because that transaction may be rolled back.
+	expire: `
+with outstanding as materialized (
   select webhook, due, id
   from json_to_recordset(cast(@rows as json)) as j (i text, d bigint, e bigint), {}deliveries
   where id = i and state = 'pending' and not queued and due between d and e
-), free as (
-  select d.id from rest r, {}deliveries d
+), unlocked as (
+  select d.id from outstanding r, {}deliveries d
   where d.id = r.id and d.due = r.due and state = 'pending' and not queued
   for update of d skip locked
-), noted as (
-  update {}deliveries d set queued = true from free where d.id = free.id
+), marked as (
+  update {}deliveries d set queued = true from unlocked u where d.id = u.id
 )
-insert into {}ready (webhook, due, id) select distinct webhook, due, id from rest order by webhook, due, id
+insert into {}ready (webhook, due, id) select distinct webhook, due, id from outstanding order by webhook, due, id
 on conflict do nothing`,
 
-	unlease: `
-with vacant as (
+	deleteLeases: `
+with unlocked as (
   select l.due, l.token
   from json_to_recordset(cast(@rows as json)) as j (d bigint, t bigint), {}leases l where l.due = d and l.token = t
   for update of l skip locked
 )
-delete from {}leases l using vacant v where l.due = v.due and l.token = v.token`,
+delete from {}leases l using unlocked u where l.due = u.due and l.token = u.token`,
 
 	prune: `
 delete from {}deliveries where id in (
@@ -255,7 +255,7 @@ delete from {}deliveries where id in (
   for update skip locked)`,
 
 	isNoTable: func(err error) bool { return sqlState(err) == "42P01" },
-	isBrokenOff: func(err error) bool {
+	isRetryable: func(err error) bool {
 		switch sqlState(err) {
 		case "40001", "40P01", "55P03": // serialization, deadlock, lock not available
 			return true
@@ -264,13 +264,13 @@ delete from {}deliveries where id in (
 	},
 }
 
-// awaitsStandbys is whether a commit may wait for standbys.
+// awaitsStandbys is a condition: commits may wait for standbys.
 const awaitsStandbys = `current_setting('synchronous_standby_names') <> ''`
 
-// confirmation is added to a statement that has written the rows of a table, as
-// a part of its result that is always empty. If it has written none, its commit
-// would wait for no standby: so it writes a message. See written.
-func confirmation(table string) string {
+// confirmIfEmpty is appended to a statement that writes the rows of a table, and
+// returns no rows. If the statement has written none, its commit would wait for no
+// standby, so it writes a message. See afterWrite.
+func confirmIfEmpty(table string) string {
 	return `
 union all
 select '' where case
@@ -279,9 +279,9 @@ select '' where case
   else false end`
 }
 
-// postgresAdds begins a statement that adds deliveries, for which queued says
-// whether they are in a queue.
-func postgresAdds(queued string) string {
+// postgresInsert begins a statement that inserts deliveries. The condition queued is
+// true for those in the ready or waiting queue.
+func postgresInsert(queued string) string {
 	return `
 with added as (
   insert into {}deliveries (

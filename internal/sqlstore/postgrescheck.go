@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// checkPostgres returns an error if the server is no PostgreSQL that the store
-// was written for, cannot be written to, or, unless the store is relaxed, may
-// lose what it has acknowledged.
+// checkPostgres returns an error if the server is not a PostgreSQL that the store
+// supports, if it is read-only, or, unless the store is relaxed, if it may lose
+// acknowledged commits.
 func checkPostgres(ctx context.Context, s *Store, q Querier) error {
 	ask := func(query string, dest ...any) error {
 		return q.Query(ctx, query, nil, func(scan Scan) error { return scan(dest...) })
@@ -18,7 +18,7 @@ func checkPostgres(ctx context.Context, s *Store, q Querier) error {
 		return err
 	}
 	if !isPostgres(product) {
-		return fmt.Errorf("webhook: the server is %.40q: the store needs PostgreSQL itself, 14 or newer, for what others lack or do differently (pg_notify, advisory locks, skip locked)", product)
+		return fmt.Errorf("webhook: the server is %.40q: the store needs PostgreSQL itself, 14 or newer: other databases lack or change what it uses (pg_notify, advisory locks, skip locked)", product)
 	}
 	var (
 		version                              int
@@ -33,31 +33,31 @@ select cast(current_setting('server_version_num') as integer), current_setting('
 	if err != nil {
 		return err
 	}
-	s.awaits.Store(names != "" && commit != "off" && commit != "local")
+	s.awaitsStandbys.Store(names != "" && commit != "off" && commit != "local")
 	var setting, harm string
 	switch {
 	case version < 140000:
 		return fmt.Errorf("webhook: the server is PostgreSQL %s: the store needs 14 or newer", release)
 	case standby:
-		return fmt.Errorf("webhook: the server is a standby (pg_is_in_recovery), which cannot be written to: connect to the primary; with several hosts in the connection string, target_session_attrs=read-write finds it")
+		return fmt.Errorf("webhook: the server is a standby (pg_is_in_recovery), which is read-only: connect to the primary; with several hosts in the connection string, target_session_attrs=read-write finds it")
 	case s.relaxed:
 		return nil
 	case fsync == "off":
-		setting, harm = "fsync=off", "a crash of its machine may lose all of the database"
+		setting, harm = "fsync=off", "a crash of its machine may destroy the database"
 	case pages == "off":
 		setting, harm = "full_page_writes=off", "a crash of its machine may destroy pages"
 	case commit == "off":
-		setting, harm = "synchronous_commit=off", "a crash of the server loses what it has just acknowledged"
+		setting, harm = "synchronous_commit=off", "a crash of the server loses its last commits"
 	case commit == "local" && names != "":
-		setting, harm = "synchronous_commit=local beside synchronous_standby_names", "a failover loses what it has just acknowledged"
+		setting, harm = "synchronous_commit=local beside synchronous_standby_names", "a failover loses its last commits"
 	default:
 		return nil
 	}
 	return fmt.Errorf("webhook: the server has %s, with which %s: change it, or accept that with the store's Options.Relaxed", setting, harm)
 }
 
-// isPostgres reports whether a server that says so is PostgreSQL, rather than
-// another database that speaks its protocol.
+// isPostgres reports whether a server with this version() is PostgreSQL, rather than
+// another database with the same protocol.
 func isPostgres(product string) bool {
 	if !strings.HasPrefix(product, "PostgreSQL ") {
 		return false

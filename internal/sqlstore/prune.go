@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// Prune removes up to limit deliveries that finished before the given time.
-// When there are no more of them, it removes the webhooks that were deleted
-// before it and have no delivery left.
+// Prune deletes up to limit deliveries that finished before the given time. When
+// there are no more of them, it deletes the webhooks that their owners deleted
+// before that time and that have no delivery left.
 //
-// What finished long ago was created longer ago, so it is found along the log,
-// from its beginning: an index by the time of finishing would be one more to
-// write for each delivery, all its life, to be read once.
+// It finds the deliveries by the time of creation, which is before that of
+// finishing. An index by the time of finishing would be written several times for
+// each delivery, and read once.
 func (s *Store) Prune(ctx context.Context, before time.Time, limit int) (n int, err error) {
 	for n < limit {
 		most := limit - n
-		if s.d.prunes > 0 {
-			most = min(most, s.d.prunes)
+		if s.d.maxPrune > 0 {
+			most = min(most, s.d.maxPrune)
 		}
 		k, err := s.prune(ctx, s.sql.prune, args{"before": milli(before), "n": most})
 		n += k
@@ -34,7 +34,7 @@ func (s *Store) Prune(ctx context.Context, before time.Time, limit int) (n int, 
 	return n, err
 }
 
-// prune removes rows in a transaction and returns how many.
+// prune deletes rows in a transaction and returns their number.
 func (s *Store) prune(ctx context.Context, st statement, a args) (n int, err error) {
 	err = s.write(ctx, false, func(q Querier) error {
 		k, err := s.exec(ctx, q, st, a)

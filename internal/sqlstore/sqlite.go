@@ -1,15 +1,13 @@
 package sqlstore
 
-// On SQLite a delivery is one row, of which two queues are partial indexes.
-// What no attempt waits for, or is leased, has NULL in ready and is in neither,
-// so that the outcome of what is leased changes no index.
+// sqlite is the dialect of SQLite. A delivery is one row. The ready and waiting queues
+// are partial indexes by the column ready: 1 is ready, 0 is waiting. A finished or
+// leased delivery has NULL and is in neither index, so the outcome of a leased
+// delivery changes no index.
 //
-// ready is 1 where the delivery was seen to be due, and 0 where it waits for
-// its time.
-//
-// Rows are found by seq, SQLite's own key, which grows with time: new rows and
-// those about to change lie side by side, however large the log is. So they do
-// in the index of ids, unless an app gives its events ids that are hashes.
+// The table is in order of seq, SQLite's rowid, which grows with time. So new rows and
+// rows that change soon are on neighbouring pages, however large the log is. The same
+// holds for the index of IDs, unless the app's event IDs are hashes.
 var sqlite = dialect{
 	schema: []string{`
 create table {}webhooks (
@@ -55,7 +53,7 @@ create table {}leases (
 `},
 	wal: `pragma journal_mode = wal`,
 
-	list: `select value from json_each(@list)`,
+	textList: `select value from json_each(@list)`,
 	queues: [3]string{`{}deliveries where ready = 1`, `{}deliveries where ready = 0`, `(
   select distinct d.id, d.due, d.webhook
   from {}leases l, json_each(l.ids) i cross join {}deliveries d
@@ -96,7 +94,7 @@ select not exists (select 1 from {}deliveries where ready = 1)
 update {}deliveries set ready = 1 where seq in (
   select seq from {}deliveries where ready = 0 and due >= @since and due <= @now order by due limit @n)`,
 
-	lanes: `
+	readyWebhooks: `
 with recursive walk (webhook, n) as (
   select * from (
     select webhook, 1 from {}deliveries
@@ -118,17 +116,17 @@ update {}deliveries set lease = lease + 1, due = @until, ready = null
 where seq in (select value from json_each(@rows))
 returning ` + claimColumns),
 
-	lease: `insert into {}leases (due, token, last, ids) values (@due, @token, @last, @ids)`,
+	insertLease: `insert into {}leases (due, token, last, ids) values (@due, @token, @last, @ids)`,
 
-	ended: `
+	expiredLeases: `
 select due, last, token, ids from {}leases where due >= @since and due <= @now order by due, token limit @n`,
 
-	lapse: `
+	expire: `
 update {}deliveries set ready = 1
 from json_each(@rows) j
 where {}deliveries.id = j.value->>'i' and state = 'pending' and ready is null and due between j.value->>'d' and j.value->>'e'`,
 
-	unlease: `
+	deleteLeases: `
 delete from {}leases where (due, token) in (select value->>'d', value->>'t' from json_each(@rows))`,
 
 	prune: `
@@ -136,12 +134,12 @@ delete from {}deliveries where seq in (
   select seq from {}deliveries
   where created < @before and state <> 'pending' and due < @before order by created limit @n)`,
 
-	// SQLite has one writer at a time: whoever has an event to enqueue waits
-	// for the transaction, so it is short.
-	prunes: 50,
+	// SQLite has one writer at a time. Enqueue waits for this transaction, so it is
+	// short.
+	maxPrune: 50,
 
-	isNoTable: func(err error) bool { return mentions(err, "no such table") },
-	isBrokenOff: func(err error) bool {
-		return mentions(err, "database is locked", "database table is locked", "SQLITE_BUSY")
+	isNoTable: func(err error) bool { return containsAny(err, "no such table") },
+	isRetryable: func(err error) bool {
+		return containsAny(err, "database is locked", "database table is locked", "SQLITE_BUSY")
 	},
 }

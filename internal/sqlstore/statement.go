@@ -15,17 +15,17 @@ type statement struct {
 	text  string
 	names []string
 
-	// Where a database is in this process, rows are best given as such: JSON
-	// would be taken apart in each column anew.
-	values []string // the columns of {values}, if it has them
-	texts  []string // with so many rows for them: 1, 2, 4, …
+	// A database in this process gets rows as placeholders. It would parse JSON
+	// again for each column.
+	values []string // the columns of {values}
+	texts  []string // the statement with 1, 2, 4, … rows
 }
 
-// valuesRows is how many rows stand in {values} at most. It is a power of two, as
-// is every other number of them, so that few statements are to be kept.
+// valuesRows is the largest number of rows in {values}. All numbers of rows are
+// powers of two, so that there are few statements to prepare.
 const valuesRows = 64
 
-// args are a statement's arguments by name.
+// args are a statement's arguments, by name.
 type args map[string]any
 
 var (
@@ -33,7 +33,7 @@ var (
 	values    = regexp.MustCompile(`\{values ([a-z, ]+)\}`)
 )
 
-// prepare makes a statement of SQL in which {} stands for the prefix of the
+// prepare returns the statement for SQL in which {} stands for the prefix of the
 // tables' names, @name for an argument, and {values a, b} for a list of rows
 // with these columns.
 func (d *dialect) prepare(prefix, text string) statement {
@@ -70,9 +70,9 @@ func (st statement) args(a args) []any {
 	return list
 }
 
-// with returns the statement's text and arguments for the first of some rows of a
+// forRows returns the statement's text and arguments for the first of the rows of a
 // batch, and the other rows.
-func (st statement) with(b *batch, rows []row) (text string, list []any, others []row) {
+func (st statement) forRows(b *batch, rows []row) (text string, list []any, others []row) {
 	place := bits.Len(uint(min(len(rows), valuesRows))) - 1
 	n := 1 << place
 	list = make([]any, 0, n*len(st.values))
@@ -94,11 +94,11 @@ func (s *Store) query(ctx context.Context, q Querier, st statement, a args, row 
 	return q.Query(ctx, s.text(st), st.args(a), row)
 }
 
-// run runs a script and calls row for each row of its result, unless a step has
-// changed so many rows that there is no need for it.
+// run runs a script and calls row for each row that it returns. It reports whether
+// a step with skipsRest changed all of many rows, and so ended the script.
 func (s *Store) run(ctx context.Context, q Querier, script prepared, a args, many int, row func(Scan) error) (all bool, err error) {
 	for _, st := range script {
-		if st.rows {
+		if st.returnsRows {
 			if err := s.query(ctx, q, st.statement, a, row); err != nil {
 				return false, err
 			}
@@ -108,15 +108,15 @@ func (s *Store) run(ctx context.Context, q Querier, script prepared, a args, man
 		if err != nil {
 			return false, err
 		}
-		if st.all && n == int64(many) {
+		if st.skipsRest && n == int64(many) {
 			return true, nil
 		}
 	}
 	return false, nil
 }
 
-// runBatch runs a script on a batch and returns the ids that are not in its
-// result.
+// runBatch runs a script on a batch and returns the IDs of the rows that the
+// script did not return.
 func (s *Store) runBatch(ctx context.Context, q Querier, script prepared, b *batch) ([]string, error) {
 	ids := make(map[string]bool, len(b.rows))
 	var id string
@@ -130,12 +130,12 @@ func (s *Store) runBatch(ctx context.Context, q Querier, script prepared, b *bat
 		for rows := b.rows; len(rows) > 0; {
 			var text string
 			var list []any
-			text, list, rows = st.with(b, rows)
+			text, list, rows = st.forRows(b, rows)
 			if err := q.Query(ctx, text, list, collect); err != nil {
 				return nil, err
 			}
 		}
-		return missing(b.rows, ids), nil
+		return missingIDs(b.rows, ids), nil
 	}
 	a := b.args(s.d.base64)
 	a["wake"] = Channel(s.prefix)
@@ -143,16 +143,15 @@ func (s *Store) runBatch(ctx context.Context, q Querier, script prepared, b *bat
 	if all || err != nil {
 		return nil, err
 	}
-	return missing(b.rows, ids), nil
+	return missingIDs(b.rows, ids), nil
 }
 
-// text returns the statement's text, which changes each time that the number
-// of calls has doubled, where a database keeps plans by the text. PostgreSQL
-// would go on with a plan made while the tables were nearly empty, a scan of
-// the whole table for each batch, until it happens to analyze them: minutes of
-// collapse, at the very beginning. This way no plan is older than half of what
-// this Store has done, at no cost, and without a setting of the session, which
-// a pooler would lose.
+// text returns the statement's text. Where the database keeps plans by the text,
+// the text changes each time that the number of calls has doubled. PostgreSQL
+// would otherwise keep a plan from when the tables were nearly empty, a scan of
+// the whole table for each batch, until it analyzes them: for minutes after the
+// first start. So no plan is older than half of this Store's calls. A setting of
+// the session would do the same, but a pooler would lose it.
 func (s *Store) text(st statement) string {
 	if !s.d.keepsPlans {
 		return st.text

@@ -1,16 +1,16 @@
-// Package sqlstore is the one implementation behind the stores on SQL
-// databases.
+// Package sqlstore implements webhook.Store on SQL databases. Packages sqlitestore,
+// postgresstore, mysqlstore and pgxstore are thin layers over it.
 //
-// What a database calls by words of its own is in its dialect: a few strings.
-// All that happens, in which order and why, is in Go, and the same for all.
+// The SQL of a database is in its dialect. The logic is in Go, and the same for
+// all databases.
 //
-// A batch of any size is one statement with two parameters: @rows, a JSON
-// array of an object a row, and @bytes, the rows' bodies one after another,
-// which the objects name by offset and length. That is neither bound by a
-// database's limit of parameters, nor does it encode bytes as text.
+// A batch of any size is one statement with two parameters. @rows is a JSON array
+// with an object for each row. @bytes holds the bodies of the rows one after
+// another; the objects have their offsets and lengths. So a batch does not exceed
+// a database's limit of parameters, and bytes are not encoded as text.
 //
-// Times are stored as milliseconds since 1970; the zero time is a number far
-// below, and compares as it should.
+// Times are stored as milliseconds since 1970. The zero time is a negative number,
+// so times compare as numbers do.
 package sqlstore
 
 import (
@@ -25,59 +25,59 @@ import (
 	"github.com/listhook/webhook"
 )
 
-// busyTimeout is how long a writer waits for other processes' on SQLite.
+// busyTimeout is how long a writer on SQLite waits for writers of other processes.
 const busyTimeout = 10 * time.Second
 
-// DefaultPrefix is what the tables' names begin with unless told otherwise.
+// DefaultPrefix begins the names of the tables unless Options.Prefix is set.
 const DefaultPrefix = "webhook_"
 
 // Store is a webhook.Store on a SQL database.
 type Store struct {
-	db     Database
-	d      *dialect
-	prefix string
-	sql    statements
-	wrong  error // why it cannot be used at all
+	db      Database
+	d       *dialect
+	prefix  string
+	sql     statements
+	invalid error // returned by each call, if not nil
 
-	calls   atomic.Uint64
-	clock   clock
-	front   horizon
-	trail   trail
-	tenants tenants
+	calls  atomic.Uint64 // of statements; see text
+	clock  clock
+	due    dueCursor    // of Claim
+	ready  readyCursor  // of Claim
+	leases leaseTracker // of Claim, Enqueue and Apply
 
-	// What check and an outbox's check need not ask again.
-	fit     atomic.Bool // the schema is there, and of a version that this code knows
-	known   atomic.Bool // so is all on the store's own connections
-	knownTx atomic.Bool // and on one in a transaction of the app's, where the dialect has a check
-	everyTx atomic.Bool // each of the app's transactions is checked; the dialect's check sets it
+	// What check and an outbox's check have found out.
+	schemaOK     atomic.Bool // the schema has this code's version
+	checked      atomic.Bool // check has succeeded
+	checkedTx    atomic.Bool // the dialect's check has succeeded in a transaction of the app's
+	checkEveryTx atomic.Bool // the dialect's check has to run in each of them; it sets this itself
 
-	// Of PostgreSQL; see written.
-	awaits atomic.Bool // commits wait for standbys
-	doubt  atomic.Bool // a write has failed, so that commits may not be confirmed
+	// On PostgreSQL; see afterWrite.
+	awaitsStandbys atomic.Bool // commits wait for standbys
+	uncertain      atomic.Bool // a write has failed since the last confirmation
 
-	relaxed bool         // the last commits may be undone by a crash
-	cluster *atomic.Bool // of MariaDB: the server is a node of a Galera cluster
+	relaxed bool         // accept a server that may lose the last commits in a crash
+	cluster *atomic.Bool // the server is a node of a Galera cluster; the mariadbServer reads it
 }
 
 var _ webhook.Store = (*Store)(nil)
 
 var validPrefix = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,31}$`)
 
-// New returns a Store on db.
+// newStore returns a Store on db.
 func newStore(db Database, d *dialect, prefix string) *Store {
 	s := &Store{db: db, d: d, prefix: prefix, sql: d.statements(prefix), cluster: new(atomic.Bool)}
 	if !validPrefix.MatchString(prefix) {
-		s.wrong = &webhook.InvalidError{Field: "Prefix", Reason: "must be a letter or an underscore and then letters, digits and underscores, 32 at most"}
+		s.invalid = &webhook.InvalidError{Field: "Prefix", Reason: "must be a letter or an underscore and then letters, digits and underscores, 32 at most"}
 	}
 	return s
 }
 
-// NewSQLite returns a Store on a SQLite file, whose commits are as durable as
-// synchronous says: FULL or NORMAL.
+// NewSQLite returns a Store on a SQLite file. The pragma synchronous, FULL or
+// NORMAL, sets how durable its commits are.
 func NewSQLite(db *sql.DB, prefix, synchronous string) *Store {
-	s := newStore(newFile(db, synchronous), &sqlite, prefix)
+	s := newStore(newSQLiteFile(db, synchronous), &sqlite, prefix)
 	if db == nil {
-		s.wrong = errNoDatabase
+		s.invalid = errNoDatabase
 	}
 	return s
 }
@@ -90,23 +90,23 @@ func (s *Store) WithDatabase(wrap func(Database) Database) *Store {
 	return other
 }
 
-// NewPostgres returns a Store on PostgreSQL by database/sql. Unless it is
-// relaxed, it refuses a server that may lose what it has acknowledged.
+// NewPostgres returns a Store on PostgreSQL through database/sql. Unless it is
+// relaxed, it refuses a server that may lose acknowledged commits.
 func NewPostgres(db *sql.DB, prefix string, relaxed bool) *Store {
 	s := newPool(db, &postgres, prefix)
 	s.relaxed = relaxed
 	return s
 }
 
-// NewMySQL returns a Store on MariaDB. Unless it is relaxed, it refuses a server
+// NewMariaDB returns a Store on MariaDB. Unless it is relaxed, it refuses a server
 // whose commits a crash may undo.
-func NewMySQL(db *sql.DB, prefix string, relaxed bool) *Store {
-	s := newPool(db, &mysql, prefix)
-	s.db, s.relaxed = server{conn{db}, db, s.cluster}, relaxed
+func NewMariaDB(db *sql.DB, prefix string, relaxed bool) *Store {
+	s := newPool(db, &mariadb, prefix)
+	s.db, s.relaxed = mariadbServer{conn{db}, db, s.cluster}, relaxed
 	return s
 }
 
-// NewPostgresOn is NewPostgres by db.
+// NewPostgresOn is NewPostgres for a driver without database/sql.
 func NewPostgresOn(db Database, prefix string, relaxed bool) *Store {
 	s := newStore(db, &postgres, prefix)
 	s.relaxed = relaxed
@@ -116,15 +116,15 @@ func NewPostgresOn(db Database, prefix string, relaxed bool) *Store {
 func newPool(db *sql.DB, d *dialect, prefix string) *Store {
 	s := newStore(pool{conn{db}, db}, d, prefix)
 	if db == nil {
-		s.wrong = errNoDatabase
+		s.invalid = errNoDatabase
 	}
 	return s
 }
 
-var errNoDatabase = errors.New("webhook: the store has no database: it was given nil")
+var errNoDatabase = errors.New("webhook: the store has no database: New was called with nil")
 
-// Channel returns the name under which PostgreSQL notifies of what is due, in
-// tables with a prefix.
+// Channel returns the name of the channel on which PostgreSQL notifies listeners
+// of due deliveries in the tables with a prefix.
 func Channel(prefix string) string { return prefix + "wake" }
 
 // Tx returns an Outbox in the caller's transaction tx.
@@ -133,9 +133,9 @@ func (s *Store) Tx(tx Conn) webhook.Outbox { return s.Outbox(conn{tx}) }
 // Outbox is Tx for a transaction that is not database/sql's.
 func (s *Store) Outbox(tx Querier) webhook.Outbox { return &outbox{s: s, q: tx} }
 
-// outbox is an Outbox in a transaction of the caller's. It neither ends it nor
-// tries again what fails: on PostgreSQL a failed statement spoils the whole
-// transaction, so that an error is always returned.
+// outbox is an Outbox in a transaction of the caller's. It neither ends the
+// transaction nor retries statements: on PostgreSQL a failed statement aborts the
+// whole transaction, so each error is returned.
 type outbox struct {
 	s       *Store
 	q       Querier
@@ -154,32 +154,32 @@ func (o *outbox) Enqueue(ctx context.Context, ds []webhook.Delivery) ([]string, 
 	if err := o.check(ctx); err != nil {
 		return nil, err
 	}
-	// An error for a duplicate could not be undone, and what may be rolled back
-	// is not known as leased.
+	// insertNew cannot be used, because its error for a duplicate aborts the
+	// transaction. The leases are not tracked, because it may be rolled back.
 	had, _, err := o.s.enqueue(ctx, o.q, ds, false)
 	return had, o.s.explain(err)
 }
 
-// appTx tells the dialect's check that it is asked of a transaction of the app's.
+// appTx marks the Querier of an app's transaction for the dialect's check.
 type appTx struct{ Querier }
 
-// check is the store's check on the transaction's own connection, which may be
-// of another pool, with other settings. It is made in the first transaction of
-// the process, or in each where the dialect asks for that.
+// check makes the store's check on the transaction's own connection, which may be
+// of another pool, with other settings. It does so in the first transaction of
+// the process, or in each one where the dialect's check sets checkEveryTx.
 func (o *outbox) check(ctx context.Context) error {
 	if err := o.s.usable(ctx); err != nil || o.checked.Load() {
 		return err
 	}
-	if check := o.s.d.check; check != nil && (!o.s.knownTx.Load() || o.s.everyTx.Load()) {
+	if check := o.s.d.check; check != nil && (!o.s.checkedTx.Load() || o.s.checkEveryTx.Load()) {
 		if err := check(ctx, o.s, appTx{o.q}); err != nil {
 			return err
 		}
-		o.s.knownTx.Store(true)
+		o.s.checkedTx.Store(true)
 	}
 	err := o.s.checkSchema(ctx, o.q)
 	if err != nil && o.s.cluster.Load() {
-		// The node may lag behind, for which a connection outside of a
-		// transaction can wait.
+		// The node may lag behind. Only a connection outside of the
+		// transaction can wait for it.
 		err = o.s.check(ctx)
 	}
 	if err != nil {
@@ -191,7 +191,7 @@ func (o *outbox) check(ctx context.Context) error {
 
 // read runs f outside of a transaction.
 func (s *Store) read(ctx context.Context, f func(Querier) error) error {
-	return s.try(ctx, func() error {
+	return s.retry(ctx, func() error {
 		if err := s.check(ctx); err != nil {
 			return err
 		}
@@ -199,18 +199,18 @@ func (s *Store) read(ctx context.Context, f func(Querier) error) error {
 	})
 }
 
-// write runs f in a transaction, which one statement is by itself. It returns
-// nil once that is durable.
+// write runs f in a transaction, or without one unless it has several statements.
+// It returns nil once the writes are durable.
 func (s *Store) write(ctx context.Context, several bool, f func(Querier) error) error {
-	return s.transact(ctx, func() error {
+	return s.retryChecked(ctx, func() error {
 		start := time.Now()
-		return s.written(ctx, start, s.db.InTx(ctx, several, f))
+		return s.afterWrite(ctx, start, s.db.InTx(ctx, several, f))
 	})
 }
 
-// transact has f write.
-func (s *Store) transact(ctx context.Context, f func() error) error {
-	return s.try(ctx, func() error {
+// retryChecked is retry after check.
+func (s *Store) retryChecked(ctx context.Context, f func() error) error {
+	return s.retry(ctx, func() error {
 		if err := s.check(ctx); err != nil {
 			return err
 		}
@@ -218,48 +218,48 @@ func (s *Store) transact(ctx context.Context, f func() error) error {
 	})
 }
 
-// A transaction that the database broke off because of others' is tried so
-// often, and for so long.
+// A transaction that the database aborts because of another one is tried maxTries
+// times at most, and not again after maxRetryTime.
 const (
-	attempts = 20
-	patience = busyTimeout
+	maxTries     = 20
+	maxRetryTime = busyTimeout
 )
 
-// try calls f until it succeeds or fails for a reason of its own.
-func (s *Store) try(ctx context.Context, f func() error) error {
+// retry calls f until it succeeds or returns an error that is not retryable.
+func (s *Store) retry(ctx context.Context, f func() error) error {
 	if err := s.usable(ctx); err != nil {
 		return err
 	}
 	start := time.Now()
 	for n := 1; ; n++ {
 		err := f()
-		if err == nil || n == attempts || !s.d.isBrokenOff(err) || time.Since(start) > patience {
+		if err == nil || n == maxTries || !s.d.isRetryable(err) || time.Since(start) > maxRetryTime {
 			return s.explain(err)
 		}
-		// Twice as long each time, up to a quarter of a second, and by
-		// chance, so that those who collided do not collide again.
+		// The delay doubles up to a quarter of a second. Jitter keeps
+		// transactions that collided from colliding again.
 		if !sleep(ctx, jitter(time.Millisecond<<min(n, 8))) {
 			return ctx.Err()
 		}
 	}
 }
 
-// usable returns an error if there is no sense in beginning.
+// usable returns an error if the store is invalid or ctx has ended.
 func (s *Store) usable(ctx context.Context) error {
-	if s.wrong != nil {
-		return s.wrong
+	if s.invalid != nil {
+		return s.invalid
 	}
 	return ctx.Err()
 }
 
-// check returns an error unless the store can keep its promises on the server
-// that its connections lead to, and Migrate was run there, by this version of
-// the library or by one with the same schema. It asks until it was told so once.
+// check returns an error unless the server's settings let the store keep its
+// promises, and the tables have this version's schema. After the first success it
+// asks no more.
 func (s *Store) check(ctx context.Context) error {
-	if err := s.usable(ctx); err != nil || s.known.Load() {
+	if err := s.usable(ctx); err != nil || s.checked.Load() {
 		return err
 	}
-	if s.d.check != nil { // on one connection, as settings are of a session
+	if s.d.check != nil { // in a transaction, because settings belong to a connection
 		err := s.db.InTx(ctx, true, func(q Querier) error { return s.d.check(ctx, s, q) })
 		if err != nil {
 			return err
@@ -268,32 +268,33 @@ func (s *Store) check(ctx context.Context) error {
 	if err := s.checkSchema(ctx, s.db); err != nil {
 		return err
 	}
-	s.known.Store(true)
+	s.checked.Store(true)
 	return nil
 }
 
-// checkSchema reads the schema's version, until it was the right one once.
+// checkSchema returns an error unless the tables have this version's schema. After
+// the first success it asks no more.
 func (s *Store) checkSchema(ctx context.Context, q Querier) error {
-	if s.fit.Load() {
+	if s.schemaOK.Load() {
 		return nil
 	}
 	version, err := s.version(ctx, q)
 	if err != nil {
 		return s.explain(err)
 	}
-	if err := s.fits(version); err != nil {
+	if err := s.checkVersion(version); err != nil {
 		return err
 	}
-	s.fit.Store(true)
+	s.schemaOK.Store(true)
 	return nil
 }
 
-// fits returns an error for a schema that this code cannot work with.
-func (s *Store) fits(version int) error {
+// checkVersion returns an error unless version is this code's schema.
+func (s *Store) checkVersion(version int) error {
 	latest := len(s.d.schema)
 	switch {
 	case version < latest:
-		return fmt.Errorf("webhook: the tables %s* are those of an older version of this library: call the store's Migrate once", s.prefix)
+		return fmt.Errorf("webhook: the tables %s* have the schema of an older version of this library: call the store's Migrate once", s.prefix)
 	case version > latest:
 		return s.tooNew(version)
 	}
@@ -301,17 +302,16 @@ func (s *Store) fits(version int) error {
 }
 
 func (s *Store) tooNew(version int) error {
-	return fmt.Errorf("webhook: the tables %s* have schema %d, made by a newer version of this library, which knows more than schema %d: update the library", s.prefix, version, len(s.d.schema))
+	return fmt.Errorf("webhook: the tables %s* have schema %d of a newer version of this library; this version has schema %d: update the library", s.prefix, version, len(s.d.schema))
 }
 
-// explain makes of an error about a table that does not exist one that says
-// how to mend it.
+// explain adds the remedy to an error about a table that does not exist.
 func (s *Store) explain(err error) error {
 	switch {
 	case err == nil || !s.d.isNoTable(err):
 		return err
-	case s.cluster.Load() && s.fit.Load():
-		return fmt.Errorf("webhook: the tables %s* are not on this node of the cluster, which lags behind: begin again: %w", s.prefix, err)
+	case s.cluster.Load() && s.schemaOK.Load():
+		return fmt.Errorf("webhook: the tables %s* are not on this node of the cluster, which lags behind: retry: %w", s.prefix, err)
 	default:
 		return fmt.Errorf("webhook: the tables %s* are not in this database: call the store's Migrate once, or run the SQL that its Schema returns: %w", s.prefix, err)
 	}

@@ -38,7 +38,7 @@ func (s *Store) PutWebhook(ctx context.Context, w webhook.Webhook) (version int6
 	err = s.write(ctx, false, func(q Querier) error {
 		n, err = s.exec(ctx, q, put, a)
 		if err != nil && s.d.isDuplicate != nil && s.d.isDuplicate(err) {
-			n, err = 0, nil // it has the ID of one that is stored
+			n, err = 0, nil // its ID is taken
 		}
 		return err
 	})
@@ -46,7 +46,8 @@ func (s *Store) PutWebhook(ctx context.Context, w webhook.Webhook) (version int6
 	case err != nil:
 		return 0, err
 	case n == 0:
-		// What it conflicts with may be the caller's own, of a call that failed.
+		// The stored version may be the caller's, from a call that returned an error
+		// but was committed. It has to be durable before the caller hears of it.
 		if err := s.confirm(ctx); err != nil {
 			return 0, err
 		}
@@ -65,7 +66,7 @@ func (s *Store) Webhooks(ctx context.Context, q webhook.WebhookQuery) (ws []webh
 }
 
 func (s *Store) webhooks(ctx context.Context, db Querier, q webhook.WebhookQuery) (ws []webhook.Webhook, err error) {
-	b := s.selects(`select doc from {}webhooks`)
+	b := s.newQuery(`select doc from {}webhooks`)
 	if !q.All {
 		b.whereIs(`account`, q.Account)
 	}

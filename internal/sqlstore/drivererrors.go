@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// Errors are told apart without the drivers' types, so that any driver does.
+// These functions read errors without the drivers' types, so that any driver can be
+// used.
 
 // sqlState returns the SQLSTATE that an error of a PostgreSQL driver carries.
-// Both pgx's and lib/pq's have the method.
+// The errors of pgx and of lib/pq have the method.
 func sqlState(err error) string {
 	var e interface{ SQLState() string }
 	if errors.As(err, &e) {
@@ -21,8 +22,8 @@ func sqlState(err error) string {
 	return ""
 }
 
-// mysqlNumber returns the number of an error of a MySQL driver: the field
-// Number that go-sql-driver's has, else what the text says.
+// mysqlNumber returns the number of an error of a MySQL driver: its field Number, as
+// in go-sql-driver's errors, or 0 without one.
 func mysqlNumber(err error) uint64 {
 	for e := err; e != nil; e = errors.Unwrap(e) {
 		v := reflect.Indirect(reflect.ValueOf(e))
@@ -36,8 +37,8 @@ func mysqlNumber(err error) uint64 {
 	return 0
 }
 
-// mentions reports whether the error's text contains one of the texts.
-func mentions(err error, texts ...string) bool {
+// containsAny reports whether the error's text contains one of the texts.
+func containsAny(err error, texts ...string) bool {
 	text := err.Error()
 	for _, t := range texts {
 		if strings.Contains(text, t) {
@@ -47,12 +48,12 @@ func mentions(err error, texts ...string) bool {
 	return false
 }
 
-// jitter returns a time between half of d and d.
+// jitter returns a random duration between d/2 and d.
 func jitter(d time.Duration) time.Duration {
 	return d/2 + rand.N(d/2+1)
 }
 
-// sleep waits for d and reports whether ctx lasted.
+// sleep waits for d. It returns false if ctx ends before.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

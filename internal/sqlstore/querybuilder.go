@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// selection is a query that is put together as it is asked.
-type selection struct {
+// queryBuilder builds a query from optional conditions.
+type queryBuilder struct {
 	s      *Store
 	text   strings.Builder
 	args   args
@@ -16,15 +16,15 @@ type selection struct {
 	err    error
 }
 
-// selects begins a query.
-func (s *Store) selects(text string) *selection {
-	b := &selection{s: s, args: args{}}
+// newQuery returns a queryBuilder for a query that begins with text.
+func (s *Store) newQuery(text string) *queryBuilder {
+	b := &queryBuilder{s: s, args: args{}}
 	b.text.WriteString(text)
 	return b
 }
 
 // add appends text in which @v stands for one of the values, in order.
-func (b *selection) add(text string, values ...any) {
+func (b *queryBuilder) add(text string, values ...any) {
 	for _, v := range values {
 		before, after, _ := strings.Cut(text, "@v")
 		b.text.WriteString(before + "@" + b.arg(v))
@@ -34,7 +34,7 @@ func (b *selection) add(text string, values ...any) {
 }
 
 // arg adds an argument and returns its name.
-func (b *selection) arg(v any) string {
+func (b *queryBuilder) arg(v any) string {
 	n := len(b.args)
 	name := fmt.Sprintf("v%c%c", 'a'+n/26, 'a'+n%26)
 	b.args[name] = v
@@ -42,7 +42,7 @@ func (b *selection) arg(v any) string {
 }
 
 // where appends a condition.
-func (b *selection) where(text string, values ...any) {
+func (b *queryBuilder) where(text string, values ...any) {
 	word := ` where `
 	if b.wheres++; b.wheres > 1 {
 		word = ` and `
@@ -50,17 +50,16 @@ func (b *selection) where(text string, values ...any) {
 	b.add(word+text, values...)
 }
 
-// fewTexts is how many texts are given as arguments of their own: planners
-// know best what to make of those.
+// fewTexts is how many texts of a list become arguments of their own, for which
+// planners choose better plans than for a JSON array.
 const fewTexts = 10
 
 // whereIs appends the condition that a column has a text.
-func (b *selection) whereIs(column, text string) { whereIn(b, column, []string{text}) }
+func (b *queryBuilder) whereIs(column, text string) { whereIn(b, column, []string{text}) }
 
-// whereIn appends the condition that a column has one of the texts. Those that
-// cannot be stored are in no column, and no database is asked for them: it
-// would answer with an error.
-func whereIn[T ~string](b *selection, column string, list []T) {
+// whereIn appends the condition that a column has one of the texts. It leaves out
+// texts that cannot be stored, because a database would return an error for them.
+func whereIn[T ~string](b *queryBuilder, column string, list []T) {
 	list = slices.DeleteFunc(slices.Clone(list), func(text T) bool { return checkText(column, string(text)) != nil })
 	switch {
 	case len(list) == 0:
@@ -72,29 +71,29 @@ func whereIn[T ~string](b *selection, column string, list []T) {
 		}
 		b.where(column+` in (@v`+strings.Repeat(`, @v`, len(list)-1)+`)`, values...)
 	default:
-		data, err := texts(list)
+		data, err := jsonArray(list)
 		if err != nil {
 			b.err = err
 		}
-		b.where(column+` in (`+strings.ReplaceAll(b.s.d.list, "@list", "@v")+`)`, data)
+		b.where(column+` in (`+strings.ReplaceAll(b.s.d.textList, "@list", "@v")+`)`, data)
 	}
 }
 
-// check makes the query fail if a text is none that is stored.
-func (b *selection) check(field, text string) {
+// check makes the query fail if a text cannot be stored.
+func (b *queryBuilder) check(field, text string) {
 	if err := checkText(field, text); err != nil {
 		b.err = err
 	}
 }
 
-// limit appends a limit; 0 is none.
-func (b *selection) limit(n int) {
+// limit appends a limit, unless n is 0.
+func (b *queryBuilder) limit(n int) {
 	if n > 0 {
 		b.add(` limit @v`, n)
 	}
 }
 
-func (b *selection) query(ctx context.Context, q Querier, row func(Scan) error) error {
+func (b *queryBuilder) query(ctx context.Context, q Querier, row func(Scan) error) error {
 	if b.err != nil {
 		return b.err
 	}

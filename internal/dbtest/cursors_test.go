@@ -12,8 +12,8 @@ import (
 	"github.com/listhook/webhook/storetest"
 )
 
-// slow is a database that takes long to look at what has come due and for
-// lanes, as one does that keeps what was removed for the sake of a dump.
+// slow is a database with slow scans for due deliveries and for ready webhooks, as if
+// a dump kept it from removing deleted rows.
 type slow struct {
 	slowQuerier
 	db sqlstore.Database
@@ -28,15 +28,15 @@ type slowQuerier struct{ sqlstore.Querier }
 func (s slowQuerier) Query(ctx context.Context, query string, args []any, row func(sqlstore.Scan) error) error {
 	switch {
 	case strings.Contains(query, "select not exists"):
-		time.Sleep(sqlstore.LooksLong + time.Millisecond)
+		time.Sleep(sqlstore.SlowDueScan + time.Millisecond)
 	case strings.Contains(query, "with recursive walk"):
-		time.Sleep(sqlstore.LanesLong + time.Millisecond)
+		time.Sleep(sqlstore.SlowReadyScan + time.Millisecond)
 	}
 	return s.Querier.Query(ctx, query, args, row)
 }
 
-// plainStores are stores on each database, without the packages that are around
-// them, for tests that put something before the database.
+// plainStores are internal/sqlstore's stores on each database, for tests that wrap the
+// database.
 var plainStores = map[string]func(*testing.T) *sqlstore.Store{
 	"sqlite": func(t *testing.T) *sqlstore.Store {
 		db := open(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "app.db"), 8)
@@ -46,14 +46,12 @@ var plainStores = map[string]func(*testing.T) *sqlstore.Store{
 		return sqlstore.NewPostgres(open(t, "pgx", postgres(t), 8), sqlstore.DefaultPrefix, false)
 	},
 	"mariadb": func(t *testing.T) *sqlstore.Store {
-		return sqlstore.NewMySQL(open(t, "mysql", mariadb(t), 8), sqlstore.DefaultPrefix, false)
+		return sqlstore.NewMariaDB(open(t, "mysql", mariadb(t), 8), sqlstore.DefaultPrefix, false)
 	},
 }
 
-// A store that no longer looks at the whole front of what waits, nor for lanes
-// from their beginnings, keeps every rule all the same, as long as this process
-// is the only one.
-func TestStoreThatStepsPastTheFront(t *testing.T) {
+// A single process keeps every rule while its scans begin at the cursors.
+func TestStoreWithScansFromTheCursors(t *testing.T) {
 	if raced {
 		t.Skip("most of it is sleep, and the race detector sees the same code in TestStore")
 	}
@@ -74,9 +72,9 @@ func TestStoreThatStepsPastTheFront(t *testing.T) {
 	}
 }
 
-// What another process makes ready is claimed all the same: of webhooks that
-// had nothing at once, and what lies before the end of what was taken soon.
-func TestStepsPastTheFrontLeaveOutNoOthers(t *testing.T) {
+// Deliveries that another process makes ready are claimed too: at once for webhooks
+// that had none, and soon where they are behind a position.
+func TestScansFromTheCursorsFindOtherProcessesDeliveries(t *testing.T) {
 	ctx, dsn := t.Context(), postgres(t)
 	here := sqlstore.NewPostgres(open(t, "pgx", dsn, 8), sqlstore.DefaultPrefix, false).
 		WithDatabase(func(d sqlstore.Database) sqlstore.Database { return slow{slowQuerier{d}, d} })
@@ -113,7 +111,7 @@ func TestStepsPastTheFrontLeaveOutNoOthers(t *testing.T) {
 	enqueue("5", "urgent", now.AddDate(-1, 0, 0))
 	for deadline := time.Now().Add(10 * time.Second); claimed() == 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("what is urgent was not claimed")
+			t.Fatal("the urgent delivery was not claimed")
 		}
 	}
 }

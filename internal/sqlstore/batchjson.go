@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// args returns the batch as arguments: @rows, @clock, @token and @bytes, or,
-// inline, base64 of the bytes in @rows.
+// args returns the batch's arguments: @rows, @clock, @token and @bytes. If inline,
+// the bytes are in @rows as base64.
 func (b *batch) args(inline bool) args {
 	a := args{"rows": b.json(inline), "clock": b.clock, "token": b.token}
 	if !inline {
@@ -17,10 +17,10 @@ func (b *batch) args(inline bool) args {
 	return a
 }
 
-// json returns the rows as a JSON array. The database reads it for each batch,
-// and by the letter, so it has what the statement asks for and nothing else.
+// json returns the rows as a JSON array. It has only the columns that the statement
+// uses, because the database parses all of it.
 func (b *batch) json(inline bool) string {
-	each := 250 // bytes, about
+	each := 250 // bytes of a row, about
 	if b.changes {
 		each = 120
 	}
@@ -67,7 +67,7 @@ func (b *batch) json(inline bool) string {
 	return j.String()
 }
 
-// A jsonWriter writes the members of objects.
+// A jsonWriter writes members of JSON objects.
 type jsonWriter struct{ strings.Builder }
 
 func (j *jsonWriter) name(before, name string) {
@@ -79,8 +79,8 @@ func (j *jsonWriter) name(before, name string) {
 
 func (j *jsonWriter) text(before, name, value string) {
 	j.name(before, name)
-	if !plain(value) {
-		data, _ := json.Marshal(value) // of a string it cannot fail
+	if !isPlain(value) {
+		data, _ := json.Marshal(value) // cannot fail for a string
 		j.Write(data)
 		return
 	}
@@ -89,8 +89,8 @@ func (j *jsonWriter) text(before, name, value string) {
 	j.WriteByte('"')
 }
 
-// plain reports whether a text stands in JSON as it is.
-func plain(s string) bool {
+// isPlain reports whether a text needs no escapes in JSON.
+func isPlain(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
 			return false
@@ -105,7 +105,8 @@ func (j *jsonWriter) number(name string, n int64) {
 	j.Write(strconv.AppendInt(digits[:0], n, 10))
 }
 
-// bytes writes where some of b's bytes are, or the bytes themselves.
+// bytes writes the offset and length of bytes of b or, if inline, the bytes as
+// base64.
 func (j *jsonWriter) bytes(b *batch, inline bool, name string, offset, length int) {
 	if !inline {
 		j.number(name, int64(offset))

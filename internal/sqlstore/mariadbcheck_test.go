@@ -22,7 +22,7 @@ func TestServersThatTheStoreIsNotTestedWithAreRefused(t *testing.T) {
 		"MariaDB":                        false,
 		"10.11.6-MariaDB-enterprise-log": true,
 	} {
-		err := variables{"version": version}.server()
+		err := variables{"version": version}.checkVersion()
 		if (err == nil) != ok {
 			t.Errorf("the version %q is refused with %v", version, err)
 		}

@@ -1,0 +1,183 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// checkMariaDB returns an error for a server or a session on which the store would
+// lose acknowledged commits. On Galera it checks each of the app's transactions,
+// because the driver's settings matter, and the app may have several pools.
+func checkMariaDB(ctx context.Context, s *Store, q Querier) error {
+	_, app := q.(appTx)
+	if app && s.checkedTx.Load() {
+		return checkTextProtocol(ctx, q)
+	}
+	v, err := readVariables(ctx, q)
+	if err != nil {
+		return err
+	}
+	if err := v.checkVersion(); err != nil {
+		return err
+	}
+	if err := v.checkDurability(s.relaxed); err != nil {
+		return err
+	}
+	if err := v.checkSession(app); err != nil {
+		return err
+	}
+	if err := checkEngines(ctx, s, q); err != nil {
+		return err
+	}
+	if provider := v["wsrep_provider"]; provider == "" || provider == "none" {
+		return nil
+	}
+	return s.checkGalera(ctx, q, v)
+}
+
+// refusal returns the error for a setting that the store cannot work with.
+func refusal(setting, value, why string) error {
+	return fmt.Errorf("webhook: the store refuses this database, on which %s is %s: %s", setting, strconv.Quote(value), why)
+}
+
+// variables are the values of a session's variables, by name.
+type variables map[string]string
+
+// readVariables reads the session's variables that the checks use. A server may lack
+// some of them.
+func readVariables(ctx context.Context, q Querier) (variables, error) {
+	v := variables{}
+	err := q.Query(ctx, `
+show session variables where variable_name in (
+  'version', 'autocommit', 'sql_mode', 'tx_isolation', 'transaction_isolation',
+  'innodb_flush_log_at_trx_commit', 'log_bin', 'sync_binlog', 'binlog_format',
+  'wsrep_on', 'wsrep_provider', 'wsrep_osu_method')`, nil, func(scan Scan) error {
+		var name, value string
+		err := scan(&name, &value)
+		v[strings.ToLower(name)] = value
+		return err
+	})
+	return v, err
+}
+
+// checkVersion refuses servers that the store is not tested with.
+func (v variables) checkVersion() error {
+	const why = "it is tested with MariaDB only, and needs 10.6 or newer"
+	version := strings.TrimPrefix(v["version"], "5.5.5-")
+	if !strings.Contains(strings.ToLower(version), "mariadb") {
+		return refusal("version", v["version"], why)
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil || major < 10 || major == 10 && minor < 6 {
+		return refusal("version", v["version"], why)
+	}
+	return nil
+}
+
+// checkDurability refuses settings with which a crash may undo commits, unless the
+// store is relaxed.
+func (v variables) checkDurability(relaxed bool) error {
+	const otherwise = ", or set the store's Options.Relaxed"
+	if flush := v["innodb_flush_log_at_trx_commit"]; flush != "1" && flush != "3" && !relaxed {
+		return refusal("innodb_flush_log_at_trx_commit", flush, "a crash would undo the last commits: set it to 1"+otherwise)
+	}
+	if v["log_bin"] != "ON" {
+		return nil
+	}
+	if sync := v["sync_binlog"]; sync != "1" && !relaxed {
+		return refusal("sync_binlog", sync, "after a power failure the server undoes commits that its binary log has lost: set it to 1"+otherwise)
+	}
+	if format := v["binlog_format"]; format == "STATEMENT" {
+		return refusal("binlog_format", format, "set it to MIXED or ROW")
+	}
+	return nil
+}
+
+// checkSession refuses settings with which statements are not committed, change the
+// values that they store, or read uncommitted rows. In a transaction of the app's, it
+// checks only that values stay unchanged; the other settings are the app's choice.
+func (v variables) checkSession(app bool) error {
+	mode := strings.Split(v["sql_mode"], ",")
+	if slices.Contains(mode, "EMPTY_STRING_IS_NULL") {
+		return refusal("sql_mode", v["sql_mode"], "take EMPTY_STRING_IS_NULL out of it")
+	}
+	if app {
+		return nil
+	}
+	if on := v["autocommit"]; on != "ON" && on != "1" {
+		return refusal("autocommit", on, "nothing would be committed: set it to 1 for the store's connections")
+	}
+	if !slices.Contains(mode, "STRICT_TRANS_TABLES") && !slices.Contains(mode, "STRICT_ALL_TABLES") {
+		return refusal("sql_mode", v["sql_mode"], "values would be cut without an error: add STRICT_TRANS_TABLES for the store's connections")
+	}
+	for _, name := range []string{"tx_isolation", "transaction_isolation"} {
+		if v[name] == "READ-UNCOMMITTED" {
+			return refusal(name, v[name], "it would see what is not committed: use READ-COMMITTED or REPEATABLE-READ for the store's connections")
+		}
+	}
+	return nil
+}
+
+// checkEngines refuses tables of storage engines without transactions.
+func checkEngines(ctx context.Context, s *Store, q Querier) error {
+	st := s.d.prepare(s.prefix, `
+select table_name, coalesce(engine, '') from information_schema.tables
+where table_schema = database() and table_name in ('{}webhooks', '{}deliveries', '{}leases')`)
+	var wrong error
+	err := q.Query(ctx, st.text, nil, func(scan Scan) error {
+		var table, engine string
+		err := scan(&table, &engine)
+		if !strings.EqualFold(engine, "InnoDB") {
+			wrong = refusal("the engine of "+table, engine, "alter the table to InnoDB")
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return wrong
+}
+
+// checkGalera checks a node of a Galera cluster.
+func (s *Store) checkGalera(ctx context.Context, q Querier, v variables) error {
+	if v["wsrep_on"] != "ON" {
+		var global string
+		err := q.Query(ctx, `select cast(@@global.wsrep_on as char)`, nil, func(scan Scan) error { return scan(&global) })
+		if err != nil {
+			return err
+		}
+		if global == "0" {
+			return nil // the server is configured for a cluster, but not in one
+		}
+		return refusal("wsrep_on", v["wsrep_on"], "the other nodes would not get what is written: set it to ON for these connections")
+	}
+	if method := v["wsrep_osu_method"]; method != "TOI" {
+		return refusal("wsrep_osu_method", method, "the other nodes would not get the tables: set it to TOI")
+	}
+	if err := checkTextProtocol(ctx, q); err != nil {
+		return err
+	}
+	s.cluster.Store(true)
+	s.checkEveryTx.Store(true)
+	return nil
+}
+
+// checkTextProtocol returns an error unless the driver sends statements with arguments
+// as text. If another node's write aborts a transaction while a prepared statement
+// runs, the server may lose the first half of the transaction and still commit the
+// second, without an error.
+func checkTextProtocol(ctx context.Context, q Querier) error {
+	command := ""
+	err := q.Query(ctx, `select command from information_schema.processlist where id = connection_id() and 1 = ?`,
+		[]any{1}, func(scan Scan) error { return scan(&command) })
+	if err != nil {
+		return err
+	}
+	if command != "Query" {
+		return fmt.Errorf("webhook: the store refuses this connection to a Galera cluster (wsrep_on), because it uses prepared statements, with which transactions lose writes: set interpolateParams=true in the data source name")
+	}
+	return nil
+}
