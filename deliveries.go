@@ -153,19 +153,17 @@ func (d *Dispatcher) Replay(ctx context.Context, account, webhook string, since,
 		Account: account, Webhook: webhook, States: states,
 		Since: ceilStoreTime(since), Until: ceilStoreTime(until), Oldest: true, Limit: replayRows,
 	}
-	for {
-		ds, err := d.store.Deliveries(ctx, q)
+	for ds, err := range deliveryPages(ctx, d.store, q) {
 		if err != nil {
 			return n, wrap("Replay", err)
 		}
 		done, err := d.editor.reopen(ctx, ds, func(del Delivery) time.Time { return del.Created })
 		n += done
-		if err != nil || len(ds) < replayRows {
+		if err != nil {
 			return n, wrap("Replay", err)
 		}
-		last := ds[len(ds)-1]
-		q.After = Cursor{Created: last.Created, ID: last.ID}
 	}
+	return n, nil
 }
 
 func checkReplay(since, until time.Time, states []State) error {

@@ -131,19 +131,17 @@ func (ed *editor) cancelWaiting(ctx context.Context, w Webhook, reason string) (
 	q := DeliveryQuery{
 		Account: w.Account, Webhook: w.ID, States: []State{StatePending}, Limit: cancelRows, Brief: true,
 	}
-	for {
-		ds, err := ed.store.Deliveries(ctx, q)
-		if err != nil || len(ds) == 0 {
+	for ds, err := range deliveryPages(ctx, ed.store, q) {
+		if err != nil {
 			return n, err
 		}
 		done, err := ed.cancelAll(ctx, ds, reason, false)
 		n += done
-		if err != nil || len(ds) < cancelRows {
+		if err != nil {
 			return n, err
 		}
-		last := ds[len(ds)-1]
-		q.After = Cursor{Created: last.Created, ID: last.ID}
 	}
+	return n, nil
 }
 
 // cancelAll cancels deliveries, and erases their contents if erase is set. It skips

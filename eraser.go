@@ -25,8 +25,7 @@ const eraseTries = 10
 // It empties webhooks that were deleted before too, and does not count these.
 func (er *eraser) webhooks(ctx context.Context, account string) (n int, err error) {
 	q := WebhookQuery{Account: account, Changed: time.Unix(0, 0).UTC(), Limit: eraseRows}
-	for {
-		ws, err := er.store.Webhooks(ctx, q)
+	for ws, err := range webhookPages(ctx, er.store, q) {
 		if err != nil {
 			return n, err
 		}
@@ -37,12 +36,9 @@ func (er *eraser) webhooks(ctx context.Context, account string) (n int, err erro
 			if !w.Deleted {
 				n++
 			}
-			q.After = w.ID
-		}
-		if len(ws) < eraseRows {
-			return n, nil
 		}
 	}
+	return n, nil
 }
 
 func (er *eraser) webhook(ctx context.Context, w Webhook) error {
@@ -70,19 +66,17 @@ func (er *eraser) deliveries(ctx context.Context, q DeliveryQuery, which func(De
 			err = er.editor.confirmed(ctx)
 		}
 	}()
-	for {
-		ds, err := er.store.Deliveries(ctx, q)
-		if err != nil || len(ds) == 0 {
+	for ds, err := range deliveryPages(ctx, er.store, q) {
+		if err != nil {
 			return n, err
 		}
 		done, err := er.eraseAll(ctx, ds, which, reason)
 		n += done
-		if err != nil || len(ds) < eraseRows {
+		if err != nil {
 			return n, err
 		}
-		last := ds[len(ds)-1]
-		q.After = Cursor{Created: last.Created, ID: last.ID}
 	}
+	return n, nil
 }
 
 // eraseAll erases the deliveries of ds that which selects. It reads again those that

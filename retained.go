@@ -259,24 +259,24 @@ func ignoreNotFound(err error) error {
 // retention. It reads the log from its beginning, where little else is left, since
 // deliveries that finished as long ago were pruned.
 func (re *retained) expireKept() {
+	if re.stopped() {
+		return
+	}
 	ctx, cancel := re.opts.withStoreTimeout(re.background)
 	defer cancel()
 	q := DeliveryQuery{
 		All: true, Until: now().Add(-re.opts.Retention), Oldest: true, Limit: cancelRows, Brief: true,
 	}
-	for !re.stopped() {
-		ds, err := re.store.Deliveries(ctx, q)
+	for ds, err := range deliveryPages(ctx, re.store, q) {
 		if err == nil {
 			err = re.expire(ctx, ds)
 		}
 		if err != nil {
 			re.notify.logError("erasing what was kept for too long", err)
 		}
-		if err != nil || len(ds) < q.Limit {
+		if err != nil || re.stopped() {
 			return
 		}
-		last := ds[len(ds)-1]
-		q.After = Cursor{Created: last.Created, ID: last.ID}
 	}
 }
 
@@ -322,8 +322,7 @@ func (re *retained) requeue(ctx context.Context, w Webhook) error {
 	q := DeliveryQuery{
 		Account: w.Account, Webhook: w.ID, States: []State{StatePending}, Oldest: true, Limit: cancelRows, Brief: true,
 	}
-	for {
-		ds, err := re.store.Deliveries(ctx, q)
+	for ds, err := range deliveryPages(ctx, re.store, q) {
 		if err != nil {
 			return err
 		}
@@ -341,10 +340,6 @@ func (re *retained) requeue(ctx context.Context, w Webhook) error {
 				return err
 			}
 		}
-		if len(ds) < q.Limit {
-			return nil
-		}
-		last := ds[len(ds)-1]
-		q.After = Cursor{Created: last.Created, ID: last.ID}
 	}
+	return nil
 }

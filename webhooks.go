@@ -138,8 +138,7 @@ func (d *Dispatcher) SealWebhooks(ctx context.Context) (n int, err error) {
 		return 0, invalid("Options.EncryptionKeys", "is empty: there is no key to encrypt with")
 	}
 	q := WebhookQuery{All: true, Changed: time.Unix(0, 0).UTC(), Limit: 100}
-	for {
-		ws, err := d.store.Webhooks(ctx, q)
+	for ws, err := range webhookPages(ctx, d.store, q) {
 		if err == nil {
 			err = firstSealed(ws)
 		}
@@ -152,12 +151,9 @@ func (d *Dispatcher) SealWebhooks(ctx context.Context) (n int, err error) {
 				return n, wrap("SealWebhooks", err)
 			}
 			n++
-			q.After = w.ID
-		}
-		if len(ws) < q.Limit {
-			return n, nil
 		}
 	}
+	return n, nil
 }
 
 // EndHold has a webhook attempted at once that is held because its receiver
