@@ -6,14 +6,13 @@
 //	err = store.Migrate(ctx)
 //
 // It is tested with MariaDB 10.11, on one server and on a Galera cluster, and
-// needs 10.6 or newer. MySQL, TiDB and Percona XtraDB Cluster are refused: they
-// are not tested.
+// needs 10.6 or newer. It refuses MySQL, TiDB and Percona XtraDB Cluster, which are
+// not tested.
 //
-// On a server, or with a data source name, whose settings would lose events,
-// Migrate and the first call of each process return an error that names the
-// setting. On a Galera cluster the data source name needs interpolateParams=true,
-// for the pools of transactions that are given to Tx too. It leaves nothing in a
-// session.
+// Migrate and the first call of each process return an error that names the setting
+// if a setting of the server or of the data source name would lose events. On a
+// Galera cluster the data source name needs interpolateParams=true, also for a pool
+// whose transactions are given to Tx. The store changes no setting of a session.
 package mysqlstore
 
 import (
@@ -36,9 +35,10 @@ type Options struct {
 	// letters, digits and underscores, 32 characters at most. Empty: "webhook_".
 	Prefix string
 
-	// Relaxed accepts a server that may undo its last commits when it crashes
-	// or loses power: one with innodb_flush_log_at_trx_commit other than 1, or
-	// with a binary log and sync_binlog other than 1. Otherwise it is refused.
+	// Relaxed accepts a server that may lose its last commits in a crash: one with
+	// innodb_flush_log_at_trx_commit other than 1 and 3, or with a binary log and
+	// sync_binlog other than 1. Without Relaxed, Migrate and the first call return an
+	// error that names the setting.
 	Relaxed bool
 }
 
@@ -69,10 +69,10 @@ func (s *Store) Schema(from int) string { return s.sql.Schema(from) }
 // event is delivered if, and only if, the transaction commits. tx is an *sql.Tx,
 // an *sql.Conn, or another type with their methods.
 //
-// A deadlock has rolled back the whole transaction: after an error of the
-// Outbox, roll it back and begin again. On a Galera cluster the commit may fail
-// so as well. There the Outbox refuses a connection that uses prepared
-// statements, with which a transaction may lose its first half and be committed.
+// A deadlock rolls back the whole transaction. After an error of the Outbox, roll it
+// back and begin again. On a Galera cluster a commit may fail with a deadlock too.
+// There the Outbox refuses a connection that uses prepared statements, because a
+// transaction may lose its first half and still be committed.
 func (s *Store) Tx(tx Querier) webhook.Outbox { return s.sql.Tx(tx) }
 
 // Querier has the methods that database/sql's Tx, Conn and DB share.

@@ -8,24 +8,25 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// How long Listen waits before it connects again, at first and at most.
+// Listen waits for reconnectMin before it connects again, and twice as long after each
+// failure, up to reconnectMax.
 const (
 	reconnectMin = 100 * time.Millisecond
 	reconnectMax = 10 * time.Second
 )
 
-// Listen calls wake whenever a program commits deliveries that are due, so
-// that they need not wait for the next poll:
+// Listen calls wake whenever a program commits deliveries that are due, so that they
+// do not wait for the next poll:
 //
 //	go store.Listen(ctx, dispatcher.Wake)
 //
-// It has a connection of its own, besides the pool's, and makes another when
-// it is lost; whatever was committed meanwhile, it then wakes for as well. It
-// returns when ctx ends, with its error. wake must return soon.
+// It uses one connection besides the pool's. When the connection is lost it makes
+// another, and calls wake for what was committed meanwhile. It returns ctx's error
+// when ctx ends. wake must return soon.
 //
-// Programs with package postgresstore are heard too. Behind a pooler in
-// transaction mode nothing is: give Listen a store whose pool goes to the
-// server itself, or leave it out and rely on polling.
+// It hears programs that use package postgresstore too. It hears nothing through a
+// pooler in transaction mode: give Listen a store whose pool connects to the server
+// itself, or do without it and rely on polling.
 func (s *Store) Listen(ctx context.Context, wake func()) error {
 	if s.pool == nil {
 		return errors.New("webhook: the store has no pool to listen with")

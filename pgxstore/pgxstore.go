@@ -5,14 +5,14 @@
 //	store := pgxstore.New(pool, nil)
 //	err = store.Migrate(ctx)
 //
-// The tables and the statements are those of package postgresstore, so that
-// programs with either may share them. Besides, Listen tells a program at once
-// of what another commits.
+// The tables and the statements are those of package postgresstore, so programs with
+// either package may share a database. Listen wakes a program as soon as another one
+// commits deliveries that are due.
 //
-// Its statements are prepared as the pool's DefaultQueryExecMode says. Behind a
-// pooler in transaction mode that does not know prepared statements (PgBouncer
-// does since 1.21) that has to be pgx.QueryExecModeCacheDescribe or another
-// that leaves none; Listen needs a connection to the server itself.
+// The pool's DefaultQueryExecMode says how statements are prepared. Behind a pooler
+// in transaction mode that does not support prepared statements (PgBouncer does since
+// 1.21), it has to be pgx.QueryExecModeCacheDescribe or another mode that keeps none.
+// Listen needs a connection to the server itself.
 package pgxstore
 
 import (
@@ -43,10 +43,10 @@ type Options struct {
 	// The tables are in the schema that the connections' search_path names first.
 	Prefix string
 
-	// Relaxed accepts a server that may lose what it has acknowledged when it or
-	// its machine crashes, or at a failover: one with fsync, full_page_writes or
-	// synchronous_commit off, or with synchronous_commit=local beside
-	// synchronous_standby_names. Otherwise it is refused.
+	// Relaxed accepts a server that may lose acknowledged commits in a crash or at a
+	// failover: one with fsync, full_page_writes or synchronous_commit off, or with
+	// synchronous_commit=local beside synchronous_standby_names. Without Relaxed,
+	// Migrate and the first call return an error that names the setting.
 	Relaxed bool
 }
 

@@ -5,12 +5,12 @@
 //	store := postgresstore.New(db, nil)
 //	err = store.Migrate(ctx)
 //
-// It is tested with pgx and lib/pq, and needs PostgreSQL 14 or newer. For apps
-// on a pgxpool, and to wake other processes at a commit, there is the module
-// pgxstore, on the same tables.
+// It is tested with pgx and lib/pq, and needs PostgreSQL 14 or newer. The module
+// pgxstore uses the same tables through a pgxpool. Its Listen wakes a process when
+// another one commits.
 //
-// It works behind a pooler in transaction mode, if the driver does: it leaves
-// nothing in a session. Programs that use pgx behind one set
+// The store works behind a pooler in transaction mode if the driver does, because it
+// changes no setting of a session. A program that uses pgx behind a pooler sets
 // default_query_exec_mode=exec in the connection string.
 package postgresstore
 
@@ -35,10 +35,10 @@ type Options struct {
 	// The tables are in the schema that the connections' search_path names first.
 	Prefix string
 
-	// Relaxed accepts a server that may lose what it has acknowledged when it or
-	// its machine crashes, or at a failover: one with fsync, full_page_writes or
-	// synchronous_commit off, or with synchronous_commit=local beside
-	// synchronous_standby_names. Otherwise it is refused.
+	// Relaxed accepts a server that may lose acknowledged commits in a crash or at a
+	// failover: one with fsync, full_page_writes or synchronous_commit off, or with
+	// synchronous_commit=local beside synchronous_standby_names. Without Relaxed,
+	// Migrate and the first call return an error that names the setting.
 	Relaxed bool
 }
 

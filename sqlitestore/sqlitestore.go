@@ -6,14 +6,14 @@
 //	err = store.Migrate(ctx)
 //
 // It is tested with modernc.org/sqlite and github.com/ncruces/go-sqlite3, and
-// needs SQLite 3.38 or newer. It may share the app's own file, and any pool: of
-// one connection, or of several. No pragma is needed in the data source name:
-// Migrate turns on write-ahead logging, which stays on, and the store sets
-// busy_timeout and synchronous on the connections that it takes from the pool.
-// They keep these settings.
+// needs SQLite 3.38 or newer. It may share the app's own file and its pool, of one
+// connection or of several. The data source name needs no pragma: Migrate turns on
+// write-ahead logging, which stays on, and the store sets busy_timeout and
+// synchronous on the connections that it takes from the pool. They keep these
+// settings.
 //
-// Several processes of one machine may use the file. A file on a network file
-// system may not be shared; no SQLite database may.
+// Several processes of one machine may use the file. As with any SQLite database,
+// machines must not share it through a network file system.
 package sqlitestore
 
 import (
@@ -36,9 +36,9 @@ type Options struct {
 	// letters, digits and underscores, 32 characters at most. Empty: "webhook_".
 	Prefix string
 
-	// Relaxed lets the last commits before a power failure be lost, and makes
-	// commits cheaper: synchronous is NORMAL rather than FULL. What was
-	// committed before a process was killed is never lost.
+	// Relaxed sets the pragma synchronous to NORMAL rather than FULL. Commits are
+	// cheaper, and the last ones before a power failure may be lost. A process that
+	// is killed loses none.
 	Relaxed bool
 }
 
@@ -73,11 +73,10 @@ func (s *Store) Schema(from int) string { return s.sql.Schema(from) }
 // event is delivered if, and only if, the transaction commits. tx is an *sql.Tx,
 // an *sql.Conn, or another type with their methods.
 //
-// A transaction that database/sql begins takes SQLite's write lock only with
-// its first statement that writes. One that has read before that fails when
-// another writer came between, whatever busy_timeout says. Let the statement
-// that writes be the first, or begin with BEGIN IMMEDIATE, which drivers have
-// a setting for (_txlock=immediate).
+// A transaction that database/sql begins takes SQLite's write lock with its first
+// statement that writes. If it has read before, and another process wrote in
+// between, that statement fails at once, whatever busy_timeout is. So write first, or
+// begin with BEGIN IMMEDIATE, for which drivers have a setting (_txlock=immediate).
 func (s *Store) Tx(tx Querier) webhook.Outbox { return s.sql.Tx(tx) }
 
 // Querier has the methods that database/sql's Tx, Conn and DB share.

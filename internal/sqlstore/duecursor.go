@@ -27,7 +27,7 @@ type dueCursor struct {
 const SlowDueScan = 50 * time.Millisecond
 
 const (
-	// fullScanFactor bounds full scans to one part in so many of the time.
+	// fullScanFactor limits full scans to one part in 40 of the time.
 	fullScanFactor = 40
 
 	// fullScanMaxDelay is the longest time between full scans, and so the

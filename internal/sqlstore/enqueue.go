@@ -76,7 +76,7 @@ func (s *Store) add(ctx context.Context, q Querier, b *batch, allNew bool) (had 
 // maxSeqTries is how often upsert gives rows a seq, because another row has theirs.
 const maxSeqTries = 5
 
-// upsert stores a batch of which some deliveries may be stored already, and returns
+// upsert stores a batch in which some deliveries may be stored already, and returns
 // the IDs of those. It writes to their rows too: the transaction that stored them
 // may not have reached a replica that commits wait for, and a transaction that
 // writes nothing waits for no replica.

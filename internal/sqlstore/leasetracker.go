@@ -6,8 +6,8 @@ import "sync"
 // outstanding. The next claim deletes a lease without any, so that no claim
 // looks for its deliveries when it expires.
 //
-// It does not see outcomes that another process stored, nor those of which this
-// process does not know whether they were stored. Their leases expire.
+// It does not see outcomes that another process stored, nor outcomes of calls that
+// returned an error. The leases of these deliveries stay until they expire.
 type leaseTracker struct {
 	mu         sync.Mutex                 // guards the fields below, and the deliveries and remaining of their leases
 	deliveries map[string]trackedDelivery // by the delivery's ID

@@ -7,9 +7,10 @@ import (
 	"time"
 )
 
-// A readyCursor does for ready deliveries what a dueCursor does for waiting
-// ones. They are in order of webhook and due time, so it has a position for each
-// webhook: the due time before which it had nothing ready. After a slow full
+// A readyCursor lets a claim skip the index entries of removed rows when it looks for
+// webhooks with ready deliveries, as a dueCursor does for waiting ones. Ready
+// deliveries are in order of webhook and due time, so it has a position for each
+// webhook: the due time before which the webhook had none. After a slow full
 // scan for webhooks with ready deliveries, the next scans begin at these
 // positions. Full scans are repeated. They find what is behind a position:
 // urgent deliveries, and those that were committed late.

@@ -7,7 +7,8 @@ import (
 	"github.com/listhook/webhook"
 )
 
-// PutWebhook stores w if the stored version is w.Version.
+// PutWebhook stores w with its Version raised by one if the stored version is
+// w.Version. Otherwise it returns webhook.ErrConflict.
 func (s *Store) PutWebhook(ctx context.Context, w webhook.Webhook) (version int64, err error) {
 	if err := s.usable(ctx); err != nil {
 		return 0, err
