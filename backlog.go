@@ -112,7 +112,7 @@ func (h *backlogCounter) readHolds(ctx context.Context, at time.Time) error {
 			return err
 		}
 		for i := range ws {
-			h.see(h.next, &ws[i], at)
+			h.note(h.next, &ws[i], at)
 		}
 		if len(ws) < holdRows {
 			h.adopt()
@@ -137,16 +137,16 @@ func (h *backlogCounter) readChangedHolds(ctx context.Context, at time.Time) err
 	}
 	h.asked = at
 	for i := range ws {
-		h.see(h.byID, &ws[i], at)
+		h.note(h.byID, &ws[i], at)
 		if h.next != nil {
-			h.see(h.next, &ws[i], at)
+			h.note(h.next, &ws[i], at)
 		}
 	}
 	return nil
 }
 
-// see notes in byID whether a webhook is held.
-func (h *backlogCounter) see(byID map[string]*heldWebhook, w *Webhook, at time.Time) {
+// note adds a webhook to byID, or removes it, by whether it is held.
+func (h *backlogCounter) note(byID map[string]*heldWebhook, w *Webhook, at time.Time) {
 	switch known := h.byID[w.ID]; {
 	case w.Deleted || !w.Hold.After(at):
 		if byID[w.ID] != nil { // its deliveries may be the oldest that are due

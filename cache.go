@@ -15,14 +15,14 @@ import (
 // interval while the Dispatcher runs, else when it is used and that long has
 // passed.
 //
-// Changes are found by their writers' clocks. So that a clock which is wrong
-// hides none for good, an account is read anew before it is maxAge old.
+// The store finds changes by their writers' clocks. A clock that is wrong could hide
+// a change, so the cache reads an account again before it is maxAge old.
 //
 // Callers who ask for the same at the same time share one call of the store.
 type webhookCache struct {
 	store    Store
 	interval time.Duration
-	onUpdate func(*Webhook) // called with each that is taken note of
+	onUpdate func(*Webhook) // called with each new version of a webhook, with mu held
 
 	polls   sharedCalls[struct{}]         // for changes
 	reads   sharedCalls[*accountWebhooks] // of accounts, by their names

@@ -26,8 +26,8 @@ const (
 	maxRefusals = 5
 )
 
-// A completer stores the outcomes of attempts, in groups, and lets go of the
-// deliveries then.
+// A completer stores the outcomes of attempts, in groups, and then releases the
+// deliveries.
 type completer struct {
 	store      Store // whose Apply returns the error of durable
 	opts       *Options
