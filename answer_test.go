@@ -50,7 +50,7 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 				assert.Equal(t, c.state == webhook.StateDelivered, d.Log[0].Reason == "")
 				w, err := r.Webhook(r.ctx, "", w.ID)
 				require.NoError(t, err)
-				assert.Equal(t, c.off, w.Off != "")
+				assert.Equal(t, c.off, w.Disabled != "")
 			})
 		})
 	}
@@ -72,8 +72,8 @@ func TestAWebhookThatIsGoneIsSwitchedOff(t *testing.T) {
 
 		w, err := r.Webhook(r.ctx, "", w.ID)
 		require.NoError(t, err)
-		assert.Contains(t, w.Off, "410")
-		assert.Equal(t, time.Now().UTC(), w.OffSince)
+		assert.Contains(t, w.Disabled, "410")
+		assert.Equal(t, time.Now().UTC(), w.DisabledAt)
 		require.Len(t, told, 1)
 		states := map[string]webhook.State{}
 		for _, d := range r.log() {
@@ -85,7 +85,7 @@ func TestAWebhookThatIsGoneIsSwitchedOff(t *testing.T) {
 		synctest.Wait()
 		assert.Len(t, r.log(), 2, "a webhook that is off gets nothing")
 
-		w.Off = ""
+		w.Disabled = ""
 		_, err = r.PutWebhook(r.ctx, w)
 		require.NoError(t, err)
 		r.receiver.set(nil)
@@ -137,7 +137,7 @@ func TestRetryAfterIsBoundedToADay(t *testing.T) {
 		synctest.Wait()
 		w, err := r.Webhook(r.ctx, "", w.ID)
 		require.NoError(t, err)
-		assert.Equal(t, time.Now().Add(24*time.Hour).UTC(), w.Hold)
+		assert.Equal(t, time.Now().Add(24*time.Hour).UTC(), w.HeldUntil)
 	})
 }
 

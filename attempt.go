@@ -39,13 +39,13 @@ func (at *attempter) try(f *inflight) disposition {
 		f.giveBack(f.dueAgain())
 	case t == nil || t.Deleted:
 		f.cancel("Canceled: the webhook was deleted.")
-	case t.Off != "" && t.Keep: // it waits until the webhook is on
+	case t.Disabled != "" && t.KeepEvents: // it waits until the webhook is on
 		f.giveBack(f.dueAgain())
-	case t.Hold.After(now()):
+	case t.HeldUntil.After(now()):
 		// The store may know better already, and soon so does this process.
 		f.giveBack(now().Add(at.opts.PollInterval))
-	case t.Off != "":
-		f.cancel("Canceled: the webhook is off: " + t.Off)
+	case t.Disabled != "":
+		f.cancel("Canceled: the webhook is off: " + t.Disabled)
 	case f.Lease > 2*int64(f.Attempts)+poisonLimit && at.isPoison(f):
 		f.fail(&Attempt{
 			Start: now(), Code: string(diagnose.CodeGivenUp),
@@ -198,18 +198,18 @@ func (at *attempter) noteOutage(webhook string, a *result) {
 
 // tryProbe is try for a webhook that is failing. Its deliveries wait, but for
 // one at a time among all processes, the probe. The webhook's document decides
-// which: whoever can put its Hold off to the end of a lease makes the probe,
+// which: whoever can put its HeldUntil off to the end of a lease makes the probe,
 // and should its process die, another does after that.
 func (at *attempter) tryProbe(f *inflight, t *endpoint, leaseEnd time.Time) disposition {
 	ctx, cancel := at.opts.withStoreTimeout(at.background)
 	_, err := at.editor.update(ctx, t.Account, t.ID, func(w *Webhook) error {
 		switch {
-		case w.Off != "" || w.Hold.After(now()):
+		case w.Disabled != "" || w.HeldUntil.After(now()):
 			return errHeld
 		case !w.Health.failing():
 			return errUnchanged
 		}
-		w.Hold = at.opts.leaseEnd()
+		w.HeldUntil = at.opts.leaseEnd()
 		return nil
 	})
 	cancel()

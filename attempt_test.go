@@ -22,7 +22,7 @@ func TestSwitchingOnInAnotherProcessLosesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newHarness(t, nil)
 		other := r.another(nil)
-		w := r.put(func(w *webhook.Webhook) { w.Off, w.Keep = "a holiday", true })
+		w := r.put(func(w *webhook.Webhook) { w.Disabled, w.KeepEvents = "a holiday", true })
 		for _, id := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
 			r.emit(open(id))
 		}
@@ -31,7 +31,7 @@ func TestSwitchingOnInAnotherProcessLosesNothing(t *testing.T) {
 		require.Empty(t, r.receiver.requests())
 
 		// What this process remembers is older for up to a second.
-		w.Off = ""
+		w.Disabled = ""
 		_, err := other.PutWebhook(r.ctx, w)
 		require.NoError(t, err)
 		time.Sleep(time.Minute)

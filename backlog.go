@@ -148,16 +148,16 @@ func (h *backlogCounter) readChangedHolds(ctx context.Context, at time.Time) err
 // note adds a webhook to byID, or removes it, by whether it is held.
 func (h *backlogCounter) note(byID map[string]*heldWebhook, w *Webhook, at time.Time) {
 	switch known := h.byID[w.ID]; {
-	case w.Deleted || !w.Hold.After(at):
+	case w.Deleted || !w.HeldUntil.After(at):
 		if byID[w.ID] != nil { // its deliveries may be the oldest that are due
 			delete(byID, w.ID)
 			h.front = Cursor{}
 		}
 	case known != nil:
-		known.until = w.Hold
+		known.until = w.HeldUntil
 		byID[w.ID] = known
 	default:
-		byID[w.ID] = &heldWebhook{account: w.Account, id: w.ID, until: w.Hold}
+		byID[w.ID] = &heldWebhook{account: w.Account, id: w.ID, until: w.HeldUntil}
 	}
 }
 

@@ -55,7 +55,7 @@ func TestABacklogTellsApartWhatWaitsForItsWebhook(t *testing.T) {
 		assert.Equal(t, webhook.Backlog{Pending: 3, Due: 3, Age: 3 * time.Minute, Parked: 1500}, r.backlog())
 
 		off = r.webhookOf("paused", off.ID)
-		off.Off = ""
+		off.Disabled = ""
 		off, err := r.PutWebhook(r.ctx, off)
 		require.NoError(t, err)
 		assert.Equal(t, webhook.Backlog{Pending: 1503, Due: 1503, Age: time.Hour + 3*time.Minute}, r.backlog())
@@ -154,7 +154,7 @@ func TestABacklogFindsWhatASlowClockHeld(t *testing.T) {
 		r.emit(open("1"))
 		time.Sleep(10 * time.Minute)
 		require.Equal(t, 1, r.backlog().Due)
-		w.Off, w.Keep = "By its owner.", true
+		w.Disabled, w.KeepEvents = "By its owner.", true
 		slow, err := webhook.New(&skewedStore{r.store, -time.Hour}, nil, nil)
 		require.NoError(t, err)
 		_, err = slow.PutWebhook(r.ctx, w)

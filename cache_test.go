@@ -218,7 +218,7 @@ func TestNoClockHidesAChangeForLongerThanFiveMinutes(t *testing.T) {
 			require.NoError(t, d.DeleteWebhook(ctx, "", w.ID))
 		}},
 		{"switched off", 1, 0, func(t *testing.T, ctx context.Context, d *webhook.Dispatcher, w webhook.Webhook) {
-			w.Off = "By its owner."
+			w.Disabled = "By its owner."
 			_, err := d.PutWebhook(ctx, w)
 			require.NoError(t, err)
 		}},

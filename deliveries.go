@@ -43,7 +43,7 @@ func (d *Dispatcher) Redeliver(ctx context.Context, account, id string) error {
 		if err != nil {
 			return wrap("Redeliver", err)
 		}
-		if w.Off != "" && !w.Keep {
+		if w.Disabled != "" && !w.KeepEvents {
 			return errKeepsNothing()
 		}
 		if len(ds[0].Body) == 0 {
@@ -91,22 +91,22 @@ func (d *Dispatcher) SendTest(ctx context.Context, account, webhook string, t Ev
 	return d.sender.send(ctx, newEndpoint(w), &del, d.opts.leaseEnd()).Attempt, nil
 }
 
-// DropPending cancels what waits for a webhook, and returns how much that was:
+// CancelPending cancels what waits for a webhook, and returns how much that was:
 // what it kept while it was off, for an owner who does not want it delivered
 // when it is switched on, or a backlog. Replay can send it again as long as it
 // is in the log. An attempt that is under way goes on, but its outcome is not
 // noted. It returns ErrNotFound if there is no such webhook in the account.
-func (d *Dispatcher) DropPending(ctx context.Context, account, webhook string) (n int, err error) {
+func (d *Dispatcher) CancelPending(ctx context.Context, account, webhook string) (n int, err error) {
 	w, err := d.editor.find(ctx, account, webhook)
 	if err != nil {
-		return 0, wrap("DropPending", err)
+		return 0, wrap("CancelPending", err)
 	}
 	n, err = d.editor.cancelWaiting(ctx, w, "Canceled: what waited for the webhook was dropped.")
 	d.retained.forget(webhook)
 	if n == 0 && err == nil {
 		err = d.editor.confirmed(ctx)
 	}
-	return n, wrap("DropPending", err)
+	return n, wrap("CancelPending", err)
 }
 
 // replayRows is how many deliveries are begun again in one call of the store.
@@ -146,7 +146,7 @@ func (d *Dispatcher) Replay(ctx context.Context, account, webhook string, since,
 	if err != nil {
 		return 0, wrap("Replay", err)
 	}
-	if w.Off != "" && !w.Keep {
+	if w.Disabled != "" && !w.KeepEvents {
 		return 0, errKeepsNothing()
 	}
 	q := DeliveryQuery{

@@ -140,7 +140,7 @@ func (d *Dispatcher) wire(transport http.RoundTripper) {
 // onUpdate is called with each new version of a webhook that the cache learns of. The
 // cache holds its mutex then.
 func (d *Dispatcher) onUpdate(w *Webhook) {
-	if w.Health.failing() && w.Off == "" {
+	if w.Health.failing() && w.Disabled == "" {
 		d.limiter.Narrow(w.ID)
 	}
 	if w.Health.notifyPending() && !w.Deleted && d.opts.Hooks.SwitchedOff != nil {

@@ -64,7 +64,7 @@
 // it. Ten failures in a row, of any deliveries, hold the webhook: its deliveries
 // wait without using up their schedules, while one at a time is attempted as a
 // probe, after a minute, then two, and so on up to an hour. When a probe
-// succeeds, the others follow at once. EndHold makes the next probe now.
+// succeeds, the others follow at once. ProbeNow makes the next probe now.
 //
 // A webhook whose attempts have all failed for Options.SwitchOffAfter, five
 // days by default, is switched off, if there were at least twenty, in twelve
@@ -77,13 +77,13 @@
 //
 // When a webhook goes off, its waiting deliveries are canceled, and it misses
 // the events that follow. Replay can send the canceled deliveries again. A
-// webhook with Keep set keeps both, up to Options.KeepLimit deliveries and for
-// Options.Retention; Webhook.NotKept counts those that it could not keep.
+// webhook with KeepEvents set keeps both, up to Options.KeepLimit deliveries and for
+// Options.Retention; Webhook.Discarded counts those that it could not keep.
 //
 // When such a webhook is switched on, all of its waiting deliveries are due,
 // retries and urgent ones too. Attempts start with the oldest delivery and
 // continue by the time of creation, to the millisecond, at the rate that the
 // receiver's answers allow. Several attempts run in parallel, so some deliveries
-// may arrive in another order. DropPending, called before, cancels the kept
+// may arrive in another order. CancelPending, called before, cancels the kept
 // deliveries.
 package webhook

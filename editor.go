@@ -95,9 +95,9 @@ func (ed *editor) update(ctx context.Context, account, id string, change func(*W
 		switch {
 		case w.Deleted:
 			ed.cancelPending(ctx, w, "Canceled: the webhook was deleted.")
-		case w.Off != "" && !w.Keep:
-			ed.cancelPending(ctx, w, "Canceled: the webhook is off: "+w.Off)
-		case was.Hold.After(w.Hold):
+		case w.Disabled != "" && !w.KeepEvents:
+			ed.cancelPending(ctx, w, "Canceled: the webhook is off: "+w.Disabled)
+		case was.HeldUntil.After(w.HeldUntil):
 			ed.expectBacklog(w.ID)
 		}
 		return w, nil

@@ -101,7 +101,7 @@ func TestKeysAreChangedWithoutAStop(t *testing.T) {
 		r.Dispatcher = r.another(step.opts)
 		w := r.webhook(ids[1])
 		assert.Equal(t, "Bearer t0ken", w.Headers["Authorization"], step.name)
-		n, err := r.SealWebhooks(r.ctx)
+		n, err := r.ReencryptWebhooks(r.ctx)
 		require.NoError(t, err, step.name)
 		assert.Equal(t, 120, n, "the deleted one too")
 		_, doc = r.stored()
@@ -110,9 +110,9 @@ func TestKeysAreChangedWithoutAStop(t *testing.T) {
 	}
 	_, err := r.another(keys(1)).Webhook(r.ctx, "", ids[1])
 	require.Error(t, err)
-	_, err = r.another(nil).SealWebhooks(r.ctx)
+	_, err = r.another(nil).ReencryptWebhooks(r.ctx)
 	require.ErrorAs(t, err, new(*webhook.InvalidError))
-	_, err = r.another(keys(3)).SealWebhooks(r.ctx)
+	_, err = r.another(keys(3)).ReencryptWebhooks(r.ctx)
 	require.Error(t, err)
 }
 
@@ -145,7 +145,7 @@ func TestWithoutItsKeyAWebhookIsAnErrorThatNamesIt(t *testing.T) {
 				assert.Empty(t, r.receiver.requests())
 				after, _ := r.stored()
 				assert.Equal(t, before[0], after[0], "it is no fault of the receiver's")
-				_, err = r.DropPending(r.ctx, "", id)
+				_, err = r.CancelPending(r.ctx, "", id)
 				require.NoError(t, err)
 				require.NoError(t, r.Shutdown(r.ctx))
 

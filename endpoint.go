@@ -146,7 +146,7 @@ func (a *accountWebhooks) pick(found []*endpoint, list string, t EventType, m *M
 
 // open reports whether t is there and wants attempts now.
 func (t *endpoint) open() bool {
-	return t != nil && !t.Deleted && t.Off == "" && !t.Hold.After(now())
+	return t != nil && !t.Deleted && t.Disabled == "" && !t.HeldUntil.After(now())
 }
 
 // current reports whether t gets the format that names the customer's account.

@@ -54,7 +54,7 @@ func ExampleHooks() {
 				mails <- fmt.Sprintf("%s has failed since %s: %s", w.Name, w.Health.Since.Format(time.DateTime), w.Health.Reason)
 			},
 			SwitchedOff: func(w webhook.Webhook) {
-				mails <- fmt.Sprintf("%s of %s was switched off. %s", w.Name, w.Account, w.Off)
+				mails <- fmt.Sprintf("%s of %s was switched off. %s", w.Name, w.Account, w.Disabled)
 			},
 		},
 	})

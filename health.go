@@ -61,7 +61,7 @@ func (w *Webhook) apply(s observation) (changed bool) {
 	case s.success.IsZero():
 	case h.Failures > 0 && !s.success.Before(h.Since):
 		if h.failing() {
-			w.Hold = time.Time{}
+			w.HeldUntil = time.Time{}
 		}
 		*h = Health{Success: s.success}
 		changed = true
@@ -69,8 +69,8 @@ func (w *Webhook) apply(s observation) (changed bool) {
 		h.Success = s.success
 		changed = true
 	}
-	if s.hold.Sub(w.Hold) >= time.Second {
-		w.Hold = s.hold
+	if s.hold.Sub(w.HeldUntil) >= time.Second {
+		w.HeldUntil = s.hold
 		changed = true
 	}
 	if s.failures == 0 || s.last.Before(h.Success) { // by then it did well elsewhere
@@ -93,9 +93,9 @@ func (w *Webhook) apply(s observation) (changed bool) {
 	switch {
 	case held && s.probed: // instead of the hold that let it be the only one
 		h.Probes++
-		w.Hold = latest(s.hold, s.last.Add(probeDelay(h.Probes)))
+		w.HeldUntil = latest(s.hold, s.last.Add(probeDelay(h.Probes)))
 	case !held && h.failing():
-		w.Hold = latest(w.Hold, s.last.Add(probeFirst))
+		w.HeldUntil = latest(w.HeldUntil, s.last.Add(probeFirst))
 	}
 	return true
 }

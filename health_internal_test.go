@@ -86,13 +86,13 @@ func TestFailuresSeenElsewhereCountTogether(t *testing.T) {
 
 func TestAFailedProbeMayHaveBeenAskedToWaitLonger(t *testing.T) {
 	at := time.Date(2000, 1, 1, 12, 0, 0, 0, time.UTC)
-	w := Webhook{Hold: at.Add(30 * time.Second), Health: Health{Failures: 10, Since: at, Last: at}}
+	w := Webhook{HeldUntil: at.Add(30 * time.Second), Health: Health{Failures: 10, Since: at, Last: at}}
 	w.apply(observation{failures: 1, first: at, last: at, probed: true, hold: at.Add(3 * time.Hour)})
-	assert.Equal(t, at.Add(3*time.Hour), w.Hold)
+	assert.Equal(t, at.Add(3*time.Hour), w.HeldUntil)
 	w.apply(observation{failures: 1, first: at, last: at})
-	assert.Equal(t, at.Add(3*time.Hour), w.Hold, "what was under way when it was held changes nothing")
+	assert.Equal(t, at.Add(3*time.Hour), w.HeldUntil, "what was under way when it was held changes nothing")
 	w.apply(observation{success: at.Add(time.Minute)})
-	assert.Zero(t, w.Hold)
+	assert.Zero(t, w.HeldUntil)
 }
 
 func TestWhatIsSeenAddsUp(t *testing.T) {

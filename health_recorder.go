@@ -63,7 +63,7 @@ func (r *healthRecorder) observe(t *endpoint, s observation) (store func()) {
 	}
 	w.seen.add(s)
 	well := !s.success.IsZero()
-	urgent := s.probed || well && t.Health.failing() || s.hold.Sub(t.Hold) >= time.Second
+	urgent := s.probed || well && t.Health.failing() || s.hold.Sub(t.HeldUntil) >= time.Second
 	if w.run += s.failures; well {
 		w.run = 0
 	}
@@ -167,9 +167,9 @@ func (r *healthRecorder) storeHealth(w Webhook, s observation) (Webhook, error) 
 	noted, err := r.editor.update(ctx, w.Account, w.ID, func(stored *Webhook) error {
 		tell = 0
 		w = *stored
-		stored.NotKept += s.unkept
+		stored.Discarded += s.unkept
 		switch {
-		case w.Off == "" && w.Revision == s.revision && stored.apply(s):
+		case w.Disabled == "" && w.Revision == s.revision && stored.apply(s):
 			tell = stored.evaluate(r.opts.SwitchOffAfter, r.opts.Hooks.Warned != nil)
 		case s.unkept == 0:
 			return errUnchanged
@@ -190,7 +190,7 @@ func (r *healthRecorder) storeHealth(w Webhook, s observation) (Webhook, error) 
 // answered.
 func (r *healthRecorder) switchOff(w Webhook, reason string, s observation) {
 	w, ok := r.editor.amend("switching a webhook off", w, func(stored *Webhook) bool {
-		if stored.Off != "" || stored.Revision != s.revision {
+		if stored.Disabled != "" || stored.Revision != s.revision {
 			return false
 		}
 		stored.apply(s)

@@ -202,7 +202,7 @@ func TestTenFailuresInARowHoldAWebhookButForProbes(t *testing.T) {
 				burnt := len(r.receiver.requests())
 				assert.GreaterOrEqual(t, burnt, 10)
 				assert.LessOrEqual(t, burnt, 10+4*dispatchers, "and what was under way")
-				assert.True(t, r.webhook(id).Hold.After(time.Now()))
+				assert.True(t, r.webhook(id).HeldUntil.After(time.Now()))
 
 				time.Sleep(6 * time.Hour)
 				assert.Equal(t, minutes(1, 2, 4, 8, 16, 32, 60, 60, 60, 60), r.gaps(burnt)[:10], "one probe at a time")
@@ -223,7 +223,7 @@ func TestTenFailuresInARowHoldAWebhookButForProbes(t *testing.T) {
 				time.Sleep(5 * time.Second)
 				assert.Greater(t, len(r.receiver.requests())-sent, 85, "when the probe succeeds, the backlog flows")
 				w := r.webhook(id)
-				assert.Zero(t, w.Hold)
+				assert.Zero(t, w.HeldUntil)
 				assert.Zero(t, w.Health.Failures)
 				time.Sleep(24 * time.Hour)
 				assert.Equal(t, map[webhook.State]int{webhook.StateDelivered: 100}, r.states())
@@ -306,7 +306,7 @@ func TestFiveDaysOfFailuresSwitchAWebhookOffAfterWarnings(t *testing.T) {
 				other := r.another(owner.options())
 				require.NoError(t, other.Start())
 				defer other.Shutdown(r.ctx)
-				id := r.put(func(w *webhook.Webhook) { w.Keep = keep }).ID
+				id := r.put(func(w *webhook.Webhook) { w.KeepEvents = keep }).ID
 				r.receiver.set(status(500))
 				r.steadily(time.Hour, 6*day)
 
@@ -322,11 +322,11 @@ func TestFiveDaysOfFailuresSwitchAWebhookOffAfterWarnings(t *testing.T) {
 					assert.Contains(t, told[i].webhook.Health.Reason, "500")
 				}
 				w := r.webhook(id)
-				assert.Contains(t, w.Off, "All attempts have failed since 1 January 2000.")
-				assert.Contains(t, w.Off, "500")
+				assert.Contains(t, w.Disabled, "All attempts have failed since 1 January 2000.")
+				assert.Contains(t, w.Disabled, "500")
 				assert.True(t, w.Health.SwitchedOff)
 				require.NoError(t, w.Validate(), "its owner can put it back as it is")
-				assert.Equal(t, told[2].webhook.OffSince, w.OffSince)
+				assert.Equal(t, told[2].webhook.DisabledAt, w.DisabledAt)
 				states := r.states()
 				if keep {
 					assert.Greater(t, states[webhook.StatePending], 24, "what happens since is kept")
@@ -338,7 +338,7 @@ func TestFiveDaysOfFailuresSwitchAWebhookOffAfterWarnings(t *testing.T) {
 
 				sent := len(r.receiver.requests())
 				r.receiver.set(nil)
-				w.Off = ""
+				w.Disabled = ""
 				_, err := r.PutWebhook(r.ctx, w)
 				require.NoError(t, err)
 				r.emit(open("again"))
@@ -377,7 +377,7 @@ func TestWhatDoesNotSwitchAWebhookOff(t *testing.T) {
 				w, err := r.PutWebhook(r.ctx, w)
 				require.NoError(r.t, err)
 				require.Zero(r.t, w.Health.Failures)
-				require.Zero(r.t, w.Hold)
+				require.Zero(r.t, w.HeldUntil)
 			}
 		}},
 		{"the app's choice", webhook.Options{SwitchOffAfter: -1}, func(r *harness, _ string) {
@@ -393,7 +393,7 @@ func TestWhatDoesNotSwitchAWebhookOff(t *testing.T) {
 				c.run(r, id)
 				r.emit(open("the last"))
 				time.Sleep(time.Minute)
-				assert.Empty(t, r.webhook(id).Off)
+				assert.Empty(t, r.webhook(id).Disabled)
 				assert.Positive(t, r.webhook(id).Health.Failures)
 			})
 		})
@@ -412,7 +412,7 @@ func TestARenamedWebhookIsAsIllAsBefore(t *testing.T) {
 		_, err := r.PutWebhook(r.ctx, w)
 		require.NoError(t, err, "an edit does not conflict with what was noted since it was read")
 		r.steadily(time.Hour, 2*day)
-		assert.NotEmpty(t, r.webhook(id).Off)
+		assert.NotEmpty(t, r.webhook(id).Disabled)
 	})
 }
 
@@ -432,9 +432,9 @@ func TestOwnersAreWarnedInTimeHoweverSparseTheFailures(t *testing.T) {
 		require.Len(t, owner.told(), 1)
 		assert.Equal(t, 90, owner.told()[0].percent)
 		r.steadily(time.Hour, 5*time.Hour)
-		assert.Empty(t, r.webhook(id).Off, "not before its owner had time to mend it")
+		assert.Empty(t, r.webhook(id).Disabled, "not before its owner had time to mend it")
 		r.steadily(time.Hour, 3*time.Hour)
-		assert.NotEmpty(t, r.webhook(id).Off)
+		assert.NotEmpty(t, r.webhook(id).Disabled)
 		require.Len(t, owner.told(), 2)
 		assert.Equal(t, 100, owner.told()[1].percent)
 	})
@@ -444,7 +444,7 @@ func TestAnOwnerIsToldThoughTheProcessThatSwitchedOffDied(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		owner := newOwner()
 		r := newHarness(t, owner.options())
-		w := r.put(func(w *webhook.Webhook) { w.Off = "The receiver answered 410 Gone." })
+		w := r.put(func(w *webhook.Webhook) { w.Disabled = "The receiver answered 410 Gone." })
 		w.Health.SwitchedOff = true
 		_, err := r.store.PutWebhook(r.ctx, w) // as the process that died left it
 		require.NoError(t, err)
@@ -484,7 +484,7 @@ func TestWhatTheOldReceiverAnsweredIsNotTheNewOnesFault(t *testing.T) {
 				require.NoError(t, err)
 				time.Sleep(5 * time.Second)
 				w = r.webhook(w.ID)
-				assert.Empty(t, w.Off)
+				assert.Empty(t, w.Disabled)
 				assert.Zero(t, w.Health)
 			})
 		})

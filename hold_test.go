@@ -23,17 +23,17 @@ func TestEndHoldMakesOneProbeAndTheOthersFollow(t *testing.T) {
 		time.Sleep(10 * time.Minute) // the next probe is minutes away
 		sent := len(r.receiver.requests())
 
-		w, err := r.EndHold(r.ctx, "", id)
+		w, err := r.ProbeNow(r.ctx, "", id)
 		require.NoError(t, err)
-		assert.Zero(t, w.Hold)
+		assert.Zero(t, w.HeldUntil)
 		assert.GreaterOrEqual(t, w.Health.Failures, 10)
 		time.Sleep(30 * time.Second)
 		assert.Len(t, r.receiver.requests(), sent+1, "it still fails")
-		assert.True(t, r.webhook(id).Hold.After(time.Now()))
+		assert.True(t, r.webhook(id).HeldUntil.After(time.Now()))
 		assert.Equal(t, w.Health.Since, r.webhook(id).Health.Since, "it is on its way to being switched off as it was")
 
 		r.receiver.set(nil)
-		_, err = r.EndHold(r.ctx, "", id)
+		_, err = r.ProbeNow(r.ctx, "", id)
 		require.NoError(t, err)
 		time.Sleep(time.Minute)
 		assert.Equal(t, 50, r.states()[webhook.StateDelivered])
@@ -52,7 +52,7 @@ func TestEndHoldEndsAWaitThatTheReceiverAskedFor(t *testing.T) {
 		r.emit(open("2"))
 		synctest.Wait()
 		require.Len(t, r.receiver.requests(), 1)
-		_, err := r.EndHold(r.ctx, "", id)
+		_, err := r.ProbeNow(r.ctx, "", id)
 		require.NoError(t, err)
 		synctest.Wait()
 		assert.Len(t, r.receiver.requests(), 2)
@@ -67,13 +67,13 @@ func TestEndHoldLeavesOthersAlone(t *testing.T) {
 		synctest.Wait()
 		for _, w := range []webhook.Webhook{off, on} {
 			before := r.webhook(w.ID)
-			after, err := r.EndHold(r.ctx, "", w.ID)
+			after, err := r.ProbeNow(r.ctx, "", w.ID)
 			require.NoError(t, err)
 			assert.Equal(t, before, after)
 		}
 		time.Sleep(time.Minute)
 		assert.Len(t, r.receiver.requests(), 1, "one that is off keeps its events")
-		_, err := r.EndHold(r.ctx, "else", on.ID)
+		_, err := r.ProbeNow(r.ctx, "else", on.ID)
 		assert.ErrorIs(t, err, webhook.ErrNotFound)
 	})
 }

@@ -102,12 +102,12 @@ func newInsert(e Event, m Meta, customer CustomerAccount, targets []*endpoint) (
 		if err != nil {
 			return err
 		}
-		em.states = append(em.states, rowState{held: t.Hold.After(created), failing: t.Health.failing()})
+		em.states = append(em.states, rowState{held: t.HeldUntil.After(created), failing: t.Health.failing()})
 		row := Delivery{
 			ID: id, Account: m.Account, WebhookID: t.ID, EventID: m.ID, Type: e.Type(), Body: body,
 			Created: created, State: StatePending, Due: first,
 		}
-		if t.Off != "" { // retained deliveries go in the order of their creation
+		if t.Disabled != "" { // retained deliveries go in the order of their creation
 			row.Due = created
 		}
 		em.rows = append(em.rows, row)

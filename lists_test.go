@@ -292,7 +292,7 @@ func TestEachListCountsAgainstWhatIsKept(t *testing.T) {
 		r.emit(of(webhook.TypeUnsubscribe, "3", "12", "13"))
 		time.Sleep(time.Minute)
 		assert.Len(t, r.log(), 7)
-		assert.Equal(t, 1, r.webhook(id).NotKept)
+		assert.Equal(t, 1, r.webhook(id).Discarded)
 		r.resume(id)
 		time.Sleep(time.Minute)
 		sent := slices.Concat(slices.Collect(maps.Values(r.listsSent()))...)

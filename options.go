@@ -74,7 +74,7 @@ type Options struct {
 
 	// KeepLimit is how many deliveries wait at most for a webhook that is off
 	// and keeps its events: 100,000 by default. What comes beyond it, or is
-	// older than Retention, is not kept, and counted in Webhook.NotKept. What
+	// older than Retention, is not kept, and counted in Webhook.Discarded. What
 	// EmitTx adds beyond it is erased once it is committed and counted, within
 	// a minute or when the same process next emits for the webhook.
 	KeepLimit int
@@ -100,9 +100,9 @@ type Options struct {
 	// EncryptionKeys encrypt the URL, the secrets and the headers of webhooks,
 	// so that the Store never has them in plain text. Each has 32 bytes. The
 	// first one encrypts, all decrypt: to change keys, add the new one at the
-	// end in every process, then move it to the front, call SealWebhooks, and
+	// end in every process, then move it to the front, call ReencryptWebhooks, and
 	// take the old one away. None: they are stored as they are. What was stored
-	// so before stays until it is written anew, by SealWebhooks at the latest.
+	// so before stays until it is written anew, by ReencryptWebhooks at the latest.
 	EncryptionKeys []EncryptionKey
 
 	// UserAgent is sent with every request: "listhook/1 (webhooks)" by default.
@@ -153,7 +153,7 @@ type Hooks struct {
 	Warned func(w Webhook, percent int)
 
 	// SwitchedOff is called when a webhook was switched off because of what its
-	// receiver answered. w.Off says why. Like Warned it is called at least
+	// receiver answered. w.Disabled says why. Like Warned it is called at least
 	// once: again, perhaps by another process, if this one dies in between.
 	SwitchedOff func(w Webhook)
 }

@@ -90,7 +90,7 @@ func TestWhatIsGivenBackKeepsItsPlace(t *testing.T) {
 		},
 		"off and on": func(r *harness, id string) {
 			w := r.webhook(id)
-			w.Off = "Once more."
+			w.Disabled = "Once more."
 			_, err := r.PutWebhook(r.ctx, w)
 			require.NoError(r.t, err)
 			time.Sleep(time.Minute)

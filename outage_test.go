@@ -72,8 +72,8 @@ func TestWhileTheSenderFailsNothingIsUsedUpAndNothingIsHammered(t *testing.T) {
 					w, err := r.Webhook(r.ctx, "", id)
 					require.NoError(t, err)
 					assert.Zero(t, w.Health.Failures)
-					assert.Zero(t, w.Hold)
-					assert.Empty(t, w.Off)
+					assert.Zero(t, w.HeldUntil)
+					assert.Empty(t, w.Disabled)
 				}
 				assert.Contains(t, logged.String(), "sending failed")
 				assert.NotContains(t, logged.String(), "receiver.test")

@@ -94,13 +94,13 @@ func TestReplayTakesTheStatesAskedFor(t *testing.T) {
 				time.Sleep(time.Hour)
 				r.emit(opened("canceled"))
 				synctest.Wait()
-				w.Off = "By its owner."
+				w.Disabled = "By its owner."
 				w, err := r.PutWebhook(r.ctx, w)
 				require.NoError(t, err)
 
 				_, err = r.Replay(r.ctx, "", w.ID, time.Time{}, time.Time{}, c.states...)
 				require.ErrorAs(t, err, new(*webhook.InvalidError), "while it is off, all would be canceled")
-				w.Off = ""
+				w.Disabled = ""
 				_, err = r.PutWebhook(r.ctx, w)
 				require.NoError(t, err)
 				r.receiver.set(nil)

@@ -59,7 +59,7 @@ const (
 	offeredMost = 500
 )
 
-// noteRefused counts refused deliveries in Webhook.NotKept.
+// noteRefused counts refused deliveries in Webhook.Discarded.
 func (re *retained) noteRefused(rs []refusal) {
 	for _, r := range rs {
 		re.recorder.observe(r.target, observation{revision: r.target.Revision, unkept: r.n})
@@ -68,7 +68,7 @@ func (re *retained) noteRefused(rs []refusal) {
 
 // hasOff reports whether one of the webhooks is off.
 func hasOff(targets []*endpoint) bool {
-	return slices.ContainsFunc(targets, func(t *endpoint) bool { return t.Off != "" })
+	return slices.ContainsFunc(targets, func(t *endpoint) bool { return t.Disabled != "" })
 }
 
 // admitAll removes from an insert the deliveries that disabled webhooks have no room
@@ -86,7 +86,7 @@ func (re *retained) admitAll(ctx context.Context, e *insert, targets []*endpoint
 		}
 		room := n
 		switch {
-		case t.Off == "":
+		case t.Disabled == "":
 		case !direct:
 			re.offer(t, n, rows[0].Created)
 		default:
@@ -110,11 +110,11 @@ func (re *retained) admitAll(ctx context.Context, e *insert, targets []*endpoint
 // of returns the quota of a webhook. The caller holds mu.
 func (re *retained) of(t *endpoint) *quota {
 	k := re.byID[t.ID]
-	if k == nil || !k.offSince.Equal(t.OffSince) {
+	if k == nil || !k.offSince.Equal(t.DisabledAt) {
 		if len(re.byID) >= maxQuotas {
 			clear(re.byID)
 		}
-		k = &quota{offSince: t.OffSince}
+		k = &quota{offSince: t.DisabledAt}
 		re.byID[t.ID] = k
 	}
 	return k
@@ -225,7 +225,7 @@ func (re *retained) trimKept(ctx context.Context, t *endpoint, since time.Time) 
 	q.Since, q.Brief = since, true
 	for {
 		w, err := re.editor.find(ctx, t.Account, t.ID)
-		if err != nil || w.Off == "" || !w.Keep {
+		if err != nil || w.Disabled == "" || !w.KeepEvents {
 			return ignoreNotFound(err)
 		}
 		ds, err := re.store.Deliveries(ctx, q)
@@ -296,7 +296,7 @@ func (re *retained) expire(ctx context.Context, ds []Delivery) error {
 			}
 			targets[del.WebhookID] = t
 		}
-		if t != nil && t.Off != "" && t.Keep {
+		if t != nil && t.Disabled != "" && t.KeepEvents {
 			old[del.WebhookID] = append(old[del.WebhookID], del)
 		}
 	}
@@ -318,7 +318,7 @@ func (re *retained) expire(ctx context.Context, ds []Delivery) error {
 // that may be under way since before the webhook was switched off, so that it is not
 // sent twice: it is due again when its lease ends.
 func (re *retained) requeue(ctx context.Context, w Webhook) error {
-	leased := w.OffSince.Add(re.opts.PollInterval + 2*re.opts.Timeout)
+	leased := w.DisabledAt.Add(re.opts.PollInterval + 2*re.opts.Timeout)
 	q := DeliveryQuery{
 		Account: w.Account, Webhook: w.ID, States: []State{StatePending}, Oldest: true, Limit: cancelRows, Brief: true,
 	}

@@ -14,12 +14,12 @@ import (
 )
 
 // paused is a webhook that is off and keeps its events.
-func paused(w *webhook.Webhook) { w.Off, w.Keep = "Moving house.", true }
+func paused(w *webhook.Webhook) { w.Disabled, w.KeepEvents = "Moving house.", true }
 
 // resume switches a webhook on.
 func (r *harness) resume(id string) {
 	w := r.webhook(id)
-	w.Off = ""
+	w.Disabled = ""
 	_, err := r.PutWebhook(r.ctx, w)
 	require.NoError(r.t, err)
 }
@@ -46,7 +46,7 @@ func TestWhatWasKeptIsDeliveredInTheOrderInWhichItHappened(t *testing.T) {
 			got = append(got, g.Form.Get("type"))
 		}
 		assert.Equal(t, want, got)
-		assert.Zero(t, r.webhook(id).NotKept)
+		assert.Zero(t, r.webhook(id).Discarded)
 	})
 }
 
@@ -74,7 +74,7 @@ func TestSwitchingOnSendsAllThatWaitsTheOldestFirst(t *testing.T) {
 				emit()
 				time.Sleep(20 * time.Minute) // the third attempts failed: the next ones are half an hour away
 				w := r.webhook(id)
-				w.Off, w.Keep = "Moving house.", true
+				w.Disabled, w.KeepEvents = "Moving house.", true
 				_, err := r.PutWebhook(r.ctx, w)
 				require.NoError(t, err)
 				emit()
@@ -100,7 +100,7 @@ func TestSwitchingOnSendsAllThatWaitsTheOldestFirst(t *testing.T) {
 func TestSwitchingOnSendsNothingTwice(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newHarness(t, nil).start()
-		id := r.put(func(w *webhook.Webhook) { w.Keep = true }).ID
+		id := r.put(func(w *webhook.Webhook) { w.KeepEvents = true }).ID
 		r.receiver.set(func(req *http.Request) (*http.Response, error) {
 			time.Sleep(10 * time.Second)
 			return status(200)(req)
@@ -108,7 +108,7 @@ func TestSwitchingOnSendsNothingTwice(t *testing.T) {
 		r.emit(open("e1"))
 		time.Sleep(time.Second)
 		w := r.webhook(id)
-		w.Off = "Moving house."
+		w.Disabled = "Moving house."
 		_, err := r.PutWebhook(r.ctx, w)
 		require.NoError(t, err)
 		r.resume(id)
@@ -138,27 +138,27 @@ func TestNoMoreIsKeptThanTheLimitAndTheRestIsCounted(t *testing.T) {
 				}
 				time.Sleep(time.Minute)
 				assert.InDelta(t, 100, len(r.log()), 2)
-				assert.Equal(t, 2100-len(r.log()), r.webhook(id).NotKept)
+				assert.Equal(t, 2100-len(r.log()), r.webhook(id).Discarded)
 				assert.LessOrEqual(t, store.count()-before, 22, "it is not written for each event")
 
 				// Another process counts for itself.
 				other := r.another(&webhook.Options{KeepLimit: 100})
 				require.NoError(t, other.Emit(r.ctx, open("elsewhere")))
 				time.Sleep(time.Minute)
-				assert.Equal(t, 2101-len(r.log()), r.webhook(id).NotKept)
+				assert.Equal(t, 2101-len(r.log()), r.webhook(id).Discarded)
 
 				r.resume(id)
 				time.Sleep(time.Minute)
 				assert.Len(t, r.receiver.requests(), len(r.log()))
-				assert.Equal(t, 2101-len(r.log()), r.webhook(id).NotKept, "so that the owner learns of it")
+				assert.Equal(t, 2101-len(r.log()), r.webhook(id).Discarded, "so that the owner learns of it")
 				w := r.webhook(id)
-				w.Off = "Again."
+				w.Disabled = "Again."
 				w, err := r.PutWebhook(r.ctx, w)
 				require.NoError(t, err)
-				assert.Zero(t, w.NotKept)
+				assert.Zero(t, w.Discarded)
 				r.emit(open("room again"))
 				time.Sleep(time.Minute)
-				assert.Zero(t, r.webhook(id).NotKept)
+				assert.Zero(t, r.webhook(id).Discarded)
 			})
 		})
 	}
@@ -187,7 +187,7 @@ func TestNothingIsKeptForLongerThanTheRetention(t *testing.T) {
 			assert.Equal(t, old, d.State == webhook.StateCanceled, "event %d", i)
 			assert.Equal(t, old, len(d.Body) == 0, "event %d", i)
 		}
-		assert.Equal(t, 3, r.webhook(id).NotKept)
+		assert.Equal(t, 3, r.webhook(id).Discarded)
 		assert.Len(t, r.receiver.requests(), 1)
 		_, err := r.Webhook(r.ctx, "other", on)
 		require.NoError(t, err)
@@ -201,12 +201,12 @@ func TestWhatWaitsCanBeDropped(t *testing.T) {
 		for i := range 1201 {
 			r.emit(open(fmt.Sprint(i)))
 		}
-		_, err := r.DropPending(r.ctx, "another", id)
+		_, err := r.CancelPending(r.ctx, "another", id)
 		require.ErrorIs(t, err, webhook.ErrNotFound)
-		n, err := r.DropPending(r.ctx, "", id)
+		n, err := r.CancelPending(r.ctx, "", id)
 		require.NoError(t, err)
 		assert.Equal(t, 1200, n)
-		n, err = r.DropPending(r.ctx, "", id)
+		n, err = r.CancelPending(r.ctx, "", id)
 		require.NoError(t, err)
 		assert.Zero(t, n)
 		assert.Equal(t, map[webhook.State]int{webhook.StateCanceled: 1200}, r.states())
@@ -223,7 +223,7 @@ func TestWhatWaitsCanBeDropped(t *testing.T) {
 		assert.Len(t, r.receiver.requests(), 1201)
 
 		require.NoError(t, r.DeleteWebhook(r.ctx, "", id))
-		_, err = r.DropPending(r.ctx, "", id)
+		_, err = r.CancelPending(r.ctx, "", id)
 		require.ErrorIs(t, err, webhook.ErrNotFound)
 	})
 }

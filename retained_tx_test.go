@@ -45,15 +45,15 @@ func TestARolledBackTransactionCountsForNothing(t *testing.T) {
 			r.emit(open(fmt.Sprint("kept ", i)))
 		}
 		time.Sleep(10 * time.Minute)
-		assert.Zero(t, r.webhook(id).NotKept)
+		assert.Zero(t, r.webhook(id).Discarded)
 		assert.Equal(t, map[webhook.State]int{webhook.StatePending: 10}, r.states())
 
 		require.NoError(t, r.EmitTx(r.ctx, &transaction{Outbox: r.store}, open("rolled back, beyond the limit")))
 		time.Sleep(10 * time.Minute)
-		assert.Zero(t, r.webhook(id).NotKept)
+		assert.Zero(t, r.webhook(id).Discarded)
 		r.emit(open("beyond the limit"))
 		time.Sleep(10 * time.Minute)
-		assert.Equal(t, 1, r.webhook(id).NotKept)
+		assert.Equal(t, 1, r.webhook(id).Discarded)
 	})
 }
 
@@ -90,7 +90,7 @@ func TestWhatTransactionsAddBeyondTheLimitIsDroppedAndCounted(t *testing.T) {
 				assert.GreaterOrEqual(t, states[webhook.StatePending], 1200, "what is kept is not dropped for what others dropped already")
 				assert.Less(t, states[webhook.StatePending], 1200+processes*600+processes+1)
 				assert.Equal(t, 2000+processes-states[webhook.StatePending], states[webhook.StateCanceled])
-				assert.Equal(t, states[webhook.StateCanceled], r.webhook(id).NotKept)
+				assert.Equal(t, states[webhook.StateCanceled], r.webhook(id).Discarded)
 				for i, d := range r.log() {
 					if d.State == webhook.StateCanceled {
 						assert.Empty(t, d.Body)
@@ -112,7 +112,7 @@ func TestReplayingToAWebhookThatIsOffErasesNothing(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		w = r.webhook(w.ID)
-		w.Off, w.Keep = "Moving house.", true
+		w.Disabled, w.KeepEvents = "Moving house.", true
 		_, err := r.PutWebhook(r.ctx, w)
 		require.NoError(t, err)
 		n, err := r.Replay(r.ctx, "", w.ID, time.Time{}, time.Time{})
@@ -153,7 +153,7 @@ func TestWhatIsNotStoredTakesNoRoom(t *testing.T) {
 				}
 				time.Sleep(20 * time.Second)
 				assert.Len(t, r.log(), 5)
-				assert.Zero(t, r.webhook(id).NotKept)
+				assert.Zero(t, r.webhook(id).Discarded)
 
 				// Beyond the limit nothing is counted that is emitted again.
 				store.fault(func(s *faultyStore) { s.enqueue = func([]webhook.Delivery) error { return errDown } })
@@ -166,7 +166,7 @@ func TestWhatIsNotStoredTakesNoRoom(t *testing.T) {
 				time.Sleep(20 * time.Second)
 				assert.Len(t, r.log(), 6)
 				assert.Equal(t, other.ID, r.log()[5].WebhookID)
-				assert.Equal(t, 1, r.webhook(id).NotKept)
+				assert.Equal(t, 1, r.webhook(id).Discarded)
 			})
 		})
 	}
@@ -180,12 +180,12 @@ func TestAWebhookThatIsSwitchedOnAndOffHasRoomAgain(t *testing.T) {
 			r.emit(open(fmt.Sprint(i)))
 		}
 		synctest.Wait()
-		require.Equal(t, 1, r.webhook(id).NotKept)
+		require.Equal(t, 1, r.webhook(id).Discarded)
 		r.resume(id)
 		time.Sleep(5 * time.Second)
 		require.Len(t, r.receiver.requests(), 10)
 		w := r.webhook(id)
-		w.Off = "Once more."
+		w.Disabled = "Once more."
 		_, err := r.PutWebhook(r.ctx, w)
 		require.NoError(t, err)
 		for i := range 10 {
@@ -193,7 +193,7 @@ func TestAWebhookThatIsSwitchedOnAndOffHasRoomAgain(t *testing.T) {
 		}
 		time.Sleep(20 * time.Second)
 		assert.Equal(t, 10, r.states()[webhook.StatePending])
-		assert.Zero(t, r.webhook(id).NotKept)
+		assert.Zero(t, r.webhook(id).Discarded)
 	})
 }
 

@@ -106,7 +106,7 @@ func TestRedeliverToAWebhookThatIsOff(t *testing.T) {
 			t.Run(string(state), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					r := newHarness(t, &webhook.Options{Backoff: webhook.Schedule()}).start()
-					id := r.put(func(w *webhook.Webhook) { w.Keep = keeps }).ID
+					id := r.put(func(w *webhook.Webhook) { w.KeepEvents = keeps }).ID
 					if state == webhook.StateFailed {
 						r.receiver.set(status(500))
 					}
@@ -120,7 +120,7 @@ func TestRedeliverToAWebhookThatIsOff(t *testing.T) {
 					}
 					require.Equal(t, state, before.State)
 					w := r.webhook(id)
-					w.Off = "By its owner."
+					w.Disabled = "By its owner."
 					_, err := r.PutWebhook(r.ctx, w)
 					require.NoError(t, err)
 					r.receiver.set(nil)

@@ -49,7 +49,7 @@ func TestShutdownGivesBackWhatItCutsShort(t *testing.T) {
 		require.NoError(t, r.Start())
 		r.put(nil)
 		r.receiver.set(hang)
-		for i := range 20 { // more than the lane takes at once
+		for i := range 20 { // more than the queue takes at once
 			r.emit(open(fmt.Sprint(i)))
 		}
 		synctest.Wait()

@@ -12,7 +12,7 @@ type Status struct {
 	Slow     int       // attempts under way for longer than a tenth of a second
 	Waiting  int       // deliveries that are held until there is room for an attempt
 	Answered time.Time // when the store last carried out a Claim or Apply; zero: not yet
-	Lanes    []Lane    // by WebhookID
+	Queues   []Queue   // by WebhookID
 
 	// Outage is why nothing can be sent, when that is a failure of the sender's
 	// own, such as a proxy that does not run; "": no such failure is known. It
@@ -22,9 +22,9 @@ type Status struct {
 	Paused int
 }
 
-// A Lane is what a Dispatcher has under way for a webhook that has something
+// A Queue is what a Dispatcher has under way for a webhook that has something
 // under way, that has more in the store, or that did badly of late.
-type Lane struct {
+type Queue struct {
 	WebhookID string
 	Attempts  int // under way, the slow ones too
 	Waiting   int // deliveries that are held until there is room for an attempt
@@ -36,7 +36,7 @@ func (d *Dispatcher) Status() Status {
 	l := d.limiter.Stats()
 	s := Status{Attempts: l.Attempts, Slow: l.Slow, Waiting: l.Waiting}
 	for _, q := range l.Queues {
-		s.Lanes = append(s.Lanes, Lane{WebhookID: q.Webhook, Attempts: q.Attempts, Waiting: q.Waiting, Limit: q.Limit})
+		s.Queues = append(s.Queues, Queue{WebhookID: q.Webhook, Attempts: q.Attempts, Waiting: q.Waiting, Limit: q.Limit})
 	}
 	s.Outage, s.Paused = d.outages.status()
 	s.Answered = d.heartbeat.lastAnswer()

@@ -145,11 +145,11 @@ func (a Attempt) Failure() string {
 }
 
 // A Claim asks for deliveries that are pending and due at Now (Due at or
-// before it) and whose webhook is not held then (Hold at or before it).
+// before it) and whose webhook is not held then (HeldUntil at or before it).
 // Webhooks take turns in order of ID, from the first one after After, then
 // from the start up to After itself; each gets one turn, of as many as it has
 // room for, the longest due first. Deliveries whose webhook is deleted or not
-// stored are claimed too: a Hold is all that Claim heeds. Its cost does not
+// stored are claimed too: a HeldUntil is all that Claim heeds. Its cost does not
 // grow with what it leaves.
 type Claim struct {
 	Now, Until time.Time

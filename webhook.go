@@ -28,29 +28,29 @@ const (
 // A Webhook says who wants what: the events of some types and sources, of one
 // list or of every list, of an account, are POSTed to a URL.
 //
-// It is a document to a Store: it marshals to JSON and back without loss. A
-// Store reads only the fields of the first group. Printing it shows no secret,
-// header or URL.
+// It is a document to a Store: it marshals to JSON and back without loss. The
+// tags are names under which stores hold documents already. A Store reads only
+// the fields of the first group. Printing it shows no secret, header or URL.
 type Webhook struct {
-	ID      string
-	Account string
-	List    string    // "": every list; neither "0" nor with white space around it
-	Hold    time.Time // none of its deliveries is claimed before this
-	Changed time.Time // when it was last put
-	Deleted bool      // a tombstone
-	Version int64     // of the stored document, raised by Store.PutWebhook
+	ID        string
+	Account   string
+	List      string    // "": every list; neither "0" nor with white space around it
+	HeldUntil time.Time `json:"Hold"` // none of its deliveries is claimed before this
+	Changed   time.Time // when it was last put
+	Deleted   bool      // a tombstone
+	Version   int64     // of the stored document, raised by Store.PutWebhook
 
 	// What its owner edits.
-	Name    string            // for people
-	URL     string            // absolute, http or https, as its owner writes it; its normal form is sent
-	Events  []EventType       // at least one
-	Sources []Source          // at least one
-	Format  Format            // "": Format2013
-	Secrets []Secret          // bodies are signed with each, of which one has no Until; none: not signed
-	Headers map[string]string // sent with each request; an Accept replaces "*/*"
-	NoRetry bool              // a delivery that fails once has failed; its attempt sends one request at most
-	Off     string            // why it is off; "": on
-	Keep    bool              // while off, keep its events: see Options.KeepLimit and Retention
+	Name       string            // for people
+	URL        string            // absolute, http or https, as its owner writes it; its normal form is sent
+	Events     []EventType       // at least one
+	Sources    []Source          // at least one
+	Format     Format            // "": Format2013
+	Secrets    []Secret          // bodies are signed with each, of which one has no Until; none: not signed
+	Headers    map[string]string // sent with each request; an Accept replaces "*/*"
+	NoRetry    bool              // a delivery that fails once has failed; its attempt sends one request at most
+	Disabled   string            `json:"Off"`  // why it is off; "": on
+	KeepEvents bool              `json:"Keep"` // while off, keep its events: see Options.KeepLimit and Retention
 
 	// IgnoredEvents are names of event types that its owner asked for and that
 	// do not exist here, such as "deal_add": a note for people. At most 100,
@@ -58,12 +58,12 @@ type Webhook struct {
 	IgnoredEvents []string
 
 	// What the Dispatcher notes.
-	OffSince time.Time // when it went off; zero: it is on
-	Created  time.Time
-	Revision int64 // of what its owner edits, raised by Dispatcher.PutWebhook
-	NotKept  int   // deliveries that it did not keep, though Keep says so, since it last went off
-	Health   Health
-	Sealed   []byte // URL, Secrets and Headers, encrypted: see Options.EncryptionKeys; else nil
+	DisabledAt time.Time `json:"OffSince"` // when it went off; zero: it is on
+	Created    time.Time
+	Revision   int64 // of what its owner edits, raised by Dispatcher.PutWebhook
+	Discarded  int   `json:"NotKept"` // deliveries that it did not keep, though KeepEvents is set, since it last went off
+	Health     Health
+	Sealed     []byte // URL, Secrets and Headers, encrypted: see Options.EncryptionKeys; else nil
 }
 
 // A Secret signs a webhook's bodies: "whsec_" and the base64 of 24 to 64
@@ -207,7 +207,7 @@ func (w Webhook) validateSelection() error {
 	if w.Format != "" && w.Format != Format2013 && w.Format != FormatCurrent {
 		return invalid("Format", fmt.Sprintf("is the unknown %.40q", w.Format))
 	}
-	if err := validateText("Off", w.Off); err != nil {
+	if err := validateText("Disabled", w.Disabled); err != nil {
 		return err
 	}
 	return nil
@@ -286,7 +286,7 @@ func (w *Webhook) compare(t EventType, m *Meta) mismatch {
 		return otherAccount
 	case w.Deleted:
 		return isDeleted
-	case w.Off != "" && !w.Keep:
+	case w.Disabled != "" && !w.KeepEvents:
 		return isOff
 	case !slices.Contains(w.Events, t):
 		return otherType
@@ -306,7 +306,7 @@ func (w *Webhook) sentence(why mismatch, t EventType, m *Meta) string {
 	case isDeleted:
 		return "The webhook was deleted."
 	case isOff:
-		return "The webhook is off: " + w.Off
+		return "The webhook is off: " + w.Disabled
 	case otherType:
 		return fmt.Sprintf("The webhook does not want %s events.", t)
 	case otherSource:
@@ -314,7 +314,7 @@ func (w *Webhook) sentence(why mismatch, t EventType, m *Meta) string {
 	case otherList:
 		return fmt.Sprintf("The webhook is tied to list %s, which is none of the event's.", w.List)
 	}
-	if w.Off != "" {
+	if w.Disabled != "" {
 		return "The webhook is off and keeps the event until it is switched on." + w.listsSentence(t, m)
 	}
 	return "The webhook gets the event." + w.listsSentence(t, m)
@@ -322,39 +322,39 @@ func (w *Webhook) sentence(why mismatch, t EventType, m *Meta) string {
 
 // edit takes over the fields that the owner of a webhook edits.
 func (w *Webhook) edit(from Webhook) {
-	fresh := w.Off != "" && from.Off == "" || w.URL != from.URL || w.Format != from.Format ||
+	fresh := w.Disabled != "" && from.Disabled == "" || w.URL != from.URL || w.Format != from.Format ||
 		!maps.Equal(w.Headers, from.Headers) ||
 		!slices.EqualFunc(w.Secrets, from.Secrets, func(a, b Secret) bool { return a.Key == b.Key })
 	w.List, w.Name, w.URL = from.List, from.Name, from.URL
 	w.Events, w.Sources = slices.Clone(from.Events), slices.Clone(from.Sources)
 	w.IgnoredEvents = slices.Clone(from.IgnoredEvents)
 	w.Format, w.Secrets, w.Headers = from.Format, slices.Clone(from.Secrets), maps.Clone(from.Headers)
-	w.NoRetry, w.Keep = from.NoRetry, from.Keep
+	w.NoRetry, w.KeepEvents = from.NoRetry, from.KeepEvents
 	w.Sealed = nil
 	w.Revision++
 	if fresh { // the receiver may have changed: forget its health
-		w.Hold = time.Time{}
+		w.HeldUntil = time.Time{}
 		w.Health = Health{Success: w.Health.Success}
 	}
-	w.setOff(from.Off, now())
+	w.setOff(from.Disabled, now())
 }
 
 // setOff switches w off at a time, or on with an empty reason.
 func (w *Webhook) setOff(reason string, at time.Time) {
 	switch {
 	case reason == "":
-		w.OffSince = time.Time{}
-	case w.Off == "":
-		w.OffSince, w.NotKept = at, 0
+		w.DisabledAt = time.Time{}
+	case w.Disabled == "":
+		w.DisabledAt, w.Discarded = at, 0
 	}
-	w.Off = reason
-	if reason != "" && w.Keep {
-		w.Hold = forever
-	} else if w.Hold.Equal(forever) {
-		w.Hold = time.Time{}
+	w.Disabled = reason
+	if reason != "" && w.KeepEvents {
+		w.HeldUntil = forever
+	} else if w.HeldUntil.Equal(forever) {
+		w.HeldUntil = time.Time{}
 	}
 }
 
-// forever is a Hold without an end: that of a webhook which is off and keeps
+// forever is a HeldUntil without an end: that of a webhook which is off and keeps
 // its events.
 var forever = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -48,8 +48,8 @@ func (d *Dispatcher) Webhook(ctx context.Context, account, id string) (Webhook, 
 // somebody else edited the webhook since it was read; ErrNotFound that there
 // is none to edit in w.Account.
 //
-// Switching a webhook off (Off says why) cancels what waits for it, unless
-// Keep is set: then it waits, and so do further events, until the webhook is
+// Switching a webhook off (Disabled says why) cancels what waits for it, unless
+// KeepEvents is set: then it waits, and so do further events, until the webhook is
 // switched on. Then all that waited is due, the oldest first, retries too.
 func (d *Dispatcher) PutWebhook(ctx context.Context, w Webhook) (Webhook, error) {
 	if err := w.Validate(); err != nil {
@@ -67,7 +67,7 @@ func (d *Dispatcher) PutWebhook(ctx context.Context, w Webhook) (Webhook, error)
 			if stored.Revision != w.Revision {
 				return ErrConflict
 			}
-			if stored.Off != "" && stored.Keep && w.Off == "" {
+			if stored.Disabled != "" && stored.KeepEvents && w.Disabled == "" {
 				if err := d.retained.requeue(ctx, *stored); err != nil {
 					return err
 				}
@@ -87,7 +87,7 @@ func (d *Dispatcher) PutWebhook(ctx context.Context, w Webhook) (Webhook, error)
 func (d *Dispatcher) DeleteWebhook(ctx context.Context, account, id string) error {
 	_, err := d.editor.update(ctx, account, id, func(w *Webhook) error {
 		w.Deleted = true
-		w.Hold = time.Time{}
+		w.HeldUntil = time.Time{}
 		w.Secrets, w.Headers, w.Sealed = nil, nil, nil
 		return nil
 	})
@@ -127,13 +127,13 @@ func (d *Dispatcher) Explain(ctx context.Context, e Event) ([]Explanation, error
 	return explained, nil
 }
 
-// SealWebhooks writes every webhook of every account anew, so that what is
+// ReencryptWebhooks writes every webhook of every account anew, so that what is
 // secret of it is encrypted with the first of Options.EncryptionKeys, and
 // returns how many: after keys were given for the first time, and before an old
 // one is taken away. Every process must have the first key by then. One that no
 // key opens is an error that names it. When ctx ends or the store fails, n is
 // how many were written until then.
-func (d *Dispatcher) SealWebhooks(ctx context.Context) (n int, err error) {
+func (d *Dispatcher) ReencryptWebhooks(ctx context.Context) (n int, err error) {
 	if len(d.opts.EncryptionKeys) == 0 {
 		return 0, invalid("Options.EncryptionKeys", "is empty: there is no key to encrypt with")
 	}
@@ -143,12 +143,12 @@ func (d *Dispatcher) SealWebhooks(ctx context.Context) (n int, err error) {
 			err = firstSealed(ws)
 		}
 		if err != nil {
-			return n, wrap("SealWebhooks", err)
+			return n, wrap("ReencryptWebhooks", err)
 		}
 		for _, w := range ws {
 			// A conflict means that somebody has just written it anew.
 			if _, err := d.store.PutWebhook(ctx, w); err != nil && !errors.Is(err, ErrConflict) {
-				return n, wrap("SealWebhooks", err)
+				return n, wrap("ReencryptWebhooks", err)
 			}
 			n++
 		}
@@ -156,21 +156,21 @@ func (d *Dispatcher) SealWebhooks(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
-// EndHold has a webhook attempted at once that is held because its receiver
+// ProbeNow has a webhook attempted at once that is held because its receiver
 // failed or asked to wait, for an owner who has mended it. One that is failing
 // gets a probe, and the others follow when that succeeds; its Health stays as
-// it is. A webhook that is not held, or off, is left alone. EndHold returns the
+// it is. A webhook that is not held, or off, is left alone. ProbeNow returns the
 // webhook as it is then, or ErrNotFound if there is none in the account.
-func (d *Dispatcher) EndHold(ctx context.Context, account, webhook string) (Webhook, error) {
+func (d *Dispatcher) ProbeNow(ctx context.Context, account, webhook string) (Webhook, error) {
 	w, err := d.editor.update(ctx, account, webhook, func(w *Webhook) error {
-		if w.Off != "" || !w.Hold.After(now()) {
+		if w.Disabled != "" || !w.HeldUntil.After(now()) {
 			return errUnchanged
 		}
-		w.Hold = time.Time{}
+		w.HeldUntil = time.Time{}
 		return nil
 	})
 	if errors.Is(err, errUnchanged) {
 		w, err = d.editor.find(ctx, account, webhook)
 	}
-	return w, wrap("EndHold", err)
+	return w, wrap("ProbeNow", err)
 }

@@ -93,8 +93,8 @@ func TestWhoGetsAnEvent(t *testing.T) {
 		{"of another list", func(w *webhook.Webhook) { w.List = "1" }, false, "list 1"},
 		{"another type", func(w *webhook.Webhook) { w.Events = []webhook.EventType{webhook.TypeClick} }, false, "open"},
 		{"another source", func(w *webhook.Webhook) { w.Sources = []webhook.Source{webhook.SourceAPI} }, false, "public"},
-		{"off", func(w *webhook.Webhook) { w.Off = "By its owner." }, false, "off: By its owner."},
-		{"off but keeps", func(w *webhook.Webhook) { w.Off, w.Keep = "By its owner.", true }, true, "keeps"},
+		{"off", func(w *webhook.Webhook) { w.Disabled = "By its owner." }, false, "off: By its owner."},
+		{"off but keeps", func(w *webhook.Webhook) { w.Disabled, w.KeepEvents = "By its owner.", true }, true, "keeps"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -254,7 +254,7 @@ func TestSwitchedOffWithMemoryItWaits(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newHarness(t, nil).start()
 		w := r.put(nil)
-		w.Off, w.Keep = "Moving house.", true
+		w.Disabled, w.KeepEvents = "Moving house.", true
 		w, err := r.PutWebhook(r.ctx, w)
 		require.NoError(t, err)
 		for i := range 3 {
@@ -263,7 +263,7 @@ func TestSwitchedOffWithMemoryItWaits(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		require.Empty(t, r.receiver.requests())
-		w.Off = ""
+		w.Disabled = ""
 		_, err = r.PutWebhook(r.ctx, w)
 		require.NoError(t, err)
 		synctest.Wait()
@@ -275,7 +275,7 @@ func TestSendTestDeliversTheSampleAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newHarness(t, nil)
 		w := r.put(func(w *webhook.Webhook) {
-			w.Events, w.Off = []webhook.EventType{webhook.TypeClick}, "Not ready."
+			w.Events, w.Disabled = []webhook.EventType{webhook.TypeClick}, "Not ready."
 			w.Secrets = []webhook.Secret{webhook.NewSecret()}
 			w.Headers = map[string]string{"X-Team": "mail"}
 		})
@@ -343,7 +343,7 @@ func TestAProcessThatHasNotHeardOfAChangeYetAsksBeforeItCancels(t *testing.T) {
 			return err
 		},
 		"switched on": func(r *harness, w webhook.Webhook) error {
-			w.Off = ""
+			w.Disabled = ""
 			_, err := r.PutWebhook(r.ctx, w)
 			return err
 		},
@@ -351,7 +351,7 @@ func TestAProcessThatHasNotHeardOfAChangeYetAsksBeforeItCancels(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				r := newHarness(t, nil) // only emits
-				w := r.put(func(w *webhook.Webhook) { w.Off = "Not ready." })
+				w := r.put(func(w *webhook.Webhook) { w.Disabled = "Not ready." })
 				other := r.another(&webhook.Options{PollInterval: time.Hour})
 				require.NoError(t, other.Start())
 				defer other.Shutdown(r.ctx)

@@ -52,7 +52,7 @@ func (b *bench) pick(number int) int {
 }
 
 // warmUp delivers some events, so that connections are open, plans made and
-// lanes as wide as they become. The subject is left started.
+// queues as wide as they become. The subject is left started.
 func (b *bench) warmUp(ctx context.Context) error {
 	if err := b.subject.start(ctx); err != nil {
 		return err

@@ -66,7 +66,7 @@ var edits = []struct {
 	{"Format", "format", []string{"current"}, webhook.FormatCurrent, nil},
 	{"Headers", "headers", []string{"X-Key: mine"}, map[string]string{"X-Key": "mine"}, func(w *webhook.Webhook) { w.Headers = map[string]string{"X-Key": "theirs"} }},
 	{"NoRetry", "no_retry", []string{"1"}, true, nil},
-	{"Keep", "keep", []string{"1"}, true, nil},
+	{"KeepEvents", "keep", []string{"1"}, true, nil},
 }
 
 // TestAConflictShowsWhatDiffersAndNobodysChangeIsLost has two people edit each
@@ -168,7 +168,7 @@ func TestWhatTheFormDoesNotHoldIsNoConflict(t *testing.T) {
 	require.Equal(t, 303, r.as("ann", edit, form).Code)
 	stored := r.all()[0]
 	assert.Equal(t, "Shop", stored.Name)
-	assert.Equal(t, "Moving.", stored.Off)
+	assert.Equal(t, "Moving.", stored.Disabled)
 	assert.Len(t, stored.Secrets, 1)
 }
 

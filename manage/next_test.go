@@ -36,21 +36,21 @@ func TestTheNextAttemptIsNamedAlikeOnThePageAndInTheAPI(t *testing.T) {
 			time.Time{}, "under_way", ">under way<", "under way now"},
 		{"an attempt that failed", nil, webhook.Delivery{Due: in(2*time.Hour + time.Minute), Lease: 2, Attempts: 1},
 			in(2*time.Hour + time.Minute), "retry", "in 2 hours", "in 2 hours"},
-		{"a webhook that is held", func(w *webhook.Webhook) { w.Hold = in(3*time.Hour + time.Minute) }, webhook.Delivery{Due: in(-time.Hour - year), Type: webhook.TypeSubscribe},
+		{"a webhook that is held", func(w *webhook.Webhook) { w.HeldUntil = in(3*time.Hour + time.Minute) }, webhook.Delivery{Due: in(-time.Hour - year), Type: webhook.TypeSubscribe},
 			in(3*time.Hour + time.Minute), "held", "held, next <time", "its webhook is held until then"},
-		{"a webhook that is held for less than the retry waits", func(w *webhook.Webhook) { w.Hold = in(time.Hour) }, webhook.Delivery{Due: in(2*time.Hour + time.Minute), Attempts: 1},
+		{"a webhook that is held for less than the retry waits", func(w *webhook.Webhook) { w.HeldUntil = in(time.Hour) }, webhook.Delivery{Due: in(2*time.Hour + time.Minute), Attempts: 1},
 			in(2*time.Hour + time.Minute), "retry", "in 2 hours", "in 2 hours"},
-		{"a webhook that was held", func(w *webhook.Webhook) { w.Hold = in(-time.Minute) }, webhook.Delivery{Due: in(-time.Minute)},
+		{"a webhook that was held", func(w *webhook.Webhook) { w.HeldUntil = in(-time.Minute) }, webhook.Delivery{Due: in(-time.Minute)},
 			in(-time.Minute), "due", ">due now<", "as soon as there is room"},
 		{"a webhook that is off and keeps its events", func(w *webhook.Webhook) {
-			w.Off, w.Keep, w.Hold = "Moving.", true, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+			w.Disabled, w.KeepEvents, w.HeldUntil = "Moving.", true, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 		},
 			webhook.Delivery{Due: in(-time.Hour)}, time.Time{}, "disabled", "waits until the webhook is on", "when the webhook is switched on"},
 		{"a retry of a webhook that is off and keeps its events", func(w *webhook.Webhook) {
-			w.Off, w.Keep, w.Hold = "Moving.", true, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+			w.Disabled, w.KeepEvents, w.HeldUntil = "Moving.", true, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 		},
 			webhook.Delivery{Due: in(time.Hour), Attempts: 2}, time.Time{}, "disabled", "waits until the webhook is on", "when the webhook is switched on"},
-		{"a webhook that is off and keeps nothing", func(w *webhook.Webhook) { w.Off = "Moving." }, webhook.Delivery{Due: in(-time.Hour)},
+		{"a webhook that is off and keeps nothing", func(w *webhook.Webhook) { w.Disabled = "Moving." }, webhook.Delivery{Due: in(-time.Hour)},
 			time.Time{}, "none", "will be canceled", "never: it will be canceled"},
 		{"a webhook that was deleted", func(w *webhook.Webhook) { w.Deleted = true }, webhook.Delivery{Due: in(-time.Hour)},
 			time.Time{}, "none", "will be canceled", "never: it will be canceled"},

@@ -19,15 +19,15 @@ func TestSwitchingOffAsksWhatBecomesOfTheEvents(t *testing.T) {
 	assert.Contains(t, r.as("ann", "/webhooks/"+w.ID+"/off", nil).Body.String(), "1 pending now")
 	require.Equal(t, 303, r.as("ann", "/webhooks/"+w.ID+"/off", url.Values{"keep": {"1"}, "reason": {"Moving house."}}).Code)
 	stored := r.all()[0]
-	assert.Equal(t, "Moving house.", stored.Off)
-	assert.True(t, stored.Keep)
+	assert.Equal(t, "Moving house.", stored.Disabled)
+	assert.True(t, stored.KeepEvents)
 	assert.Equal(t, webhook.StatePending, r.emit("e2").State, "it keeps events")
 	page := r.as("ann", "/webhooks/"+w.ID, nil).Body.String()
 	assert.Contains(t, page, "Moving house.")
 	assert.Contains(t, page, "Switch on")
 
 	require.Equal(t, 303, r.as("ann", "/webhooks/"+w.ID+"/on", url.Values{}).Code)
-	assert.Empty(t, r.all()[0].Off)
+	assert.Empty(t, r.all()[0].Disabled)
 	require.Equal(t, 303, r.as("ann", "/webhooks/"+w.ID+"/off", url.Values{}).Code)
 	ds, err := r.Deliveries(t.Context(), webhook.DeliveryQuery{Account: "acme", States: []webhook.State{webhook.StateCanceled}})
 	require.NoError(t, err)
@@ -36,9 +36,9 @@ func TestSwitchingOffAsksWhatBecomesOfTheEvents(t *testing.T) {
 
 func TestAWebhookThatIsHeldCanBeTriedNow(t *testing.T) {
 	r := newRig(t)
-	w := r.put(func(w *webhook.Webhook) { w.Keep = true })
+	w := r.put(func(w *webhook.Webhook) { w.KeepEvents = true })
 	d := r.emit("e1")
-	w.Hold = time.Now().Add(time.Hour).UTC().Truncate(time.Millisecond)
+	w.HeldUntil = time.Now().Add(time.Hour).UTC().Truncate(time.Millisecond)
 	w.Health = webhook.Health{Failures: 12, Since: w.Created, Reason: "The receiver failed."}
 	_, err := r.store.PutWebhook(t.Context(), w) // as the dispatcher does
 	require.NoError(t, err)
@@ -51,7 +51,7 @@ func TestAWebhookThatIsHeldCanBeTriedNow(t *testing.T) {
 
 	require.Equal(t, 303, r.as("ann", "/webhooks/"+w.ID+"/try", url.Values{}).Code)
 	stored := r.all()[0]
-	assert.True(t, stored.Hold.IsZero())
+	assert.True(t, stored.HeldUntil.IsZero())
 	assert.Equal(t, 12, stored.Health.Failures, "a probe is made, not ten attempts more")
 	ds, err := r.Deliveries(t.Context(), webhook.DeliveryQuery{Account: "acme"})
 	require.NoError(t, err)
@@ -70,10 +70,10 @@ func TestWhatWasKeptIsSentOrDropped(t *testing.T) {
 	} {
 		t.Run(string(c.want), func(t *testing.T) {
 			r := newRig(t)
-			w := r.put(func(w *webhook.Webhook) { w.Off, w.Keep = "Moving house.", true })
+			w := r.put(func(w *webhook.Webhook) { w.Disabled, w.KeepEvents = "Moving house.", true })
 			r.emit("e1")
 			r.emit("e2")
-			w.NotKept = 7
+			w.Discarded = 7
 			_, err := r.store.PutWebhook(t.Context(), w) // as the dispatcher does
 			require.NoError(t, err)
 			assert.Contains(t, r.as("ann", "/webhooks/"+w.ID, nil).Body.String(), "<strong>7 could not be kept</strong>")
@@ -121,7 +121,7 @@ func TestNothingIsSentAgainToAWebhookThatIsOff(t *testing.T) {
 	r := newRig(t)
 	w := r.put(nil)
 	d := r.emit("e1")
-	w.Off = "By its owner."
+	w.Disabled = "By its owner."
 	_, err := r.PutWebhook(t.Context(), w)
 	require.NoError(t, err)
 	ds, err := r.Deliveries(t.Context(), webhook.DeliveryQuery{Account: "acme"})

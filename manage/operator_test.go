@@ -27,10 +27,10 @@ func TestTheOperatorSeesAllAccounts(t *testing.T) {
 	assert.Contains(t, body, "crm.example.com")
 	assert.NotContains(t, body, "crm.example.com/hook", "the rest of a URL may be a key")
 	require.Equal(t, 303, r.as("op", "/operator/webhook", url.Values{"account": {"acme"}, "id": {w.ID}, "do": {"off"}, "keep": {"1"}}).Code)
-	assert.Equal(t, "Switched off by the operator.", r.all()[0].Off)
+	assert.Equal(t, "Switched off by the operator.", r.all()[0].Disabled)
 	assert.Contains(t, r.as("ann", "/webhooks/"+w.ID, nil).Body.String(), "Switched off by the operator.")
 	require.Equal(t, 303, r.as("op", "/operator/webhook", url.Values{"account": {"acme"}, "id": {w.ID}, "do": {"on"}}).Code)
-	assert.Empty(t, r.all()[0].Off)
+	assert.Empty(t, r.all()[0].Disabled)
 	assert.Equal(t, 422, r.as("op", "/operator/webhook", url.Values{"account": {"acme"}, "id": {w.ID}}).Code)
 	assert.Equal(t, 404, r.as("op", "/operator/webhook?account=acme&id="+theirs.ID, nil).Code)
 }
@@ -42,11 +42,11 @@ func TestTheOperatorSeesWhatWasSwitchedOff(t *testing.T) {
 	off := r.put(func(w *webhook.Webhook) { w.Name = "Answers 410" })
 	r.emit("e1")
 	assert.Contains(t, r.as("op", "/operator", nil).Body.String(), ">Waiting</span>", "it does not fail")
-	off.Off = "The receiver answered 410 Gone."
+	off.Disabled = "The receiver answered 410 Gone."
 	_, err := r.PutWebhook(t.Context(), off)
 	require.NoError(t, err)
 	require.NoError(t, r.DeleteWebhook(t.Context(), "acme", gone.ID))
-	_, err = r.DropPending(t.Context(), "acme", dropped.ID)
+	_, err = r.CancelPending(t.Context(), "acme", dropped.ID)
 	require.NoError(t, err)
 
 	body := r.as("op", "/operator", nil).Body.String()
@@ -60,10 +60,10 @@ func TestTheOperatorSeesWhatWasSwitchedOff(t *testing.T) {
 func TestTheOperatorTriesAWebhookThatIsHeld(t *testing.T) {
 	r := newRig(t)
 	w := r.put(nil)
-	w.Hold = time.Now().Add(time.Hour).UTC()
+	w.HeldUntil = time.Now().Add(time.Hour).UTC()
 	_, err := r.store.PutWebhook(t.Context(), w)
 	require.NoError(t, err)
 	assert.Contains(t, r.as("op", "/operator/webhook?account=acme&id="+w.ID, nil).Body.String(), "Try its receiver now")
 	require.Equal(t, 303, r.as("op", "/operator/webhook", url.Values{"account": {"acme"}, "id": {w.ID}, "do": {"try"}}).Code)
-	assert.Zero(t, r.all()[0].Hold)
+	assert.Zero(t, r.all()[0].HeldUntil)
 }

@@ -46,7 +46,7 @@ func TestHostileTextsAreInert(t *testing.T) {
 	w := r.put(func(w *webhook.Webhook) {
 		w.Name, w.URL, w.List = evil, "https://crm.example.com/?"+url.QueryEscape(evil)+`"><script>`, evil
 		w.Headers = map[string]string{"X-Evil": evil}
-		w.Off, w.Keep = evil, true
+		w.Disabled, w.KeepEvents = evil, true
 	})
 	e := webhook.Sample(webhook.TypeOpen).(webhook.Open)
 	e.Account, e.Lists, e.Subscriber.Email, e.ID = "acme", []string{evil}, evil, evil

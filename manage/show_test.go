@@ -145,11 +145,11 @@ func TestTheOperatorSeesWhatFailedBeforeWhatWaits(t *testing.T) {
 
 func TestAWebhookThatWouldCancelWhatIsResentIsToBeSwitchedOnFirst(t *testing.T) {
 	r := newRig(t)
-	off := r.put(func(w *webhook.Webhook) { w.Off = "Moving house." })
+	off := r.put(func(w *webhook.Webhook) { w.Disabled = "Moving house." })
 	body := r.as("ann", "/webhooks/"+off.ID+"/resend", nil).Body.String()
 	assert.Contains(t, body, "switch it on first")
 	assert.Contains(t, body, "/webhooks/"+off.ID+"/on")
 	assert.NotContains(t, body, "<form")
-	keeps := r.put(func(w *webhook.Webhook) { w.Off, w.Keep = "Moving house.", true })
+	keeps := r.put(func(w *webhook.Webhook) { w.Disabled, w.KeepEvents = "Moving house.", true })
 	assert.Contains(t, r.as("ann", "/webhooks/"+keeps.ID+"/resend", nil).Body.String(), "<form")
 }

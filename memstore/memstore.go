@@ -251,14 +251,14 @@ func (s *Store) queue(webhookID string) *queue {
 }
 
 // reschedule moves a queue to its place in waiting, after a change of its deliveries
-// or of the webhook's Hold.
+// or of the webhook's HeldUntil.
 func (s *Store) reschedule(q *queue) {
 	var next time.Time
 	first, pending := q.pending.first()
 	if pending {
 		next = first.Due
-		if w := s.webhooks[q.webhook]; w != nil && w.Hold.After(next) {
-			next = w.Hold
+		if w := s.webhooks[q.webhook]; w != nil && w.HeldUntil.After(next) {
+			next = w.HeldUntil
 		}
 		if q.set != nil && next.Equal(q.next) {
 			return

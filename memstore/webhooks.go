@@ -35,7 +35,7 @@ func (s *Store) PutWebhook(ctx context.Context, w webhook.Webhook) (version int6
 	}
 	s.accounts[w.Account][w.ID] = &stored
 	if q := s.queues[w.ID]; q != nil {
-		s.reschedule(q) // by the new Hold
+		s.reschedule(q) // by the new HeldUntil
 	}
 	return stored.Version, nil
 }

@@ -28,7 +28,7 @@ const (
 	webhookID  = attribute.Key("listhook.webhook.id")
 	state      = attribute.Key("listhook.delivery.state")
 	percentage = attribute.Key("listhook.warning.percent")
-	limit      = attribute.Key("listhook.lane.limit")
+	limit      = attribute.Key("listhook.queue.limit")
 	speed      = attribute.Key("listhook.attempt.speed")
 )
 

@@ -28,7 +28,7 @@ func (t *Telemetry) Observe(d *webhook.Dispatcher) (stop func() error, err error
 	}
 	active := gauge("listhook.attempts.active", "{attempt}", "Attempts under way in this process.")
 	held := gauge("listhook.deliveries.held", "{delivery}", "Deliveries that this process holds until there is room for an attempt.")
-	lanes := gauge("listhook.lanes", "{webhook}", "Webhooks that this process knows, by the limit of their attempts; 1: slow or failing.")
+	queues := gauge("listhook.queues", "{webhook}", "Webhooks that this process knows, by the limit of their attempts; 1: slow or failing.")
 	ready := gauge("listhook.ready", "{dispatcher}", "1 while this process delivers, else 0.")
 	pending := gauge("listhook.queue.pending", "{delivery}", "Deliveries in the store that are not finished, but for the parked ones.")
 	parked := gauge("listhook.queue.parked", "{delivery}", "Deliveries that wait for their webhook, which is held, or is off and keeps them.")
@@ -47,11 +47,11 @@ func (t *Telemetry) Observe(d *webhook.Dispatcher) (stop func() error, err error
 		o.ObserveInt64(active, int64(s.Slow), metric.WithAttributes(speed.String("slow")))
 		o.ObserveInt64(held, int64(s.Waiting))
 		byLimit := map[int]int64{1: 0}
-		for _, l := range s.Lanes {
+		for _, l := range s.Queues {
 			byLimit[l.Limit]++
 		}
 		for n, count := range byLimit {
-			o.ObserveInt64(lanes, count, metric.WithAttributes(limit.Int(n)))
+			o.ObserveInt64(queues, count, metric.WithAttributes(limit.Int(n)))
 		}
 		isReady := int64(1)
 		if d.Ready() != nil {
@@ -65,7 +65,7 @@ func (t *Telemetry) Observe(d *webhook.Dispatcher) (stop func() error, err error
 			o.ObserveFloat64(age, sample.Age.Seconds())
 		}
 		return nil
-	}, active, held, lanes, ready, pending, parked, due, age)
+	}, active, held, queues, ready, pending, parked, due, age)
 	if err != nil {
 		return nil, err
 	}

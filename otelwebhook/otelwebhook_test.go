@@ -285,8 +285,8 @@ func TestObserve(t *testing.T) {
 	assert.EqualValues(t, 0, r.value("listhook.attempts.active", fast))
 	assert.EqualValues(t, 1, r.value("listhook.ready"))
 	require.Eventually(t, func() bool {
-		return r.value("listhook.lanes", attribute.Int("listhook.lane.limit", 1)) == 1
-	}, 10*time.Second, time.Millisecond, "the lane of a receiver that hangs is narrow")
+		return r.value("listhook.queues", attribute.Int("listhook.queue.limit", 1)) == 1
+	}, 10*time.Second, time.Millisecond, "the queue of a receiver that hangs is narrow")
 	assert.EqualValues(t, 7, r.value("listhook.queue.pending"))
 	require.NoError(t, stop())
 	assert.EqualValues(t, 0, r.value("listhook.queue.pending"), "nothing is reported any more")
@@ -297,7 +297,7 @@ func TestAPausedWebhookIsNoQueue(t *testing.T) {
 	receiver := webhooktest.NewReceiver(t, nil)
 	d := r.dispatcher(receiver, webhook.Hooks{})
 	w := put(t, d, receiver)
-	w.Off, w.Keep = "Moving house.", true
+	w.Disabled, w.KeepEvents = "Moving house.", true
 	w, err := d.PutWebhook(t.Context(), w)
 	require.NoError(t, err)
 	for _, id := range []string{"1", "2", "3"} {
@@ -310,7 +310,7 @@ func TestAPausedWebhookIsNoQueue(t *testing.T) {
 	assert.Zero(t, r.value("listhook.queue.due"))
 	assert.Zero(t, r.value("listhook.queue.age"))
 
-	w.Off = ""
+	w.Disabled = ""
 	_, err = d.PutWebhook(t.Context(), w)
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return r.value("listhook.queue.due") == 3 }, 10*time.Second, time.Millisecond)
@@ -332,7 +332,7 @@ func TestWhileTheStoreIsDownTheQueueIsAGap(t *testing.T) {
 	require.NoError(t, r.reader.Collect(t.Context(), &all))
 	for _, scope := range all.ScopeMetrics {
 		for _, m := range scope.Metrics {
-			assert.NotContains(t, m.Name, "queue")
+			assert.NotContains(t, m.Name, "listhook.queue.")
 		}
 	}
 }
@@ -375,7 +375,7 @@ func TestAPanicOfTheAppsHooksLosesNothing(t *testing.T) {
 	require.Eventually(t, func() bool { return r.value("listhook.webhooks.switched_off") == 1 }, 10*time.Second, time.Millisecond)
 	stored, err := d.Webhook(t.Context(), "", w.ID)
 	require.NoError(t, err)
-	assert.NotEmpty(t, stored.Off)
+	assert.NotEmpty(t, stored.Disabled)
 
 	ended := func(webhook.Attempt) { panic("ended") }
 	h := r.Hooks(webhook.Hooks{Attempt: func(ctx context.Context, _ webhook.Delivery) (context.Context, func(webhook.Attempt)) {

@@ -89,14 +89,14 @@ var claimRules = []rule{
 		}},
 
 	{"claim_heeds_hold",
-		"Claim leaves the deliveries of a webhook that is held at Now: whose Hold is after it.",
+		"Claim leaves the deliveries of a webhook that is held at Now: whose HeldUntil is after it.",
 		func(c *checker) {
 			for id, hold := range map[string]time.Time{
 				"not held": {}, "was held": at(-60), "held until now": t0,
 				"held a moment": t0.Add(time.Millisecond), "held": at(60), "held for ever": never,
 			} {
 				w := hook(id)
-				w.Hold = hold
+				w.HeldUntil = hold
 				c.put(w)
 				c.enqueue(pending("of "+id, id, at(-10)))
 			}
@@ -106,7 +106,7 @@ var claimRules = []rule{
 		}},
 
 	{"claim_heeds_hold_as_it_is_now",
-		"Claim heeds the Hold that is stored, whether it was put before or after the deliveries were enqueued.",
+		"Claim heeds the HeldUntil that is stored, whether it was put before or after the deliveries were enqueued.",
 		func(c *checker) {
 			c.enqueue(pending("a", "1", t0), pending("b", "1", t0), pending("c", "1", t0))
 			w := hook("1")
@@ -115,31 +115,31 @@ var claimRules = []rule{
 				until time.Time
 				want  int
 			}{{time.Time{}, 1}, {at(60), 0}, {at(1), 1}, {never, 0}, {time.Time{}, 1}} {
-				w.Hold = hold.until
+				w.HeldUntil = hold.until
 				w = c.put(w)
 				if got := len(c.claim(claim)); got != hold.want {
-					c.broken("put %d, with a Hold until %s: %d claimed at %s, want %d", i+1, hold.until, got, claim.Now, hold.want)
+					c.broken("put %d, with a HeldUntil until %s: %d claimed at %s, want %d", i+1, hold.until, got, claim.Now, hold.want)
 				}
 			}
 		}},
 
 	{"claim_heeds_nothing_but_hold",
-		"Claim takes deliveries of webhooks that are deleted, off or not stored too: a Hold is all that it heeds of a webhook.",
+		"Claim takes deliveries of webhooks that are deleted, off or not stored too: a HeldUntil is all that it heeds of a webhook.",
 		func(c *checker) {
 			deleted, off := hook("deleted"), hook("off")
 			deleted.Deleted = true
-			off.Off, off.OffSince = "its owner switched it off", t0
+			off.Disabled, off.DisabledAt = "its owner switched it off", t0
 			c.put(deleted)
 			c.put(off)
 			c.enqueue(pending("a", "deleted", t0), pending("b", "off", t0), pending("c", "unknown", t0))
 			c.set("claimed", ids(c.claim(everything(t0))), []string{"a", "b", "c"})
 
 			held := hook("held")
-			held.Deleted, held.Hold = true, at(100)
+			held.Deleted, held.HeldUntil = true, at(100)
 			c.put(held)
 			c.enqueue(pending("e", "held", t0))
 			if ds := c.claim(everything(at(1))); len(ds) > 0 {
-				c.broken("%s of a deleted webhook was claimed in spite of its Hold", list(ids(ds)))
+				c.broken("%s of a deleted webhook was claimed in spite of its HeldUntil", list(ids(ds)))
 			}
 		}},
 
@@ -159,7 +159,7 @@ var claimRules = []rule{
 		func(c *checker) {
 			c.enqueue(pending("a", "1", t0), pending("b", "1", at(100)), pending("c", "2", at(100)))
 			w := hook("3")
-			w.Hold = at(100)
+			w.HeldUntil = at(100)
 			c.put(w)
 			c.enqueue(pending("d", "3", t0))
 			ahead := webhook.Claim{Now: at(200), Until: at(300), Limit: 1, Each: 1}
@@ -173,7 +173,7 @@ var claimRules = []rule{
 		}},
 
 	{"claim_reaches_far_times",
-		"Times up to the year 9999 are kept: a lease and a Hold may last until then.",
+		"Times up to the year 9999 are kept: a lease and a HeldUntil may last until then.",
 		func(c *checker) {
 			c.enqueue(pending("a", "1", t0))
 			claim := everything(t0)
@@ -247,7 +247,7 @@ var turnRules = []rule{
 			c.lanes(6, 3)
 			for _, id := range []string{"w1", "w4"} {
 				w := hook(id)
-				w.Hold = at(100)
+				w.HeldUntil = at(100)
 				c.put(w)
 			}
 			c.enqueue(pending("later", "w22", at(100)))

@@ -301,10 +301,10 @@ var storageRules = []rule{
 			a.same("a delivery enqueued by the other handle", a.delivery("d"), pending("d", "1", t0))
 			a.ids("had of what the other enqueued", a.enqueue(pending("d", "1", t0)), []string{"d"})
 
-			w.Hold = at(10)
+			w.HeldUntil = at(10)
 			w = b.put(w)
 			if ds := a.claim(everything(t0)); len(ds) > 0 {
-				a.broken("claimed in spite of a Hold that the other handle put")
+				a.broken("claimed in spite of a HeldUntil that the other handle put")
 			}
 			w.Version--
 			if _, err := a.store.PutWebhook(a.ctx, w); !errors.Is(err, webhook.ErrConflict) {

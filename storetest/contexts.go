@@ -16,7 +16,7 @@ var contextRules = []rule{
 	}),
 	ended("PutWebhook", func(ctx context.Context, s webhook.Store) error {
 		w := hook("1")
-		w.Version, w.Hold = 1, never
+		w.Version, w.HeldUntil = 1, never
 		_, err := s.PutWebhook(ctx, w)
 		return err
 	}),

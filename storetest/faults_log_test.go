@@ -537,7 +537,7 @@ var pruneFaults = []fault{
 	{name: "keeps the holds of webhooks that it prunes", fails: "prune_removes_deleted_webhooks",
 		inject: func(p *plain) {
 			holds := map[string]time.Time{}
-			p.keepHook = func(w webhook.Webhook) webhook.Webhook { holds[w.ID] = w.Hold; return w }
+			p.keepHook = func(w webhook.Webhook) webhook.Webhook { holds[w.ID] = w.HeldUntil; return w }
 			p.claimable = func(d webhook.Delivery, c webhook.Claim) bool {
 				return d.State == webhook.StatePending && !d.Due.After(c.Now) && !holds[d.WebhookID].After(c.Now)
 			}

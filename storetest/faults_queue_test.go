@@ -195,13 +195,13 @@ var claimFaults = []fault{
 	{name: "claims to the second", fails: "claim_leases_what_is_pending_and_due",
 		inject: func(p *plain) {
 			p.claimable = func(d webhook.Delivery, c webhook.Claim) bool {
-				return d.State == webhook.StatePending && d.Due.Unix() <= c.Now.Unix() && !p.m.webhooks[d.WebhookID].Hold.After(c.Now)
+				return d.State == webhook.StatePending && d.Due.Unix() <= c.Now.Unix() && !p.m.webhooks[d.WebhookID].HeldUntil.After(c.Now)
 			}
 		}},
 	{name: "claims what has failed", fails: "claim_leases_what_is_pending_and_due",
 		inject: func(p *plain) {
 			p.claimable = func(d webhook.Delivery, c webhook.Claim) bool {
-				return (d.State == webhook.StatePending || d.State == webhook.StateFailed) && !d.Due.After(c.Now) && !p.m.webhooks[d.WebhookID].Hold.After(c.Now)
+				return (d.State == webhook.StatePending || d.State == webhook.StateFailed) && !d.Due.After(c.Now) && !p.m.webhooks[d.WebhookID].HeldUntil.After(c.Now)
 			}
 		}},
 	{name: "does not raise the lease", fails: "claim_raises_the_lease_and_moves_due",
@@ -262,29 +262,29 @@ var claimFaults = []fault{
 				return d.State == webhook.StatePending && !d.Due.After(c.Now)
 			}
 		}},
-	{name: "holds until after Hold", fails: "claim_heeds_hold",
+	{name: "holds until after HeldUntil", fails: "claim_heeds_hold",
 		inject: func(p *plain) {
 			plainly := p.claimable
 			p.claimable = func(d webhook.Delivery, c webhook.Claim) bool {
-				return plainly(d, c) && !p.m.webhooks[d.WebhookID].Hold.Equal(c.Now)
+				return plainly(d, c) && !p.m.webhooks[d.WebhookID].HeldUntil.Equal(c.Now)
 			}
 		}},
-	{name: "holds for ever what has a Hold", fails: "claim_heeds_hold",
-		inject: claimable(func(d webhook.Delivery, p *plain) bool { return p.m.webhooks[d.WebhookID].Hold.IsZero() })},
-	{name: "heeds the Hold of when a delivery was enqueued", fails: "claim_heeds_hold_as_it_is_now",
+	{name: "holds for ever what has a HeldUntil", fails: "claim_heeds_hold",
+		inject: claimable(func(d webhook.Delivery, p *plain) bool { return p.m.webhooks[d.WebhookID].HeldUntil.IsZero() })},
+	{name: "heeds the HeldUntil of when a delivery was enqueued", fails: "claim_heeds_hold_as_it_is_now",
 		inject: func(p *plain) {
 			holds := map[string]time.Time{}
-			p.keep = func(d webhook.Delivery) webhook.Delivery { holds[d.ID] = p.m.webhooks[d.WebhookID].Hold; return d }
+			p.keep = func(d webhook.Delivery) webhook.Delivery { holds[d.ID] = p.m.webhooks[d.WebhookID].HeldUntil; return d }
 			p.claimable = func(d webhook.Delivery, c webhook.Claim) bool {
 				return d.State == webhook.StatePending && !d.Due.After(c.Now) && !holds[d.ID].After(c.Now)
 			}
 		}},
-	{name: "keeps the first Hold put", fails: "claim_heeds_hold_as_it_is_now",
+	{name: "keeps the first HeldUntil put", fails: "claim_heeds_hold_as_it_is_now",
 		inject: func(p *plain) {
 			holds := map[string]time.Time{}
 			p.keepHook = func(w webhook.Webhook) webhook.Webhook {
 				if holds[w.ID].IsZero() {
-					holds[w.ID] = w.Hold
+					holds[w.ID] = w.HeldUntil
 				}
 				return w
 			}
@@ -297,12 +297,12 @@ var claimFaults = []fault{
 	{name: "claims nothing of deleted webhooks", fails: "claim_heeds_nothing_but_hold",
 		inject: claimable(func(d webhook.Delivery, p *plain) bool { return !p.m.webhooks[d.WebhookID].Deleted })},
 	{name: "claims nothing of webhooks that are off", fails: "claim_heeds_nothing_but_hold",
-		inject: claimable(func(d webhook.Delivery, p *plain) bool { return p.m.webhooks[d.WebhookID].Off == "" })},
-	{name: "ignores the Hold of deleted webhooks", fails: "claim_heeds_nothing_but_hold",
+		inject: claimable(func(d webhook.Delivery, p *plain) bool { return p.m.webhooks[d.WebhookID].Disabled == "" })},
+	{name: "ignores the HeldUntil of deleted webhooks", fails: "claim_heeds_nothing_but_hold",
 		inject: func(p *plain) {
 			p.claimable = func(d webhook.Delivery, c webhook.Claim) bool {
 				w := p.m.webhooks[d.WebhookID]
-				return d.State == webhook.StatePending && !d.Due.After(c.Now) && (w.Deleted || !w.Hold.After(c.Now))
+				return d.State == webhook.StatePending && !d.Due.After(c.Now) && (w.Deleted || !w.HeldUntil.After(c.Now))
 			}
 		}},
 	{name: "claims nothing of the empty account", fails: "claim_is_for_every_account",

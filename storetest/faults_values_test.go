@@ -33,10 +33,10 @@ var valueFaults = []fault{
 				q.Webhook = ""
 			}
 		})},
-	{name: "finds the Hold of a webhook whatever the case", fails: "holds_are_of_the_very_webhook",
+	{name: "finds the HeldUntil of a webhook whatever the case", fails: "holds_are_of_the_very_webhook",
 		inject: claimable(func(d webhook.Delivery, p *plain) bool {
 			for id, w := range p.m.webhooks {
-				if strings.EqualFold(id, d.WebhookID) && w.Hold.Equal(never) {
+				if strings.EqualFold(id, d.WebhookID) && w.HeldUntil.Equal(never) {
 					return false
 				}
 			}
@@ -442,7 +442,7 @@ var otherFaults = []fault{
 				second.m = first.(*plain).m
 				holds := first.(*plain).m.webhooks
 				first.(*plain).claimable = func(d webhook.Delivery, c webhook.Claim) bool {
-					return d.State == webhook.StatePending && !d.Due.After(c.Now) && !holds[d.WebhookID].Hold.After(c.Now)
+					return d.State == webhook.StatePending && !d.Due.After(c.Now) && !holds[d.WebhookID].HeldUntil.After(c.Now)
 				}
 				second.m = &model{webhooks: maps.Clone(holds), deliveries: second.m.deliveries}
 				return second
@@ -468,7 +468,7 @@ var otherFaults = []fault{
 		inject: func(p *plain) {
 			p.prune = func(ctx context.Context, before time.Time, limit int) (int, error) {
 				for id, w := range p.m.webhooks {
-					w.Hold = time.Time{}
+					w.HeldUntil = time.Time{}
 					p.m.webhooks[id] = w
 				}
 				return p.plainPrune(ctx, before, limit)

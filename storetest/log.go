@@ -358,7 +358,7 @@ var pruneRules = []rule{
 				"deleted, delivery pruned": {true, at(-100)},
 			} {
 				stored := hook(id)
-				stored.Deleted, stored.Changed, stored.Hold = w.deleted, w.changed, never
+				stored.Deleted, stored.Changed, stored.HeldUntil = w.deleted, w.changed, never
 				c.put(stored)
 			}
 			c.enqueue(pending("a", "deleted, delivery pending", at(-100)), finished("b", "deleted, delivery finished later", at(1)),
@@ -371,6 +371,6 @@ var pruneRules = []rule{
 				c.broken("a webhook put with the ID of a removed one has the version %d, want 1", w.Version)
 			}
 			c.enqueue(pending("e", "deleted, delivery pruned", t0))
-			c.ids("claimed, of a webhook whose Hold was removed with it, and of one held", ids(c.claim(everything(t0))), []string{"e"})
+			c.ids("claimed, of a webhook whose HeldUntil was removed with it, and of one held", ids(c.claim(everything(t0))), []string{"e"})
 		}},
 }

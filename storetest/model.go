@@ -155,7 +155,7 @@ func (m *model) prune(before time.Time) (n int) {
 func (m *model) claim(c webhook.Claim, got []webhook.Delivery) string {
 	claimable := map[string]int{} // by webhook
 	for _, d := range m.deliveries {
-		if d.State == webhook.StatePending && !d.Due.After(c.Now) && !m.webhooks[d.WebhookID].Hold.After(c.Now) {
+		if d.State == webhook.StatePending && !d.Due.After(c.Now) && !m.webhooks[d.WebhookID].HeldUntil.After(c.Now) {
 			claimable[d.WebhookID]++
 		}
 	}
@@ -184,7 +184,7 @@ func (m *model) claim(c webhook.Claim, got []webhook.Delivery) string {
 			return fmt.Sprintf("%q was claimed although it is %s", d.ID, was.State)
 		case was.Due.After(c.Now):
 			return fmt.Sprintf("%q was claimed %s before it is due", d.ID, was.Due.Sub(c.Now))
-		case m.webhooks[was.WebhookID].Hold.After(c.Now):
+		case m.webhooks[was.WebhookID].HeldUntil.After(c.Now):
 			return fmt.Sprintf("%q was claimed although its webhook is held", d.ID)
 		}
 		taken[was.WebhookID]++

@@ -46,7 +46,7 @@ type plain struct {
 func newPlain() *plain {
 	p := &plain{m: newModel()}
 	p.claimable = func(d webhook.Delivery, c webhook.Claim) bool {
-		return d.State == webhook.StatePending && !d.Due.After(c.Now) && !p.m.webhooks[d.WebhookID].Hold.After(c.Now)
+		return d.State == webhook.StatePending && !d.Due.After(c.Now) && !p.m.webhooks[d.WebhookID].HeldUntil.After(c.Now)
 	}
 	p.order = func(a, b webhook.Delivery) int { return a.Due.Compare(b.Due) }
 	p.turns = turns

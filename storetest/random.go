@@ -200,7 +200,7 @@ func (r *random) call(c *checker, m *model) {
 		}
 		w.Account, w.List, w.Changed, w.Deleted = accountOf(w.ID), []string{"", "7"}[r.IntN(2)], at(r.IntN(600)), r.oneIn(4)
 		if r.oneIn(3) {
-			w.Hold = r.time()
+			w.HeldUntil = r.time()
 		}
 		version, err := c.store.PutWebhook(c.ctx, w)
 		want, ok := m.put(w)

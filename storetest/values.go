@@ -51,13 +51,13 @@ var valueRules = []rule{
 		}},
 
 	{"holds_are_of_the_very_webhook",
-		"IDs are compared byte for byte: a Hold is that of the webhook with the same bytes as its ID.",
+		"IDs are compared byte for byte: a HeldUntil is that of the webhook with the same bytes as its ID.",
 		func(c *checker) {
 			var want []string
 			for i, id := range alike {
 				if i%2 == 0 {
 					w := hook(id)
-					w.Hold = never
+					w.HeldUntil = never
 					c.put(w)
 				} else {
 					want = append(want, id)
@@ -101,7 +101,7 @@ var valueRules = []rule{
 				for _, last := range []string{"a", "b"} {
 					id := long + last
 					w := hook(id)
-					w.Account, w.List, w.Hold = id, id, never
+					w.Account, w.List, w.HeldUntil = id, id, never
 					c.put(w)
 					d := pending(id, id, at(i))
 					d.Account, d.EventID = id, id
@@ -116,7 +116,7 @@ var valueRules = []rule{
 				}
 			}
 			if ds := c.claim(everything(at(50))); len(ds) > 0 {
-				c.broken("deliveries were claimed in spite of the Hold of their webhooks")
+				c.broken("deliveries were claimed in spite of the HeldUntil of their webhooks")
 			}
 		}},
 
@@ -129,7 +129,7 @@ var valueRules = []rule{
 			} {
 				id := fmt.Sprint(i)
 				w := hook(id)
-				w.Hold, w.Created, w.OffSince = when, when, when
+				w.HeldUntil, w.Created, w.DisabledAt = when, when, when
 				w.Changed = when
 				w.Health.Since, w.Health.Success = when, when
 				w.Secrets = []webhook.Secret{{Key: "whsec_", Until: when}}
@@ -193,7 +193,7 @@ var valueRules = []rule{
 				"\ufffd\ufeff\u200b", " leading and trailing ", "{\"json\": [null]}", "NULL", "\r\n\t",
 			} {
 				w := hook(fmt.Sprint(i))
-				w.Name, w.URL, w.Off, w.Health.Reason = text, text, text, text
+				w.Name, w.URL, w.Disabled, w.Health.Reason = text, text, text, text
 				w.Headers = map[string]string{"X-Text": text, text: "x"}
 				w.Secrets = []webhook.Secret{{Key: text}}
 				w = c.put(w)

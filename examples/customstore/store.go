@@ -26,7 +26,7 @@ var _ webhook.Store = (*Store)(nil)
 // as long as it is stored, and in one of waiting, ready and finished.
 type tx struct {
 	webhooks   *bolt.Bucket // ID: the webhook
-	holds      *bolt.Bucket // webhook: its Hold
+	holds      *bolt.Bucket // webhook: its HeldUntil
 	deliveries *bolt.Bucket // ID: the delivery
 	log        *bolt.Bucket // Created, ID
 	lanes      *bolt.Bucket // webhook, ID
@@ -124,7 +124,7 @@ func (s *Store) PutWebhook(ctx context.Context, w webhook.Webhook) (version int6
 			return false, webhook.ErrConflict
 		}
 		w.Version++
-		if err := t.holds.Put([]byte(w.ID), timeKey(w.Hold)); err != nil {
+		if err := t.holds.Put([]byte(w.ID), timeKey(w.HeldUntil)); err != nil {
 			return false, err
 		}
 		return true, save(t.webhooks, w.ID, w)

@@ -70,12 +70,12 @@ func (r *rig) furnish(t *testing.T) {
 	})
 	failing := r.put(t, func(w *webhook.Webhook) { w.Name, w.URL = "Flaky", r.receiver+"/flaky" })
 	held := r.put(t, func(w *webhook.Webhook) { w.Name = "Held" })
-	r.put(t, func(w *webhook.Webhook) { w.Name, w.Off, w.Keep = "Paused", "Stocktaking", true })
-	r.put(t, func(w *webhook.Webhook) { w.Name, w.Off = "Off", "The receiver answered 410 Gone." })
+	r.put(t, func(w *webhook.Webhook) { w.Name, w.Disabled, w.KeepEvents = "Paused", "Stocktaking", true })
+	r.put(t, func(w *webhook.Webhook) { w.Name, w.Disabled = "Off", "The receiver answered 410 Gone." })
 	r.put(t, func(w *webhook.Webhook) { w.Name, w.Events = "", []webhook.EventType{"bounce"} })
 	gone := r.put(t, func(w *webhook.Webhook) { w.Name = "Gone" })
 
-	held.Hold = time.Now().Add(20 * time.Minute).UTC().Truncate(time.Millisecond)
+	held.HeldUntil = time.Now().Add(20 * time.Minute).UTC().Truncate(time.Millisecond)
 	held.Health = webhook.Health{Failures: 12, Since: held.Created, Last: held.Created, Hours: 1, Reason: "The receiver failed (500 Internal Server Error): look into its own error log."}
 	_, err := r.store.PutWebhook(t.Context(), held)
 	require.NoError(t, err)

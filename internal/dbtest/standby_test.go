@@ -204,7 +204,7 @@ func whatAnEarlierCallDidIsNotAcknowledged(t *testing.T, c *cluster) {
 			}{
 				{"an edit", func(ctx context.Context) error { _, err := e.PutWebhook(ctx, edited); return err }},
 				{"a deletion", func(ctx context.Context) error { return e.DeleteWebhook(ctx, "", deleted.ID) }},
-				{"a drop", func(ctx context.Context) error { _, err := e.DropPending(ctx, "", dropped.ID); return err }},
+				{"a drop", func(ctx context.Context) error { _, err := e.CancelPending(ctx, "", dropped.ID); return err }},
 				{"an erasure", func(ctx context.Context) error { _, err := e.EraseSubscriber(ctx, "", "1", ""); return err }},
 			} {
 				for range 3 {

@@ -228,10 +228,10 @@ func (tr *trial) checkWebhook() {
 	if len(ws) != 1 {
 		tr.t.Fatalf("%d webhooks are stored", len(ws))
 	}
-	if off := ws[0].Off != ""; off != tr.gone {
-		tr.t.Errorf("the webhook is off: %t (%q)", off, ws[0].Off)
+	if off := ws[0].Disabled != ""; off != tr.gone {
+		tr.t.Errorf("the webhook is off: %t (%q)", off, ws[0].Disabled)
 	}
-	hold := time.Until(ws[0].Hold)
+	hold := time.Until(ws[0].HeldUntil)
 	if held := hold > time.Minute; held != tr.held {
 		tr.t.Errorf("the webhook is held: %t (%s)", held, hold)
 	}

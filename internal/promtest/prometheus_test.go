@@ -83,7 +83,7 @@ func TestPrometheusEvaluatesEveryQueryOnARun(t *testing.T) {
 }
 
 // names are those of metrics, in a query.
-var names = regexp.MustCompile(`\b(listhook|http_client)_[a-z_]+_(total|count|bucket|seconds|pending|due|parked|held|active)\b|\blisthook_(ready|lanes)\b`)
+var names = regexp.MustCompile(`\b(listhook|http_client)_[a-z_]+_(total|count|bucket|seconds|pending|due|parked|held|active)\b|\blisthook_(ready|queues)\b`)
 
 // dashboard returns its queries, as Grafana sends them for all jobs.
 func dashboard(t *testing.T) (queries []string) {

@@ -19,7 +19,7 @@ func (s *Store) PutWebhook(ctx context.Context, w webhook.Webhook) (version int6
 		}
 	}
 	a := args{
-		"id": w.ID, "account": w.Account, "list": w.List, "hold": milli(w.Hold), "changed": milli(w.Changed),
+		"id": w.ID, "account": w.Account, "list": w.List, "hold": milli(w.HeldUntil), "changed": milli(w.Changed),
 		"deleted": 0, "version": w.Version,
 	}
 	if w.Deleted {

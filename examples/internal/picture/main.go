@@ -107,14 +107,14 @@ func webhooks(now time.Time) []example {
 			Events: members, Sources: webhook.Sources(),
 		}, delivered: 184},
 		{webhook: webhook.Webhook{
-			Name: "Data warehouse", URL: "https://data.example.com/in", Off: "Moving to a new server",
-			Events: webhook.EventTypes(), Sources: webhook.Sources(), Keep: true, OffSince: now.Add(-5 * time.Hour),
+			Name: "Data warehouse", URL: "https://data.example.com/in", Disabled: "Moving to a new server",
+			Events: webhook.EventTypes(), Sources: webhook.Sources(), KeepEvents: true, DisabledAt: now.Add(-5 * time.Hour),
 		}, delivered: 903, pending: 260},
 		{webhook: webhook.Webhook{
 			Name: "Shop", URL: "https://shop.example.org/hook", List: "15",
-			Events:  []webhook.EventType{webhook.TypeUnsubscribe, webhook.TypeBounce},
-			Sources: webhook.Sources(),
-			Hold:    now.Add(9 * time.Minute),
+			Events:    []webhook.EventType{webhook.TypeUnsubscribe, webhook.TypeBounce},
+			Sources:   webhook.Sources(),
+			HeldUntil: now.Add(9 * time.Minute),
 			Health: webhook.Health{
 				Failures: 14, Since: now.Add(-3 * time.Hour), Last: now.Add(-7 * time.Minute), Hours: 3,
 				Reason: unavailable,

@@ -27,7 +27,7 @@ type skewedStore struct {
 	fast  time.Duration
 }
 
-// forever is a Hold without an end, whatever the clock.
+// forever is a HeldUntil without an end, whatever the clock.
 const forever = 9999
 
 // shift moves times; a zero one is none.
@@ -58,13 +58,13 @@ func (s skewedStore) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]we
 	shift(s.fast, &q.Changed)
 	ws, err := s.store.Webhooks(ctx, q)
 	for i := range ws {
-		shift(-s.fast, &ws[i].Hold, &ws[i].Changed)
+		shift(-s.fast, &ws[i].HeldUntil, &ws[i].Changed)
 	}
 	return ws, err
 }
 
 func (s skewedStore) PutWebhook(ctx context.Context, w webhook.Webhook) (int64, error) {
-	shift(s.fast, &w.Hold, &w.Changed)
+	shift(s.fast, &w.HeldUntil, &w.Changed)
 	return s.store.PutWebhook(ctx, w)
 }
 

@@ -111,7 +111,7 @@ func (c *Caller) Edit(ctx context.Context, id string, change func(*webhook.Webho
 // events meanwhile.
 func (c *Caller) SwitchOff(ctx context.Context, id, reason string, keep bool) (webhook.Webhook, error) {
 	return c.Edit(ctx, id, func(w *webhook.Webhook) error {
-		w.Off, w.Keep = reason, keep
+		w.Disabled, w.KeepEvents = reason, keep
 		return nil
 	})
 }
@@ -122,13 +122,13 @@ func (c *Caller) SwitchOn(ctx context.Context, id string, drop bool) (w webhook.
 	if w, err = c.Webhook(ctx, id); err != nil {
 		return webhook.Webhook{}, 0, err
 	}
-	if drop && w.Off != "" {
-		if dropped, err = c.Dispatcher.DropPending(ctx, c.Account, id); err != nil {
+	if drop && w.Disabled != "" {
+		if dropped, err = c.Dispatcher.CancelPending(ctx, c.Account, id); err != nil {
 			return webhook.Webhook{}, dropped, err
 		}
 	}
 	w, err = c.Edit(ctx, id, func(w *webhook.Webhook) error {
-		w.Off = ""
+		w.Disabled = ""
 		return nil
 	})
 	return w, dropped, err

@@ -32,12 +32,12 @@ const (
 // they are created, and of a delivery that is leased Due is the lease's end.
 func NextAttemptOf(d webhook.Delivery, w *webhook.Webhook, now time.Time) NextAttempt {
 	switch {
-	case w == nil || w.Deleted || w.Off != "" && !w.Keep:
+	case w == nil || w.Deleted || w.Disabled != "" && !w.KeepEvents:
 		return NextAttempt{Reason: NextNone}
-	case w.Off != "":
+	case w.Disabled != "":
 		return NextAttempt{Reason: NextDisabled}
-	case w.Hold.After(now) && !d.Due.After(w.Hold):
-		return NextAttempt{w.Hold, NextHeld}
+	case w.HeldUntil.After(now) && !d.Due.After(w.HeldUntil):
+		return NextAttempt{w.HeldUntil, NextHeld}
 	case !d.Due.After(now):
 		at := d.Due
 		if at.Before(d.Created) {

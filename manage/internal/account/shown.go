@@ -47,4 +47,4 @@ func HidePassword(rawURL string) string {
 }
 
 // Held reports whether a webhook's deliveries wait although it is on.
-func Held(w webhook.Webhook) bool { return w.Off == "" && w.Hold.After(time.Now()) }
+func Held(w webhook.Webhook) bool { return w.Disabled == "" && w.HeldUntil.After(time.Now()) }

@@ -208,7 +208,7 @@ const dropKept = "drop"
 
 func (p *pageRequest) tryNow() error {
 	id := p.r.PathValue("id")
-	if _, err := p.Dispatcher.EndHold(p.r.Context(), p.Account, id); err != nil {
+	if _, err := p.Dispatcher.ProbeNow(p.r.Context(), p.Account, id); err != nil {
 		return err
 	}
 	return p.goTo("webhooks/" + url.PathEscape(id) + "?done=tried")

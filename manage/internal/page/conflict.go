@@ -62,8 +62,8 @@ func fieldValue(w webhook.Webhook, name string) string {
 		return headerLines(w.Headers)
 	case "NoRetry":
 		return yesNo(w.NoRetry, "Never retry", "Retry")
-	case "Keep":
-		return yesNo(w.Keep, "Keep events", "Do not keep events")
+	case "KeepEvents":
+		return yesNo(w.KeepEvents, "Keep events", "Do not keep events")
 	}
 	return ""
 }
@@ -109,8 +109,8 @@ func takeField(w *webhook.Webhook, from webhook.Webhook, name string) {
 		w.Headers = from.Headers
 	case "NoRetry":
 		w.NoRetry = from.NoRetry
-	case "Keep":
-		w.Keep = from.Keep
+	case "KeepEvents":
+		w.KeepEvents = from.KeepEvents
 	}
 }
 

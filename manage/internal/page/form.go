@@ -34,7 +34,7 @@ type form struct {
 var fieldLabels = []label.Label{
 	{Value: "Name", Text: "Name"}, {Value: "URL", Text: "URL"}, {Value: "List", Text: "List"},
 	{Value: "Events", Text: "Events"}, {Value: "Sources", Text: "Initialized from"}, {Value: "Format", Text: "Format"},
-	{Value: "Headers", Text: "Headers"}, {Value: "NoRetry", Text: "Retries"}, {Value: "Keep", Text: "While it is off"},
+	{Value: "Headers", Text: "Headers"}, {Value: "NoRetry", Text: "Retries"}, {Value: "KeepEvents", Text: "While it is off"},
 }
 
 // Faults are the fields that something is wrong with.
@@ -176,7 +176,7 @@ func readForm(values url.Values, w *webhook.Webhook) (headers string, faults map
 		w.Format = webhook.Format(values.Get("format"))
 	}
 	w.NoRetry = values.Get("no_retry") != ""
-	w.Keep = values.Get("keep") != ""
+	w.KeepEvents = values.Get("keep") != ""
 	headers = values.Get("headers")
 	var reason string
 	if w.Headers, reason = readHeaders(headers); reason != "" {

@@ -255,7 +255,7 @@ func (p *pageRequest) resend() error {
 	if err != nil {
 		return err
 	}
-	if w, err := p.Webhook(p.r.Context(), d.WebhookID); err == nil && w.Hold.After(p.now) {
+	if w, err := p.Webhook(p.r.Context(), d.WebhookID); err == nil && w.HeldUntil.After(p.now) {
 		done = "held"
 	}
 	return p.goTo("deliveries/" + url.PathEscape(id) + "?done=" + done)

@@ -113,7 +113,7 @@ func failingOf(failed, canceled, pending stateRead) map[string]*failingWebhook {
 // as when the webhook was deleted or what waited was dropped; those of a webhook
 // that is off tell of it.
 func (f failingWebhook) harmless() bool {
-	return f.Pending.Count == 0 && f.Failed.Count == 0 && (f.Gone || f.Off == "")
+	return f.Pending.Count == 0 && f.Failed.Count == 0 && (f.Gone || f.Disabled == "")
 }
 
 // worst returns the webhooks that are the worst off, with what is known of
@@ -235,7 +235,7 @@ func (p *pageRequest) operatorSwitch() error {
 	case "on":
 		_, _, err = theirs.SwitchOn(p.r.Context(), w.ID, form.Get("kept") == dropKept)
 	case "try":
-		_, err = p.Dispatcher.EndHold(p.r.Context(), w.Account, w.ID)
+		_, err = p.Dispatcher.ProbeNow(p.r.Context(), w.Account, w.ID)
 	case "off":
 		reason := cmp.Or(strings.TrimSpace(form.Get("reason")), "Switched off by the operator.")
 		_, err = theirs.SwitchOff(p.r.Context(), w.ID, reason, form.Get("keep") != "")

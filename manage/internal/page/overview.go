@@ -20,18 +20,18 @@ type status struct {
 // statusOf says how a webhook does, by what it is and by its newest delivery.
 func (p *pageRequest) statusOf(w webhook.Webhook, newest webhook.Delivery) status {
 	switch failing := fails(newest); {
-	case w.Off != "" && w.Keep:
-		return status{"wait", "Off, keeps events", w.Off}
-	case w.Off != "":
-		return status{"none", "Off", w.Off}
+	case w.Disabled != "" && w.KeepEvents:
+		return status{"wait", "Off, keeps events", w.Disabled}
+	case w.Disabled != "":
+		return status{"none", "Off", w.Disabled}
 	case w.Health.Failures > 0:
 		reason := fmt.Sprintf("%s in a row since %s. %s", count(w.Health.Failures, "failure"), p.short(w.Health.Since), w.Health.Reason)
-		if w.Hold.After(p.now) {
-			reason += " All wait until " + p.short(w.Hold) + ", when one is tried."
+		if w.HeldUntil.After(p.now) {
+			reason += " All wait until " + p.short(w.HeldUntil) + ", when one is tried."
 		}
 		return status{"bad", "Failing", reason}
-	case w.Hold.After(p.now):
-		return status{"wait", "Held", "Its receiver asked to wait until " + p.short(w.Hold) + "."}
+	case w.HeldUntil.After(p.now):
+		return status{"wait", "Held", "Its receiver asked to wait until " + p.short(w.HeldUntil) + "."}
 	case failing:
 		reason := "The last delivery failed."
 		if newest.State == webhook.StatePending {

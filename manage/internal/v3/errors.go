@@ -113,6 +113,8 @@ func fieldName(field string) string {
 		return "listid"
 	case "IgnoredEvents":
 		return "events"
+	case "Disabled":
+		return "off"
 	}
 	return strings.ToLower(field)
 }

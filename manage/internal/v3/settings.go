@@ -16,18 +16,18 @@ import (
 // A settingsJSON is a webhook with everything that this library keeps of it.
 type settingsJSON struct {
 	webhookJSON
-	Format   webhook.Format    `json:"format"`
-	Headers  map[string]string `json:"headers"`        // no values for those who may only see
-	Secrets  []secretJSON      `json:"secrets"`        // without their keys
-	Ignored  []string          `json:"ignored_events"` // asked for, but there is no such type
-	NoRetry  bool              `json:"no_retry"`
-	Keep     bool              `json:"keep_events"`
-	Enabled  bool              `json:"enabled"`
-	Off      string            `json:"off_reason"`
-	OffSince *string           `json:"off_since"`
-	NotKept  int               `json:"not_kept"`
-	Hold     *string           `json:"held_until"`
-	Health   healthJSON        `json:"health"`
+	Format     webhook.Format    `json:"format"`
+	Headers    map[string]string `json:"headers"`        // no values for those who may only see
+	Secrets    []secretJSON      `json:"secrets"`        // without their keys
+	Ignored    []string          `json:"ignored_events"` // asked for, but there is no such type
+	NoRetry    bool              `json:"no_retry"`
+	KeepEvents bool              `json:"keep_events"`
+	Enabled    bool              `json:"enabled"`
+	Disabled   string            `json:"off_reason"`
+	DisabledAt *string           `json:"off_since"`
+	Discarded  int               `json:"not_kept"`
+	HeldUntil  *string           `json:"held_until"`
+	Health     healthJSON        `json:"health"`
 }
 
 type secretJSON struct {
@@ -44,7 +44,7 @@ type healthJSON struct {
 func settingsOf(c *account.Caller, w webhook.Webhook) settingsJSON {
 	s := settingsJSON{
 		webhookJSON: webhookOf(c, w), Format: w.Format, Headers: map[string]string{}, Secrets: []secretJSON{},
-		Ignored: append([]string{}, w.IgnoredEvents...), NoRetry: w.NoRetry, Keep: w.Keep, Enabled: w.Off == "", Off: w.Off, OffSince: formatTime(c, w.OffSince), NotKept: w.NotKept,
+		Ignored: append([]string{}, w.IgnoredEvents...), NoRetry: w.NoRetry, KeepEvents: w.KeepEvents, Enabled: w.Disabled == "", Disabled: w.Disabled, DisabledAt: formatTime(c, w.DisabledAt), Discarded: w.Discarded,
 		Health: healthJSON{w.Health.Failures, formatTime(c, w.Health.Since), formatTime(c, w.Health.Success), w.Health.Reason},
 	}
 	if s.Format == "" {
@@ -55,7 +55,7 @@ func settingsOf(c *account.Caller, w webhook.Webhook) settingsJSON {
 		s.Secrets = append(s.Secrets, secretJSON{formatTime(c, secret.Until)})
 	}
 	if account.Held(w) {
-		s.Hold = formatTime(c, w.Hold)
+		s.HeldUntil = formatTime(c, w.HeldUntil)
 	}
 	return s
 }
@@ -106,7 +106,7 @@ func editSettings(ctx context.Context, c *account.Caller, r *http.Request) (int,
 		}{
 			{"format", "a string", &w.Format},
 			{"no_retry", "true or false", &w.NoRetry},
-			{"keep_events", "true or false", &w.Keep},
+			{"keep_events", "true or false", &w.KeepEvents},
 		} {
 			if err := object.read(f.key, f.into, f.what); err != nil {
 				return err
@@ -141,7 +141,7 @@ func enable(ctx context.Context, c *account.Caller, r *http.Request) (int, any, 
 }
 
 func tryNow(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	w, err := c.Dispatcher.EndHold(ctx, c.Account, r.PathValue("id"))
+	w, err := c.Dispatcher.ProbeNow(ctx, c.Account, r.PathValue("id"))
 	return answerSettings(c, w, found(err, "Webhook", r))
 }
 
