@@ -86,7 +86,7 @@ func TestAWebhookThatIsGoneIsSwitchedOff(t *testing.T) {
 		assert.Len(t, r.log(), 2, "a webhook that is off gets nothing")
 
 		w.Disabled = ""
-		_, err = r.PutWebhook(r.ctx, w)
+		_, err = r.UpdateWebhook(r.ctx, w)
 		require.NoError(t, err)
 		r.receiver.set(nil)
 		r.emit(open("again"))

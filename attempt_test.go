@@ -32,7 +32,7 @@ func TestSwitchingOnInAnotherProcessLosesNothing(t *testing.T) {
 
 		// What this process remembers is older for up to a second.
 		w.Disabled = ""
-		_, err := other.PutWebhook(r.ctx, w)
+		_, err := other.UpdateWebhook(r.ctx, w)
 		require.NoError(t, err)
 		time.Sleep(time.Minute)
 		assert.Len(t, r.receiver.requests(), 8)

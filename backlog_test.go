@@ -56,7 +56,7 @@ func TestABacklogTellsApartWhatWaitsForItsWebhook(t *testing.T) {
 
 		off = r.webhookOf("paused", off.ID)
 		off.Disabled = ""
-		off, err := r.PutWebhook(r.ctx, off)
+		off, err := r.UpdateWebhook(r.ctx, off)
 		require.NoError(t, err)
 		assert.Equal(t, webhook.Backlog{Pending: 1503, Due: 1503, Age: time.Hour + 3*time.Minute}, r.backlog())
 		require.NoError(t, r.DeleteWebhook(r.ctx, "paused", off.ID))
@@ -157,7 +157,7 @@ func TestABacklogFindsWhatASlowClockHeld(t *testing.T) {
 		w.Disabled, w.KeepEvents = "By its owner.", true
 		slow, err := webhook.New(&skewedStore{r.store, -time.Hour}, nil, nil)
 		require.NoError(t, err)
-		_, err = slow.PutWebhook(r.ctx, w)
+		_, err = slow.UpdateWebhook(r.ctx, w)
 		require.NoError(t, err)
 		time.Sleep(5 * time.Minute)
 		assert.Equal(t, webhook.Backlog{Parked: 1}, r.backlog())

@@ -154,7 +154,7 @@ func TestAReadingThatIsOlderThanAPutHidesItNot(t *testing.T) {
 		{"deleted", func(r *harness, w webhook.Webhook) { require.NoError(r.t, r.DeleteWebhook(r.ctx, "", w.ID)) }, nil},
 		{"edited", func(r *harness, w webhook.Webhook) {
 			w.URL = "https://new.test/"
-			_, err := r.PutWebhook(r.ctx, w)
+			_, err := r.UpdateWebhook(r.ctx, w)
 			require.NoError(r.t, err)
 		}, []string{"https://new.test/"}},
 	} {
@@ -211,7 +211,7 @@ func TestNoClockHidesAChangeForLongerThanFiveMinutes(t *testing.T) {
 		change        func(*testing.T, context.Context, *webhook.Dispatcher, webhook.Webhook)
 	}{
 		{"added", 1, 2, func(t *testing.T, ctx context.Context, d *webhook.Dispatcher, _ webhook.Webhook) {
-			_, err := d.PutWebhook(ctx, everything())
+			_, err := d.AddWebhook(ctx, everything())
 			require.NoError(t, err)
 		}},
 		{"deleted", 1, 0, func(t *testing.T, ctx context.Context, d *webhook.Dispatcher, w webhook.Webhook) {
@@ -219,12 +219,12 @@ func TestNoClockHidesAChangeForLongerThanFiveMinutes(t *testing.T) {
 		}},
 		{"switched off", 1, 0, func(t *testing.T, ctx context.Context, d *webhook.Dispatcher, w webhook.Webhook) {
 			w.Disabled = "By its owner."
-			_, err := d.PutWebhook(ctx, w)
+			_, err := d.UpdateWebhook(ctx, w)
 			require.NoError(t, err)
 		}},
 		{"tied to another list", 1, 0, func(t *testing.T, ctx context.Context, d *webhook.Dispatcher, w webhook.Webhook) {
 			w.List = "13"
-			_, err := d.PutWebhook(ctx, w)
+			_, err := d.UpdateWebhook(ctx, w)
 			require.NoError(t, err)
 		}},
 	}

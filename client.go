@@ -98,8 +98,8 @@ func (o *ClientOptions) guard(resolver *net.Resolver) (*netguard.Guard, error) {
 // CheckURL returns an *InvalidError of the field URL for a URL that has no
 // normal form, or that a client of NewClient(o) would refuse by its text alone:
 // an address that is not public, however it is written, a name of internal
-// networks, a port. It looks no name up. Dispatcher.PutWebhook calls it when the
-// Dispatcher's client is NewClient's own; it is for apps that wrap that client's
+// networks, a port. It looks no name up. AddWebhook and UpdateWebhook call it when
+// the Dispatcher's client is NewClient's own; it is for apps that wrap that client's
 // Transport. o may be nil.
 func (o *ClientOptions) CheckURL(rawURL string) error {
 	g, err := o.guard(nil)

@@ -49,7 +49,7 @@ func TestAStoreNeverHasWhatIsSecretInPlainText(t *testing.T) {
 		put := r.put(confidential)
 		again := put
 		again.Name = "renamed"
-		put, err := r.PutWebhook(r.ctx, again)
+		put, err := r.UpdateWebhook(r.ctx, again)
 		require.NoError(t, err)
 		ws, doc := r.stored()
 		assert.NotEmpty(t, ws[0].Sealed)
@@ -153,7 +153,7 @@ func TestWithoutItsKeyAWebhookIsAnErrorThatNamesIt(t *testing.T) {
 				require.NoError(t, err)
 				r.Dispatcher = r.another(opts)
 				w.Headers = map[string]string{"X-Key": "entered anew"}
-				w, err = r.PutWebhook(r.ctx, w)
+				w, err = r.UpdateWebhook(r.ctx, w)
 				require.NoError(t, err)
 				assert.Equal(t, w, r.webhook(id), "its owner can enter it anew")
 			})

@@ -19,8 +19,8 @@ var (
 	ErrNotFound = errors.New("webhook: not found")
 
 	// ErrConflict is returned by Store.PutWebhook when the stored version is
-	// another, and by Dispatcher.PutWebhook when the stored revision is or when
-	// the ID of a webhook that is to be added is taken.
+	// another, by Dispatcher.UpdateWebhook when the stored revision is, and by
+	// Dispatcher.AddWebhook when the ID is taken.
 	ErrConflict = errors.New("webhook: conflict: it was changed by somebody else; read it again")
 
 	// ErrClosed is returned by Start after Shutdown.
@@ -34,7 +34,7 @@ type takenError struct{}
 
 // Error names no account: the webhook may belong to another one.
 func (takenError) Error() string {
-	return "webhook: the ID is taken by a webhook of this or another account, perhaps a deleted one: use another ID, or edit that webhook with its Revision"
+	return "webhook: the ID is taken by a webhook of this or another account, perhaps a deleted one: use another ID, or edit that webhook with UpdateWebhook"
 }
 
 func (takenError) Is(target error) bool { return target == ErrConflict }

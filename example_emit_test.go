@@ -13,7 +13,7 @@ import (
 
 // A customer adds a webhook, and edits it later. What cannot be taken is told
 // with the name of its field.
-func ExampleDispatcher_PutWebhook() {
+func ExampleDispatcher_AddWebhook() {
 	ctx := context.Background()
 	hooks, err := webhook.New(memstore.New(), nil, nil)
 	if err != nil {
@@ -29,21 +29,21 @@ func ExampleDispatcher_PutWebhook() {
 		Sources: webhook.Sources(),
 		Secrets: []webhook.Secret{webhook.NewSecret()},
 	}
-	_, err = hooks.PutWebhook(ctx, w)
+	_, err = hooks.AddWebhook(ctx, w)
 	var refused *webhook.InvalidError
 	if errors.As(err, &refused) {
 		fmt.Println("refused:", refused.Field)
 	}
 
 	w.URL = "https://crm.example.com/hook"
-	w, err = hooks.PutWebhook(ctx, w)
+	w, err = hooks.AddWebhook(ctx, w)
 	if err != nil {
 		panic(err)
 	}
 	fmt.Println("added, revision", w.Revision)
 
 	w.Name = "Customer database" // w holds the revision that was read
-	w, err = hooks.PutWebhook(ctx, w)
+	w, err = hooks.UpdateWebhook(ctx, w)
 	if err != nil {
 		panic(err)
 	}
@@ -62,7 +62,7 @@ func ExampleDispatcher_Emit() {
 	if err != nil {
 		panic(err)
 	}
-	_, err = hooks.PutWebhook(ctx, webhook.Webhook{
+	_, err = hooks.AddWebhook(ctx, webhook.Webhook{
 		Account: "customer-1", URL: "https://crm.example.com/hook",
 		Events: webhook.EventTypes(), Sources: webhook.Sources(),
 	})
@@ -137,7 +137,7 @@ func ExampleDispatcher_Explain() {
 		{Name: "Statistics", Events: []webhook.EventType{webhook.TypeOpen, webhook.TypeClick}},
 	} {
 		w.URL, w.Sources = "https://example.com/hook", webhook.Sources()
-		if _, err := hooks.PutWebhook(ctx, w); err != nil {
+		if _, err := hooks.AddWebhook(ctx, w); err != nil {
 			panic(err)
 		}
 	}

@@ -61,7 +61,7 @@ func ExampleHooks() {
 	if err != nil {
 		panic(err)
 	}
-	_, err = hooks.PutWebhook(ctx, webhook.Webhook{
+	_, err = hooks.AddWebhook(ctx, webhook.Webhook{
 		Account: "customer-1", Name: "CRM", URL: receiver.URL,
 		Events: webhook.EventTypes(), Sources: webhook.Sources(),
 	})

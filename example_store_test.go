@@ -34,7 +34,7 @@ func ExampleStore() {
 	if err != nil {
 		panic(err)
 	}
-	_, err = hooks.PutWebhook(ctx, webhook.Webhook{
+	_, err = hooks.AddWebhook(ctx, webhook.Webhook{
 		URL: "https://example.com/hook", Events: webhook.EventTypes(), Sources: webhook.Sources(),
 	})
 	if err != nil {

@@ -42,7 +42,7 @@ func Example() {
 		hooks.Shutdown(ctx)
 	}()
 
-	_, err = hooks.PutWebhook(ctx, webhook.Webhook{
+	_, err = hooks.AddWebhook(ctx, webhook.Webhook{
 		Account: "customer-1",
 		Name:    "CRM",
 		URL:     receiver.URL,

@@ -132,7 +132,7 @@ func (r *harness) put(change func(*webhook.Webhook)) webhook.Webhook {
 	if change != nil {
 		change(&w)
 	}
-	w, err := r.PutWebhook(r.ctx, w)
+	w, err := r.AddWebhook(r.ctx, w)
 	require.NoError(r.t, err)
 	return w
 }

@@ -339,7 +339,7 @@ func TestFiveDaysOfFailuresSwitchAWebhookOffAfterWarnings(t *testing.T) {
 				sent := len(r.receiver.requests())
 				r.receiver.set(nil)
 				w.Disabled = ""
-				_, err := r.PutWebhook(r.ctx, w)
+				_, err := r.UpdateWebhook(r.ctx, w)
 				require.NoError(t, err)
 				r.emit(open("again"))
 				time.Sleep(2 * day)
@@ -374,7 +374,7 @@ func TestWhatDoesNotSwitchAWebhookOff(t *testing.T) {
 				w := r.webhook(id)
 				require.Positive(r.t, w.Health.Failures)
 				w.Headers = map[string]string{"Authorization": fmt.Sprintf("try %d", i)}
-				w, err := r.PutWebhook(r.ctx, w)
+				w, err := r.UpdateWebhook(r.ctx, w)
 				require.NoError(r.t, err)
 				require.Zero(r.t, w.Health.Failures)
 				require.Zero(r.t, w.HeldUntil)
@@ -409,7 +409,7 @@ func TestARenamedWebhookIsAsIllAsBefore(t *testing.T) {
 		w := r.webhook(id)
 		r.steadily(time.Hour, day)
 		w.Name = "another"
-		_, err := r.PutWebhook(r.ctx, w)
+		_, err := r.UpdateWebhook(r.ctx, w)
 		require.NoError(t, err, "an edit does not conflict with what was noted since it was read")
 		r.steadily(time.Hour, 2*day)
 		assert.NotEmpty(t, r.webhook(id).Disabled)
@@ -480,7 +480,7 @@ func TestWhatTheOldReceiverAnsweredIsNotTheNewOnesFault(t *testing.T) {
 				r.emit(open("e1"))
 				time.Sleep(time.Second)
 				w.URL = "https://new.test/"
-				w, err := r.PutWebhook(r.ctx, w)
+				w, err := r.UpdateWebhook(r.ctx, w)
 				require.NoError(t, err)
 				time.Sleep(5 * time.Second)
 				w = r.webhook(w.ID)

@@ -91,7 +91,7 @@ func TestWhatIsGivenBackKeepsItsPlace(t *testing.T) {
 		"off and on": func(r *harness, id string) {
 			w := r.webhook(id)
 			w.Disabled = "Once more."
-			_, err := r.PutWebhook(r.ctx, w)
+			_, err := r.UpdateWebhook(r.ctx, w)
 			require.NoError(r.t, err)
 			time.Sleep(time.Minute)
 			r.resume(id)

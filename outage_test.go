@@ -263,7 +263,7 @@ func TestANameServerThatAnswersOthersIsNotDown(t *testing.T) {
 	d, silent := putFor(t, &memstore.Store{}, client, "http://receiver.example/", &webhook.Options{Timeout: time.Second}, nil)
 	w := everything()
 	w.URL = "http://localhost:" + to.Port()
-	w, err = d.PutWebhook(t.Context(), w)
+	w, err = d.AddWebhook(t.Context(), w)
 	require.NoError(t, err)
 	test := func(id string) webhook.Attempt {
 		a, err := d.SendTest(t.Context(), "", id, webhook.TypeOpen)

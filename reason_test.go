@@ -43,7 +43,7 @@ func firstAttempt(t *testing.T, to string, client *http.Client, body int) webhoo
 	w := everything()
 	w.URL = to
 	w.NoRetry = true
-	_, err = putter.PutWebhook(t.Context(), w)
+	_, err = putter.AddWebhook(t.Context(), w)
 	require.NoError(t, err)
 
 	e := open("e1")

@@ -95,13 +95,13 @@ func TestReplayTakesTheStatesAskedFor(t *testing.T) {
 				r.emit(opened("canceled"))
 				synctest.Wait()
 				w.Disabled = "By its owner."
-				w, err := r.PutWebhook(r.ctx, w)
+				w, err := r.UpdateWebhook(r.ctx, w)
 				require.NoError(t, err)
 
 				_, err = r.Replay(r.ctx, "", w.ID, time.Time{}, time.Time{}, c.states...)
 				require.ErrorAs(t, err, new(*webhook.InvalidError), "while it is off, all would be canceled")
 				w.Disabled = ""
-				_, err = r.PutWebhook(r.ctx, w)
+				_, err = r.UpdateWebhook(r.ctx, w)
 				require.NoError(t, err)
 				r.receiver.set(nil)
 				sent := len(r.receiver.requests())

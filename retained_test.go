@@ -20,7 +20,7 @@ func paused(w *webhook.Webhook) { w.Disabled, w.KeepEvents = "Moving house.", tr
 func (r *harness) resume(id string) {
 	w := r.webhook(id)
 	w.Disabled = ""
-	_, err := r.PutWebhook(r.ctx, w)
+	_, err := r.UpdateWebhook(r.ctx, w)
 	require.NoError(r.t, err)
 }
 
@@ -75,7 +75,7 @@ func TestSwitchingOnSendsAllThatWaitsTheOldestFirst(t *testing.T) {
 				time.Sleep(20 * time.Minute) // the third attempts failed: the next ones are half an hour away
 				w := r.webhook(id)
 				w.Disabled, w.KeepEvents = "Moving house.", true
-				_, err := r.PutWebhook(r.ctx, w)
+				_, err := r.UpdateWebhook(r.ctx, w)
 				require.NoError(t, err)
 				emit()
 				time.Sleep(off) // attempts that began before it went off have ended
@@ -109,7 +109,7 @@ func TestSwitchingOnSendsNothingTwice(t *testing.T) {
 		time.Sleep(time.Second)
 		w := r.webhook(id)
 		w.Disabled = "Moving house."
-		_, err := r.PutWebhook(r.ctx, w)
+		_, err := r.UpdateWebhook(r.ctx, w)
 		require.NoError(t, err)
 		r.resume(id)
 		time.Sleep(time.Hour)
@@ -153,7 +153,7 @@ func TestNoMoreIsKeptThanTheLimitAndTheRestIsCounted(t *testing.T) {
 				assert.Equal(t, 2101-len(r.log()), r.webhook(id).Discarded, "so that the owner learns of it")
 				w := r.webhook(id)
 				w.Disabled = "Again."
-				w, err := r.PutWebhook(r.ctx, w)
+				w, err := r.UpdateWebhook(r.ctx, w)
 				require.NoError(t, err)
 				assert.Zero(t, w.Discarded)
 				r.emit(open("room again"))

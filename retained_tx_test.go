@@ -113,7 +113,7 @@ func TestReplayingToAWebhookThatIsOffErasesNothing(t *testing.T) {
 		}
 		w = r.webhook(w.ID)
 		w.Disabled, w.KeepEvents = "Moving house.", true
-		_, err := r.PutWebhook(r.ctx, w)
+		_, err := r.UpdateWebhook(r.ctx, w)
 		require.NoError(t, err)
 		n, err := r.Replay(r.ctx, "", w.ID, time.Time{}, time.Time{})
 		require.NoError(t, err)
@@ -186,7 +186,7 @@ func TestAWebhookThatIsSwitchedOnAndOffHasRoomAgain(t *testing.T) {
 		require.Len(t, r.receiver.requests(), 10)
 		w := r.webhook(id)
 		w.Disabled = "Once more."
-		_, err := r.PutWebhook(r.ctx, w)
+		_, err := r.UpdateWebhook(r.ctx, w)
 		require.NoError(t, err)
 		for i := range 10 {
 			r.emit(open(fmt.Sprint("again ", i)))

@@ -121,7 +121,7 @@ func TestRedeliverToAWebhookThatIsOff(t *testing.T) {
 					require.Equal(t, state, before.State)
 					w := r.webhook(id)
 					w.Disabled = "By its owner."
-					_, err := r.PutWebhook(r.ctx, w)
+					_, err := r.UpdateWebhook(r.ctx, w)
 					require.NoError(t, err)
 					r.receiver.set(nil)
 					sent := len(r.receiver.requests())

@@ -119,7 +119,7 @@ func putFor(t *testing.T, store webhook.Store, client *http.Client, to string, o
 	if change != nil {
 		change(&w)
 	}
-	w, err = d.PutWebhook(t.Context(), w)
+	w, err = d.AddWebhook(t.Context(), w)
 	require.NoError(t, err)
 	return d, w
 }

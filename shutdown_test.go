@@ -118,7 +118,7 @@ func TestARunningProcessSeesChangesOfOthersWithinASecondOrSo(t *testing.T) {
 		r := newHarness(t, nil).start()
 		r.emit(open("nobody yet")) // remembers that the account has none
 		other := r.another(nil)
-		_, err := other.PutWebhook(r.ctx, everything())
+		_, err := other.AddWebhook(r.ctx, everything())
 		require.NoError(t, err)
 		time.Sleep(1200 * time.Millisecond)
 		r.emit(open("somebody"))

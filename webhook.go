@@ -60,7 +60,7 @@ type Webhook struct {
 	// What the Dispatcher notes.
 	DisabledAt time.Time `json:"OffSince"` // when it went off; zero: it is on
 	Created    time.Time
-	Revision   int64 // of what its owner edits, raised by Dispatcher.PutWebhook
+	Revision   int64 // of what its owner edits, raised by AddWebhook and UpdateWebhook
 	Discarded  int   `json:"NotKept"` // deliveries that it did not keep, though KeepEvents is set, since it last went off
 	Health     Health
 	Sealed     []byte // URL, Secrets and Headers, encrypted: see Options.EncryptionKeys; else nil

@@ -35,51 +35,81 @@ func (d *Dispatcher) Webhook(ctx context.Context, account, id string) (Webhook, 
 	return w, nil
 }
 
-// PutWebhook adds or edits a webhook, and returns it as it is then. One whose
-// Revision is zero is added; without an ID it gets one, a decimal number below
-// 2^53, as clients of ActiveCampaign's APIs expect. These are in the order in
-// which webhooks were added, as far as the clocks of several processes agree to
-// the microsecond. Otherwise the fields that
-// its owner edits are taken over, if Revision is that of the stored webhook.
+// AddWebhook adds a webhook, and returns it as it is then, with a Revision.
+// Without an ID it gets one, a decimal number below 2^53, as clients of
+// ActiveCampaign's APIs expect. These are in the order in which webhooks were
+// added, as far as the clocks of several processes agree to the microsecond.
+// What the Dispatcher notes of a webhook is ignored in w.
 //
 // A field that cannot be taken is an *InvalidError, as is a URL without a normal
-// form (docs/addresses.md) or one that the client would refuse to dial. Spaces
-// around the URL are dropped. ErrConflict means that the ID is taken or that
-// somebody else edited the webhook since it was read; ErrNotFound that there
-// is none to edit in w.Account.
+// form (docs/addresses.md) or one that the client would refuse to dial, and a
+// Revision other than zero, which a webhook has that was added before. Spaces
+// around the URL are dropped. ErrConflict means that the ID is taken.
+func (d *Dispatcher) AddWebhook(ctx context.Context, w Webhook) (Webhook, error) {
+	if w.Revision != 0 {
+		return Webhook{}, invalid("Revision", "is not 0, so the webhook was added before: use UpdateWebhook")
+	}
+	if err := d.checkWebhook(&w); err != nil {
+		return Webhook{}, err
+	}
+	w, err := d.editor.add(ctx, w)
+	return w, wrap("AddWebhook", d.confirmConflict(ctx, err))
+}
+
+// UpdateWebhook takes over the fields of w that its owner edits, if w.Revision
+// is that of the stored webhook, and returns the webhook as it is then. What the
+// Dispatcher notes of a webhook is ignored in w.
+//
+// Fields are refused as AddWebhook refuses them, and so is a Revision of zero,
+// which a webhook has that was not added. ErrConflict means that somebody else
+// edited the webhook since it was read; ErrNotFound that w.Account has no
+// webhook w.ID.
 //
 // Switching a webhook off (Disabled says why) cancels what waits for it, unless
-// KeepEvents is set: then it waits, and so do further events, until the webhook is
-// switched on. Then all that waited is due, the oldest first, retries too.
-func (d *Dispatcher) PutWebhook(ctx context.Context, w Webhook) (Webhook, error) {
-	if err := w.Validate(); err != nil {
+// KeepEvents is set: then it waits, and so do further events, until the webhook
+// is switched on. Then all that waited is due, the oldest first, retries too.
+func (d *Dispatcher) UpdateWebhook(ctx context.Context, w Webhook) (Webhook, error) {
+	if w.Revision == 0 {
+		return Webhook{}, invalid("Revision", "is 0, so the webhook was not read from the store: use AddWebhook for a new one")
+	}
+	if err := d.checkWebhook(&w); err != nil {
 		return Webhook{}, err
+	}
+	w, err := d.editor.update(ctx, w.Account, w.ID, func(stored *Webhook) error {
+		if stored.Revision != w.Revision {
+			return ErrConflict
+		}
+		if stored.Disabled != "" && stored.KeepEvents && w.Disabled == "" {
+			if err := d.retained.requeue(ctx, *stored); err != nil {
+				return err
+			}
+		}
+		stored.edit(w)
+		return nil
+	})
+	return w, wrap("UpdateWebhook", d.confirmConflict(ctx, err))
+}
+
+// checkWebhook returns an error for what cannot be taken of w, and drops spaces
+// around its URL.
+func (d *Dispatcher) checkWebhook(w *Webhook) error {
+	if err := w.Validate(); err != nil {
+		return err
 	}
 	if err := checkURL(d.sender.transport, w.URL); err != nil {
-		return Webhook{}, err
+		return err
 	}
 	w.URL = netguard.Trim(w.URL)
-	var err error
-	if w.Revision == 0 {
-		w, err = d.editor.add(ctx, w)
-	} else {
-		w, err = d.editor.update(ctx, w.Account, w.ID, func(stored *Webhook) error {
-			if stored.Revision != w.Revision {
-				return ErrConflict
-			}
-			if stored.Disabled != "" && stored.KeepEvents && w.Disabled == "" {
-				if err := d.retained.requeue(ctx, *stored); err != nil {
-					return err
-				}
-			}
-			stored.edit(w)
-			return nil
-		})
-	}
+	return nil
+}
+
+// confirmConflict returns err. If err is ErrConflict, it first waits until what
+// conflicts is durable, and returns an error if that fails.
+func (d *Dispatcher) confirmConflict(ctx context.Context, err error) error {
 	if errors.Is(err, ErrConflict) {
 		err = cmp.Or(d.editor.confirmed(ctx), err)
 	}
-	return w, wrap("PutWebhook", err)
+	return err
 }
 
 // DeleteWebhook deletes a webhook and cancels what waits for it. It returns

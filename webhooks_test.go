@@ -60,7 +60,7 @@ func TestAWebhookThatCannotWorkIsRefusedByField(t *testing.T) {
 			r := newHarness(t, nil)
 			w := everything()
 			c.change(&w)
-			_, err := r.PutWebhook(r.ctx, w)
+			_, err := r.AddWebhook(r.ctx, w)
 			var invalid *webhook.InvalidError
 			require.ErrorAs(t, err, &invalid)
 			assert.Contains(t, invalid.Field, c.field)
@@ -157,7 +157,7 @@ func TestAWebhooksIDIsANumeralThatClientsCanHold(t *testing.T) {
 	w = everything()
 	w.ID = "chosen"
 	taken := func(why string) {
-		_, err := r.PutWebhook(r.ctx, w)
+		_, err := r.AddWebhook(r.ctx, w)
 		require.ErrorIs(t, err, webhook.ErrConflict, why)
 		require.ErrorContains(t, err, "the ID is taken", why)
 		assert.NotContains(t, err.Error(), "somebody else", why)
@@ -186,7 +186,7 @@ func TestWebhooksAreListedInTheOrderInWhichTheyWereAdded(t *testing.T) {
 			w := everything()
 			w.Name = strconv.Itoa(i)
 			names = append(names, w.Name)
-			added, err := process.PutWebhook(r.ctx, w)
+			added, err := process.AddWebhook(r.ctx, w)
 			require.NoError(t, err)
 			require.Len(t, added.ID, 16)
 		}
@@ -205,20 +205,52 @@ func TestWebhooksAreListedInTheOrderInWhichTheyWereAdded(t *testing.T) {
 	})
 }
 
+func TestAddingAndUpdatingTellTheOtherByTheRevision(t *testing.T) {
+	r := newHarness(t, nil)
+	refused := func(_ webhook.Webhook, err error) {
+		t.Helper()
+		var invalid *webhook.InvalidError
+		require.ErrorAs(t, err, &invalid)
+		assert.Equal(t, "Revision", invalid.Field)
+	}
+	w := everything()
+	w.ID = "1"
+	refused(r.UpdateWebhook(r.ctx, w))
+	_, err := r.Webhook(r.ctx, "", w.ID)
+	require.ErrorIs(t, err, webhook.ErrNotFound, "an update adds nothing")
+
+	added, err := r.AddWebhook(r.ctx, w)
+	require.NoError(t, err)
+	edit := added
+	edit.Name = "second"
+	refused(r.AddWebhook(r.ctx, edit))
+	edit.ID = ""
+	refused(r.AddWebhook(r.ctx, edit))
+	edit.ID, edit.Revision = added.ID, 0
+	refused(r.UpdateWebhook(r.ctx, edit))
+	ws, err := r.Webhooks(r.ctx, webhook.WebhookQuery{All: true})
+	require.NoError(t, err)
+	assert.Equal(t, []webhook.Webhook{added}, ws, "what is refused changes nothing")
+
+	edit.ID, edit.Revision = "2", 1
+	_, err = r.UpdateWebhook(r.ctx, edit)
+	require.ErrorIs(t, err, webhook.ErrNotFound)
+}
+
 func TestEditingNeedsTheRevisionThatIsStored(t *testing.T) {
 	r := newHarness(t, nil)
 	first := r.put(nil)
 	edit := first
 	edit.Name = "second"
-	second, err := r.PutWebhook(r.ctx, edit)
+	second, err := r.UpdateWebhook(r.ctx, edit)
 	require.NoError(t, err)
 	assert.Equal(t, first.Revision+1, second.Revision)
 	assert.Equal(t, first.Created, second.Created)
-	_, err = r.PutWebhook(r.ctx, edit)
+	_, err = r.UpdateWebhook(r.ctx, edit)
 	require.ErrorIs(t, err, webhook.ErrConflict)
 
 	second.Account = "another"
-	_, err = r.PutWebhook(r.ctx, second)
+	_, err = r.UpdateWebhook(r.ctx, second)
 	require.ErrorIs(t, err, webhook.ErrNotFound, "a webhook does not move between accounts")
 	require.ErrorIs(t, r.DeleteWebhook(r.ctx, "another", first.ID), webhook.ErrNotFound)
 	_, err = r.SendTest(r.ctx, "another", first.ID, webhook.TypeOpen)
@@ -255,7 +287,7 @@ func TestSwitchedOffWithMemoryItWaits(t *testing.T) {
 		r := newHarness(t, nil).start()
 		w := r.put(nil)
 		w.Disabled, w.KeepEvents = "Moving house.", true
-		w, err := r.PutWebhook(r.ctx, w)
+		w, err := r.UpdateWebhook(r.ctx, w)
 		require.NoError(t, err)
 		for i := range 3 {
 			r.emit(open(fmt.Sprint(i)))
@@ -264,7 +296,7 @@ func TestSwitchedOffWithMemoryItWaits(t *testing.T) {
 		time.Sleep(time.Hour)
 		require.Empty(t, r.receiver.requests())
 		w.Disabled = ""
-		_, err = r.PutWebhook(r.ctx, w)
+		_, err = r.UpdateWebhook(r.ctx, w)
 		require.NoError(t, err)
 		synctest.Wait()
 		assert.Len(t, r.receiver.requests(), 3)
@@ -339,12 +371,12 @@ func TestPrintingAWebhookShowsNoSecret(t *testing.T) {
 func TestAProcessThatHasNotHeardOfAChangeYetAsksBeforeItCancels(t *testing.T) {
 	for name, change := range map[string]func(*harness, webhook.Webhook) error{
 		"added": func(r *harness, _ webhook.Webhook) error {
-			_, err := r.PutWebhook(r.ctx, everything())
+			_, err := r.AddWebhook(r.ctx, everything())
 			return err
 		},
 		"switched on": func(r *harness, w webhook.Webhook) error {
 			w.Disabled = ""
-			_, err := r.PutWebhook(r.ctx, w)
+			_, err := r.UpdateWebhook(r.ctx, w)
 			return err
 		},
 	} {

@@ -16,7 +16,7 @@ func TestBodyIsTheLibrarys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = d.PutWebhook(t.Context(), webhook.Webhook{
+	_, err = d.AddWebhook(t.Context(), webhook.Webhook{
 		Account: account(37), List: list(37), URL: "https://example.com", Events: webhook.EventTypes(), Sources: webhook.Sources(),
 	})
 	if err != nil {

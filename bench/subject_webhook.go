@@ -43,7 +43,7 @@ func openOurs(ctx context.Context, j *job, store webhook.Store, shut func()) (*o
 		return o, err
 	}
 	for _, t := range j.targets() {
-		_, err := o.dispatcher.PutWebhook(ctx, webhook.Webhook{
+		_, err := o.dispatcher.AddWebhook(ctx, webhook.Webhook{
 			ID: webhookID(t.number), Account: account(t.number), List: list(t.number),
 			Name: "target " + strconv.Itoa(t.number), URL: j.url(t),
 			Events: []webhook.EventType{webhook.TypeOpen}, Sources: []webhook.Source{webhook.SourcePublic},

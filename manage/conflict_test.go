@@ -90,7 +90,7 @@ func TestAConflictShowsWhatDiffersAndNobodysChangeIsLost(t *testing.T) {
 				if first.field == second.field {
 					stored := r.all()[0]
 					second.theirs(&stored)
-					_, err := r.PutWebhook(t.Context(), stored)
+					_, err := r.UpdateWebhook(t.Context(), stored)
 					require.NoError(t, err)
 				}
 				theirs := r.all()[0]
@@ -134,7 +134,7 @@ func TestAConflictWithinAConflictIsShownAgain(t *testing.T) {
 	rename := func(name, url string) {
 		stored := r.all()[0]
 		stored.Name, stored.URL = name, url
-		_, err := r.PutWebhook(t.Context(), stored)
+		_, err := r.UpdateWebhook(t.Context(), stored)
 		require.NoError(t, err)
 	}
 	form := formOf(t, r.as("ann", edit, nil).Body.String())

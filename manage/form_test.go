@@ -95,7 +95,7 @@ func TestTheFormAsksForTheFormatAndShowsASampleOfEach(t *testing.T) {
 
 		// An edit keeps the webhook's own.
 		w.Format = webhook.Format2013
-		w, err := r.PutWebhook(t.Context(), w)
+		w, err := r.UpdateWebhook(t.Context(), w)
 		require.NoError(t, err)
 		assert.Contains(t, r.as("ann", "/webhooks/"+w.ID+"/edit", nil).Body.String(), `name="format" value="2013" checked`)
 		form.Set("revision", fmt.Sprint(w.Revision))

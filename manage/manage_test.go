@@ -93,7 +93,7 @@ func (r *rig) put(change func(*webhook.Webhook)) webhook.Webhook {
 	if change != nil {
 		change(&w)
 	}
-	w, err := r.PutWebhook(r.t.Context(), w)
+	w, err := r.AddWebhook(r.t.Context(), w)
 	require.NoError(r.t, err)
 	return w
 }

@@ -122,7 +122,7 @@ func TestNothingIsSentAgainToAWebhookThatIsOff(t *testing.T) {
 	w := r.put(nil)
 	d := r.emit("e1")
 	w.Disabled = "By its owner."
-	_, err := r.PutWebhook(t.Context(), w)
+	_, err := r.UpdateWebhook(t.Context(), w)
 	require.NoError(t, err)
 	ds, err := r.Deliveries(t.Context(), webhook.DeliveryQuery{Account: "acme"})
 	require.NoError(t, err)

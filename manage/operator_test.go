@@ -43,7 +43,7 @@ func TestTheOperatorSeesWhatWasSwitchedOff(t *testing.T) {
 	r.emit("e1")
 	assert.Contains(t, r.as("op", "/operator", nil).Body.String(), ">Waiting</span>", "it does not fail")
 	off.Disabled = "The receiver answered 410 Gone."
-	_, err := r.PutWebhook(t.Context(), off)
+	_, err := r.UpdateWebhook(t.Context(), off)
 	require.NoError(t, err)
 	require.NoError(t, r.DeleteWebhook(t.Context(), "acme", gone.ID))
 	_, err = r.CancelPending(t.Context(), "acme", dropped.ID)

@@ -56,7 +56,7 @@ type Options struct {
 	// DefaultFormat is the format of webhooks that are added through the APIs,
 	// and what the page's form proposes. An edit keeps the webhook's own.
 	// "": webhook.FormatCurrent, which the integrations written for
-	// ActiveCampaign read. Webhooks added by the app itself, with PutWebhook,
+	// ActiveCampaign read. Webhooks added by the app itself, with AddWebhook,
 	// have the format that it gives them.
 	DefaultFormat webhook.Format
 

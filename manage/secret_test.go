@@ -130,7 +130,7 @@ func TestTheNinthReplacementInADaySaysWhatHelps(t *testing.T) {
 	assert.Regexp(t, `in (2h0m|1h5[0-9]m)\b`, got.Body.String())
 	assert.Equal(t, before, r.all()[0])
 
-	_, err := r.PutWebhook(t.Context(), withNinth(before))
+	_, err := r.UpdateWebhook(t.Context(), withNinth(before))
 	require.ErrorContains(t, err, "leave out those that need not sign")
 	require.Equal(t, 303, rotate("0").Code)
 	assert.Len(t, r.all()[0].Secrets, 1)

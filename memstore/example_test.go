@@ -16,7 +16,7 @@ func ExampleNew() {
 	if err != nil {
 		panic(err)
 	}
-	_, err = hooks.PutWebhook(ctx, webhook.Webhook{
+	_, err = hooks.AddWebhook(ctx, webhook.Webhook{
 		URL: "https://example.com/hook", Events: webhook.EventTypes(), Sources: webhook.Sources(),
 	})
 	if err != nil {

@@ -44,7 +44,7 @@ func Example() {
 	defer func() { _ = stop() }()
 
 	ctx := context.Background()
-	_, err = hooks.PutWebhook(ctx, webhook.Webhook{
+	_, err = hooks.AddWebhook(ctx, webhook.Webhook{
 		URL: receiver.URL, Events: webhook.EventTypes(), Sources: webhook.Sources(),
 	})
 	if err != nil {

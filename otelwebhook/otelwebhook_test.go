@@ -98,7 +98,7 @@ func (r *rig) value(name string, attributes ...attribute.KeyValue) float64 {
 }
 
 func put(t *testing.T, d *webhook.Dispatcher, receiver *webhooktest.Receiver) webhook.Webhook {
-	w, err := d.PutWebhook(t.Context(), webhook.Webhook{
+	w, err := d.AddWebhook(t.Context(), webhook.Webhook{
 		URL: receiver.URL(), Events: webhook.EventTypes(), Sources: webhook.Sources(),
 	})
 	require.NoError(t, err)
@@ -298,7 +298,7 @@ func TestAPausedWebhookIsNoQueue(t *testing.T) {
 	d := r.dispatcher(receiver, webhook.Hooks{})
 	w := put(t, d, receiver)
 	w.Disabled, w.KeepEvents = "Moving house.", true
-	w, err := d.PutWebhook(t.Context(), w)
+	w, err := d.UpdateWebhook(t.Context(), w)
 	require.NoError(t, err)
 	for _, id := range []string{"1", "2", "3"} {
 		require.NoError(t, d.Emit(t.Context(), open(id)))
@@ -311,7 +311,7 @@ func TestAPausedWebhookIsNoQueue(t *testing.T) {
 	assert.Zero(t, r.value("listhook.queue.age"))
 
 	w.Disabled = ""
-	_, err = d.PutWebhook(t.Context(), w)
+	_, err = d.UpdateWebhook(t.Context(), w)
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return r.value("listhook.queue.due") == 3 }, 10*time.Second, time.Millisecond)
 	assert.Zero(t, r.value("listhook.queue.parked"))

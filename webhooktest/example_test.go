@@ -29,12 +29,12 @@ func Example() {
 		if err != nil {
 			t.Fatalf("New: %v", err)
 		}
-		_, err = d.PutWebhook(ctx, webhook.Webhook{
+		_, err = d.AddWebhook(ctx, webhook.Webhook{
 			URL: receiver.URL(), Secrets: []webhook.Secret{secret},
 			Events: webhook.EventTypes(), Sources: webhook.Sources(),
 		})
 		if err != nil {
-			t.Fatalf("PutWebhook: %v", err)
+			t.Fatalf("AddWebhook: %v", err)
 		}
 		if err := d.Start(); err != nil {
 			t.Fatalf("Start: %v", err)

@@ -80,7 +80,7 @@ func emit(ctx context.Context, out *log.Logger, file, receiver string) (err erro
 	if err != nil {
 		return err
 	}
-	if _, err := d.PutWebhook(ctx, webhook.Webhook{
+	if _, err := d.AddWebhook(ctx, webhook.Webhook{
 		Name: "customstore", URL: "http://" + receiver + "/", Events: webhook.EventTypes(), Sources: webhook.Sources(),
 	}); err != nil {
 		return err

@@ -98,7 +98,7 @@ func run(ctx context.Context, out io.Writer, store, dsn string) (err error) {
 		return err
 	}
 	account := rand.Text() // this run's own
-	w, err := hooks.PutWebhook(ctx, webhook.Webhook{
+	w, err := hooks.AddWebhook(ctx, webhook.Webhook{
 		Account: account, Name: "CRM", URL: "http://" + host, Events: []webhook.EventType{webhook.TypeSubscribe}, Sources: webhook.Sources(),
 	})
 	if err != nil {

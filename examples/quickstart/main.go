@@ -68,7 +68,7 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 
 	// The customer says what goes where ...
-	w, err := d.PutWebhook(ctx, webhook.Webhook{
+	w, err := d.AddWebhook(ctx, webhook.Webhook{
 		Name:    "CRM",
 		URL:     "http://" + host + "/subscribers.php",
 		List:    "12",

@@ -53,7 +53,7 @@ func (r *rig) put(t *testing.T, change func(*webhook.Webhook)) webhook.Webhook {
 		Account: "acme", Name: "CRM", URL: r.receiver + "/hook", Events: webhook.EventTypes(), Sources: webhook.Sources(),
 	}
 	change(&w)
-	w, err := r.PutWebhook(t.Context(), w)
+	w, err := r.AddWebhook(t.Context(), w)
 	require.NoError(t, err)
 	return w
 }

@@ -82,7 +82,7 @@ func TestThePageAndTheAPIsOnEveryRouter(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d, err := webhook.New(&memstore.Store{}, nil, nil)
 			require.NoError(t, err)
-			added, err := d.PutWebhook(t.Context(), webhook.Webhook{
+			added, err := d.AddWebhook(t.Context(), webhook.Webhook{
 				Account: "acme", Name: "CRM", URL: "https://crm.example.com/hook",
 				Events: webhook.EventTypes(), Sources: webhook.Sources(),
 			})

@@ -48,7 +48,7 @@ func TestEmitTxInTransactionsOfOtherLibraries(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = d.PutWebhook(t.Context(), webhook.Webhook{
+			_, err = d.AddWebhook(t.Context(), webhook.Webhook{
 				URL: "https://example.com/hook", Events: webhook.EventTypes(), Sources: webhook.Sources(),
 			})
 			if err != nil {

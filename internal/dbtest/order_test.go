@@ -26,7 +26,7 @@ func TestWebhooksAreListedInTheOrderInWhichTheyWereAdded(t *testing.T) {
 			for i := range 60 {
 				name := strconv.Itoa(i)
 				names = append(names, name)
-				_, err := processes[i%2].PutWebhook(t.Context(), webhook.Webhook{
+				_, err := processes[i%2].AddWebhook(t.Context(), webhook.Webhook{
 					Name: name, URL: "https://example.com/hook", Events: webhook.EventTypes(), Sources: webhook.Sources(),
 				})
 				require.NoError(t, err)

@@ -101,7 +101,7 @@ func whatNoStandbyHasIsNotAcknowledged(t *testing.T, c *cluster) {
 			dsn := c.schema()
 			h := migrated(t, s.open(t, dsn))
 			later := newEmitter(t, h.store, 0)
-			hook, err := later.PutWebhook(t.Context(), webhook.Webhook{
+			hook, err := later.AddWebhook(t.Context(), webhook.Webhook{
 				Name: "all", URL: "https://receiver.example/", Events: webhook.EventTypes(), Sources: webhook.Sources(),
 			})
 			if err != nil {
@@ -183,7 +183,7 @@ func whatAnEarlierCallDidIsNotAcknowledged(t *testing.T, c *cluster) {
 			e := newEmitter(t, h.store, hangs)
 			later := newEmitter(t, h.store, 0)
 			add := func(name string) webhook.Webhook {
-				w, err := later.PutWebhook(t.Context(), webhook.Webhook{
+				w, err := later.AddWebhook(t.Context(), webhook.Webhook{
 					Name: name, URL: "https://receiver.example/", Events: webhook.EventTypes(), Sources: webhook.Sources(),
 				})
 				if err != nil {
@@ -202,7 +202,7 @@ func whatAnEarlierCallDidIsNotAcknowledged(t *testing.T, c *cluster) {
 				what string
 				make func(context.Context) error
 			}{
-				{"an edit", func(ctx context.Context) error { _, err := e.PutWebhook(ctx, edited); return err }},
+				{"an edit", func(ctx context.Context) error { _, err := e.UpdateWebhook(ctx, edited); return err }},
 				{"a deletion", func(ctx context.Context) error { return e.DeleteWebhook(ctx, "", deleted.ID) }},
 				{"a drop", func(ctx context.Context) error { _, err := e.CancelPending(ctx, "", dropped.ID); return err }},
 				{"an erasure", func(ctx context.Context) error { _, err := e.EraseSubscriber(ctx, "", "1", ""); return err }},
@@ -234,7 +234,7 @@ func aCanceledWaitIsNotAcknowledged(t *testing.T, c *cluster) {
 		t.Run(s.name, func(t *testing.T) {
 			h := migrated(t, s.open(t, c.schema()))
 			e := newEmitter(t, h.store, 2*time.Second)
-			if _, err := e.PutWebhook(t.Context(), webhook.Webhook{
+			if _, err := e.AddWebhook(t.Context(), webhook.Webhook{
 				Name: "all", URL: "https://receiver.example/", Events: webhook.EventTypes(), Sources: webhook.Sources(),
 			}); err != nil {
 				t.Fatal(err)
@@ -303,7 +303,7 @@ func aFrozenPrimaryIsToldOf(t *testing.T, c *cluster) {
 			h := migrated(t, s.open(t, c.schema()))
 			e := newEmitter(t, h.store, hangs)
 			later := newEmitter(t, h.store, 0)
-			if _, err := later.PutWebhook(t.Context(), webhook.Webhook{
+			if _, err := later.AddWebhook(t.Context(), webhook.Webhook{
 				Name: "all", URL: "https://receiver.example/", Events: webhook.EventTypes(), Sources: webhook.Sources(),
 			}); err != nil {
 				t.Fatal(err)

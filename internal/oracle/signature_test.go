@@ -28,7 +28,7 @@ func TestTheirLibraryVerifiesWhatIsSent(t *testing.T) {
 			require.NoError(t, err)
 			older, newer := webhook.NewSecret(), webhook.NewSecret()
 			older.Until = time.Now().Add(time.Hour) // a rotation is under way: both sign
-			_, err = d.PutWebhook(t.Context(), webhook.Webhook{
+			_, err = d.AddWebhook(t.Context(), webhook.Webhook{
 				URL: receiver.URL(), Events: webhook.EventTypes(), Sources: webhook.Sources(),
 				Format: format, Secrets: []webhook.Secret{newer, older},
 			})

@@ -186,7 +186,7 @@ func (r *receiver) putWebhooks(t *testing.T, s webhook.Store, names ...string) {
 			ID: name, Name: name, URL: r.url + name, Secrets: []webhook.Secret{r.secret},
 			Events: webhook.EventTypes(), Sources: webhook.Sources(), NoRetry: strings.HasPrefix(name, once),
 		}
-		if _, err := d.PutWebhook(t.Context(), w); err != nil {
+		if _, err := d.AddWebhook(t.Context(), w); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -110,7 +110,7 @@ func (s *soak) putMisbehaving() (names []string) {
 	for name, opts := range misbehaviours() {
 		r := webhooktest.NewReceiver(s.t, &opts)
 		w := webhook.Webhook{ID: name, Name: name, URL: r.URL(), Events: webhook.EventTypes(), Sources: webhook.Sources()}
-		if _, err := d.PutWebhook(s.t.Context(), w); err != nil {
+		if _, err := d.AddWebhook(s.t.Context(), w); err != nil {
 			s.t.Fatal(err)
 		}
 		names = append(names, name)

@@ -57,7 +57,7 @@ func (c *Caller) Add(ctx context.Context, ws ...webhook.Webhook) ([]webhook.Webh
 	}
 	var added []webhook.Webhook
 	for _, w := range ws {
-		if w, err = c.Dispatcher.PutWebhook(ctx, w); err != nil {
+		if w, err = c.Dispatcher.AddWebhook(ctx, w); err != nil {
 			for _, w := range added {
 				err = errors.Join(err, c.Dispatcher.DeleteWebhook(ctx, c.Account, w.ID))
 			}
@@ -100,7 +100,7 @@ func (c *Caller) Edit(ctx context.Context, id string, change func(*webhook.Webho
 				return webhook.Webhook{}, err
 			}
 		}
-		w, err = c.Dispatcher.PutWebhook(ctx, w)
+		w, err = c.Dispatcher.UpdateWebhook(ctx, w)
 		if !errors.Is(err, webhook.ErrConflict) || tries == 5 {
 			return w, err
 		}
