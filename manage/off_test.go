@@ -137,3 +137,13 @@ func TestNothingIsSentAgainToAWebhookThatIsOff(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, ds, after)
 }
+
+// The answer names the field as before, whatever its name in Go.
+func TestALongReasonForSwitchingOffIsRefusedUnderOff(t *testing.T) {
+	r := newRig(t)
+	w := r.put(nil)
+	got := r.call("ann", "POST", "/api/3/listhook/webhooks/"+w.ID+"/disable", `{"reason":"`+strings.Repeat("x", 256)+`"}`)
+	assert.Equal(t, 422, got.Code)
+	assert.Contains(t, got.Body.String(), `"/data/attributes/off"`)
+	assert.Empty(t, r.all()[0].Disabled)
+}
