@@ -5,10 +5,10 @@ help: ## print this
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 8
 
 test: ## the tests of every module; those without their server or tool are skipped
-	go test work
+	go test -timeout 1h work
 
 race: ## the same under the race detector
-	go test -race work
+	go test -race -timeout 1h work
 
 lint: ## gofmt, vet, fix, staticcheck, errcheck
 	.ci/run lint
