@@ -39,7 +39,7 @@ func Unpack(name, version, integrity string, paths ...string) (folder string, er
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(fresh)
+	defer func() { _ = os.RemoveAll(fresh) }()
 	tarball, err := download(name, version, fresh)
 	if err != nil {
 		return "", err
