@@ -69,7 +69,7 @@ func (at *attempter) try(f *inflight) disposition {
 type disposition int
 
 const (
-	decided disposition = iota // its outcome is to be stored
+	decided disposition = iota // the completer stores its outcome
 	abandon                    // nothing is stored: the delivery is due again when its lease ends
 	parked                     // it waits for an attempt at its host
 )

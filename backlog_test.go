@@ -211,7 +211,7 @@ func TestABacklogOfMoreWebhooksThanOneCallReads(t *testing.T) {
 	})
 }
 
-// slowWebhooks is a store of which readings of webhooks may fail.
+// slowWebhooks is a store whose Webhooks fails if answers says so.
 type slowWebhooks struct {
 	webhook.Store
 	answers func() error

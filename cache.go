@@ -179,7 +179,7 @@ func (c *webhookCache) read(ctx context.Context, acct string) (*accountWebhooks,
 	return a, nil
 }
 
-// reread returns a webhook as the store has it, or nil.
+// reread reads a webhook from the store. It returns nil if there is none.
 func (c *webhookCache) reread(ctx context.Context, acct, id string) (*endpoint, error) {
 	ws, err := c.store.Webhooks(ctx, WebhookQuery{Account: acct, IDs: []string{id}})
 	if err != nil || len(ws) == 0 {

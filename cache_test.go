@@ -142,8 +142,8 @@ func TestAStoreThatHangsFailsItsCallersInTime(t *testing.T) {
 	})
 }
 
-// What is put while an account is being read is not lost to those who share the
-// reading.
+// A webhook that is put during a shared read of its account is not hidden by the
+// result of that read.
 func TestAReadingThatIsOlderThanAPutHidesItNot(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -191,7 +191,7 @@ func TestAReadingThatIsOlderThanAPutHidesItNot(t *testing.T) {
 	}
 }
 
-// A skewedStore is a store as a process has it whose clock is wrong.
+// A skewedStore shows the store to a process whose clock is wrong.
 type skewedStore struct {
 	webhook.Store
 	by time.Duration
@@ -305,8 +305,7 @@ func TestWhatIsUsedAllTheTimeIsReadAFewTimesAnHour(t *testing.T) {
 	})
 }
 
-// An emitter waits for a reading only where what is remembered is too old, and
-// within a transaction not even then.
+// Emit waits for a read only if the cached account is too old. EmitTx never waits.
 func TestReadingAgainHoldsUpNobody(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r, store := newGatedRig(t)

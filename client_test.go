@@ -146,7 +146,7 @@ func TestAnEntryOfClientOptionsThatSaysNothingIsAnError(t *testing.T) {
 	}
 }
 
-// noStore is for what ends before a Store is asked.
+// noStore is for tests whose calls return before they use a Store.
 type noStore struct{ Store }
 
 func TestTheAddressThatANameHasIsCheckedAtEachDial(t *testing.T) {

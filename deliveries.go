@@ -91,11 +91,11 @@ func (d *Dispatcher) SendTest(ctx context.Context, account, webhook string, t Ev
 	return d.sender.send(ctx, newEndpoint(w), &del, d.opts.leaseEnd()).Attempt, nil
 }
 
-// CancelPending cancels what waits for a webhook, and returns how much that was:
-// what it kept while it was off, for an owner who does not want it delivered
-// when it is switched on, or a backlog. Replay can send it again as long as it
-// is in the log. An attempt that is under way goes on, but its outcome is not
-// noted. It returns ErrNotFound if there is no such webhook in the account.
+// CancelPending cancels the pending deliveries of a webhook, and returns how many
+// it canceled. It is for an owner who does not want a backlog, or the events that
+// a disabled webhook kept. Replay can send them again as long as they are in the
+// log. An attempt that is under way goes on, but its outcome is not stored. It
+// returns ErrNotFound if there is no such webhook in the account.
 func (d *Dispatcher) CancelPending(ctx context.Context, account, webhook string) (n int, err error) {
 	w, err := d.editor.find(ctx, account, webhook)
 	if err != nil {
@@ -115,18 +115,16 @@ const replayRows = 100
 
 // Replay begins again the deliveries of a webhook that were created at or
 // after since and before until: for customers who come back and want what they
-// missed. Each is made due under its own ID, with the whole schedule before
-// it. Attempts begin with the oldest and go on by the time of creation, to the
-// millisecond, at the pace that the receiver earns; what is emitted from now on
-// comes after them, but for what is urgent or emitted by another process. As
-// many go side by side as that pace allows and retries come later, so that some
-// may arrive in another order. It returns how many were made due; those whose
-// body was erased are passed over.
+// missed. Each is made due under its own ID, with its whole schedule again.
+// Attempts begin in the order of creation, to the millisecond. Several run in
+// parallel, and retries come later, so some may arrive in another order. Events
+// that this process emits from now on follow, except urgent ones. Replay returns
+// how many deliveries it made due. It leaves out those whose body was erased.
 //
-// Without states it takes what was delivered or has failed; asked for by
-// StateCanceled, what was canceled when the webhook was switched off too. A
-// zero since is the beginning of the log, and a zero until the time of the
-// call.
+// Without states, Replay takes delivered and failed deliveries. Name
+// StateCanceled to replay those that were canceled when the webhook was
+// disabled. A zero since is the beginning of the log, and a zero until is the
+// time of the call.
 //
 // It returns ErrNotFound if there is no such webhook in the account, and an
 // *InvalidError if until is not after since, if a state is not final, or if

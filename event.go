@@ -63,9 +63,10 @@ type Meta struct {
 	// ID makes emitting twice harmless: one event type with one ID is
 	// delivered once to each webhook, a Subscribe and an Unsubscribe once for
 	// each list that they name to it. Emit an event again with the same Lists,
-	// in any order. At most 255 bytes. Empty: a UUID of version 7 is generated. Those of the app's own do best to be such UUIDs
-	// too, which keep a large log's index fast. ID, Account and Lists are UTF-8
-	// without NUL, as every store can keep it.
+	// in any order. At most 255 bytes. Empty: a UUID of version 7 is generated.
+	// Use such UUIDs for IDs of your own too: they keep a large log's index
+	// fast. ID, Account and Lists are UTF-8 without NUL, as every store can
+	// keep it.
 	ID string
 
 	// Account is the tenant whose webhooks are asked. "" is a real account,
@@ -80,8 +81,9 @@ type Meta struct {
 	// the first list. Dispatcher.Explain says so of each webhook.
 	//
 	// Each has at most 255 bytes, no white space around it, and is neither ""
-	// nor "0", which stands for none on the wire; one that comes twice counts once. Empty: only webhooks
-	// of every list get the event, once, and the body names no list.
+	// nor "0", which stands for none on the wire. A list that is named twice
+	// counts once. Empty: only webhooks of every list get the event, once, and
+	// the body names no list.
 	Lists []string
 
 	// Source says how the event was initiated. It is required.
