@@ -137,8 +137,11 @@ func (p *pageRequest) refuse(err error) {
 // sentence says what is wrong with a field.
 func sentence(e *webhook.InvalidError) string {
 	text := e.Field + " " + e.Reason + "."
-	if e.Field == "webhook" || e.Field == "Body" {
+	switch e.Field {
+	case "webhook", "Body":
 		text = "The " + strings.ToLower(text)
+	case "Disabled": // the form asks why
+		text = "The reason " + e.Reason + "."
 	}
 	return strings.ToUpper(text[:1]) + text[1:]
 }
