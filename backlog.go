@@ -46,10 +46,10 @@ type backlogCounter struct {
 	store Store
 	plain Store // decrypts nothing, for webhooks that are only looked through
 
-	mu    sync.Mutex              // guards all below, and is held while the store is asked
-	byID  map[string]*heldWebhook // nil: they were not read yet
-	read  time.Time               // when all webhooks were read
-	asked time.Time               // when it was last asked which changed
+	mu   sync.Mutex              // guards all below, and is held while the store is asked
+	byID map[string]*heldWebhook // nil: they were not read yet
+	read time.Time               // when all webhooks were read
+	seen int64                   // the last put that is known
 
 	// The reading of all webhooks that is under way goes on where the last call
 	// ended, should it be too long for one.
@@ -104,6 +104,13 @@ func (h *backlogCounter) readHolds(ctx context.Context, at time.Time) error {
 		}
 	}
 	if h.next == nil && (h.byID == nil || at.Sub(h.read) >= holdsMaxAge) {
+		if h.byID == nil {
+			seen, err := lastPut(ctx, h.plain)
+			if err != nil {
+				return err
+			}
+			h.seen = seen
+		}
 		h.next, h.after, h.began = map[string]*heldWebhook{}, "", at
 	}
 	for pages := 0; h.next != nil && (h.byID == nil || pages < holdPages); pages++ {
@@ -131,12 +138,12 @@ func (h *backlogCounter) readHolds(ctx context.Context, at time.Time) error {
 
 // readChangedHolds asks which webhooks have changed.
 func (h *backlogCounter) readChangedHolds(ctx context.Context, at time.Time) error {
-	ws, err := h.plain.Webhooks(ctx, WebhookQuery{All: true, Changed: h.asked.Add(-overlap)})
+	ws, err := h.plain.Webhooks(ctx, WebhookQuery{All: true, Deleted: true, PutAfter: h.seen})
 	if err != nil {
 		return err
 	}
-	h.asked = at
 	for i := range ws {
+		h.seen = max(h.seen, ws[i].Put)
 		h.note(h.byID, &ws[i], at)
 		if h.next != nil {
 			h.note(h.next, &ws[i], at)
@@ -163,9 +170,6 @@ func (h *backlogCounter) note(byID map[string]*heldWebhook, w *Webhook, at time.
 
 // adopt takes over the webhooks that were read, once all were.
 func (h *backlogCounter) adopt() {
-	if h.byID == nil {
-		h.asked = h.began
-	}
 	h.byID, h.next, h.read, h.front = h.next, nil, h.began, Cursor{}
 }
 

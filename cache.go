@@ -15,8 +15,8 @@ import (
 // interval while the Dispatcher runs, else when it is used and that long has
 // passed.
 //
-// The store finds changes by their writers' clocks. A clock that is wrong could hide
-// a change, so the cache reads an account again before it is maxAge old.
+// The store numbers changes, so none is missed. A database that was restored may
+// number them anew, so the cache reads an account again before it is maxAge old.
 //
 // Callers who ask for the same at the same time share one call of the store.
 type webhookCache struct {
@@ -32,7 +32,8 @@ type webhookCache struct {
 	accounts map[string]*accountWebhooks
 	reading  map[string][]Webhook // what changed of the accounts that are being read
 	size     int                  // webhooks in accounts
-	checked  time.Time            // when the store was last asked for changes
+	checked  time.Time            // when the store was last asked for changes; zero: never
+	seen     int64                // the last put that the accounts include
 }
 
 const (
@@ -149,6 +150,9 @@ func (c *webhookCache) readSoon(acct string) {
 
 // read reads an account and remembers it, with what changed meanwhile.
 func (c *webhookCache) read(ctx context.Context, acct string) (*accountWebhooks, error) {
+	if err := c.begin(ctx); err != nil {
+		return nil, err
+	}
 	began := time.Now()
 	c.mu.Lock()
 	c.reading[acct] = nil
@@ -203,9 +207,6 @@ func (c *webhookCache) latest(t *endpoint) *endpoint {
 
 // remember adds an account that was read. The caller holds mu.
 func (c *webhookCache) remember(acct string, a *accountWebhooks) {
-	if c.checked.IsZero() {
-		c.checked = a.read
-	}
 	c.forget(acct)
 	for other := range c.accounts {
 		if len(c.accounts) < maxAccounts && c.size+len(a.byID) <= maxEndpoints {
@@ -248,16 +249,38 @@ func (c *webhookCache) poll(ctx context.Context) error {
 	return err
 }
 
+// begin asks for the number of the last put, unless it is known: accounts that are
+// read afterwards include it.
+func (c *webhookCache) begin(ctx context.Context) error {
+	c.mu.RLock()
+	begun := !c.checked.IsZero()
+	c.mu.RUnlock()
+	if begun {
+		return nil
+	}
+	began := time.Now()
+	seen, err := lastPut(ctx, c.store)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.checked.IsZero() {
+		c.checked, c.seen = began, seen
+	}
+	return nil
+}
+
 // takeChanges takes over what changed since the store was last asked.
 func (c *webhookCache) takeChanges(ctx context.Context) error {
+	if err := c.begin(ctx); err != nil {
+		return err
+	}
 	began := time.Now()
 	c.mu.RLock()
-	since := c.checked
+	seen := c.seen
 	c.mu.RUnlock()
-	if since.IsZero() {
-		since = began
-	}
-	ws, err := c.store.Webhooks(ctx, WebhookQuery{All: true, Changed: storeTime(since).Add(-overlap)})
+	ws, err := c.store.Webhooks(ctx, WebhookQuery{All: true, Deleted: true, PutAfter: seen})
 	if err != nil {
 		return err
 	}
@@ -265,6 +288,7 @@ func (c *webhookCache) takeChanges(ctx context.Context) error {
 	defer c.mu.Unlock()
 	c.checked = began
 	for _, w := range ws {
+		c.seen = max(c.seen, w.Put)
 		c.note(w)
 	}
 	return nil

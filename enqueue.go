@@ -154,7 +154,7 @@ func (q *enqueuer) flush(group []*insert) {
 			case err != nil || n.dup:
 				n.slot.Release()
 			default:
-				q.tracker.hold(&inflight{Delivery: e.rows[j], slot: n.slot})
+				q.tracker.hold(&inflight{Delivery: e.delivery(j), slot: n.slot})
 			}
 		}
 		q.acknowledge(e, err)
@@ -175,18 +175,19 @@ func (q *enqueuer) flushPart(part []*insert, again bool) error {
 	for _, e := range part {
 		n += len(e.rows)
 	}
-	rows := make([]Delivery, 0, n)
+	events := make([]OutboxEvent, 0, len(part))
 	at := make(map[string]*rowState, n)
 	for _, e := range part {
-		for i, row := range e.rows {
-			n := &e.states[i]
-			if n.dup = at[row.ID] != nil; !n.dup {
-				at[row.ID] = n
-				rows = append(rows, row)
+		event := e.event()
+		for i := range e.rows {
+			id, n := e.rows[i].ID, &e.states[i]
+			if n.dup = at[id] != nil; !n.dup {
+				at[id] = n
 			}
 		}
+		events = append(events, event)
 	}
-	had, err := q.store.Enqueue(ctx, rows)
+	had, err := q.store.Enqueue(ctx, events)
 	if err = durable(ctx, err); err != nil {
 		return q.opts.timeoutError(err)
 	}
@@ -197,7 +198,7 @@ func (q *enqueuer) flushPart(part []*insert, again bool) error {
 	}
 	if again && len(had) > 0 {
 		for _, e := range part {
-			e.uncertain = slices.ContainsFunc(e.rows, func(row Delivery) bool { return slices.Contains(had, row.ID) })
+			e.uncertain = slices.ContainsFunc(e.rows, func(row OutboxDelivery) bool { return slices.Contains(had, row.ID) })
 		}
 	}
 	return nil
@@ -218,11 +219,11 @@ func groupOf(inserts []*insert) int {
 
 // enqueueTx stores a group of inserts in a transaction of the caller's.
 func (q *enqueuer) enqueueTx(ctx context.Context, tx Outbox, group []*insert) error {
-	rows := group[0].rows
-	for _, e := range group[1:] {
-		rows = append(rows[:len(rows):len(rows)], e.rows...)
+	events := make([]OutboxEvent, len(group))
+	for i, e := range group {
+		events[i] = e.event()
 	}
-	had, err := tx.Enqueue(ctx, rows)
+	had, err := tx.Enqueue(ctx, events)
 	if err != nil {
 		return err
 	}

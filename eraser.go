@@ -3,7 +3,6 @@ package webhook
 import (
 	"context"
 	"errors"
-	"time"
 )
 
 // An eraser empties webhooks and deliveries whose data is to be forgotten.
@@ -24,7 +23,7 @@ const eraseTries = 10
 // webhooks deletes and empties the webhooks of an account, and returns how many.
 // It empties webhooks that were deleted before too, and does not count these.
 func (er *eraser) webhooks(ctx context.Context, account string) (n int, err error) {
-	q := WebhookQuery{Account: account, Changed: time.Unix(0, 0).UTC(), Limit: eraseRows}
+	q := WebhookQuery{Account: account, Deleted: true, Limit: eraseRows}
 	for ws, err := range webhookPages(ctx, er.store, q) {
 		if err != nil {
 			return n, err
@@ -50,7 +49,7 @@ func (er *eraser) webhook(ctx context.Context, w Webhook) error {
 		if !errors.Is(err, ErrConflict) || tries == eraseTries {
 			return err
 		}
-		ws, err := er.store.Webhooks(ctx, WebhookQuery{Account: w.Account, IDs: []string{w.ID}, Changed: time.Unix(0, 0).UTC()})
+		ws, err := er.store.Webhooks(ctx, WebhookQuery{Account: w.Account, IDs: []string{w.ID}, Deleted: true})
 		if err != nil || len(ws) == 0 {
 			return err
 		}

@@ -11,12 +11,15 @@ import (
 
 // An insert is one event on its way into the store: the deliveries of it.
 type insert struct {
-	rows      []Delivery
+	rows      []OutboxDelivery
+	bodies    [][]byte
 	states    []rowState // of each row
 	ack       *ack
 	uncertain bool // a call that failed may have stored it
 
-	one      [1]Delivery // where rows are of an event for one webhook, as most are
+	// Where rows, bodies and states are of an event for one webhook, as most are.
+	oneRow   [1]OutboxDelivery
+	oneBody  [1][]byte
 	oneState [1]rowState
 }
 
@@ -30,10 +33,20 @@ type rowState struct {
 }
 
 func (e *insert) size() (rows, bytes int) {
-	for _, d := range e.rows {
-		bytes += len(d.Body)
+	for i := range e.rows {
+		bytes += len(e.bodies[e.rows[i].BodyIndex])
 	}
 	return len(e.rows), bytes
+}
+
+// event returns the insert for a Store.
+func (e *insert) event() OutboxEvent { return OutboxEvent{Bodies: e.bodies, Deliveries: e.rows} }
+
+// delivery returns a row with its body.
+func (e *insert) delivery(i int) Delivery {
+	d := e.rows[i].Delivery
+	d.Body = e.bodies[e.rows[i].BodyIndex]
+	return d
 }
 
 // abandoned reports whether nobody waits for e any more.
@@ -68,9 +81,9 @@ func (r *ack) report(err error) (stored bool) {
 // fresh returns the deliveries that were not stored before.
 func (e *insert) fresh() []Delivery {
 	var ds []Delivery
-	for i, row := range e.rows {
+	for i := range e.rows {
 		if !e.states[i].dup {
-			ds = append(ds, row)
+			ds = append(ds, e.delivery(i))
 		}
 	}
 	return ds
@@ -91,22 +104,29 @@ func newInsert(e Event, m Meta, customer CustomerAccount, targets []*endpoint) (
 	}
 	first := due(e.Type(), created)
 	split := splitLists(e.Type(), &m)
-	bodies := bodyCache{}
 	em := new(insert)
-	em.rows, em.states = em.one[:0], em.oneState[:0]
+	em.rows, em.bodies, em.states = em.oneRow[:0], em.oneBody[:0], em.oneState[:0]
 	if n := countRows(targets, split); n > 1 {
-		em.rows, em.states = make([]Delivery, 0, n), make([]rowState, 0, n)
+		em.rows, em.states = make([]OutboxDelivery, 0, n), make([]rowState, 0, n)
 	}
+	indexes := map[bodyKey]int{}
 	add := func(t *endpoint, id, list string) error {
-		body, err := bodies.body(customer, e, m, t.Format, list)
-		if err != nil {
-			return err
+		key := bodyKey{t.Format, list}
+		index, ok := indexes[key]
+		if !ok {
+			body, err := encodeFor(customer, e, m, list, t.Format)
+			if err != nil {
+				return err
+			}
+			index = len(em.bodies)
+			indexes[key] = index
+			em.bodies = append(em.bodies, body)
 		}
 		em.states = append(em.states, rowState{held: t.HeldUntil.After(created), failing: t.Health.failing()})
-		row := Delivery{
-			ID: id, Account: m.Account, WebhookID: t.ID, EventID: m.ID, Type: e.Type(), Body: body,
+		row := OutboxDelivery{BodyIndex: index, Delivery: Delivery{
+			ID: id, Account: m.Account, WebhookID: t.ID, EventID: m.ID, Type: e.Type(),
 			Created: created, State: StatePending, Due: first,
-		}
+		}}
 		if t.Disabled != "" { // retained deliveries go in the order of their creation
 			row.Due = created
 		}
@@ -145,22 +165,10 @@ func countRows(targets []*endpoint, split []string) int {
 	return n
 }
 
-// A bodyCache holds the bodies of an event, one for each format and list.
-type bodyCache map[bodyKey][]byte
-
+// A bodyKey says what the bodies of an event differ by.
 type bodyKey struct {
 	format Format
 	list   string
-}
-
-func (ds bodyCache) body(customer CustomerAccount, e Event, m Meta, f Format, list string) ([]byte, error) {
-	key := bodyKey{f, list}
-	if body, ok := ds[key]; ok {
-		return body, nil
-	}
-	body, err := encodeFor(customer, e, m, list, f)
-	ds[key] = body
-	return body, err
 }
 
 // A refusal is a number of deliveries that a webhook which is off did not keep.

@@ -24,6 +24,15 @@ func deliveryPages(ctx context.Context, store Store, q DeliveryQuery) iter.Seq2[
 	}
 }
 
+// lastPut returns the Put of the webhook that was put last, 0 if there is none.
+func lastPut(ctx context.Context, store Store) (int64, error) {
+	ws, err := store.Webhooks(ctx, WebhookQuery{All: true, Deleted: true, Newest: true, Limit: 1})
+	if err != nil || len(ws) == 0 {
+		return 0, err
+	}
+	return ws[0].Put, nil
+}
+
 // webhookPages is deliveryPages for webhooks.
 func webhookPages(ctx context.Context, store Store, q WebhookQuery) iter.Seq2[[]Webhook, error] {
 	return func(yield func([]Webhook, error) bool) {

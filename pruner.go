@@ -45,7 +45,8 @@ func (p *pruner) run() {
 func (p *pruner) prune() {
 	for !p.stopped() {
 		ctx, cancel := p.opts.withStoreTimeout(p.background)
-		n, err := p.store.Prune(ctx, now().Add(-p.opts.Retention), pruneRows)
+		before := now().Add(-p.opts.Retention)
+		n, err := p.store.Prune(ctx, Prune{Before: before, Limit: pruneRows, Deleted: before})
 		cancel()
 		if err != nil {
 			p.notify.logError("pruning the log", err)

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"iter"
 	"strconv"
 	"time"
 
@@ -11,13 +12,16 @@ import (
 // An Outbox is where emitting reads and writes: a Store, or a transaction of
 // the caller's on one.
 type Outbox interface {
-	// Webhooks returns the webhooks that q selects, in order of ID.
+	// Webhooks returns the webhooks that q selects, in order of ID unless q
+	// says otherwise.
 	Webhooks(ctx context.Context, q WebhookQuery) ([]Webhook, error)
 
-	// Enqueue adds ds as they are; those of one event (EventID) all or none,
-	// and nobody sees a part of them. One whose ID was stored before is left
-	// alone, and its ID is returned. Of two with one ID the first is added.
-	Enqueue(ctx context.Context, ds []Delivery) (had []string, err error)
+	// Enqueue adds the deliveries of events, in the order of the slices. It adds
+	// all deliveries of an event or none, and nobody sees a part of them. A
+	// delivery whose ID is stored already is left as it is, and its ID is
+	// returned; an ID that was pruned is new again. Of two with one ID in a call
+	// the first is added.
+	Enqueue(ctx context.Context, events []OutboxEvent) (had []string, err error)
 }
 
 // A Store keeps webhooks, the queue of deliveries, and their log. It is safe
@@ -25,22 +29,51 @@ type Outbox interface {
 // has no clock, decides nothing, and shares no memory with its callers: it
 // neither keeps nor changes what it is given, nor gives out what it keeps.
 //
+// # Values
+//
 // Times reach a Store in UTC, cut to milliseconds, and leave it so; the zero
-// time stays zero. IDs, accounts and lists are opaque text of at most 255
-// bytes, compared byte for byte; order of ID is the order of their bytes. IDs
-// are not empty, and of one webhook or delivery whatever the account. Texts
-// are valid UTF-8 without NUL; Body and Response are any bytes. A slice or map
-// that is empty may come back nil, and the other way round.
+// time stays zero. IDs, accounts, lists, types, keys and subjects are opaque
+// text of at most 255 bytes, compared byte for byte; order of ID is the order of
+// their bytes. IDs are not empty. A webhook's or a delivery's ID is unique in the
+// store, whatever the account. Texts are valid UTF-8 without NUL; bodies and
+// Response are any bytes. A slice or map that is empty may come back nil, and the
+// other way round. Limits are never negative.
 //
-// A query that selects nothing returns an empty result and no error. Calls may
-// name thousands of deliveries, or none. A call whose context has ended
-// changes nothing and returns an error; one that returns an error for another
-// reason may have been carried out, but never by halves.
+// # Sizes
 //
-// What a call reports is durable, whoever stored it: a delivery that Enqueue
-// found stored before, a change that Apply did not make, a version that
-// PutWebhook conflicts with. Where commits wait for replicas, and may be seen
-// before these have them, such a call waits too.
+// The Dispatcher keeps these bounds. A call of Enqueue has at most 500
+// deliveries and 1 MiB of bodies, unless it has a single event; an event has at
+// most 50,000 deliveries. A body is as long as Options.MaxBody allows. A call of
+// Apply has at most 500 changes, and 1 MiB of logs or a single change. A query
+// names at most 1,000 IDs and 1,000 lists.
+//
+// # Calls
+//
+// What a call that has returned did, every later call of any process sees. What
+// it reports is durable, whoever stored it: a delivery that Enqueue found stored
+// before, a change that Apply did not make, a version that PutWebhook conflicts
+// with. Where commits wait for replicas, and may be seen before these have them,
+// such a call waits too.
+//
+// A call whose context had ended before it began changes nothing and returns an
+// error. After any other error the call may have been carried out wholly, not at
+// all, or in whole parts: an event, a change, a claimed delivery. A query that
+// selects nothing returns an empty result and no error.
+//
+// # Order
+//
+// Pending deliveries of one webhook that have the same Key stand in a line, and
+// Claim takes only the first of a line. A delivery joins the end of its line when
+// Enqueue adds it and when Apply makes it pending again after it ended. It stays
+// in its place, due or not, leased or not, until it ends, or until a Change
+// with LeaveLine or Erase takes it out. So a delivery of a call that returned
+// stands before those of calls that began later; those of one call stand in the
+// order of the call; those of a transaction join when it commits. How Claim's
+// cost grows must not depend on how many deliveries stand behind the first ones.
+//
+// The store gives a delivery its Sequence when it first joins a line: a positive
+// number, greater than any that a delivery before it in that line has got. It
+// keeps the number when it joins again.
 //
 // The package storetest checks a Store against every rule said here.
 type Store interface {
@@ -48,30 +81,39 @@ type Store interface {
 
 	// PutWebhook stores w with Version raised by one if the stored version is
 	// w.Version (0: none is stored), and returns the new one. Otherwise it
-	// changes nothing and returns ErrConflict.
+	// changes nothing and returns ErrConflict. It replaces all fields, Account
+	// and Deleted too, but for Tallies, which it keeps if those of w are nil.
+	//
+	// It gives the stored webhook a Put, a number greater than that of every
+	// earlier put in the store. Once a caller can read a webhook with some Put, no
+	// webhook with a smaller one appears any more: whoever asks for those with a
+	// greater Put than the greatest one seen misses none.
 	PutWebhook(ctx context.Context, w Webhook) (version int64, err error)
 
 	// Claim leases pending deliveries: it raises Lease by one, moves Due to
-	// c.Until, and returns them so, in any order and without Log. See Claim.
+	// c.Until, and returns them so, in any order and without Log. It may leave out
+	// deliveries that another caller is changing or claiming just then. See Claim.
 	Claim(ctx context.Context, c Claim) ([]Delivery, error)
 
 	// Apply makes each change whose delivery still has its Lease, whatever the
-	// state, and returns the IDs of the others; of two with one ID and Lease,
-	// one is made. Each is made whole or not at all; after an error some may
-	// have been made, and asking again is harmless.
+	// state, in the order of the slice, and returns the IDs of the others. Of two
+	// with one ID and Lease one is made; one with the next Lease is made after
+	// it. Each is made whole or not at all. Asking again after an error is
+	// harmless. Changes may share one Log.
 	Apply(ctx context.Context, cs []Change) (lost []string, err error)
 
-	// Deliveries returns the deliveries that q selects, newest first: in
-	// descending order of (Created, ID).
+	// Deliveries returns the deliveries that q selects, newest first unless q
+	// says otherwise: in descending order of (Created, ID).
 	Deliveries(ctx context.Context, q DeliveryQuery) ([]Delivery, error)
 
 	// Count returns how many q selects; with q.Limit it stops counting there.
 	Count(ctx context.Context, q DeliveryQuery) (int, error)
 
-	// Prune removes up to limit deliveries that finished before the given time,
-	// whatever their webhook, with their logs, and webhooks deleted (by Changed)
-	// before it that have no delivery left. It returns how many deliveries.
-	Prune(ctx context.Context, before time.Time, limit int) (n int, err error)
+	// Prune removes deliveries that finished long ago, with their logs, and
+	// webhooks that were deleted long ago, whether or not they have deliveries
+	// left. It returns how many deliveries it removed; fewer than p.Limit means that
+	// none is left.
+	Prune(ctx context.Context, p Prune) (n int, err error)
 }
 
 // State is where a delivery is in its life.
@@ -86,6 +128,35 @@ const (
 	StateCanceled  State = "canceled"  // its webhook was deleted or switched off
 )
 
+// An OutboxEvent is the deliveries of one event. A store adds all of them or
+// none.
+type OutboxEvent struct {
+	// Bodies are the different bodies of the event, by format, list and chosen
+	// fields. Whether a store keeps each once is its choice.
+	Bodies     [][]byte
+	Deliveries []OutboxDelivery
+}
+
+// An OutboxDelivery is a Delivery to be stored, whose Body is one of its event's
+// Bodies.
+type OutboxDelivery struct {
+	Delivery      // its Body is nil
+	BodyIndex int // of OutboxEvent.Bodies
+}
+
+// All yields the event's deliveries with their bodies, which share memory.
+func (e OutboxEvent) All() iter.Seq[Delivery] {
+	return func(yield func(Delivery) bool) {
+		for i := range e.Deliveries {
+			d := e.Deliveries[i].Delivery
+			d.Body = e.Bodies[e.Deliveries[i].BodyIndex]
+			if !yield(d) {
+				return
+			}
+		}
+	}
+}
+
 // A Delivery is one event on its way to one webhook.
 type Delivery struct {
 	ID        string // the webhook-id header; from webhook, type and Meta.ID
@@ -96,12 +167,19 @@ type Delivery struct {
 	Body      []byte
 	Carrier   map[string]string // what Hooks.Carrier gave: a document to a Store
 	Created   time.Time
+	Time      time.Time // of the event; zero: Created
+	Key       string    // of its line: see Store; "": it stands in none
+	Subjects  []string  // whom and what it is about, for DeliveryQuery.Subject: at most 8
 
 	State    State
 	Due      time.Time // pending: the next attempt's time, or the lease's end; else when it finished, not before Created
 	Lease    int64     // raised by Claim and Apply: the fencing token
 	Attempts int       // of the schedule, used up
 	Log      []Attempt // documents, oldest first
+	Failure  string    // Attempt.Failure of the last entry of Log; a Store sets it from Enqueue's Log and Change.Log
+
+	Joined   time.Time // when it joined its line: a Store keeps what Enqueue and Change say
+	Sequence int64     // in its line, from the Store; 0: none yet. Deliveries may show it only once it was claimed or has ended
 }
 
 // An Attempt is one try at a delivery, or a note of why none was made: a
@@ -144,13 +222,14 @@ func (a Attempt) Failure() string {
 	return a.Code
 }
 
-// A Claim asks for deliveries that are pending and due at Now (Due at or
-// before it) and whose webhook is not held then (HeldUntil at or before it).
-// Webhooks take turns in order of ID, from the first one after After, then
-// from the start up to After itself; each gets one turn, of as many as it has
-// room for, the longest due first. Deliveries whose webhook is deleted or not
-// stored are claimed too: a HeldUntil is all that Claim heeds. Its cost does not
-// grow with what it leaves.
+// A Claim asks for deliveries that are pending, first in their line if they have
+// a Key, and due at Now (Due at or before it), and whose webhook is not held then
+// (HeldUntil at or before it). Webhooks take turns in order of ID, from the first
+// one after After, then from the start up to After itself; each gets one turn, of
+// as many as it has room for, the longest due first. Deliveries whose webhook is
+// deleted or not stored are claimed too: a HeldUntil is all that Claim heeds. Its
+// cost does not grow with what it leaves, but for a step for each webhook that it
+// passes over.
 type Claim struct {
 	Now, Until time.Time
 	After      string         // the webhook that had the last turn; "": from the start
@@ -161,25 +240,39 @@ type Claim struct {
 
 // A Change moves a delivery on.
 type Change struct {
-	ID       string
-	Lease    int64 // what it must have; one more afterwards
-	State    State
-	Due      time.Time
-	Attempts int
-	Log      *Attempt // appended; nil: nothing
-	Erase    bool     // first empty Body, Carrier and Log: somebody asked to be forgotten
+	ID        string
+	Lease     int64 // what it must have; one more afterwards
+	State     State
+	Due       time.Time
+	Attempts  int
+	Log       *Attempt  // appended; nil: nothing
+	Joined    time.Time // replaces Delivery.Joined if the delivery joins its line again
+	LeaveLine bool      // empty Key: the delivery goes on without waiting for others, or having others wait
+	Erase     bool      // first empty Body, Carrier, Log, Key and Subjects: somebody asked to be forgotten
 }
 
-// A WebhookQuery selects webhooks. Deleted ones are selected by Changed only.
-// Empty fields but Account select all.
+// A Prune says what Store.Prune removes.
+type Prune struct {
+	Before  time.Time   // deliveries that finished (Due) before this
+	States  []State     // in one of these states; empty: in any final one
+	Types   []EventType // of one of these types; empty: of any
+	Limit   int         // at most so many deliveries; 0: none
+	Deleted time.Time   // webhooks that were deleted (Changed) before this; zero: none
+}
+
+// A WebhookQuery selects webhooks. Empty fields but Account select all that are
+// not deleted.
 type WebhookQuery struct {
-	Account string
-	All     bool      // of every account; Account is not looked at
-	IDs     []string  // one of these
-	Lists   []string  // of one of these lists; "" is the list of webhooks of every list
-	Changed time.Time // put at or after this, the deleted ones too
-	After   string    // with a greater ID
-	Limit   int       // at most so many; 0: all
+	Account  string
+	All      bool     // of every account; Account is not looked at
+	IDs      []string // one of these
+	Lists    []string // of one of these lists; "" is the list of webhooks of every list
+	Deleted  bool     // the deleted ones too
+	PutAfter int64    // with a greater Put
+	Newest   bool     // in descending order of Put instead of ascending order of ID
+	After    string   // with a greater ID; not used with Newest
+	Limit    int      // at most so many; 0: all
+	Tallies  bool     // with Tallies
 }
 
 // A DeliveryQuery selects deliveries. Empty fields but Account select all.
@@ -190,6 +283,10 @@ type DeliveryQuery struct {
 	IDs          []string
 	States       []State
 	Types        []EventType
+	Failures     []string  // with one of these as Failure
+	Subject      string    // with this among their Subjects
+	Key          string    // with this Key
+	Blocking     time.Time // the first of a line, if another one of the line Joined before this
 	Since, Until time.Time // created at or after, and before
 	DueBy        time.Time // Due at or before
 	Oldest       bool      // oldest first

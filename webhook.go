@@ -39,6 +39,8 @@ type Webhook struct {
 	Changed   time.Time // when it was last put
 	Deleted   bool      // a tombstone
 	Version   int64     // of the stored document, raised by Store.PutWebhook
+	Put       int64     // of its last put: the Store sets it
+	Tallies   []byte    `json:"-"` // a document of figures for the page, read only if WebhookQuery.Tallies asks for it
 
 	// What its owner edits.
 	Name       string            // for people

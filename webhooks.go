@@ -167,7 +167,7 @@ func (d *Dispatcher) ReencryptWebhooks(ctx context.Context) (n int, err error) {
 	if len(d.opts.EncryptionKeys) == 0 {
 		return 0, invalid("Options.EncryptionKeys", "is empty: there is no key to encrypt with")
 	}
-	q := WebhookQuery{All: true, Changed: time.Unix(0, 0).UTC(), Limit: 100}
+	q := WebhookQuery{All: true, Deleted: true, Limit: 100}
 	for ws, err := range webhookPages(ctx, d.store, q) {
 		if err == nil {
 			err = firstSealed(ws)

@@ -1,0 +1,96 @@
+package webhook
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+	"strings"
+)
+
+// Selects reports whether q selects w. It looks at all of q but Limit.
+func (q WebhookQuery) Selects(w *Webhook) bool {
+	switch {
+	case !q.All && w.Account != q.Account:
+	case len(q.IDs) > 0 && !slices.Contains(q.IDs, w.ID):
+	case len(q.Lists) > 0 && !slices.Contains(q.Lists, w.List):
+	case w.Deleted && !q.Deleted:
+	case w.Put <= q.PutAfter:
+	case !q.Newest && w.ID <= q.After:
+	default:
+		return true
+	}
+	return false
+}
+
+// Compare orders webhooks as q asks for them.
+func (q WebhookQuery) Compare(a, b *Webhook) int {
+	if q.Newest {
+		return cmp.Compare(b.Put, a.Put)
+	}
+	return strings.Compare(a.ID, b.ID)
+}
+
+// Selects reports whether q selects d. It looks at all of q but Blocking, which
+// depends on other deliveries, and Limit.
+func (q DeliveryQuery) Selects(d *Delivery) bool {
+	switch {
+	case !q.All && d.Account != q.Account:
+	case q.Webhook != "" && d.WebhookID != q.Webhook:
+	case len(q.IDs) > 0 && !slices.Contains(q.IDs, d.ID):
+	case len(q.States) > 0 && !slices.Contains(q.States, d.State):
+	case len(q.Types) > 0 && !slices.Contains(q.Types, d.Type):
+	case len(q.Failures) > 0 && !slices.Contains(q.Failures, d.Failure):
+	case q.Subject != "" && !slices.Contains(d.Subjects, q.Subject):
+	case q.Key != "" && d.Key != q.Key:
+	case d.Created.Before(q.Since):
+	case !q.Until.IsZero() && !d.Created.Before(q.Until):
+	case !q.DueBy.IsZero() && d.Due.After(q.DueBy):
+	default:
+		return q.After.isZero() || q.compare(q.After, d.Cursor()) < 0
+	}
+	return false
+}
+
+// Compare orders deliveries as q asks for them.
+func (q DeliveryQuery) Compare(a, b *Delivery) int { return q.compare(a.Cursor(), b.Cursor()) }
+
+func (q DeliveryQuery) compare(a, b Cursor) int {
+	if !q.Oldest {
+		a, b = b, a
+	}
+	return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.ID, b.ID))
+}
+
+// Cursor returns the delivery's place in the log.
+func (d *Delivery) Cursor() Cursor { return Cursor{Created: d.Created, ID: d.ID} }
+
+func (c Cursor) isZero() bool { return c.ID == "" && c.Created.IsZero() }
+
+// Selects reports whether p removes d.
+func (p Prune) Selects(d *Delivery) bool {
+	return d.State != StatePending && d.Due.Before(p.Before) &&
+		(len(p.States) == 0 || slices.Contains(p.States, d.State)) &&
+		(len(p.Types) == 0 || slices.Contains(p.Types, d.Type))
+}
+
+// Turns yields the webhooks of ids, which are in ascending order, in the order of
+// their turns, with how many deliveries may be taken of each: none of them without
+// room. The caller subtracts what it takes from c.Limit, and ends there.
+func (c Claim) Turns(ids []string) iter.Seq2[string, int] {
+	first, found := slices.BinarySearch(ids, c.After)
+	if found {
+		first++
+	}
+	return func(yield func(string, int) bool) {
+		for i := range ids {
+			id := ids[(first+i)%len(ids)]
+			room, ok := c.Room[id]
+			if !ok {
+				room = c.Each
+			}
+			if room > 0 && !yield(id, room) {
+				return
+			}
+		}
+	}
+}
