@@ -74,7 +74,7 @@ func BenchmarkEmitTx(b *testing.B) {
 // nowhere is an outbox that keeps nothing.
 type nowhere struct{ webhook.Outbox }
 
-func (nowhere) Enqueue(context.Context, []webhook.Delivery) ([]string, error) { return nil, nil }
+func (nowhere) Enqueue(context.Context, []webhook.OutboxEvent) ([]string, error) { return nil, nil }
 
 // An event that one webhook wants is encoded and stored; nothing is delivered.
 func BenchmarkEmit(b *testing.B) {

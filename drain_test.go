@@ -27,8 +27,8 @@ func (s *slowStore) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Deliv
 	return ds, err
 }
 
-func (s *slowStore) Enqueue(ctx context.Context, ds []webhook.Delivery) ([]string, error) {
-	had, err := s.Store.Enqueue(ctx, ds)
+func (s *slowStore) Enqueue(ctx context.Context, events []webhook.OutboxEvent) ([]string, error) {
+	had, err := s.Store.Enqueue(ctx, events)
 	time.Sleep(s.enqueue)
 	return had, err
 }

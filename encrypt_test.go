@@ -28,7 +28,7 @@ func keys(ns ...byte) *webhook.Options {
 
 // stored returns the documents that the store has of all webhooks.
 func (r *harness) stored() ([]webhook.Webhook, string) {
-	ws, err := r.store.Webhooks(r.ctx, webhook.WebhookQuery{All: true, Changed: time.Unix(0, 0)})
+	ws, err := r.store.Webhooks(r.ctx, webhook.WebhookQuery{All: true, Deleted: true})
 	require.NoError(r.t, err)
 	doc, err := json.Marshal(ws)
 	require.NoError(r.t, err)

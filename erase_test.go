@@ -186,7 +186,7 @@ func TestAnAccountIsErasedWithAllThatItsOwnerEntered(t *testing.T) {
 				assert.Equal(t, webhook.StateCanceled, d.State)
 			}
 		}
-		ws, err := r.store.Webhooks(r.ctx, webhook.WebhookQuery{All: true, Changed: time.Unix(0, 0)})
+		ws, err := r.store.Webhooks(r.ctx, webhook.WebhookQuery{All: true, Deleted: true})
 		require.NoError(t, err)
 		require.Len(t, ws, 123)
 		for _, left := range ws {

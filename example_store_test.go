@@ -17,10 +17,13 @@ type countingStore struct {
 }
 
 // Enqueue counts the deliveries that the store inside did not have before.
-func (s *countingStore) Enqueue(ctx context.Context, ds []webhook.Delivery) (had []string, err error) {
-	had, err = s.Store.Enqueue(ctx, ds)
+func (s *countingStore) Enqueue(ctx context.Context, events []webhook.OutboxEvent) (had []string, err error) {
+	had, err = s.Store.Enqueue(ctx, events)
 	if err == nil {
-		s.enqueued.Add(int64(len(ds) - len(had)))
+		for _, e := range events {
+			s.enqueued.Add(int64(len(e.Deliveries)))
+		}
+		s.enqueued.Add(-int64(len(had)))
 	}
 	return had, err
 }

@@ -55,17 +55,21 @@ func (s *faultyStore) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]w
 	return s.Store.Webhooks(ctx, q)
 }
 
-func (s *faultyStore) Enqueue(ctx context.Context, ds []webhook.Delivery) ([]string, error) {
+func (s *faultyStore) Enqueue(ctx context.Context, events []webhook.OutboxEvent) ([]string, error) {
 	s.count("enqueue")
 	s.mu.Lock()
 	fault := s.enqueue
 	s.mu.Unlock()
 	if fault != nil {
+		var ds []webhook.Delivery
+		for _, e := range events {
+			ds = slices.AppendSeq(ds, e.All())
+		}
 		if err := fault(ds); err != nil {
 			return nil, err
 		}
 	}
-	return s.Store.Enqueue(ctx, ds)
+	return s.Store.Enqueue(ctx, events)
 }
 
 func (s *faultyStore) Apply(ctx context.Context, cs []webhook.Change) ([]string, error) {

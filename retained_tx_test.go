@@ -18,17 +18,17 @@ import (
 // committed.
 type transaction struct {
 	webhook.Outbox
-	rows []webhook.Delivery
-	err  error
+	events []webhook.OutboxEvent
+	err    error
 }
 
-func (tx *transaction) Enqueue(_ context.Context, ds []webhook.Delivery) ([]string, error) {
-	tx.rows = append(tx.rows, ds...)
+func (tx *transaction) Enqueue(_ context.Context, events []webhook.OutboxEvent) ([]string, error) {
+	tx.events = append(tx.events, events...)
 	return nil, tx.err
 }
 
 func (tx *transaction) commit(ctx context.Context) error {
-	_, err := tx.Outbox.Enqueue(ctx, tx.rows)
+	_, err := tx.Outbox.Enqueue(ctx, tx.events)
 	return err
 }
 
@@ -39,7 +39,7 @@ func TestARolledBackTransactionCountsForNothing(t *testing.T) {
 		for i := range 100 {
 			tx := &transaction{Outbox: r.store}
 			require.NoError(t, r.EmitTx(r.ctx, tx, open(fmt.Sprint("rolled back ", i))))
-			require.Len(t, tx.rows, 1)
+			require.Len(t, tx.events, 1)
 		}
 		for i := range 10 {
 			r.emit(open(fmt.Sprint("kept ", i)))

@@ -50,11 +50,11 @@ func (s *stallingStore) note(name string, more int) {
 	s.calls[name] += max(more, 0)
 }
 
-func (s *stallingStore) Enqueue(ctx context.Context, ds []webhook.Delivery) ([]string, error) {
+func (s *stallingStore) Enqueue(ctx context.Context, events []webhook.OutboxEvent) ([]string, error) {
 	if err := s.call(ctx, "enqueue", s.enqueue); err != nil {
 		return nil, err
 	}
-	return s.Store.Enqueue(ctx, ds)
+	return s.Store.Enqueue(ctx, events)
 }
 
 func (s *stallingStore) Apply(ctx context.Context, cs []webhook.Change) ([]string, error) {
@@ -236,9 +236,9 @@ type lostAnswer struct {
 	lost bool
 }
 
-func (s *lostAnswer) Enqueue(ctx context.Context, ds []webhook.Delivery) ([]string, error) {
-	had, err := s.Store.Enqueue(ctx, ds)
-	if err == nil && len(ds) > 1 && !s.lost {
+func (s *lostAnswer) Enqueue(ctx context.Context, events []webhook.OutboxEvent) ([]string, error) {
+	had, err := s.Store.Enqueue(ctx, events)
+	if err == nil && len(events) > 1 && !s.lost {
 		s.lost = true
 		if s.err == context.DeadlineExceeded {
 			<-ctx.Done()
@@ -289,8 +289,8 @@ func TestAGroupWhoseResultIsNotKnownIsNotAcknowledged(t *testing.T) {
 // A deafStore stores although the context has ended.
 type deafStore struct{ webhook.Store }
 
-func (s *deafStore) Enqueue(ctx context.Context, ds []webhook.Delivery) ([]string, error) {
-	return s.Store.Enqueue(context.WithoutCancel(ctx), ds)
+func (s *deafStore) Enqueue(ctx context.Context, events []webhook.OutboxEvent) ([]string, error) {
+	return s.Store.Enqueue(context.WithoutCancel(ctx), events)
 }
 
 // pq answers so when PostgreSQL was told to cancel a commit that waits for a

@@ -64,7 +64,7 @@ type Outbox interface {
 //
 // Pending deliveries of one webhook that have the same Key stand in a line, and
 // Claim takes only the first of a line. A delivery joins the end of its line when
-// Enqueue adds it and when Apply makes it pending again after it ended. It stays
+// Enqueue adds it as pending and when Apply makes it pending after it ended. It stays
 // in its place, due or not, leased or not, until it ends, or until a Change
 // with LeaveLine or Erase takes it out. So a delivery of a call that returned
 // stands before those of calls that began later; those of one call stand in the
@@ -176,10 +176,10 @@ type Delivery struct {
 	Lease    int64     // raised by Claim and Apply: the fencing token
 	Attempts int       // of the schedule, used up
 	Log      []Attempt // documents, oldest first
-	Failure  string    // Attempt.Failure of the last entry of Log; a Store sets it from Enqueue's Log and Change.Log
+	Failure  string    // Attempt.Failure of the last entry of Log, "" without one: the Store sets it, whatever Enqueue says
 
-	Joined   time.Time // when it joined its line: a Store keeps what Enqueue and Change say
-	Sequence int64     // in its line, from the Store; 0: none yet. Deliveries may show it only once it was claimed or has ended
+	Joined   time.Time // when it joined its line: the Store keeps what Enqueue and Change say
+	Sequence int64     // in its line: the Store sets it, whatever Enqueue says; 0: none yet. Deliveries may show it only once it was claimed or has ended
 }
 
 // An Attempt is one try at a delivery, or a note of why none was made: a
@@ -246,9 +246,9 @@ type Change struct {
 	Due       time.Time
 	Attempts  int
 	Log       *Attempt  // appended; nil: nothing
-	Joined    time.Time // replaces Delivery.Joined if the delivery joins its line again
+	Joined    time.Time // replaces Delivery.Joined if the delivery joins its line by this change
 	LeaveLine bool      // empty Key: the delivery goes on without waiting for others, or having others wait
-	Erase     bool      // first empty Body, Carrier, Log, Key and Subjects: somebody asked to be forgotten
+	Erase     bool      // first empty Body, Carrier, Log, and so Failure, Key and Subjects: somebody asked to be forgotten
 }
 
 // A Prune says what Store.Prune removes.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/storetest"
 )
 
 // The words for an emitter.
@@ -178,7 +179,7 @@ func runIdle(ctx context.Context, b *bench) ([]row, error) {
 	}
 	for len(ds) > 0 {
 		n := min(500, len(ds))
-		if _, err := l.library().store.Enqueue(ctx, ds[:n]); err != nil {
+		if _, err := l.library().store.Enqueue(ctx, storetest.Events(ds[:n]...)); err != nil {
 			return nil, err
 		}
 		ds = ds[n:]

@@ -36,9 +36,13 @@ func (t tallied) since(before tallied) tallied {
 }
 
 // Enqueue implements webhook.Outbox.
-func (s *timedStore) Enqueue(ctx context.Context, ds []webhook.Delivery) ([]string, error) {
-	defer s.enqueue.add(len(ds), time.Now())
-	return s.Store.Enqueue(ctx, ds)
+func (s *timedStore) Enqueue(ctx context.Context, events []webhook.OutboxEvent) ([]string, error) {
+	n := 0
+	for _, e := range events {
+		n += len(e.Deliveries)
+	}
+	defer s.enqueue.add(n, time.Now())
+	return s.Store.Enqueue(ctx, events)
 }
 
 // Claim implements webhook.Store.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/storetest"
 )
 
 // finished puts deliveries into the log, a minute apart, newest last.
@@ -24,7 +25,7 @@ func (r *rig) finished(w webhook.Webhook, n int, state webhook.State, kind webho
 			Body: []byte("type=" + string(kind)), Created: at, State: state, Due: at, Attempts: 1,
 		})
 	}
-	_, err := r.store.Enqueue(r.t.Context(), ds)
+	_, err := r.store.Enqueue(r.t.Context(), storetest.Events(ds...))
 	require.NoError(r.t, err)
 }
 

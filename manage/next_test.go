@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/storetest"
 )
 
 // TestTheNextAttemptIsNamedAlikeOnThePageAndInTheAPI asks for deliveries in
@@ -69,7 +70,7 @@ func TestTheNextAttemptIsNamedAlikeOnThePageAndInTheAPI(t *testing.T) {
 			if d.Type == "" {
 				d.Type = webhook.TypeOpen
 			}
-			_, err := r.store.Enqueue(t.Context(), []webhook.Delivery{d})
+			_, err := r.store.Enqueue(t.Context(), storetest.Events(d))
 			require.NoError(t, err)
 
 			var list struct {

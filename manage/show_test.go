@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/storetest"
 )
 
 func TestAPasswordInAURLIsForThoseWhoEditIt(t *testing.T) {
@@ -72,7 +73,7 @@ func TestCountsThatEndEarlySayThatThereMayBeMore(t *testing.T) {
 				Created: at, State: webhook.StateFailed, Due: at, Attempts: 1,
 			}
 		}
-		_, err := r.store.Enqueue(t.Context(), ds)
+		_, err := r.store.Enqueue(t.Context(), storetest.Events(ds...))
 		require.NoError(t, err)
 	}
 	emitted(5000)

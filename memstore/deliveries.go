@@ -43,11 +43,10 @@ func (s *Store) Count(ctx context.Context, q webhook.DeliveryQuery) (n int, err 
 
 // selected yields the deliveries that q selects, in the order that it asks for.
 func (s *Store) selected(q webhook.DeliveryQuery) iter.Seq[*webhook.Delivery] {
-	match := matcher(q)
 	return func(yield func(*webhook.Delivery) bool) {
 		n := 0
 		for d := range s.candidates(q) {
-			if !match(d) {
+			if !q.Selects(d) {
 				continue
 			}
 			if n++; !yield(d) || n == q.Limit {
@@ -67,19 +66,15 @@ func (s *Store) candidates(q webhook.DeliveryQuery) iter.Seq[*webhook.Delivery] 
 				named[id] = d
 			}
 		}
-		order := byCreated
-		if !q.Oldest {
-			order = func(a, b *webhook.Delivery) int { return byCreated(b, a) }
-		}
-		return slices.Values(slices.SortedFunc(maps.Values(named), order))
+		return slices.Values(slices.SortedFunc(maps.Values(named), q.Compare))
 	}
 	since := func(d *webhook.Delivery) bool { return !d.Created.Before(q.Since) }
 	until := func(d *webhook.Delivery) bool { return q.Until.IsZero() || d.Created.Before(q.Until) }
-	after := afterCursor(q)
+	after := webhook.DeliveryQuery{All: true, Oldest: q.Oldest, After: q.After}
 	if q.Oldest {
-		return takeWhile(until, s.log.ascend(func(d *webhook.Delivery) bool { return since(d) && after(d) }))
+		return takeWhile(until, s.log.ascend(func(d *webhook.Delivery) bool { return since(d) && after.Selects(d) }))
 	}
-	return takeWhile(since, s.log.descend(func(d *webhook.Delivery) bool { return until(d) && after(d) }))
+	return takeWhile(since, s.log.descend(func(d *webhook.Delivery) bool { return until(d) && after.Selects(d) }))
 }
 
 // takeWhile yields the values of seq up to the first for which ok returns false.
@@ -93,42 +88,11 @@ func takeWhile[T any](ok func(T) bool, seq iter.Seq[T]) iter.Seq[T] {
 	}
 }
 
-// matcher returns a function that reports whether q selects a delivery.
-func matcher(q webhook.DeliveryQuery) func(*webhook.Delivery) bool {
-	after := afterCursor(q)
-	return func(d *webhook.Delivery) bool {
-		switch {
-		case !q.All && d.Account != q.Account:
-		case q.Webhook != "" && d.WebhookID != q.Webhook:
-		case len(q.States) > 0 && !slices.Contains(q.States, d.State):
-		case len(q.Types) > 0 && !slices.Contains(q.Types, d.Type):
-		case d.Created.Before(q.Since):
-		case !q.Until.IsZero() && !d.Created.Before(q.Until):
-		case !q.DueBy.IsZero() && d.Due.After(q.DueBy):
-		default:
-			return after(d)
-		}
-		return false
-	}
-}
-
-// afterCursor returns a function that reports whether a delivery comes after q.After,
-// in q's order.
-func afterCursor(q webhook.DeliveryQuery) func(*webhook.Delivery) bool {
-	if q.After.Created.IsZero() && q.After.ID == "" {
-		return always[*webhook.Delivery]
-	}
-	cursor := &webhook.Delivery{Created: q.After.Created, ID: q.After.ID}
-	if q.Oldest {
-		return func(d *webhook.Delivery) bool { return byCreated(d, cursor) > 0 }
-	}
-	return func(d *webhook.Delivery) bool { return byCreated(d, cursor) < 0 }
-}
-
 // cloneDelivery returns a copy that shares no memory with d.
 func cloneDelivery(d webhook.Delivery) webhook.Delivery {
 	d.Body = bytes.Clone(d.Body)
 	d.Carrier = maps.Clone(d.Carrier)
+	d.Subjects = slices.Clone(d.Subjects)
 	d.Log = slices.Clone(d.Log)
 	for i := range d.Log {
 		d.Log[i] = cloneAttempt(d.Log[i])
@@ -140,4 +104,13 @@ func cloneDelivery(d webhook.Delivery) webhook.Delivery {
 func cloneAttempt(a webhook.Attempt) webhook.Attempt {
 	a.Response = bytes.Clone(a.Response)
 	return a
+}
+
+// cloneBodies returns a copy that shares no memory with bodies.
+func cloneBodies(bodies [][]byte) [][]byte {
+	bodies = slices.Clone(bodies)
+	for i := range bodies {
+		bodies[i] = bytes.Clone(bodies[i])
+	}
+	return bodies
 }

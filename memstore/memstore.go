@@ -8,9 +8,9 @@
 package memstore
 
 import (
+	"cmp"
 	"context"
 	"iter"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,13 +26,14 @@ type Store struct {
 
 	webhooks map[string]*webhook.Webhook
 	accounts map[string]map[string]*webhook.Webhook // the same webhooks, by account and ID
+	puts     sortedSet[*webhook.Webhook]            // the same webhooks, by Put
+	lastPut  int64
 
 	deliveries map[string]*webhook.Delivery
-	log        sortedSet[*webhook.Delivery] // all deliveries, oldest first
-	finished   sortedSet[*webhook.Delivery] // deliveries that are not pending, by Due
+	log        sortedSet[*webhook.Delivery]            // all deliveries, oldest first
+	finished   map[class]*sortedSet[*webhook.Delivery] // deliveries that are not pending, by Due
 
-	// Each webhook with deliveries has a queue. A queue with pending deliveries is in
-	// waiting or in ready. Claim moves the queues that have come due from waiting to
+	// Each webhook with pending deliveries has a queue, which is in waiting or in ready. Claim moves the queues that have come due from waiting to
 	// ready, and reads only those in ready.
 	queues  map[string]*queue
 	waiting sortedSet[*queue] // by next
@@ -50,7 +51,12 @@ type queue struct {
 	pending sortedSet[*webhook.Delivery] // by Due
 	set     *sortedSet[*queue]           // waiting or ready; nil: in neither
 	next    time.Time                    // when the first can be claimed: it is due, and the webhook is not held
-	total   int                          // how many deliveries the webhook has, finished ones too
+}
+
+// A class is what deliveries have in common that Prune may choose.
+type class struct {
+	state     webhook.State
+	eventType webhook.EventType
 }
 
 // lock locks s.mu, and initializes a zero Store. Every method begins with it. It
@@ -65,19 +71,19 @@ func (s *Store) lock(ctx context.Context) error {
 		s.accounts = map[string]map[string]*webhook.Webhook{}
 		s.deliveries = map[string]*webhook.Delivery{}
 		s.queues = map[string]*queue{}
+		s.finished = map[class]*sortedSet[*webhook.Delivery]{}
+		s.puts.compare = byPut
 		s.log.compare = byCreated
-		s.finished.compare = byDue
 		s.waiting.compare = byNext
 		s.ready.compare = byWebhook
 	}
 	return nil
 }
 
+func byPut(a, b *webhook.Webhook) int { return cmp.Compare(a.Put, b.Put) }
+
 func byCreated(a, b *webhook.Delivery) int {
-	if c := a.Created.Compare(b.Created); c != 0 {
-		return c
-	}
-	return strings.Compare(a.ID, b.ID)
+	return webhook.DeliveryQuery{Oldest: true}.Compare(a, b)
 }
 
 func byDue(a, b *webhook.Delivery) int {
@@ -96,27 +102,41 @@ func byNext(a, b *queue) int {
 	return byWebhook(a, b)
 }
 
-// Enqueue stores deliveries, all or none, and returns the IDs of those that were
+// Enqueue stores the deliveries of events, and returns the IDs of those that were
 // stored before.
-func (s *Store) Enqueue(ctx context.Context, ds []webhook.Delivery) (had []string, err error) {
+func (s *Store) Enqueue(ctx context.Context, events []webhook.OutboxEvent) (had []string, err error) {
 	if err := s.lock(ctx); err != nil {
 		return nil, err
 	}
 	defer s.mu.Unlock()
-	for i, d := range ds {
-		if s.deliveries[d.ID] != nil {
-			if !slices.ContainsFunc(ds[:i], func(before webhook.Delivery) bool { return before.ID == d.ID }) {
+	added := map[string]bool{}
+	for _, e := range events {
+		e.Bodies = cloneBodies(e.Bodies)
+		for d := range e.All() {
+			if s.deliveries[d.ID] == nil {
+				s.add(d)
+				added[d.ID] = true
+			} else if !added[d.ID] {
 				had = append(had, d.ID)
 			}
-			continue
 		}
-		stored := cloneDelivery(d)
-		s.deliveries[d.ID] = &stored
-		s.log.insert(&stored)
-		s.queue(d.WebhookID).total++
-		s.schedule(&stored)
 	}
 	return had, nil
+}
+
+// add stores a delivery. It keeps d.Body, which others of the event may share.
+func (s *Store) add(d webhook.Delivery) {
+	body := d.Body
+	d.Body = nil
+	d = cloneDelivery(d)
+	d.Body = body
+	d.Sequence, d.Failure = 0, ""
+	if n := len(d.Log); n > 0 {
+		d.Failure = d.Log[n-1].Failure()
+	}
+	s.deliveries[d.ID] = &d
+	s.log.insert(&d)
+	s.schedule(&d)
 }
 
 // Claim leases deliveries that are due, as webhook.Claim describes.
@@ -178,40 +198,44 @@ func (s *Store) Apply(ctx context.Context, cs []webhook.Change) (lost []string, 
 		d.Lease++
 		d.State, d.Due, d.Attempts = c.State, c.Due, c.Attempts
 		if c.Erase {
-			d.Body, d.Carrier, d.Log = nil, nil, nil
+			d.Body, d.Carrier, d.Log, d.Failure, d.Key, d.Subjects = nil, nil, nil, "", "", nil
+		}
+		if c.LeaveLine {
+			d.Key = ""
 		}
 		if c.Log != nil {
 			d.Log = append(d.Log, cloneAttempt(*c.Log))
+			d.Failure = c.Log.Failure()
 		}
 		s.schedule(d)
 	}
 	return lost, nil
 }
 
-// Prune deletes up to limit deliveries that finished before the given time, and
-// returns their number. It also deletes webhooks that their owners deleted before that
-// time and that have no delivery left.
-func (s *Store) Prune(ctx context.Context, before time.Time, limit int) (n int, err error) {
+// Prune removes the finished deliveries and the deleted webhooks that p selects.
+func (s *Store) Prune(ctx context.Context, p webhook.Prune) (n int, err error) {
 	if err := s.lock(ctx); err != nil {
 		return 0, err
 	}
 	defer s.mu.Unlock()
-	for ; n < limit; n++ {
-		d, ok := s.finished.first()
-		if !ok || !d.Due.Before(before) {
-			break
-		}
-		s.unschedule(d)
-		s.log.delete(d)
-		delete(s.deliveries, d.ID)
-		q := s.queues[d.WebhookID]
-		if q.total--; q.total == 0 {
-			delete(s.queues, d.WebhookID)
+	for _, class := range s.finished {
+		for n < p.Limit {
+			d, ok := class.first()
+			if !ok || !p.Selects(d) {
+				break
+			}
+			class.delete(d)
+			s.log.delete(d)
+			delete(s.deliveries, d.ID)
+			n++
 		}
 	}
-	for id, w := range s.webhooks {
-		if w.Deleted && w.Changed.Before(before) && s.queues[id] == nil {
+	for _, w := range s.webhooks {
+		if w.Deleted && w.Changed.Before(p.Deleted) {
 			s.removeWebhook(w)
+			if q := s.queues[w.ID]; q != nil {
+				s.reschedule(q) // without its HeldUntil
+			}
 		}
 	}
 	return n, nil
@@ -220,7 +244,7 @@ func (s *Store) Prune(ctx context.Context, before time.Time, limit int) (n int, 
 // schedule adds d to its queue, or to finished if it is not pending.
 func (s *Store) schedule(d *webhook.Delivery) {
 	if d.State != webhook.StatePending {
-		s.finished.insert(d)
+		s.finishedAs(d).insert(d)
 		return
 	}
 	q := s.queue(d.WebhookID)
@@ -231,12 +255,23 @@ func (s *Store) schedule(d *webhook.Delivery) {
 // unschedule undoes schedule. It is called before d's State or Due changes.
 func (s *Store) unschedule(d *webhook.Delivery) {
 	if d.State != webhook.StatePending {
-		s.finished.delete(d)
+		s.finishedAs(d).delete(d)
 		return
 	}
 	q := s.queue(d.WebhookID)
 	q.pending.delete(d)
 	s.reschedule(q)
+}
+
+// finishedAs returns the deliveries that finished like d.
+func (s *Store) finishedAs(d *webhook.Delivery) *sortedSet[*webhook.Delivery] {
+	class := class{d.State, d.Type}
+	set := s.finished[class]
+	if set == nil {
+		set = &sortedSet[*webhook.Delivery]{compare: byDue}
+		s.finished[class] = set
+	}
+	return set
 }
 
 // queue returns the queue of a webhook. It adds one if there is none.
@@ -270,6 +305,8 @@ func (s *Store) reschedule(q *queue) {
 	}
 	if q.next = next; pending {
 		q.moveTo(&s.waiting)
+	} else {
+		delete(s.queues, q.webhook)
 	}
 }
 

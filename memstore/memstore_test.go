@@ -38,7 +38,7 @@ func TestClaimDoesNotGrowWithWhatItLeaves(t *testing.T) {
 		}
 		add("claimed", "z", now)
 		var s Store
-		_, err := s.Enqueue(t.Context(), ds)
+		_, err := s.Enqueue(t.Context(), storetest.Events(ds...))
 		require.NoError(t, err)
 
 		claim := func() {
@@ -141,7 +141,7 @@ func BenchmarkClaimPastAMillion(b *testing.B) {
 		ds = append(ds, webhook.Delivery{ID: fmt.Sprint(i), WebhookID: "full", State: webhook.StatePending, Due: now, Created: now})
 	}
 	ds[0].WebhookID = "room"
-	if _, err := s.Enqueue(context.Background(), ds); err != nil {
+	if _, err := s.Enqueue(context.Background(), storetest.Events(ds...)); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {

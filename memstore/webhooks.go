@@ -5,7 +5,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/listhook/webhook"
 )
@@ -24,12 +23,18 @@ func (s *Store) PutWebhook(ctx context.Context, w webhook.Webhook) (version int6
 	if w.Version != version {
 		return 0, webhook.ErrConflict
 	}
-	if old != nil {
-		s.removeWebhook(old)
-	}
 	stored := cloneWebhook(w)
 	stored.Version++
+	s.lastPut++
+	stored.Put = s.lastPut
+	if old != nil {
+		if w.Tallies == nil {
+			stored.Tallies = old.Tallies
+		}
+		s.removeWebhook(old)
+	}
 	s.webhooks[w.ID] = &stored
+	s.puts.insert(&stored)
 	if s.accounts[w.Account] == nil {
 		s.accounts[w.Account] = map[string]*webhook.Webhook{}
 	}
@@ -43,38 +48,50 @@ func (s *Store) PutWebhook(ctx context.Context, w webhook.Webhook) (version int6
 // removeWebhook removes w.
 func (s *Store) removeWebhook(w *webhook.Webhook) {
 	delete(s.webhooks, w.ID)
+	s.puts.delete(w)
 	delete(s.accounts[w.Account], w.ID)
 	if len(s.accounts[w.Account]) == 0 {
 		delete(s.accounts, w.Account)
 	}
 }
 
-// Webhooks returns the webhooks that q selects, in order of ID.
+// Webhooks returns the webhooks that q selects, in order of ID, or the newest put first
+// if q.Newest is set.
 func (s *Store) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]webhook.Webhook, error) {
 	if err := s.lock(ctx); err != nil {
 		return nil, err
 	}
 	defer s.mu.Unlock()
-	var found []webhook.Webhook
+	var found []*webhook.Webhook
 	for w := range s.candidateWebhooks(q) {
-		if matchesWebhook(q, w) {
-			found = append(found, *w)
+		if q.Selects(w) {
+			found = append(found, w)
+			if q.Newest && len(found) == q.Limit {
+				break
+			}
 		}
 	}
-	slices.SortFunc(found, func(a, b webhook.Webhook) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(found, q.Compare)
 	if q.Limit > 0 && len(found) > q.Limit {
 		found = found[:q.Limit]
 	}
-	for i := range found {
-		found[i] = cloneWebhook(found[i])
+	out := make([]webhook.Webhook, len(found))
+	for i, w := range found {
+		out[i] = *w
+		if !q.Tallies {
+			out[i].Tallies = nil
+		}
+		out[i] = cloneWebhook(out[i])
 	}
-	return found, nil
+	return out, nil
 }
 
-// candidateWebhooks yields the webhooks that q may select: those with its IDs, those
-// of its account, or all.
+// candidateWebhooks yields the webhooks that q may select. With q.Newest it yields them
+// in the order that q asks for.
 func (s *Store) candidateWebhooks(q webhook.WebhookQuery) iter.Seq[*webhook.Webhook] {
 	switch {
+	case q.Newest:
+		return s.puts.descend(always)
 	case len(q.IDs) > 0:
 		byID := map[string]*webhook.Webhook{}
 		for _, id := range q.IDs {
@@ -83,25 +100,13 @@ func (s *Store) candidateWebhooks(q webhook.WebhookQuery) iter.Seq[*webhook.Webh
 			}
 		}
 		return maps.Values(byID)
+	case q.PutAfter > 0:
+		return s.puts.ascend(func(w *webhook.Webhook) bool { return w.Put > q.PutAfter })
 	case q.All:
 		return maps.Values(s.webhooks)
 	default:
 		return maps.Values(s.accounts[q.Account])
 	}
-}
-
-// matchesWebhook reports whether q selects w, a candidate.
-func matchesWebhook(q webhook.WebhookQuery, w *webhook.Webhook) bool {
-	switch {
-	case !q.All && w.Account != q.Account:
-	case q.Changed.IsZero() && w.Deleted:
-	case w.Changed.Before(q.Changed):
-	case w.ID <= q.After && q.After != "":
-	case len(q.Lists) > 0 && !slices.Contains(q.Lists, w.List):
-	default:
-		return true
-	}
-	return false
 }
 
 // cloneWebhook returns a copy that shares no memory with w.
@@ -112,5 +117,6 @@ func cloneWebhook(w webhook.Webhook) webhook.Webhook {
 	w.Secrets = slices.Clone(w.Secrets)
 	w.Headers = maps.Clone(w.Headers)
 	w.Sealed = slices.Clone(w.Sealed)
+	w.Tallies = slices.Clone(w.Tallies)
 	return w
 }

@@ -17,22 +17,21 @@ var applyRules = []rule{
 	{"apply_makes_the_change",
 		"Apply makes each change whose delivery has its Lease: Lease is one more, State, Due and Attempts are the change's, Log is appended, and nothing else changes.",
 		func(c *checker) {
-			want := filled[webhook.Delivery](1)
-			want.ID, want.State, want.Type, want.Created, want.Due = "d", webhook.StatePending, webhook.TypeOpen, t0, at(60)
+			want := whole(1, "d", at(60))
 			other := pending("other", "1", at(60))
 			c.enqueue(want, other)
 			attempt := filled[webhook.Attempt](7)
 			c.applied(webhook.Change{ID: "d", Lease: want.Lease, State: webhook.StateFailed, Due: at(77), Attempts: 9, Log: &attempt})
 			want.Lease++
 			want.State, want.Due, want.Attempts = webhook.StateFailed, at(77), 9
-			want.Log = append(want.Log, attempt)
-			c.same("the delivery", c.delivery("d"), want)
+			want = logged(want, attempt)
+			c.sameDelivery("the delivery", c.delivery("d"), want)
 			c.same("another delivery", c.delivery("other"), other)
 
 			c.applied(webhook.Change{ID: "d", Lease: want.Lease, State: webhook.StatePending})
 			want.Lease++
 			want.State, want.Due, want.Attempts = webhook.StatePending, time.Time{}, 0
-			c.same("the delivery, after a change to the zero Due, no Attempts and no Log", c.delivery("d"), want)
+			c.sameDelivery("the delivery, after a change to the zero Due, no Attempts and no Log", c.delivery("d"), want)
 		}},
 
 	{"apply_changes_only_what_has_its_lease",
@@ -92,9 +91,12 @@ var applyRules = []rule{
 			c.ids("lost", c.apply(one, webhook.Change{ID: "b", State: webhook.StateDelivered, Due: at(1)}, two), []string{"a"})
 			got := c.delivery("a")
 			want := pending("a", "1", at(1))
-			want.Lease, want.State, want.Attempts, want.Log = 1, webhook.StateDelivered, 1, []webhook.Attempt{*note(1)}
+			want.Lease, want.State, want.Attempts = 1, webhook.StateDelivered, 1
 			if got.State == webhook.StateFailed {
-				want.State, want.Due, want.Attempts, want.Log = webhook.StateFailed, at(2), 2, []webhook.Attempt{*note(2)}
+				want.State, want.Due, want.Attempts = webhook.StateFailed, at(2), 2
+				want = logged(want, *note(2))
+			} else {
+				want = logged(want, *note(1))
 			}
 			c.same("the delivery", got, want)
 		}},
@@ -202,11 +204,11 @@ var applyRules = []rule{
 		}},
 
 	{"apply_erases",
-		"Erase first empties Body, Carrier and Log; the change's own Log is then appended. Without it they stay.",
+		"Erase first empties Body, Carrier, Log, Key and Subjects; the change's own Log is then appended. Without it they stay.",
 		func(c *checker) {
 			for _, id := range []string{"kept", "erased", "erased and logged"} {
-				d := filled[webhook.Delivery](1)
-				d.ID, d.State, d.Type, d.Created, d.Lease = id, webhook.StateDelivered, webhook.TypeOpen, t0, 0
+				d := whole(1, id, t0)
+				d.State, d.Lease = webhook.StateDelivered, 0
 				c.enqueue(d)
 			}
 			want := c.delivery("kept")
@@ -216,9 +218,10 @@ var applyRules = []rule{
 				webhook.Change{ID: "erased and logged", State: webhook.StateCanceled, Due: at(1), Erase: true, Log: note(1)})
 			want.State, want.Due, want.Attempts, want.Lease = webhook.StateCanceled, at(1), 0, 1
 			c.same("without Erase", c.delivery("kept"), want)
-			want.ID, want.Body, want.Carrier, want.Log = "erased", nil, nil, nil
+			want.ID, want.Body, want.Carrier, want.Log, want.Failure, want.Key, want.Subjects = "erased", nil, nil, nil, "", "", nil
 			c.same("with Erase", c.delivery("erased"), want)
-			want.ID, want.Log = "erased and logged", []webhook.Attempt{*note(1)}
+			want = logged(want, *note(1))
+			want.ID = "erased and logged"
 			c.same("with Erase and Log", c.delivery("erased and logged"), want)
 		}},
 
@@ -247,8 +250,8 @@ var applyRules = []rule{
 				})
 				made := make([]webhook.Delivery, len(ds))
 				for i, d := range ds {
-					d.Lease, d.State, d.Due, d.Attempts, d.Log = 1, cs[i].State, cs[i].Due, cs[i].Attempts, []webhook.Attempt{*cs[i].Log}
-					made[i] = d
+					d.Lease, d.State, d.Due, d.Attempts = 1, cs[i].State, cs[i].Due, cs[i].Attempts
+					made[i] = logged(d, *cs[i].Log)
 				}
 				for i, d := range stored() {
 					if d.Lease == 0 && err != nil {
@@ -284,8 +287,8 @@ var applyRules = []rule{
 				c.broken("%d are delivered, want %d", n, len(ds)-len(want))
 			}
 			last := ds[9_999]
-			last.Lease, last.State, last.Due, last.Attempts, last.Log = 1, webhook.StateDelivered, at(9_999), 1, []webhook.Attempt{*note(9_999)}
-			c.same("the last one", c.delivery(last.ID), last)
+			last.Lease, last.State, last.Due, last.Attempts = 1, webhook.StateDelivered, at(9_999), 1
+			c.same("the last one", c.delivery(last.ID), logged(last, *note(9_999)))
 			c.same("one that was lost", c.delivery(ds[42].ID), ds[42])
 		}},
 

@@ -55,6 +55,15 @@ func (c *checker) same(what string, got, want any) {
 	}
 }
 
+// sameDelivery is same for deliveries. If want has a Key and no Sequence, got may have any.
+func (c *checker) sameDelivery(what string, got, want webhook.Delivery) {
+	c.t.Helper()
+	if want.Key != "" && want.Sequence == 0 {
+		want.Sequence = got.Sequence
+	}
+	c.same(what, got, want)
+}
+
 // ids ends the case unless got names the deliveries or webhooks of want, in
 // that order.
 func (c *checker) ids(what string, got, want []string) {
@@ -104,6 +113,9 @@ func (c *checker) put(w webhook.Webhook) webhook.Webhook {
 	version, err := c.store.PutWebhook(c.ctx, w)
 	c.noError(err, "PutWebhook")
 	w.Version = version
+	if ws := c.webhooks(webhook.WebhookQuery{All: true, IDs: []string{w.ID}, Deleted: true}); len(ws) == 1 {
+		w.Put = ws[0].Put
+	}
 	return w
 }
 
@@ -117,7 +129,7 @@ func (c *checker) webhooks(q webhook.WebhookQuery) []webhook.Webhook {
 // webhook returns the one that is stored with this ID, a deleted one too.
 func (c *checker) webhook(id string) webhook.Webhook {
 	c.t.Helper()
-	ws := c.webhooks(webhook.WebhookQuery{All: true, IDs: []string{id}, Changed: time.Unix(0, 0).UTC()})
+	ws := c.webhooks(webhook.WebhookQuery{All: true, IDs: []string{id}, Deleted: true, Tallies: true})
 	if len(ws) != 1 || ws[0].ID != id {
 		c.broken("Webhooks with the ID %q returned %s", id, list(webhookIDs(ws)))
 	}
@@ -126,7 +138,7 @@ func (c *checker) webhook(id string) webhook.Webhook {
 
 func (c *checker) enqueue(ds ...webhook.Delivery) (had []string) {
 	c.t.Helper()
-	had, err := c.store.Enqueue(c.ctx, ds)
+	had, err := c.store.Enqueue(c.ctx, Events(ds...))
 	c.noError(err, "Enqueue")
 	return had
 }
@@ -189,7 +201,12 @@ func (c *checker) count(q webhook.DeliveryQuery) int {
 
 func (c *checker) prune(before time.Time, limit int) int {
 	c.t.Helper()
-	n, err := c.store.Prune(c.ctx, before, limit)
+	return c.pruned(webhook.Prune{Before: before, Limit: limit, Deleted: before})
+}
+
+func (c *checker) pruned(p webhook.Prune) int {
+	c.t.Helper()
+	n, err := c.store.Prune(c.ctx, p)
 	c.noError(err, "Prune")
 	return n
 }
@@ -244,6 +261,22 @@ func pending(id, webhookID string, due time.Time) webhook.Delivery {
 		Type: webhook.TypeOpen, Body: []byte("type=open"), Created: t0,
 		State: webhook.StatePending, Due: due,
 	}
+}
+
+// whole returns a pending delivery with every field set that a caller sets, and Failure
+// as the store will.
+func whole(seed int, id string, due time.Time) webhook.Delivery {
+	d := filled[webhook.Delivery](seed)
+	d.ID, d.Type, d.State, d.Due, d.Sequence = id, webhook.TypeBounce, webhook.StatePending, due, 0
+	d.Failure = failure(d.Log)
+	return d
+}
+
+// logged returns d with more attempts in its log.
+func logged(d webhook.Delivery, attempts ...webhook.Attempt) webhook.Delivery {
+	d.Log = append(slices.Clip(d.Log), attempts...)
+	d.Failure = failure(d.Log)
+	return d
 }
 
 // finished returns a delivery that was made at the given time.

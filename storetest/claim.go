@@ -31,27 +31,25 @@ var claimRules = []rule{
 	{"claim_raises_the_lease_and_moves_due",
 		"Claim raises Lease by one, moves Due to Until, and changes nothing else.",
 		func(c *checker) {
-			want := filled[webhook.Delivery](1)
-			want.ID, want.State, want.Type, want.Due = "d", webhook.StatePending, webhook.TypeOpen, t0
+			want := whole(1, "d", t0)
 			c.enqueue(want)
 			for i := range 3 {
 				c.claimOne(everything(at(i*60)), "d")
 				want.Lease++
 				want.Due = at(i*60 + 60)
-				c.same(fmt.Sprintf("stored after claim %d", i+1), c.delivery("d"), want)
+				c.sameDelivery(fmt.Sprintf("stored after claim %d", i+1), c.delivery("d"), want)
 			}
 		}},
 
 	{"claim_returns_them_so_without_log",
 		"Claim returns the deliveries as they are after it, with the new Lease and Due, whole but for Log.",
 		func(c *checker) {
-			want := filled[webhook.Delivery](1)
-			want.ID, want.State, want.Type, want.Due = "d", webhook.StatePending, webhook.TypeOpen, t0
+			want := whole(1, "d", t0)
 			c.enqueue(want)
 			want.Lease++
 			want.Due = at(60)
 			want.Log = nil
-			c.same("returned", c.claimOne(everything(t0), "d"), want)
+			c.sameDelivery("returned", c.claimOne(everything(t0), "d"), want)
 		}},
 
 	{"claim_leases_a_delivery_once",

@@ -101,8 +101,8 @@ var concurrentRules = []rule{
 					c.broken("of 6 callers, %d were told that their change of %q was made", len(winners[d.ID]), d.ID)
 				}
 				i := winners[d.ID][0]
-				d.Lease, d.State, d.Due, d.Attempts, d.Log = 1, webhook.StateFailed, at(i), i, []webhook.Attempt{*note(i)}
-				c.same("the delivery, by the change of the one that was not lost", c.delivery(d.ID), d)
+				d.Lease, d.State, d.Due, d.Attempts = 1, webhook.StateFailed, at(i), i
+				c.same("the delivery, by the change of the one that was not lost", c.delivery(d.ID), logged(d, *note(i)))
 			}
 		}},
 
@@ -153,7 +153,7 @@ var concurrentRules = []rule{
 				if i%2 == 1 {
 					slices.Reverse(ds) // the other way round: what locks must not lock up
 				}
-				had, err := s.Enqueue(c.ctx, ds)
+				had, err := s.Enqueue(c.ctx, Events(ds...))
 				if err != nil {
 					return fmt.Errorf("Enqueue returned an error: %w", err)
 				}
@@ -185,7 +185,7 @@ var concurrentRules = []rule{
 				if i == 0 {
 					defer close(done)
 					for event := range 25 {
-						if _, err := s.Enqueue(c.ctx, oneEvent(fmt.Sprint(event), size)); err != nil {
+						if _, err := s.Enqueue(c.ctx, Events(oneEvent(fmt.Sprint(event), size)...)); err != nil {
 							return fmt.Errorf("Enqueue returned an error: %w", err)
 						}
 					}
@@ -217,7 +217,7 @@ var concurrentRules = []rule{
 			c.together(6, func(i int, s *guard) error {
 				if i < producers {
 					for n := range events {
-						if _, err := s.Enqueue(c.ctx, oneEvent(fmt.Sprintf("%d-%d", i, n), 3)); err != nil {
+						if _, err := s.Enqueue(c.ctx, Events(oneEvent(fmt.Sprintf("%d-%d", i, n), 3)...)); err != nil {
 							return fmt.Errorf("Enqueue returned an error: %w", err)
 						}
 					}
@@ -230,7 +230,7 @@ var concurrentRules = []rule{
 						if _, err := s.PutWebhook(c.ctx, w); err != nil {
 							return fmt.Errorf("PutWebhook returned an error: %w", err)
 						}
-						if _, err := s.Prune(c.ctx, at(-1000), 10); err != nil {
+						if _, err := s.Prune(c.ctx, webhook.Prune{Before: at(-1000), Limit: 10, Deleted: at(-1000)}); err != nil {
 							return fmt.Errorf("Prune returned an error: %w", err)
 						}
 						if _, err := s.Deliveries(c.ctx, webhook.DeliveryQuery{All: true, Limit: 20}); err != nil {

@@ -11,7 +11,7 @@ import (
 
 var contextRules = []rule{
 	ended("Enqueue", func(ctx context.Context, s webhook.Store) error {
-		_, err := s.Enqueue(ctx, []webhook.Delivery{pending("new", "1", t0)})
+		_, err := s.Enqueue(ctx, Events(pending("new", "1", t0)))
 		return err
 	}),
 	ended("PutWebhook", func(ctx context.Context, s webhook.Store) error {
@@ -29,7 +29,7 @@ var contextRules = []rule{
 		return err
 	}),
 	ended("Prune", func(ctx context.Context, s webhook.Store) error {
-		_, err := s.Prune(ctx, at(100), 100)
+		_, err := s.Prune(ctx, webhook.Prune{Before: at(100), Limit: 100, Deleted: at(100)})
 		return err
 	}),
 	ended("Webhooks", func(ctx context.Context, s webhook.Store) error {
@@ -59,7 +59,7 @@ func ended(method string, call func(ctx context.Context, s webhook.Store) error)
 			c.enqueue(pending("waits", "1", t0), finished("done", "1", at(-100)))
 
 			all := webhook.DeliveryQuery{All: true}
-			everyone := webhook.WebhookQuery{All: true, Changed: at(-1000)}
+			everyone := webhook.WebhookQuery{All: true, Deleted: true}
 			ds, ws := c.deliveries(all), c.webhooks(everyone)
 
 			canceled, cancel := context.WithCancel(c.ctx)

@@ -80,7 +80,7 @@ func (c *checker) enqueueTogether(callers, rounds int, deliveries func(i, round 
 	c.together(callers, func(i int, s *guard) error {
 		for round := range rounds {
 			ds := deliveries(i, round)
-			had, err := s.Enqueue(c.ctx, ds)
+			had, err := s.Enqueue(c.ctx, Events(ds...))
 			if err != nil {
 				return fmt.Errorf("Enqueue returned an error: %w", err)
 			}

@@ -14,10 +14,10 @@ var enqueueRules = []rule{
 		"Enqueue adds deliveries as they are: every field comes back, whatever the state.",
 		func(c *checker) {
 			for i, state := range states {
-				want := filled[webhook.Delivery](i + 1)
-				want.ID, want.State, want.Type = fmt.Sprint("d", i), state, webhook.TypeBounce
+				want := whole(i+1, fmt.Sprint("d", i), t0)
+				want.State = state
 				c.enqueue(want)
-				c.same("a delivery with every field set, "+string(state), c.delivery(want.ID), want)
+				c.sameDelivery("a delivery with every field set, "+string(state), c.delivery(want.ID), want)
 			}
 			bare := webhook.Delivery{ID: "bare", WebhookID: "1", Created: t0, State: webhook.StatePending}
 			c.enqueue(bare)
@@ -33,8 +33,8 @@ var enqueueRules = []rule{
 			c.claimOne(everything(t0), "a")
 			want := []webhook.Delivery{c.delivery("a"), c.delivery("b")}
 
-			again := filled[webhook.Delivery](1)
-			again.ID, again.State, again.Type = "a", webhook.StateFailed, webhook.TypeBounce
+			again := whole(1, "a", t0)
+			again.State = webhook.StateFailed
 			c.set("had", c.enqueue(pending("new", "1", t0), again, pending("b", "2", at(9))), []string{"a", "b"})
 			c.same("a, stored before", c.delivery("a"), want[0])
 			c.same("b, stored before", c.delivery("b"), want[1])
@@ -94,7 +94,7 @@ var enqueueRules = []rule{
 				for event := range 3 {
 					ds = append(ds, oneEvent(fmt.Sprintf("%d-%d", round, event), 20)...)
 				}
-				_, err := c.store.Enqueue(ctx, ds)
+				_, err := c.store.Enqueue(ctx, Events(ds...))
 				c.allOrNone(ds, err)
 			}
 			round := 0
@@ -122,7 +122,7 @@ var enqueueRules = []rule{
 			} {
 				ds := oneEvent(fmt.Sprint("spoiled ", i), 5)
 				spoil(&ds[2])
-				_, err := c.store.Enqueue(c.ctx, ds)
+				_, err := c.store.Enqueue(c.ctx, Events(ds...))
 				c.allOrNone(ds, err)
 			}
 		}},

@@ -456,61 +456,63 @@ func page(q webhook.DeliveryQuery, ds []webhook.Delivery) []webhook.Delivery {
 var pruneFaults = []fault{
 	{name: "prunes by Created", fails: "prune_removes_what_finished_before",
 		inject: func(p *plain) {
-			p.prunable = func(d webhook.Delivery, before time.Time) bool {
-				return d.State != webhook.StatePending && d.Created.Before(before)
+			p.prunable = func(d webhook.Delivery, q webhook.Prune) bool {
+				return d.State != webhook.StatePending && d.Created.Before(q.Before)
 			}
 		}},
 	{name: "prunes what finished then", fails: "prune_removes_what_finished_before",
 		inject: func(p *plain) {
-			p.prunable = func(d webhook.Delivery, before time.Time) bool {
-				return d.State != webhook.StatePending && !d.Due.After(before)
+			p.prunable = func(d webhook.Delivery, q webhook.Prune) bool {
+				return d.State != webhook.StatePending && !d.Due.After(q.Before)
 			}
 		}},
 	{name: "prunes what was delivered only", fails: "prune_removes_what_finished_before",
 		inject: func(p *plain) {
-			p.prunable = func(d webhook.Delivery, before time.Time) bool {
-				return d.State == webhook.StateDelivered && d.Due.Before(before)
+			p.prunable = func(d webhook.Delivery, q webhook.Prune) bool {
+				return d.State == webhook.StateDelivered && d.Due.Before(q.Before)
 			}
 		}},
 	{name: "does not say how many it pruned", fails: "prune_removes_what_finished_before",
 		inject: func(p *plain) {
-			p.prune = func(ctx context.Context, before time.Time, limit int) (int, error) {
-				_, err := p.plainPrune(ctx, before, limit)
+			p.prune = func(ctx context.Context, q webhook.Prune) (int, error) {
+				_, err := p.plainPrune(ctx, q)
 				return 0, err
 			}
 		}},
 	{name: "prunes what is pending", fails: "prune_never_removes_pending",
 		inject: func(p *plain) {
-			p.prunable = func(d webhook.Delivery, before time.Time) bool { return d.Due.Before(before) }
+			p.prunable = func(d webhook.Delivery, q webhook.Prune) bool { return d.Due.Before(q.Before) }
 		}},
 	{name: "ignores the limit of pruning", fails: "prune_stops_at_the_limit",
 		inject: func(p *plain) {
-			p.prune = func(ctx context.Context, before time.Time, _ int) (int, error) {
-				return p.plainPrune(ctx, before, 1000)
+			p.prune = func(ctx context.Context, q webhook.Prune) (int, error) {
+				q.Limit = 1000
+				return p.plainPrune(ctx, q)
 			}
 		}},
 	{name: "takes limit 0 for no limit", fails: "prune_stops_at_the_limit",
 		inject: func(p *plain) {
-			p.prune = func(ctx context.Context, before time.Time, limit int) (int, error) {
-				if limit == 0 {
-					limit = 1000
+			p.prune = func(ctx context.Context, q webhook.Prune) (int, error) {
+				if q.Limit == 0 {
+					q.Limit = 1000
 				}
-				return p.plainPrune(ctx, before, limit)
+				return p.plainPrune(ctx, q)
 			}
 		}},
 	{name: "prunes one a call", fails: "prune_stops_at_the_limit",
 		inject: func(p *plain) {
-			p.prune = func(ctx context.Context, before time.Time, limit int) (int, error) {
-				return p.plainPrune(ctx, before, min(1, limit))
+			p.prune = func(ctx context.Context, q webhook.Prune) (int, error) {
+				q.Limit = min(1, q.Limit)
+				return p.plainPrune(ctx, q)
 			}
 		}},
 	{name: "keeps the logs of what it prunes", fails: "prune_removes_the_logs_too",
 		inject: func(p *plain) {
 			logs := map[string][]webhook.Attempt{}
 			plainly := p.prunable
-			p.prunable = func(d webhook.Delivery, before time.Time) bool {
+			p.prunable = func(d webhook.Delivery, q webhook.Prune) bool {
 				logs[d.ID] = d.Log
-				return plainly(d, before)
+				return plainly(d, q)
 			}
 			p.keep = func(d webhook.Delivery) webhook.Delivery { d.Log = append(logs[d.ID], d.Log...); return d }
 		}},
@@ -518,8 +520,8 @@ var pruneFaults = []fault{
 		inject: func(p *plain) {
 			pruned := map[string]bool{}
 			plainly := p.prunable
-			p.prunable = func(d webhook.Delivery, before time.Time) bool {
-				pruned[d.ID] = plainly(d, before)
+			p.prunable = func(d webhook.Delivery, q webhook.Prune) bool {
+				pruned[d.ID] = plainly(d, q)
 				return pruned[d.ID]
 			}
 			p.enqueue = func(ctx context.Context, ds []webhook.Delivery) (had []string, err error) {
@@ -533,7 +535,7 @@ var pruneFaults = []fault{
 			}
 		}},
 	{name: "keeps deleted webhooks for ever", fails: "prune_removes_deleted_webhooks",
-		inject: func(p *plain) { p.removed = func(webhook.Webhook, time.Time) bool { return false } }},
+		inject: func(p *plain) { p.removed = func(webhook.Webhook, webhook.Prune) bool { return false } }},
 	{name: "keeps the holds of webhooks that it prunes", fails: "prune_removes_deleted_webhooks",
 		inject: func(p *plain) {
 			holds := map[string]time.Time{}
@@ -544,20 +546,15 @@ var pruneFaults = []fault{
 		}},
 	{name: "prunes webhooks that live", fails: "prune_removes_deleted_webhooks",
 		inject: func(p *plain) {
-			p.removed = func(w webhook.Webhook, before time.Time) bool { return w.Changed.Before(before) }
+			p.removed = func(w webhook.Webhook, q webhook.Prune) bool { return w.Changed.Before(q.Deleted) }
 		}},
 	{name: "prunes webhooks deleted lately", fails: "prune_removes_deleted_webhooks",
-		inject: func(p *plain) { p.removed = func(w webhook.Webhook, _ time.Time) bool { return w.Deleted } }},
-	{name: "prunes deleted webhooks that have deliveries", fails: "prune_removes_deleted_webhooks",
+		inject: func(p *plain) { p.removed = func(w webhook.Webhook, _ webhook.Prune) bool { return w.Deleted } }},
+	{name: "keeps deleted webhooks that have deliveries", fails: "prune_removes_deleted_webhooks",
 		inject: func(p *plain) {
-			p.prune = func(ctx context.Context, before time.Time, limit int) (int, error) {
-				n, err := p.plainPrune(ctx, before, limit)
-				for id, w := range p.m.webhooks {
-					if p.removed(w, before) {
-						delete(p.m.webhooks, id)
-					}
-				}
-				return n, err
+			plainly := p.removed
+			p.removed = func(w webhook.Webhook, q webhook.Prune) bool {
+				return plainly(w, q) && len(p.m.selectDeliveries(webhook.DeliveryQuery{All: true, Webhook: w.ID})) == 0
 			}
 		}},
 }

@@ -47,7 +47,7 @@ var disasters = []fault{
 		p.claim = func(context.Context, webhook.Claim) ([]webhook.Delivery, error) { return nil, nil }
 		p.deliveries = func(context.Context, webhook.DeliveryQuery) ([]webhook.Delivery, error) { return nil, nil }
 		p.count = func(context.Context, webhook.DeliveryQuery) (int, error) { return 0, nil }
-		p.prune = func(context.Context, time.Time, int) (int, error) { return 0, nil }
+		p.prune = func(context.Context, webhook.Prune) (int, error) { return 0, nil }
 		p.apply = func(context.Context, []webhook.Change) ([]string, error) { return nil, nil }
 		p.enqueue = func(context.Context, []webhook.Delivery) ([]string, error) { return nil, nil }
 		p.putWebhook = func(context.Context, webhook.Webhook) (int64, error) { return 0, nil }
@@ -63,7 +63,7 @@ func (p *plain) always(do func()) {
 	p.apply = func(context.Context, []webhook.Change) ([]string, error) { do(); return nil, nil }
 	p.deliveries = func(context.Context, webhook.DeliveryQuery) ([]webhook.Delivery, error) { do(); return nil, nil }
 	p.count = func(context.Context, webhook.DeliveryQuery) (int, error) { do(); return 0, nil }
-	p.prune = func(context.Context, time.Time, int) (int, error) { do(); return 0, nil }
+	p.prune = func(context.Context, webhook.Prune) (int, error) { do(); return 0, nil }
 }
 
 // The steps before and after a call that faults most often change.

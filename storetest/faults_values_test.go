@@ -293,8 +293,8 @@ var contextFaults = []fault{
 		}},
 	{name: "prunes in spite of an ended context", fails: "ended_context_stops_Prune",
 		inject: func(p *plain) {
-			p.prune = func(ctx context.Context, before time.Time, limit int) (int, error) {
-				return p.plainPrune(context.WithoutCancel(ctx), before, limit)
+			p.prune = func(ctx context.Context, q webhook.Prune) (int, error) {
+				return p.plainPrune(context.WithoutCancel(ctx), q)
 			}
 		}},
 	{name: "finds no webhooks when the context has ended", fails: "ended_context_stops_Webhooks",
@@ -466,12 +466,12 @@ var otherFaults = []fault{
 		}},
 	{name: "lifts holds when it prunes", fails: "random_calls_agree_with_a_model",
 		inject: func(p *plain) {
-			p.prune = func(ctx context.Context, before time.Time, limit int) (int, error) {
+			p.prune = func(ctx context.Context, q webhook.Prune) (int, error) {
 				for id, w := range p.m.webhooks {
 					w.HeldUntil = time.Time{}
 					p.m.webhooks[id] = w
 				}
-				return p.plainPrune(ctx, before, limit)
+				return p.plainPrune(ctx, q)
 			}
 		}},
 	{name: "claims a third of a webhook's turn late", fails: "random_calls_agree_with_a_model",

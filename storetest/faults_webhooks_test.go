@@ -186,27 +186,13 @@ var webhookFaults = []fault{
 				q.Lists = append(slices.Clone(q.Lists), "")
 			}
 		})},
-	{name: "shows what changed after only", fails: "webhooks_by_changed",
-		inject: webhookQuery(func(q *webhook.WebhookQuery) {
-			if !q.Changed.IsZero() {
-				q.Changed = q.Changed.Add(time.Millisecond)
-			}
-		})},
-	{name: "looks at seconds of Changed", fails: "webhooks_by_changed",
-		inject: webhookQuery(func(q *webhook.WebhookQuery) { q.Changed = q.Changed.Truncate(time.Second) })},
-	{name: "shows deleted webhooks", fails: "webhooks_deleted_by_changed_only",
-		inject: webhookQuery(func(q *webhook.WebhookQuery) {
-			if q.Changed.IsZero() {
-				q.Changed = time.Unix(0, 0)
-			}
-		})},
-	{name: "shows deleted webhooks asked for by ID", fails: "webhooks_deleted_by_changed_only",
-		inject: webhookQuery(func(q *webhook.WebhookQuery) {
-			if q.Changed.IsZero() && len(q.IDs) > 0 {
-				q.Changed = time.Unix(0, 0)
-			}
-		})},
-	{name: "never shows deleted webhooks", fails: "webhooks_deleted_by_changed_only",
+	{name: "shows deleted webhooks", fails: "webhooks_deleted_if_asked_for",
+		inject: webhookQuery(func(q *webhook.WebhookQuery) { q.Deleted = true })},
+	{name: "shows deleted webhooks asked for by ID", fails: "webhooks_deleted_if_asked_for",
+		inject: webhookQuery(func(q *webhook.WebhookQuery) { q.Deleted = q.Deleted || len(q.IDs) > 0 })},
+	{name: "shows deleted webhooks asked for by Put", fails: "webhooks_deleted_if_asked_for",
+		inject: webhookQuery(func(q *webhook.WebhookQuery) { q.Deleted = q.Deleted || q.PutAfter > 0 || q.Newest })},
+	{name: "never shows deleted webhooks", fails: "webhooks_deleted_if_asked_for",
 		inject: fromWebhooks(func(*webhook.WebhookQuery) {}, func(_ webhook.WebhookQuery, ws []webhook.Webhook) []webhook.Webhook {
 			return only(ws, func(w webhook.Webhook) bool { return !w.Deleted })
 		})},

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync/atomic"
-	"time"
 
 	"github.com/listhook/webhook"
 )
@@ -59,8 +58,8 @@ func (g *guard) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]webhook
 	return guarded(g, "Webhooks", func() ([]webhook.Webhook, error) { return g.store.Webhooks(ctx, q) })
 }
 
-func (g *guard) Enqueue(ctx context.Context, ds []webhook.Delivery) ([]string, error) {
-	return guarded(g, "Enqueue", func() ([]string, error) { return g.store.Enqueue(ctx, ds) })
+func (g *guard) Enqueue(ctx context.Context, events []webhook.OutboxEvent) ([]string, error) {
+	return guarded(g, "Enqueue", func() ([]string, error) { return g.store.Enqueue(ctx, events) })
 }
 
 func (g *guard) PutWebhook(ctx context.Context, w webhook.Webhook) (int64, error) {
@@ -83,8 +82,8 @@ func (g *guard) Count(ctx context.Context, q webhook.DeliveryQuery) (int, error)
 	return guarded(g, "Count", func() (int, error) { return g.store.Count(ctx, q) })
 }
 
-func (g *guard) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
-	return guarded(g, "Prune", func() (int, error) { return g.store.Prune(ctx, before, limit) })
+func (g *guard) Prune(ctx context.Context, p webhook.Prune) (int, error) {
+	return guarded(g, "Prune", func() (int, error) { return g.store.Prune(ctx, p) })
 }
 
 // A countdown is a context that ends when it has been looked at so many times:

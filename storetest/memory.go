@@ -13,26 +13,27 @@ var memoryRules = []rule{
 			w := filled[webhook.Webhook](1)
 			w.ID, w.Version, w.Deleted = "1", 0, false
 			want := clone(w)
-			want.Version = c.put(w).Version
+			stored := c.put(w)
+			want.Version, want.Put = stored.Version, stored.Put
 			scribble(&w)
 			c.same("a webhook, what was put being overwritten", c.webhook("1"), want)
 
-			d := filled[webhook.Delivery](1)
-			d.ID, d.State, d.Type, d.Lease = "d", webhook.StatePending, webhook.TypeOpen, 0
-			stored := clone(d)
+			d := whole(1, "d", t0)
+			d.Lease, d.Key = 0, ""
+			kept := clone(d)
 			ds := []webhook.Delivery{d}
 			c.enqueue(ds...)
 			scribble(ds)
-			c.same("a delivery, what was enqueued being overwritten", c.delivery("d"), stored)
+			c.same("a delivery, what was enqueued being overwritten", c.delivery("d"), kept)
 
 			attempt := filled[webhook.Attempt](2)
 			cs := []webhook.Change{{ID: "d", State: webhook.StatePending, Due: t0, Log: &attempt}}
-			stored.Log = append(stored.Log, clone(attempt))
-			stored.Lease, stored.Due, stored.Attempts = 1, t0, 0
+			kept = logged(kept, clone(attempt))
+			kept.Lease, kept.Due, kept.Attempts = 1, t0, 0
 			c.applied(cs...)
 			scribble(&attempt)
 			scribble(cs)
-			c.same("a delivery, the change that was applied being overwritten", c.delivery("d"), stored)
+			c.same("a delivery, the change that was applied being overwritten", c.delivery("d"), kept)
 		}},
 
 	{"shares_no_memory_with_what_it_gives",
@@ -42,13 +43,13 @@ var memoryRules = []rule{
 			w.ID, w.Version, w.Deleted = "1", 0, false
 			w = c.put(w)
 			for range 2 {
-				ws := c.webhooks(webhook.WebhookQuery{All: true})
+				ws := c.webhooks(webhook.WebhookQuery{All: true, Tallies: true})
 				c.same("webhooks, what was returned before being overwritten", ws, []webhook.Webhook{w})
 				scribble(ws)
 			}
 
-			d := filled[webhook.Delivery](1)
-			d.ID, d.State, d.Type, d.Due = "d", webhook.StatePending, webhook.TypeOpen, t0
+			d := whole(1, "d", t0)
+			d.Key = ""
 			c.enqueue(d)
 			for range 2 {
 				ds := c.deliveries(webhook.DeliveryQuery{All: true})
@@ -89,7 +90,7 @@ var memoryRules = []rule{
 			cs := []webhook.Change{{ID: "z"}, {ID: "c", Lease: 1, State: webhook.StateFailed, Due: t0, Log: note(1)}, {ID: "a", Lease: 1, State: webhook.StatePending}}
 			unchanged("Apply", cs, func() { c.apply(cs...) })
 
-			wq := webhook.WebhookQuery{All: true, IDs: []string{"z", "1", "a"}, Lists: []string{"7", "", "1"}, Changed: t0}
+			wq := webhook.WebhookQuery{All: true, IDs: []string{"z", "1", "a"}, Lists: []string{"7", "", "1"}, Deleted: true}
 			unchanged("Webhooks", wq, func() { c.webhooks(wq) })
 
 			q := webhook.DeliveryQuery{

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"reflect"
@@ -16,6 +17,7 @@ import (
 type model struct {
 	webhooks   map[string]webhook.Webhook
 	deliveries map[string]webhook.Delivery
+	puts       int64 // the last one's number
 }
 
 func newModel() *model {
@@ -24,11 +26,18 @@ func newModel() *model {
 
 // put stores w and returns its new version, or reports a conflict.
 func (m *model) put(w webhook.Webhook) (version int64, ok bool) {
-	if m.webhooks[w.ID].Version != w.Version {
+	old := m.webhooks[w.ID]
+	if old.Version != w.Version {
 		return 0, false
 	}
+	w = clone(w)
 	w.Version++
-	m.webhooks[w.ID] = clone(w)
+	m.puts++
+	w.Put = m.puts
+	if w.Tallies == nil {
+		w.Tallies = old.Tallies
+	}
+	m.webhooks[w.ID] = w
 	return w.Version, true
 }
 
@@ -36,15 +45,23 @@ func (m *model) selectWebhooks(q webhook.WebhookQuery) []webhook.Webhook {
 	var ws []webhook.Webhook
 	for _, w := range m.webhooks {
 		if (q.All || w.Account == q.Account) &&
-			(!w.Deleted || !q.Changed.IsZero()) &&
+			(!w.Deleted || q.Deleted) &&
 			(len(q.IDs) == 0 || slices.Contains(q.IDs, w.ID)) &&
 			(len(q.Lists) == 0 || slices.Contains(q.Lists, w.List)) &&
-			(q.Changed.IsZero() || !w.Changed.Before(q.Changed)) &&
-			w.ID > q.After {
+			w.Put > q.PutAfter &&
+			(q.Newest || w.ID > q.After) {
+			if !q.Tallies {
+				w.Tallies = nil
+			}
 			ws = append(ws, w)
 		}
 	}
-	slices.SortFunc(ws, func(a, b webhook.Webhook) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(ws, func(a, b webhook.Webhook) int {
+		if q.Newest {
+			return cmp.Compare(b.Put, a.Put)
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
 	if q.Limit > 0 && len(ws) > q.Limit {
 		ws = ws[:q.Limit]
 	}
@@ -60,10 +77,25 @@ func (m *model) enqueue(ds []webhook.Delivery) (had []string) {
 		if before[d.ID] {
 			had = append(had, d.ID)
 		} else if _, ok := m.deliveries[d.ID]; !ok {
-			m.deliveries[d.ID] = clone(d)
+			m.add(d)
 		}
 	}
 	return had
+}
+
+// add stores a new delivery.
+func (m *model) add(d webhook.Delivery) {
+	d = clone(d)
+	d.Failure, d.Sequence = failure(d.Log), 0
+	m.deliveries[d.ID] = d
+}
+
+// failure is that of the last attempt of a log.
+func failure(log []webhook.Attempt) string {
+	if len(log) == 0 {
+		return ""
+	}
+	return log[len(log)-1].Failure()
 }
 
 func (m *model) apply(cs []webhook.Change) (lost []string) {
@@ -73,17 +105,26 @@ func (m *model) apply(cs []webhook.Change) (lost []string) {
 			lost = append(lost, c.ID)
 			continue
 		}
-		d.Lease++
-		d.State, d.Due, d.Attempts = c.State, c.Due, c.Attempts
-		if c.Erase {
-			d.Body, d.Carrier, d.Log = nil, nil, nil
-		}
-		if c.Log != nil {
-			d.Log = append(slices.Clone(d.Log), clone(*c.Log))
-		}
+		change(&d, c)
 		m.deliveries[c.ID] = d
 	}
 	return lost
+}
+
+// change moves d on.
+func change(d *webhook.Delivery, c webhook.Change) {
+	d.Lease++
+	d.State, d.Due, d.Attempts = c.State, c.Due, c.Attempts
+	if c.Erase {
+		d.Body, d.Carrier, d.Log, d.Failure, d.Key, d.Subjects = nil, nil, nil, "", "", nil
+	}
+	if c.LeaveLine {
+		d.Key = ""
+	}
+	if c.Log != nil {
+		d.Log = append(slices.Clone(d.Log), clone(*c.Log))
+		d.Failure = failure(d.Log)
+	}
 }
 
 func (m *model) selectDeliveries(q webhook.DeliveryQuery) []webhook.Delivery {
@@ -132,17 +173,14 @@ func beyond(q webhook.DeliveryQuery, d webhook.Delivery) bool {
 
 // prune removes what finished before, and then webhooks.
 func (m *model) prune(before time.Time) (n int) {
-	used := map[string]bool{}
 	for id, d := range m.deliveries {
 		if d.State != webhook.StatePending && d.Due.Before(before) {
 			delete(m.deliveries, id)
 			n++
-		} else {
-			used[d.WebhookID] = true
 		}
 	}
 	for id, w := range m.webhooks {
-		if w.Deleted && w.Changed.Before(before) && !used[id] {
+		if w.Deleted && w.Changed.Before(before) {
 			delete(m.webhooks, id)
 		}
 	}

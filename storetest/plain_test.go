@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/listhook/webhook"
 )
@@ -24,7 +23,7 @@ type plain struct {
 	apply      func(ctx context.Context, cs []webhook.Change) ([]string, error)
 	deliveries func(ctx context.Context, q webhook.DeliveryQuery) ([]webhook.Delivery, error)
 	count      func(ctx context.Context, q webhook.DeliveryQuery) (int, error)
-	prune      func(ctx context.Context, before time.Time, limit int) (int, error)
+	prune      func(ctx context.Context, q webhook.Prune) (int, error)
 
 	// Steps of Claim.
 	claimable func(d webhook.Delivery, c webhook.Claim) bool
@@ -37,10 +36,10 @@ type plain struct {
 	// Steps of others.
 	fenced   func(d webhook.Delivery, c webhook.Change) bool // Apply may change d
 	change   func(d *webhook.Delivery, c webhook.Change)     // what Apply stores
-	prunable func(d webhook.Delivery, before time.Time) bool //
-	removed  func(w webhook.Webhook, before time.Time) bool  // a webhook without deliveries is
-	keep     func(d webhook.Delivery) webhook.Delivery       // what Enqueue stores
-	keepHook func(w webhook.Webhook) webhook.Webhook         // what PutWebhook stores
+	prunable func(d webhook.Delivery, q webhook.Prune) bool
+	removed  func(w webhook.Webhook, q webhook.Prune) bool // Prune may remove w
+	keep     func(d webhook.Delivery) webhook.Delivery     // what Enqueue stores
+	keepHook func(w webhook.Webhook) webhook.Webhook       // what PutWebhook stores
 }
 
 func newPlain() *plain {
@@ -65,20 +64,9 @@ func newPlain() *plain {
 		return now
 	}
 	p.fenced = func(d webhook.Delivery, c webhook.Change) bool { return d.Lease == c.Lease }
-	p.change = func(d *webhook.Delivery, c webhook.Change) {
-		d.Lease++
-		d.State, d.Due, d.Attempts = c.State, c.Due, c.Attempts
-		if c.Erase {
-			d.Body, d.Carrier, d.Log = nil, nil, nil
-		}
-		if c.Log != nil {
-			d.Log = append(slices.Clone(d.Log), *c.Log)
-		}
-	}
-	p.prunable = func(d webhook.Delivery, before time.Time) bool {
-		return d.State != webhook.StatePending && d.Due.Before(before)
-	}
-	p.removed = func(w webhook.Webhook, before time.Time) bool { return w.Deleted && w.Changed.Before(before) }
+	p.change = change
+	p.prunable = func(d webhook.Delivery, q webhook.Prune) bool { return q.Selects(&d) }
+	p.removed = func(w webhook.Webhook, q webhook.Prune) bool { return w.Deleted && w.Changed.Before(q.Deleted) }
 	p.keep = func(d webhook.Delivery) webhook.Delivery { return d }
 	p.keepHook = func(w webhook.Webhook) webhook.Webhook { return w }
 	return p
@@ -106,7 +94,11 @@ func (p *plain) plainWebhooks(ctx context.Context, q webhook.WebhookQuery) ([]we
 	return locked(p, ctx, func() ([]webhook.Webhook, error) { return clone(p.m.selectWebhooks(q)), nil })
 }
 
-func (p *plain) Enqueue(ctx context.Context, ds []webhook.Delivery) ([]string, error) {
+func (p *plain) Enqueue(ctx context.Context, events []webhook.OutboxEvent) ([]string, error) {
+	var ds []webhook.Delivery
+	for _, e := range events {
+		ds = slices.AppendSeq(ds, e.All())
+	}
 	if p.enqueue != nil {
 		return p.enqueue(ctx, ds)
 	}
@@ -216,26 +208,23 @@ func (p *plain) plainCount(ctx context.Context, q webhook.DeliveryQuery) (int, e
 	return locked(p, ctx, func() (int, error) { return len(p.m.selectDeliveries(q)), nil })
 }
 
-func (p *plain) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
+func (p *plain) Prune(ctx context.Context, q webhook.Prune) (int, error) {
 	if p.prune != nil {
-		return p.prune(ctx, before, limit)
+		return p.prune(ctx, q)
 	}
-	return p.plainPrune(ctx, before, limit)
+	return p.plainPrune(ctx, q)
 }
 
-func (p *plain) plainPrune(ctx context.Context, before time.Time, limit int) (int, error) {
+func (p *plain) plainPrune(ctx context.Context, q webhook.Prune) (int, error) {
 	return locked(p, ctx, func() (n int, err error) {
-		used := map[string]bool{}
 		for id, d := range p.m.deliveries {
-			if n < limit && p.prunable(d, before) {
+			if n < q.Limit && p.prunable(d, q) {
 				delete(p.m.deliveries, id)
 				n++
-			} else {
-				used[d.WebhookID] = true
 			}
 		}
 		for id, w := range p.m.webhooks {
-			if !used[id] && p.removed(w, before) {
+			if p.removed(w, q) {
 				delete(p.m.webhooks, id)
 			}
 		}

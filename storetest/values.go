@@ -204,7 +204,7 @@ var valueRules = []rule{
 				d.Log = []webhook.Attempt{{Reason: text, Detail: text}}
 				c.enqueue(d)
 				c.applied(webhook.Change{ID: d.ID, State: webhook.StatePending, Due: t0, Log: &webhook.Attempt{Reason: text, Detail: text}})
-				d.Log = append(d.Log, d.Log[0])
+				d = logged(d, d.Log[0])
 				d.Lease = 1
 				c.same("a delivery", c.delivery(d.ID), d)
 				d.Lease, d.Due, d.Log = 2, never, nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/storetest"
 )
 
 // A meter measures the tables of one site.
@@ -47,7 +48,7 @@ func (m *meter) cycle(ctx context.Context, t *tables, later time.Duration, ts *t
 		}
 		clock = time.Now()
 	}
-	if _, err := t.Enqueue(ctx, ds); err != nil {
+	if _, err := t.Enqueue(ctx, storetest.Events(ds...)); err != nil {
 		return err
 	}
 	lap(0)

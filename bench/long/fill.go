@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/storetest"
 )
 
 // The webhooks whose deliveries are claimed, and the one for which those that
@@ -100,7 +101,7 @@ func (m *meter) fill(ctx context.Context) error {
 				for k := range ds {
 					ds[k] = j.make(t, j.first+k)
 				}
-				if _, err := t.Enqueue(ctx, ds); err != nil {
+				if _, err := t.Enqueue(ctx, storetest.Events(ds...)); err != nil {
 					errs[i] = err
 					cancel()
 					return

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/listhook/webhook"
 )
 
 // small is a run of a few seconds, on so little that its figures say nothing.
@@ -106,7 +108,7 @@ func TestFilling(t *testing.T) {
 	if n := count("state = 'delivered' and webhook like 'lane-%'"); n != c.rows {
 		t.Errorf("%d are finished, want %d", n, c.rows)
 	}
-	n, err := s.full.Prune(t.Context(), m.start.Add(-keeps), 2*c.rows)
+	n, err := s.full.Prune(t.Context(), webhook.Prune{Before: m.start.Add(-keeps), Limit: 2 * c.rows})
 	if err != nil || n < c.rows/2-2 || n > c.rows/2+2 {
 		t.Errorf("%d can be pruned (%v), want half of %d", n, err, c.rows)
 	}

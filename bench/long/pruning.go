@@ -37,7 +37,7 @@ func (m *meter) whilePruning(ctx context.Context) error {
 				for on.Err() == nil && !finished.Load() {
 					began := time.Now()
 					// A batch that has begun is finished.
-					k, err := m.site.full.Prune(ctx, before, pruneRows)
+					k, err := m.site.full.Prune(ctx, webhook.Prune{Before: before, Limit: pruneRows, Deleted: before})
 					if err != nil {
 						pruning = err
 						return

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/storetest"
 )
 
 // TestEveryLinkAndFormInABrowser runs testdata/crawl.js on an account whose
@@ -91,7 +92,7 @@ func (r *rig) furnish(t *testing.T) {
 			})
 		}
 	}
-	_, err = r.store.Enqueue(t.Context(), ds)
+	_, err = r.store.Enqueue(t.Context(), storetest.Events(ds...))
 	require.NoError(t, err)
 	_, err = r.store.Apply(t.Context(), []webhook.Change{{
 		ID: "msg_failed_0", State: webhook.StateFailed, Due: ds[0].Due, Attempts: 2, Log: &webhook.Attempt{

@@ -19,6 +19,7 @@ import (
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/manage"
 	"github.com/listhook/webhook/memstore"
+	"github.com/listhook/webhook/storetest"
 )
 
 func main() {
@@ -160,6 +161,6 @@ func seed(ctx context.Context, store webhook.Store, e example, i int, now time.T
 		}
 		ds = append(ds, d)
 	}
-	_, err := store.Enqueue(ctx, ds)
+	_, err := store.Enqueue(ctx, storetest.Events(ds...))
 	return err
 }
