@@ -73,22 +73,26 @@ func (p Prune) Selects(d *Delivery) bool {
 		(len(p.Types) == 0 || slices.Contains(p.Types, d.Type))
 }
 
-// Turns yields the webhooks of ids, which are in ascending order, in the order of
-// their turns, with how many deliveries may be taken of each: none of them without
-// room. The caller subtracts what it takes from c.Limit, and ends there.
-func (c Claim) Turns(ids []string) iter.Seq2[string, int] {
-	first, found := slices.BinarySearch(ids, c.After)
-	if found {
-		first++
-	}
+// Turns yields webhooks in the order of their turns, with how many deliveries may be
+// taken of each: none of them without room. next returns the first webhook with an ID
+// greater than after that may have some. The caller takes no more than c.Limit, and
+// ends there.
+func (c Claim) Turns(next func(after string) (id string, ok bool)) iter.Seq2[string, int] {
 	return func(yield func(string, int) bool) {
-		for i := range ids {
-			id := ids[(first+i)%len(ids)]
+		turn := func(id string) (more bool) {
 			room, ok := c.Room[id]
 			if !ok {
 				room = c.Each
 			}
-			if room > 0 && !yield(id, room) {
+			return room <= 0 || yield(id, room)
+		}
+		for id, ok := next(c.After); ok; id, ok = next(id) {
+			if !turn(id) {
+				return
+			}
+		}
+		for id, ok := next(""); ok && id <= c.After; id, ok = next(id) {
+			if !turn(id) {
 				return
 			}
 		}

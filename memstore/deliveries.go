@@ -19,7 +19,7 @@ func (s *Store) Deliveries(ctx context.Context, q webhook.DeliveryQuery) ([]webh
 	defer s.mu.Unlock()
 	var found []webhook.Delivery
 	for d := range s.selected(q) {
-		out := *d
+		out := d.Delivery
 		if q.Brief {
 			out.Body, out.Carrier, out.Log = nil, nil, nil
 		}
@@ -42,11 +42,11 @@ func (s *Store) Count(ctx context.Context, q webhook.DeliveryQuery) (n int, err 
 }
 
 // selected yields the deliveries that q selects, in the order that it asks for.
-func (s *Store) selected(q webhook.DeliveryQuery) iter.Seq[*webhook.Delivery] {
-	return func(yield func(*webhook.Delivery) bool) {
+func (s *Store) selected(q webhook.DeliveryQuery) iter.Seq[*delivery] {
+	return func(yield func(*delivery) bool) {
 		n := 0
 		for d := range s.candidates(q) {
-			if !q.Selects(d) {
+			if !q.Selects(&d.Delivery) {
 				continue
 			}
 			if n++; !yield(d) || n == q.Limit {
@@ -57,24 +57,36 @@ func (s *Store) selected(q webhook.DeliveryQuery) iter.Seq[*webhook.Delivery] {
 }
 
 // candidates yields the deliveries that q may select, in the order that it asks for:
-// those with its IDs, or the part of the log between its bounds.
-func (s *Store) candidates(q webhook.DeliveryQuery) iter.Seq[*webhook.Delivery] {
+// those with its IDs, those that block others, or the part of the log between its
+// bounds.
+func (s *Store) candidates(q webhook.DeliveryQuery) iter.Seq[*delivery] {
+	compare := func(a, b *delivery) int { return q.Compare(&a.Delivery, &b.Delivery) }
+	if !q.Blocking.IsZero() {
+		var first []*delivery
+		for _, l := range s.lines {
+			if l.blocks(q.Blocking) {
+				first = append(first, l.first())
+			}
+		}
+		slices.SortFunc(first, compare)
+		return slices.Values(first)
+	}
 	if len(q.IDs) > 0 {
-		named := map[string]*webhook.Delivery{}
+		named := map[string]*delivery{}
 		for _, id := range q.IDs {
 			if d := s.deliveries[id]; d != nil {
 				named[id] = d
 			}
 		}
-		return slices.Values(slices.SortedFunc(maps.Values(named), q.Compare))
+		return slices.Values(slices.SortedFunc(maps.Values(named), compare))
 	}
-	since := func(d *webhook.Delivery) bool { return !d.Created.Before(q.Since) }
-	until := func(d *webhook.Delivery) bool { return q.Until.IsZero() || d.Created.Before(q.Until) }
+	since := func(d *delivery) bool { return !d.Created.Before(q.Since) }
+	until := func(d *delivery) bool { return q.Until.IsZero() || d.Created.Before(q.Until) }
 	after := webhook.DeliveryQuery{All: true, Oldest: q.Oldest, After: q.After}
 	if q.Oldest {
-		return takeWhile(until, s.log.ascend(func(d *webhook.Delivery) bool { return since(d) && after.Selects(d) }))
+		return takeWhile(until, s.log.ascend(func(d *delivery) bool { return since(d) && after.Selects(&d.Delivery) }))
 	}
-	return takeWhile(since, s.log.descend(func(d *webhook.Delivery) bool { return until(d) && after.Selects(d) }))
+	return takeWhile(since, s.log.descend(func(d *delivery) bool { return until(d) && after.Selects(&d.Delivery) }))
 }
 
 // takeWhile yields the values of seq up to the first for which ok returns false.

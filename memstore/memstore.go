@@ -10,10 +10,8 @@ package memstore
 import (
 	"cmp"
 	"context"
-	"iter"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/listhook/webhook"
 )
@@ -29,15 +27,18 @@ type Store struct {
 	puts     sortedSet[*webhook.Webhook]            // the same webhooks, by Put
 	lastPut  int64
 
-	deliveries map[string]*webhook.Delivery
-	log        sortedSet[*webhook.Delivery]            // all deliveries, oldest first
-	finished   map[class]*sortedSet[*webhook.Delivery] // deliveries that are not pending, by Due
+	deliveries map[string]*delivery
+	log        sortedSet[*delivery]            // all deliveries, oldest first
+	finished   map[class]*sortedSet[*delivery] // deliveries that are not pending, by Due
 
 	// Each webhook with pending deliveries has a queue, which is in waiting or in ready. Claim moves the queues that have come due from waiting to
 	// ready, and reads only those in ready.
 	queues  map[string]*queue
 	waiting sortedSet[*queue] // by next
 	ready   sortedSet[*queue] // by webhook
+
+	lines     map[lineKey]*line // those that deliveries stand in
+	lastPlace int64
 }
 
 var _ webhook.Store = (*Store)(nil)
@@ -45,12 +46,11 @@ var _ webhook.Store = (*Store)(nil)
 // New returns an empty store.
 func New() *Store { return &Store{} }
 
-// A queue holds the pending deliveries of one webhook.
-type queue struct {
-	webhook string
-	pending sortedSet[*webhook.Delivery] // by Due
-	set     *sortedSet[*queue]           // waiting or ready; nil: in neither
-	next    time.Time                    // when the first can be claimed: it is due, and the webhook is not held
+// A delivery is one that is stored.
+type delivery struct {
+	webhook.Delivery
+	line  *line // that it stands in; nil: in none
+	place int64 // in its line
 }
 
 // A class is what deliveries have in common that Prune may choose.
@@ -69,9 +69,10 @@ func (s *Store) lock(ctx context.Context) error {
 	if s.deliveries == nil {
 		s.webhooks = map[string]*webhook.Webhook{}
 		s.accounts = map[string]map[string]*webhook.Webhook{}
-		s.deliveries = map[string]*webhook.Delivery{}
+		s.deliveries = map[string]*delivery{}
 		s.queues = map[string]*queue{}
-		s.finished = map[class]*sortedSet[*webhook.Delivery]{}
+		s.lines = map[lineKey]*line{}
+		s.finished = map[class]*sortedSet[*delivery]{}
 		s.puts.compare = byPut
 		s.log.compare = byCreated
 		s.waiting.compare = byNext
@@ -82,24 +83,12 @@ func (s *Store) lock(ctx context.Context) error {
 
 func byPut(a, b *webhook.Webhook) int { return cmp.Compare(a.Put, b.Put) }
 
-func byCreated(a, b *webhook.Delivery) int {
-	return webhook.DeliveryQuery{Oldest: true}.Compare(a, b)
+func byCreated(a, b *delivery) int {
+	return webhook.DeliveryQuery{Oldest: true}.Compare(&a.Delivery, &b.Delivery)
 }
 
-func byDue(a, b *webhook.Delivery) int {
-	if c := a.Due.Compare(b.Due); c != 0 {
-		return c
-	}
-	return strings.Compare(a.ID, b.ID)
-}
-
-func byWebhook(a, b *queue) int { return strings.Compare(a.webhook, b.webhook) }
-
-func byNext(a, b *queue) int {
-	if c := a.next.Compare(b.next); c != 0 {
-		return c
-	}
-	return byWebhook(a, b)
+func byDue(a, b *delivery) int {
+	return cmp.Or(a.Due.Compare(b.Due), strings.Compare(a.ID, b.ID))
 }
 
 // Enqueue stores the deliveries of events, and returns the IDs of those that were
@@ -134,9 +123,13 @@ func (s *Store) add(d webhook.Delivery) {
 	if n := len(d.Log); n > 0 {
 		d.Failure = d.Log[n-1].Failure()
 	}
-	s.deliveries[d.ID] = &d
-	s.log.insert(&d)
-	s.schedule(&d)
+	stored := &delivery{Delivery: d}
+	s.deliveries[d.ID] = stored
+	s.log.insert(stored)
+	if stored.standsInLine() {
+		s.join(stored)
+	}
+	s.schedule(stored)
 }
 
 // Claim leases deliveries that are due, as webhook.Claim describes.
@@ -147,36 +140,20 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Delivery,
 	defer s.mu.Unlock()
 	s.promote(c.Now)
 
-	var taken []*webhook.Delivery // leased after the loop, because turns needs the sets unchanged
-	for q := range s.turns(c.After) {
-		if len(taken) >= c.Limit {
+	var claimed []webhook.Delivery
+	for id, room := range c.Turns(s.nextReady) {
+		if len(claimed) >= c.Limit {
 			break
 		}
-		room, ok := c.Room[q.webhook]
-		if !ok {
-			room = c.Each
+		for _, d := range s.queues[id].due(c.Now, min(room, c.Limit-len(claimed))) {
+			s.unschedule(d)
+			d.Lease++
+			d.Due = c.Until
+			s.schedule(d)
+			out := d.Delivery
+			out.Log = nil
+			claimed = append(claimed, cloneDelivery(out))
 		}
-		if room = min(room, c.Limit-len(taken)); room <= 0 || q.next.After(c.Now) {
-			continue
-		}
-		for d := range q.pending.ascend(always) {
-			if room == 0 || d.Due.After(c.Now) {
-				break
-			}
-			taken = append(taken, d)
-			room--
-		}
-	}
-
-	claimed := make([]webhook.Delivery, 0, len(taken))
-	for _, d := range taken {
-		s.unschedule(d)
-		d.Lease++
-		d.Due = c.Until
-		s.schedule(d)
-		out := *d
-		out.Log = nil
-		claimed = append(claimed, cloneDelivery(out))
 	}
 	return claimed, nil
 }
@@ -195,21 +172,33 @@ func (s *Store) Apply(ctx context.Context, cs []webhook.Change) (lost []string, 
 			continue
 		}
 		s.unschedule(d)
-		d.Lease++
-		d.State, d.Due, d.Attempts = c.State, c.Due, c.Attempts
-		if c.Erase {
-			d.Body, d.Carrier, d.Log, d.Failure, d.Key, d.Subjects = nil, nil, nil, "", "", nil
-		}
-		if c.LeaveLine {
-			d.Key = ""
-		}
-		if c.Log != nil {
-			d.Log = append(d.Log, cloneAttempt(*c.Log))
-			d.Failure = c.Log.Failure()
+		d.change(c)
+		switch stands := d.standsInLine(); {
+		case stands && d.line == nil:
+			d.Joined = c.Joined
+			s.join(d)
+		case !stands && d.line != nil:
+			s.leave(d)
 		}
 		s.schedule(d)
 	}
 	return lost, nil
+}
+
+// change makes a change to d alone.
+func (d *delivery) change(c webhook.Change) {
+	d.Lease++
+	d.State, d.Due, d.Attempts = c.State, c.Due, c.Attempts
+	if c.Erase {
+		d.Body, d.Carrier, d.Log, d.Failure, d.Key, d.Subjects = nil, nil, nil, "", "", nil
+	}
+	if c.LeaveLine {
+		d.Key = ""
+	}
+	if c.Log != nil {
+		d.Log = append(d.Log, cloneAttempt(*c.Log))
+		d.Failure = c.Log.Failure()
+	}
 }
 
 // Prune removes the finished deliveries and the deleted webhooks that p selects.
@@ -221,7 +210,7 @@ func (s *Store) Prune(ctx context.Context, p webhook.Prune) (n int, err error) {
 	for _, class := range s.finished {
 		for n < p.Limit {
 			d, ok := class.first()
-			if !ok || !p.Selects(d) {
+			if !ok || !p.Selects(&d.Delivery) {
 				break
 			}
 			class.delete(d)
@@ -240,109 +229,3 @@ func (s *Store) Prune(ctx context.Context, p webhook.Prune) (n int, err error) {
 	}
 	return n, nil
 }
-
-// schedule adds d to its queue, or to finished if it is not pending.
-func (s *Store) schedule(d *webhook.Delivery) {
-	if d.State != webhook.StatePending {
-		s.finishedAs(d).insert(d)
-		return
-	}
-	q := s.queue(d.WebhookID)
-	q.pending.insert(d)
-	s.reschedule(q)
-}
-
-// unschedule undoes schedule. It is called before d's State or Due changes.
-func (s *Store) unschedule(d *webhook.Delivery) {
-	if d.State != webhook.StatePending {
-		s.finishedAs(d).delete(d)
-		return
-	}
-	q := s.queue(d.WebhookID)
-	q.pending.delete(d)
-	s.reschedule(q)
-}
-
-// finishedAs returns the deliveries that finished like d.
-func (s *Store) finishedAs(d *webhook.Delivery) *sortedSet[*webhook.Delivery] {
-	class := class{d.State, d.Type}
-	set := s.finished[class]
-	if set == nil {
-		set = &sortedSet[*webhook.Delivery]{compare: byDue}
-		s.finished[class] = set
-	}
-	return set
-}
-
-// queue returns the queue of a webhook. It adds one if there is none.
-func (s *Store) queue(webhookID string) *queue {
-	q := s.queues[webhookID]
-	if q == nil {
-		q = &queue{webhook: webhookID}
-		q.pending.compare = byDue
-		s.queues[webhookID] = q
-	}
-	return q
-}
-
-// reschedule moves a queue to its place in waiting, after a change of its deliveries
-// or of the webhook's HeldUntil.
-func (s *Store) reschedule(q *queue) {
-	var next time.Time
-	first, pending := q.pending.first()
-	if pending {
-		next = first.Due
-		if w := s.webhooks[q.webhook]; w != nil && w.HeldUntil.After(next) {
-			next = w.HeldUntil
-		}
-		if q.set != nil && next.Equal(q.next) {
-			return
-		}
-	}
-	if q.set != nil {
-		q.set.delete(q)
-		q.set = nil
-	}
-	if q.next = next; pending {
-		q.moveTo(&s.waiting)
-	} else {
-		delete(s.queues, q.webhook)
-	}
-}
-
-// moveTo adds q, which is in neither set, to one of them.
-func (q *queue) moveTo(to *sortedSet[*queue]) {
-	to.insert(q)
-	q.set = to
-}
-
-// promote moves to ready the queues that have come due.
-func (s *Store) promote(now time.Time) {
-	for {
-		q, ok := s.waiting.first()
-		if !ok || q.next.After(now) {
-			return
-		}
-		s.waiting.delete(q)
-		q.moveTo(&s.ready)
-	}
-}
-
-// turns yields the ready queues in order of webhook, from the first one behind after,
-// then from the start. Some may not be due yet: another caller's clock is ahead.
-func (s *Store) turns(after string) iter.Seq[*queue] {
-	return func(yield func(*queue) bool) {
-		for q := range s.ready.ascend(func(q *queue) bool { return q.webhook > after }) {
-			if !yield(q) {
-				return
-			}
-		}
-		for q := range s.ready.ascend(always) {
-			if q.webhook > after || !yield(q) {
-				return
-			}
-		}
-	}
-}
-
-func always[T any](T) bool { return true }

@@ -66,6 +66,41 @@ func TestClaimDoesNotGrowWithWhatItLeaves(t *testing.T) {
 	require.Less(t, comparisons(20_000, 20_000), small+300, "a few times the logarithm of 20,000")
 }
 
+// The number of comparisons in a claim, and in a change of the first of a line, does not
+// grow with the deliveries that stand behind it.
+func TestClaimDoesNotGrowWithTheLine(t *testing.T) {
+	now := time.Date(2013, 1, 2, 9, 28, 42, 0, time.UTC)
+	comparisons := func(length int) (n int) {
+		var s Store
+		var ds []webhook.Delivery
+		for i := range length {
+			ds = append(ds, webhook.Delivery{
+				ID: fmt.Sprint(i), WebhookID: "1", Key: "line", State: webhook.StatePending, Due: now, Created: now,
+			})
+		}
+		_, err := s.Enqueue(t.Context(), storetest.Events(ds...))
+		require.NoError(t, err)
+		s.waiting.compare = counting(&n, s.waiting.compare)
+		s.ready.compare = counting(&n, s.ready.compare)
+		q, l := s.queues["1"], s.lines[lineKey{"1", "line"}]
+		q.pending.compare = counting(&n, q.pending.compare)
+		l.deliveries.compare = counting(&n, l.deliveries.compare)
+		for i := range 10 {
+			got, err := s.Claim(t.Context(), webhook.Claim{Now: now, Until: now.Add(time.Minute), Limit: 10, Each: 10})
+			require.NoError(t, err)
+			require.Len(t, got, 1)
+			require.Equal(t, fmt.Sprint(i), got[0].ID)
+			lost, err := s.Apply(t.Context(), []webhook.Change{{ID: got[0].ID, Lease: 1, State: webhook.StateDelivered, Due: now}})
+			require.NoError(t, err)
+			require.Empty(t, lost)
+		}
+		return n / 10
+	}
+	small := comparisons(20)
+	require.Positive(t, small)
+	require.Less(t, comparisons(100_000), small+50, "a few times the logarithm of 100,000")
+}
+
 func counting[T any](n *int, compare func(a, b T) int) func(a, b T) int {
 	return func(a, b T) int { *n++; return compare(a, b) }
 }

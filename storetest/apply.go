@@ -28,8 +28,9 @@ var applyRules = []rule{
 			c.sameDelivery("the delivery", c.delivery("d"), want)
 			c.same("another delivery", c.delivery("other"), other)
 
-			c.applied(webhook.Change{ID: "d", Lease: want.Lease, State: webhook.StatePending})
+			c.applied(webhook.Change{ID: "d", Lease: want.Lease, State: webhook.StatePending, Joined: at(78)})
 			want.Lease++
+			want.Joined = at(78)
 			want.State, want.Due, want.Attempts = webhook.StatePending, time.Time{}, 0
 			c.sameDelivery("the delivery, after a change to the zero Due, no Attempts and no Log", c.delivery("d"), want)
 		}},
