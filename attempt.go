@@ -56,7 +56,7 @@ func (at *attempter) try(f *inflight) disposition {
 	case !f.slot.AcquireHost(t.host):
 		return parked
 	case at.outages.holdsBack(f.WebhookID, at.opts.Timeout):
-		f.giveBack(due(f.Type, now()))
+		f.giveBack(f.dueNow(now()))
 	case t.Health.failing():
 		return at.tryProbe(f, t, leaseEnd)
 	default:
@@ -132,7 +132,7 @@ func (at *attempter) attemptOnce(f *inflight, t *endpoint, leaseEnd time.Time) {
 	case a.aborted:
 		f.giveBack(f.dueAgain())
 	case a.senderFault && time.Since(f.Created) < ownFailures:
-		f.giveBack(due(f.Type, now()))
+		f.giveBack(f.dueNow(now()))
 		f.change.Log = &a.Attempt
 	case a.Status == http.StatusGone:
 		f.fail(&a.Attempt)

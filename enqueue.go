@@ -29,7 +29,7 @@ type enqueuer struct {
 func newEnqueuer(q *enqueuer) *enqueuer {
 	q.inserts.Run, q.inserts.Size = q.flush, (*insert).size
 	q.inserts.MaxRows, q.inserts.MaxBytes = groupRows, groupBytes
-	q.inserts.StallAfter, q.inserts.Abandoned = stallAfter, (*insert).abandoned
+	q.inserts.StallAfter, q.inserts.Abandoned, q.inserts.Caller = stallAfter, (*insert).abandoned, (*insert).caller
 	return q
 }
 
@@ -39,6 +39,7 @@ func (q *enqueuer) add(ctx context.Context, inserts []*insert, refused []refusal
 	r := &ack{inserts: len(inserts), waiting: len(inserts), refused: refused, done: make(chan struct{})}
 	for _, e := range inserts {
 		e.ack = r
+		r.ordered = r.ordered || len(inserts) > 1 && e.ordered()
 	}
 	timer := q.timer(patience)
 	defer q.timers.Put(timer)
@@ -103,14 +104,15 @@ func (q *enqueuer) acknowledge(e *insert, err error) {
 
 // reserve makes a delivery pre-leased to this process if it runs, the limiter has
 // room, and no older delivery is known to wait for the same webhook. The others are
-// claimed in their turn.
+// claimed in their turn, and so are those that stand in a line: only the store knows
+// which is the first.
 func (q *enqueuer) reserve(e *insert) {
 	if !q.running() {
 		return
 	}
 	for i := range e.rows {
 		row, n := &e.rows[i], &e.states[i]
-		if n.held || n.failing {
+		if n.held || n.failing || row.Key != "" {
 			continue
 		}
 		if n.slot = q.limiter.TryAcquire(row.WebhookID); n.slot != nil {
@@ -148,7 +150,7 @@ func (q *enqueuer) flush(group []*insert) {
 		for j, n := range e.states {
 			switch {
 			case n.slot == nil:
-				if err == nil && !n.held && (q.limiter.NoteBacklog(e.rows[j].WebhookID) || n.failing) {
+				if err == nil && !n.held && (q.noteDue(&e.rows[j]) || n.failing) {
 					needsClaim = true
 				}
 			case err != nil || n.dup:
@@ -162,6 +164,15 @@ func (q *enqueuer) flush(group []*insert) {
 	if needsClaim {
 		q.wake()
 	}
+}
+
+// noteDue notes that the store has a delivery that is not pre-leased, and reports
+// whether to claim now.
+func (q *enqueuer) noteDue(row *OutboxDelivery) bool {
+	if row.Key != "" {
+		return q.limiter.NoteOrdered(row.WebhookID)
+	}
+	return q.limiter.NoteBacklog(row.WebhookID)
 }
 
 // flushPart stores a part of a group in one call, each ID once. After a call

@@ -92,9 +92,23 @@ type Meta struct {
 	// By is sent as initiated_by, an opaque text: any bytes. Empty: as Source.
 	By string
 
-	// Time is when it happened, to the second, written in the location that it
-	// carries. Zero: when it was emitted, in local time.
+	// Time is when it happened. Bodies have it to the second, in the location that
+	// it carries; HeaderEventTime has it to the millisecond. Zero: when it was
+	// emitted, in local time.
 	Time time.Time
+
+	// Key orders events: of the deliveries to one webhook that have the same key,
+	// each waits until the one before it has ended. Empty: the subscriber's ID, or
+	// without one the email in lower case. Webhook.Order says which events of a
+	// webhook have an order at all. Set it where subscribers are not what has to
+	// stay in order, such as the contacts of one company. At most 255 bytes of
+	// UTF-8 without NUL.
+	Key string
+
+	// Sequence is what ParseRequest read from HeaderSequence: a delivery with a
+	// greater one of the same subscriber is newer. 0: the delivery has no order.
+	// It is ignored when an event is emitted.
+	Sequence int64
 }
 
 func (m Meta) meta() Meta { return m }

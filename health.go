@@ -61,7 +61,7 @@ func (w *Webhook) apply(s observation) (changed bool) {
 	case s.success.IsZero():
 	case h.Failures > 0 && !s.success.Before(h.Since):
 		if h.failing() {
-			w.HeldUntil = time.Time{}
+			w.HeldUntil, w.OpenSince = time.Time{}, s.success
 		}
 		*h = Health{Success: s.success}
 		changed = true

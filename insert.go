@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,12 +50,26 @@ func (e *insert) delivery(i int) Delivery {
 	return d
 }
 
+// ordered reports whether deliveries of e stand in a line.
+func (e *insert) ordered() bool {
+	return slices.ContainsFunc(e.rows, func(row OutboxDelivery) bool { return row.Key != "" })
+}
+
+// caller returns whose insert e is, if the order of that caller's inserts matters.
+func (e *insert) caller() any {
+	if e.ack.ordered {
+		return e.ack
+	}
+	return nil
+}
+
 // abandoned reports whether nobody waits for e any more.
 func (e *insert) abandoned() bool { return e.ack.abandoned.Load() }
 
 // An ack tells one caller that all its inserts are stored, or why not.
 type ack struct {
 	inserts   int
+	ordered   bool        // its deliveries may wait for each other
 	abandoned atomic.Bool // the caller no longer waits
 
 	mu      sync.Mutex // guards all below
@@ -96,13 +111,15 @@ func newInsert(e Event, m Meta, customer CustomerAccount, targets []*endpoint) (
 	if m.ID == "" {
 		m.ID = ids.NewEvent(created)
 	}
-	if m.Time.IsZero() {
-		m.Time = time.Now()
-	}
 	if m.By == "" {
 		m.By = string(m.Source)
 	}
-	first := due(e.Type(), created)
+	var happened time.Time // unless it is created
+	if m.Time.IsZero() {
+		m.Time = time.Now()
+	} else if at := storeTime(m.Time); !at.Equal(created) {
+		happened = at
+	}
 	split := splitLists(e.Type(), &m)
 	em := new(insert)
 	em.rows, em.bodies, em.states = em.oneRow[:0], em.oneBody[:0], em.oneState[:0]
@@ -110,6 +127,7 @@ func newInsert(e Event, m Meta, customer CustomerAccount, targets []*endpoint) (
 		em.rows, em.states = make([]OutboxDelivery, 0, n), make([]rowState, 0, n)
 	}
 	indexes := map[bodyKey]int{}
+	line, lineKnown := "", false // the key of a delivery that stands in a line
 	add := func(t *endpoint, id, list string) error {
 		key := bodyKey{t.Format, list}
 		index, ok := indexes[key]
@@ -125,8 +143,17 @@ func newInsert(e Event, m Meta, customer CustomerAccount, targets []*endpoint) (
 		em.states = append(em.states, rowState{held: t.HeldUntil.After(created), failing: t.Health.failing()})
 		row := OutboxDelivery{BodyIndex: index, Delivery: Delivery{
 			ID: id, Account: m.Account, WebhookID: t.ID, EventID: m.ID, Type: e.Type(),
-			Created: created, State: StatePending, Due: first,
+			Created: created, Time: happened, State: StatePending,
 		}}
+		if t.orders(e.Type()) {
+			if !lineKnown {
+				line, lineKnown = orderKey(&m, e.person()), true
+			}
+			if row.Key = line; line != "" {
+				row.Joined = created
+			}
+		}
+		row.Due = row.dueNow(created)
 		if t.Disabled != "" { // retained deliveries go in the order of their creation
 			row.Due = created
 		}

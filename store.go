@@ -18,9 +18,9 @@ type Outbox interface {
 
 	// Enqueue adds the deliveries of events, in the order of the slices. It adds
 	// all deliveries of an event or none, and nobody sees a part of them. A
-	// delivery whose ID is stored already is left as it is, and its ID is
+	// delivery whose ID was stored before the call is left as it is, and its ID is
 	// returned; an ID that was pruned is new again. Of two with one ID in a call
-	// the first is added.
+	// the first is added, and its ID is not returned.
 	Enqueue(ctx context.Context, events []OutboxEvent) (had []string, err error)
 }
 
@@ -43,8 +43,8 @@ type Outbox interface {
 //
 // The Dispatcher keeps these bounds. A call of Enqueue has at most 500
 // deliveries and 1 MiB of bodies, unless it has a single event; an event has at
-// most 50,000 deliveries. A body is as long as Options.MaxBody allows. A call of
-// Apply has at most 500 changes, and 1 MiB of logs or a single change. A query
+// most 50,000 deliveries. A body is at most as long as Options.BodyLimit. A call of
+// Apply has at most 500 changes, and 1 MiB of logs unless it has a single change. A query
 // names at most 1,000 IDs and 1,000 lists.
 //
 // # Calls
@@ -72,8 +72,9 @@ type Outbox interface {
 // cost grows must not depend on how many deliveries stand behind the first ones.
 //
 // The store gives a delivery its Sequence when it first joins a line: a positive
-// number, greater than any that a delivery before it in that line has got. It
-// keeps the number when it joins again.
+// number, greater than any that it has given before to deliveries of that webhook
+// with that Key, whether or not these still stand in line. The delivery keeps the
+// number for good, also when it joins the line again or leaves it.
 //
 // The package storetest checks a Store against every rule said here.
 type Store interface {
@@ -326,18 +327,19 @@ func cancellation(d Delivery, reason string) Change {
 	}
 }
 
-// urgent are the types that must not wait behind others of their webhook.
-func urgent(t EventType) bool {
-	return t == TypeUnsubscribe || t == TypeBounce || t == TypeSubscribe
+// urgent reports whether a delivery must not wait behind others of its webhook. An
+// update is urgent if others may stand in line behind it.
+func urgent(t EventType, key string) bool {
+	return t == TypeUnsubscribe || t == TypeBounce || t == TypeSubscribe || t == TypeUpdate && key != ""
 }
 
 // urgency is how much earlier an urgent delivery is due: first in its queue,
 // without a further column in every store.
 const urgency = 365 * 24 * time.Hour
 
-// due is when a delivery is due that is to be attempted at once.
-func due(t EventType, at time.Time) time.Time {
-	if urgent(t) {
+// dueNow is when a delivery is due that is to be attempted at once.
+func (d *Delivery) dueNow(at time.Time) time.Time {
+	if urgent(d.Type, d.Key) {
 		return at.Add(-urgency)
 	}
 	return at
@@ -348,7 +350,9 @@ func due(t EventType, at time.Time) time.Time {
 const urgentFor = 10 * time.Second
 
 // urgent reports whether a delivery goes before others of its webhook.
-func (d *Delivery) urgent() bool { return urgent(d.Type) && now().Sub(d.Created) < urgentFor }
+func (d *Delivery) urgent() bool {
+	return urgent(d.Type, d.Key) && now().Sub(d.Created) < urgentFor
+}
 
 // dueAgain is when a delivery is due that this process returns without an
 // attempt: in its place by creation if it is not new, else at once.
@@ -357,5 +361,13 @@ func (d *Delivery) dueAgain() time.Time {
 	if d.Attempts == 0 && at.Sub(d.Created) >= urgentFor {
 		return d.Created
 	}
-	return due(d.Type, at)
+	return d.dueNow(at)
+}
+
+// eventTime is when the delivery's event happened.
+func (d *Delivery) eventTime() time.Time {
+	if d.Time.IsZero() {
+		return d.Created
+	}
+	return d.Time
 }

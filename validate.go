@@ -81,6 +81,9 @@ func (m *Meta) validate() error {
 	if reason := badID(m.Account); reason != "" {
 		return invalid("Account", reason)
 	}
+	if reason := badID(m.Key); reason != "" {
+		return invalid("Key", reason)
+	}
 	for _, list := range m.Lists {
 		if list == "" || list == "0" {
 			return invalid("Lists", "holds "+quote(list)+", which means no list on the wire")

@@ -47,6 +47,7 @@ type Webhook struct {
 	URL        string            // absolute, http or https, as its owner writes it; its normal form is sent
 	Events     []EventType       // at least one
 	Sources    []Source          // at least one
+	Order      Order             `json:",omitempty"` // which deliveries wait for each other; "": OrderState
 	Format     Format            // "": Format2013
 	Secrets    []Secret          // bodies are signed with each, of which one has no Until; none: not signed
 	Headers    map[string]string // sent with each request; an Accept replaces "*/*"
@@ -62,8 +63,9 @@ type Webhook struct {
 	// What the Dispatcher notes.
 	DisabledAt time.Time `json:"OffSince"` // when it went off; zero: it is on
 	Created    time.Time
-	Revision   int64 // of what its owner edits, raised by AddWebhook and UpdateWebhook
-	Discarded  int   `json:"NotKept"` // deliveries that it did not keep, though KeepEvents is set, since it last went off
+	OpenSince  time.Time `json:",omitzero"` // when its deliveries were last attempted again, after it was off, held or failing; zero: ever
+	Revision   int64     // of what its owner edits, raised by AddWebhook and UpdateWebhook
+	Discarded  int       `json:"NotKept"` // deliveries that it did not keep, though KeepEvents is set, since it last went off
 	Health     Health
 	Sealed     []byte // URL, Secrets and Headers, encrypted: see Options.EncryptionKeys; else nil
 }
@@ -209,6 +211,9 @@ func (w Webhook) validateSelection() error {
 	if w.Format != "" && w.Format != Format2013 && w.Format != FormatCurrent {
 		return invalid("Format", fmt.Sprintf("is the unknown %.40q", w.Format))
 	}
+	if !w.Order.valid() {
+		return invalid("Order", fmt.Sprintf("is the unknown %.40q", w.Order))
+	}
 	if err := validateText("Disabled", w.Disabled); err != nil {
 		return err
 	}
@@ -331,11 +336,11 @@ func (w *Webhook) edit(from Webhook) {
 	w.Events, w.Sources = slices.Clone(from.Events), slices.Clone(from.Sources)
 	w.IgnoredEvents = slices.Clone(from.IgnoredEvents)
 	w.Format, w.Secrets, w.Headers = from.Format, slices.Clone(from.Secrets), maps.Clone(from.Headers)
-	w.NoRetry, w.KeepEvents = from.NoRetry, from.KeepEvents
+	w.NoRetry, w.KeepEvents, w.Order = from.NoRetry, from.KeepEvents, from.Order
 	w.Sealed = nil
 	w.Revision++
 	if fresh { // the receiver may have changed: forget its health
-		w.HeldUntil = time.Time{}
+		w.HeldUntil, w.OpenSince = time.Time{}, now()
 		w.Health = Health{Success: w.Health.Success}
 	}
 	w.setOff(from.Disabled, now())
@@ -356,6 +361,10 @@ func (w *Webhook) setOff(reason string, at time.Time) {
 		w.HeldUntil = time.Time{}
 	}
 }
+
+// openSince is since when the deliveries of a webhook that is open have been
+// attempted.
+func (w *Webhook) openSince() time.Time { return latest(w.OpenSince, w.HeldUntil) }
 
 // forever is a HeldUntil without an end: that of a webhook which is off and keeps
 // its events.

@@ -196,7 +196,7 @@ func (d *Dispatcher) ProbeNow(ctx context.Context, account, webhook string) (Web
 		if w.Disabled != "" || !w.HeldUntil.After(now()) {
 			return errUnchanged
 		}
-		w.HeldUntil = time.Time{}
+		w.HeldUntil, w.OpenSince = time.Time{}, now()
 		return nil
 	})
 	if errors.Is(err, errUnchanged) {

@@ -33,6 +33,11 @@ type Group[T any] struct {
 	// and a call that hangs holds up all that is added.
 	StallAfter time.Duration
 
+	// Caller returns who added an item. Two groups that run at once never hold items
+	// of one caller, so that these are stored in the order in which they were added.
+	// Nil, or a nil result: it does not matter.
+	Caller func(T) any
+
 	// Abandoned reports whether nobody waits for an item any more. Such items
 	// are stored like others, unless they become many: see Abandon.
 	Abandoned func(T) bool
@@ -48,6 +53,7 @@ type worker struct {
 	working bool
 	began   time.Time // of the run under way; zero: there is none
 	stalled bool      // the run under way has taken StallAfter
+	last    any       // the Caller of the last item of the run under way
 	timer   *time.Timer
 }
 
@@ -119,17 +125,30 @@ func (g *Group[T]) waiting() bool {
 func (g *Group[T]) next(w *worker) []T {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	first := 0
+	for first < len(g.queue) && g.waits(w, g.queue[first]) {
+		first++
+	}
 	rows, bytes, n := 0, 0, 0
-	for _, item := range g.queue {
+	for _, item := range g.queue[first:] {
 		r, b := g.Size(item)
 		rows, bytes = rows+r, bytes+b
-		if n > 0 && (rows > g.MaxRows || bytes > g.MaxBytes) {
+		if n > 0 && (rows > g.MaxRows || bytes > g.MaxBytes || g.waits(w, item)) {
 			break
 		}
 		n++
 	}
 	group := g.queue[:n:n]
-	g.queue = g.queue[n:]
+	if first == 0 {
+		g.queue = g.queue[n:]
+	} else {
+		group = slices.Clone(g.queue[first : first+n])
+		g.queue = slices.Delete(g.queue, first, first+n)
+	}
+	w.last = nil
+	if g.Caller != nil && n > 0 {
+		w.last = g.Caller(group[n-1])
+	}
 	if len(g.queue) == 0 {
 		g.queue, g.left = nil, 0
 	}
@@ -137,6 +156,21 @@ func (g *Group[T]) next(w *worker) []T {
 		g.watch(w)
 	}
 	return group
+}
+
+// waits reports whether an item may not join w's group, because earlier items of
+// its caller are in the other worker's group. The items of a caller follow each
+// other in the queue, so these are the last ones of that group. The caller holds mu.
+func (g *Group[T]) waits(w *worker, item T) bool {
+	if g.Caller == nil {
+		return false
+	}
+	for i := range g.workers {
+		if other := &g.workers[i]; other != w && other.last != nil && other.last == g.Caller(item) {
+			return true
+		}
+	}
+	return false
 }
 
 // watch lets another group run beside w's if that takes long. The caller holds
@@ -170,7 +204,7 @@ func (g *Group[T]) ran(w *worker) bool {
 	if w.timer != nil {
 		w.timer.Stop()
 	}
-	w.began, w.stalled = time.Time{}, false
+	w.began, w.stalled, w.last = time.Time{}, false, nil
 	for i := range g.workers {
 		if other := &g.workers[i]; other != w && other.working && !other.stalled {
 			w.working = false

@@ -20,6 +20,20 @@ func (l *Limiter[T]) NoteBacklog(webhook string) bool {
 	return q.needsClaim()
 }
 
+// NoteOrdered records that the store has a due delivery of a webhook that no newer
+// one can overtake, and reports whether to claim now. It lets TryAcquire go on,
+// unless there is no room for a claim: then one follows once there is.
+func (l *Limiter[T]) NoteOrdered(webhook string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	q := l.queues[webhook]
+	if q == nil && l.free() > 0 || q != nil && q.room() > 0 && l.free() > 0 {
+		return true
+	}
+	l.queue(webhook).setBacklog()
+	return false
+}
+
 // A Reservation is the room for the deliveries that a claim may bring. The zero
 // value has none, and needs neither Fill nor Cancel.
 type Reservation struct {
