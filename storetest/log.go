@@ -22,6 +22,15 @@ func (c *checker) aLog() *model {
 		d.Created = at(i / 4 * 11 % 15)
 		d.Carrier = map[string]string{"traceparent": d.ID}
 		d.Log = []webhook.Attempt{*note(i)}
+		if i%3 == 0 {
+			d.Log[0].Status = 503
+		}
+		if i%4 > 0 {
+			d.Key, d.Joined = fmt.Sprint("k", i%7%3), at(i*13%60)
+		}
+		for s := range i % 3 {
+			d.Subjects = append(d.Subjects, fmt.Sprint("s", i%5+s))
+		}
 		ds = append(ds, d)
 	}
 	c.enqueue(ds...)
@@ -37,9 +46,22 @@ func (c *checker) logs(m *model, queries ...webhook.DeliveryQuery) {
 			got, want := c.deliveries(q), m.selectDeliveries(q)
 			what := "Deliveries by " + described(q)
 			c.ids(what, ids(got), ids(want))
+			c.sequences(what, m, got, want)
 			c.same(what, got, want)
 			q.Oldest = !q.Oldest
 		}
+	}
+}
+
+// sequences ends the case unless the Sequences that a store returned may be. They are
+// then wanted.
+func (c *checker) sequences(what string, m *model, got, want []webhook.Delivery) {
+	c.t.Helper()
+	for i, d := range got {
+		if wrong := m.sequences.see(d, false); wrong != "" {
+			c.broken("%s: %s", what, wrong)
+		}
+		want[i].Sequence = d.Sequence
 	}
 }
 

@@ -17,11 +17,21 @@ import (
 type model struct {
 	webhooks   map[string]webhook.Webhook
 	deliveries map[string]webhook.Delivery
+	lines      map[lineKey][]string // the deliveries in each line, the first one first
+	sequences  sequences
 	puts       int64 // the last one's number
 }
 
+// A lineKey says which deliveries stand in one line.
+type lineKey struct{ webhook, key string }
+
 func newModel() *model {
-	return &model{webhooks: map[string]webhook.Webhook{}, deliveries: map[string]webhook.Delivery{}}
+	return &model{
+		webhooks:   map[string]webhook.Webhook{},
+		deliveries: map[string]webhook.Delivery{},
+		lines:      map[lineKey][]string{},
+		sequences:  newSequences(),
+	}
 }
 
 // put stores w and returns its new version, or reports a conflict.
@@ -87,7 +97,36 @@ func (m *model) enqueue(ds []webhook.Delivery) (had []string) {
 func (m *model) add(d webhook.Delivery) {
 	d = clone(d)
 	d.Failure, d.Sequence = failure(d.Log), 0
+	if stands(d) {
+		m.join(&d)
+	}
 	m.deliveries[d.ID] = d
+}
+
+// stands says whether d stands in a line.
+func stands(d webhook.Delivery) bool { return d.State == webhook.StatePending && d.Key != "" }
+
+func keyOf(d webhook.Delivery) lineKey { return lineKey{d.WebhookID, d.Key} }
+
+// join adds d to the end of its line.
+func (m *model) join(d *webhook.Delivery) {
+	m.lines[keyOf(*d)] = append(m.lines[keyOf(*d)], d.ID)
+	m.sequences.join(d)
+}
+
+// leave removes d from its line.
+func (m *model) leave(d webhook.Delivery) {
+	m.lines[keyOf(d)] = slices.DeleteFunc(m.lines[keyOf(d)], func(id string) bool { return id == d.ID })
+}
+
+// waits says whether d stands behind another one.
+func (m *model) waits(d webhook.Delivery) bool { return stands(d) && m.lines[keyOf(d)][0] != d.ID }
+
+// blocks says whether d is the first of a line in which another one joined before then.
+func (m *model) blocks(d webhook.Delivery, then time.Time) bool {
+	return stands(d) && !m.waits(d) && slices.ContainsFunc(m.lines[keyOf(d)][1:], func(id string) bool {
+		return m.deliveries[id].Joined.Before(then)
+	})
 }
 
 // failure is that of the last attempt of a log.
@@ -105,10 +144,23 @@ func (m *model) apply(cs []webhook.Change) (lost []string) {
 			lost = append(lost, c.ID)
 			continue
 		}
+		was := d
 		change(&d, c)
-		m.deliveries[c.ID] = d
+		m.move(was, &d, c)
 	}
 	return lost
+}
+
+// move stores d, which a change made of was.
+func (m *model) move(was webhook.Delivery, d *webhook.Delivery, c webhook.Change) {
+	if stands(was) && !stands(*d) {
+		m.leave(was)
+	}
+	if !stands(was) && stands(*d) {
+		d.Joined = c.Joined
+		m.join(d)
+	}
+	m.deliveries[d.ID] = *d
 }
 
 // change moves d on.
@@ -135,6 +187,10 @@ func (m *model) selectDeliveries(q webhook.DeliveryQuery) []webhook.Delivery {
 			(len(q.IDs) == 0 || slices.Contains(q.IDs, d.ID)) &&
 			(len(q.States) == 0 || slices.Contains(q.States, d.State)) &&
 			(len(q.Types) == 0 || slices.Contains(q.Types, d.Type)) &&
+			(len(q.Failures) == 0 || slices.Contains(q.Failures, d.Failure)) &&
+			(q.Subject == "" || slices.Contains(d.Subjects, q.Subject)) &&
+			(q.Key == "" || d.Key == q.Key) &&
+			(q.Blocking.IsZero() || m.blocks(d, q.Blocking)) &&
 			(q.Since.IsZero() || !d.Created.Before(q.Since)) &&
 			(q.Until.IsZero() || d.Created.Before(q.Until)) &&
 			(q.DueBy.IsZero() || !d.Due.After(q.DueBy)) &&
@@ -171,20 +227,34 @@ func beyond(q webhook.DeliveryQuery, d webhook.Delivery) bool {
 	return q.Oldest && c > 0 || !q.Oldest && c < 0
 }
 
-// prune removes what finished before, and then webhooks.
-func (m *model) prune(before time.Time) (n int) {
-	for id, d := range m.deliveries {
-		if d.State != webhook.StatePending && d.Due.Before(before) {
-			delete(m.deliveries, id)
+// prune removes what p selects, whatever its Limit.
+func (m *model) prune(p webhook.Prune) (n int) {
+	for _, d := range m.deliveries {
+		if d.State != webhook.StatePending && d.Due.Before(p.Before) &&
+			(len(p.States) == 0 || slices.Contains(p.States, d.State)) &&
+			(len(p.Types) == 0 || slices.Contains(p.Types, d.Type)) {
+			m.remove(d)
 			n++
 		}
 	}
 	for id, w := range m.webhooks {
-		if w.Deleted && w.Changed.Before(before) {
+		if w.Deleted && w.Changed.Before(p.Deleted) {
 			delete(m.webhooks, id)
 		}
 	}
 	return n
+}
+
+// remove removes a finished delivery.
+func (m *model) remove(d webhook.Delivery) {
+	delete(m.deliveries, d.ID)
+	m.sequences.forget(d.ID)
+}
+
+// claimable says whether a claim may take d.
+func (m *model) claimable(d webhook.Delivery, c webhook.Claim) bool {
+	return d.State == webhook.StatePending && !d.Due.After(c.Now) &&
+		!m.webhooks[d.WebhookID].HeldUntil.After(c.Now) && !m.waits(d)
 }
 
 // claim says what is wrong with got as the answer to c, "" if nothing, and
@@ -193,7 +263,7 @@ func (m *model) prune(before time.Time) (n int) {
 func (m *model) claim(c webhook.Claim, got []webhook.Delivery) string {
 	claimable := map[string]int{} // by webhook
 	for _, d := range m.deliveries {
-		if d.State == webhook.StatePending && !d.Due.After(c.Now) && !m.webhooks[d.WebhookID].HeldUntil.After(c.Now) {
+		if m.claimable(d, c) {
 			claimable[d.WebhookID]++
 		}
 	}
@@ -224,6 +294,8 @@ func (m *model) claim(c webhook.Claim, got []webhook.Delivery) string {
 			return fmt.Sprintf("%q was claimed %s before it is due", d.ID, was.Due.Sub(c.Now))
 		case m.webhooks[was.WebhookID].HeldUntil.After(c.Now):
 			return fmt.Sprintf("%q was claimed although its webhook is held", d.ID)
+		case m.waits(was):
+			return fmt.Sprintf("%q was claimed although %q stands before it in its line", d.ID, m.lines[keyOf(was)][0])
 		}
 		taken[was.WebhookID]++
 		if was.Due.After(latest[was.WebhookID]) {
@@ -233,6 +305,10 @@ func (m *model) claim(c webhook.Claim, got []webhook.Delivery) string {
 		was.Due = c.Until
 		leased[d.ID] = was
 		was.Log = nil
+		if wrong := m.sequences.see(d, true); wrong != "" {
+			return wrong
+		}
+		was.Sequence = d.Sequence
 		if lines := diff(d, was); lines != "" {
 			return fmt.Sprintf("%q was returned with\n%s", d.ID, lines)
 		}
@@ -243,7 +319,7 @@ func (m *model) claim(c webhook.Claim, got []webhook.Delivery) string {
 		}
 	}
 	for id, d := range m.deliveries {
-		if _, ok := leased[id]; !ok && d.State == webhook.StatePending && d.Due.Before(latest[d.WebhookID]) {
+		if _, ok := leased[id]; !ok && m.claimable(d, c) && d.Due.Before(latest[d.WebhookID]) {
 			return fmt.Sprintf("%q was left although it is due for longer than one that was claimed", id)
 		}
 	}

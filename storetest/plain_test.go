@@ -44,9 +44,9 @@ type plain struct {
 
 func newPlain() *plain {
 	p := &plain{m: newModel()}
-	p.claimable = func(d webhook.Delivery, c webhook.Claim) bool {
-		return d.State == webhook.StatePending && !d.Due.After(c.Now) && !p.m.webhooks[d.WebhookID].HeldUntil.After(c.Now)
-	}
+	var last int64
+	p.m.sequences.next = func() int64 { last++; return last }
+	p.claimable = func(d webhook.Delivery, c webhook.Claim) bool { return p.m.claimable(d, c) }
 	p.order = func(a, b webhook.Delivery) int { return a.Due.Compare(b.Due) }
 	p.turns = turns
 	p.room = func(id string, c webhook.Claim) int {
@@ -179,8 +179,9 @@ func (p *plain) plainApply(ctx context.Context, cs []webhook.Change) ([]string, 
 				lost = append(lost, c.ID)
 				continue
 			}
+			was := d
 			p.change(&d, c)
-			p.m.deliveries[c.ID] = d
+			p.m.move(was, &d, c)
 		}
 		return lost, nil
 	})
@@ -217,9 +218,9 @@ func (p *plain) Prune(ctx context.Context, q webhook.Prune) (int, error) {
 
 func (p *plain) plainPrune(ctx context.Context, q webhook.Prune) (int, error) {
 	return locked(p, ctx, func() (n int, err error) {
-		for id, d := range p.m.deliveries {
+		for _, d := range p.m.deliveries {
 			if n < q.Limit && p.prunable(d, q) {
-				delete(p.m.deliveries, id)
+				p.m.remove(d)
 				n++
 			}
 		}

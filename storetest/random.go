@@ -93,6 +93,18 @@ func (r *random) deliveryQuery(m *model) webhook.DeliveryQuery {
 	if r.oneIn(4) {
 		q.Types = some(r, 6, webhook.EventTypes()...)
 	}
+	if r.oneIn(6) {
+		q.Failures = some(r, 3, "500", "503", "refused", "")
+	}
+	if r.oneIn(6) {
+		q.Subject = fmt.Sprint("s", r.IntN(9))
+	}
+	if r.oneIn(6) {
+		q.Key = place().Key
+	}
+	if r.oneIn(9) {
+		q.Blocking = r.time()
+	}
 	if r.oneIn(4) {
 		q.Since = place().Created
 	}
@@ -140,13 +152,47 @@ func (r *random) delivery(m *model) webhook.Delivery {
 		d.Due = d.Created
 	}
 	if r.oneIn(3) {
-		d.Log = []webhook.Attempt{*note(r.IntN(99))}
+		d.Log = []webhook.Attempt{r.attempt()}
+	}
+	if !r.oneIn(3) {
+		d.Key, d.Joined = fmt.Sprint("k", r.IntN(3)), r.time()
+	}
+	for range r.IntN(3) {
+		d.Subjects = append(d.Subjects, fmt.Sprint("s", r.IntN(9)))
 	}
 	return d
 }
 
+func (r *random) attempt() webhook.Attempt {
+	a := *note(r.IntN(99))
+	switch r.IntN(4) {
+	case 0:
+		a.Status = 503
+	case 1:
+		a.Status, a.Code = 0, "refused"
+	case 2:
+		a.Status, a.Reason = 200, ""
+	}
+	return a
+}
+
+func (r *random) prune() webhook.Prune {
+	p := webhook.Prune{Before: r.time(), Limit: 10_000}
+	if r.oneIn(2) {
+		p.States = some(r, 3, states[1:]...)
+	}
+	if r.oneIn(2) {
+		p.Types = some(r, 6, webhook.EventTypes()...)
+	}
+	if r.oneIn(2) {
+		p.Deleted = r.time()
+	}
+	return p
+}
+
 func (r *random) change(m *model) webhook.Change {
-	c := webhook.Change{ID: id(r, m.deliveries), State: states[r.IntN(4)], Due: r.time(), Attempts: r.IntN(9), Erase: r.oneIn(9)}
+	c := webhook.Change{ID: id(r, m.deliveries), State: states[r.IntN(4)], Due: r.time(), Attempts: r.IntN(9),
+		Joined: r.time(), LeaveLine: r.oneIn(9), Erase: r.oneIn(9)}
 	c.Lease = m.deliveries[c.ID].Lease
 	if created := m.deliveries[c.ID].Created; c.State != webhook.StatePending && c.Due.Before(created) {
 		c.Due = created
@@ -155,7 +201,8 @@ func (r *random) change(m *model) webhook.Change {
 		c.Lease += int64(r.IntN(3) - 1)
 	}
 	if r.oneIn(2) {
-		c.Log = note(r.IntN(99))
+		attempt := r.attempt()
+		c.Log = &attempt
 	}
 	return c
 }
@@ -203,6 +250,9 @@ func (r *random) call(c *checker, m *model) {
 		if r.oneIn(3) {
 			w.HeldUntil = r.time()
 		}
+		if r.oneIn(3) {
+			w.Tallies = []byte(fmt.Sprint("tallies ", r.IntN(9)))
+		}
 		version, err := c.store.PutWebhook(c.ctx, w)
 		want, ok := m.put(w)
 		switch {
@@ -227,9 +277,9 @@ func (r *random) call(c *checker, m *model) {
 		if !r.oneIn(4) {
 			return
 		}
-		before := r.time()
-		if got, want := c.prune(before, 10_000), m.prune(before); got != want {
-			c.broken("Prune returned %d, want %d", got, want)
+		p := r.prune()
+		if got, want := c.pruned(p), m.prune(p); got != want {
+			c.broken("Prune by %s returned %d, want %d", described(p), got, want)
 		}
 	}
 }
@@ -238,8 +288,11 @@ func (r *random) call(c *checker, m *model) {
 func (c *checker) holds(m *model) {
 	c.t.Helper()
 	q := webhook.DeliveryQuery{All: true}
-	c.same("all deliveries", c.deliveries(q), m.selectDeliveries(q))
-	wq := webhook.WebhookQuery{All: true, Deleted: true}
+	got, want := c.deliveries(q), m.selectDeliveries(q)
+	c.ids("all deliveries", ids(got), ids(want))
+	c.sequences("all deliveries", m, got, want)
+	c.same("all deliveries", got, want)
+	wq := webhook.WebhookQuery{All: true, Deleted: true, Tallies: true}
 	c.same("all webhooks", c.webhooks(wq), m.selectWebhooks(wq))
 }
 

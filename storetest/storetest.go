@@ -89,6 +89,7 @@ func rules() []rule {
 		putRules, webhookRules,
 		enqueueRules,
 		claimRules, turnRules,
+		lineRules, sequenceRules,
 		applyRules,
 		logRules, pruneRules,
 		valueRules, memoryRules, contextRules,
