@@ -6,6 +6,30 @@ import (
 	"time"
 )
 
+// Wants reports whether Emit would find a webhook of the account for events of
+// this type and source, if the event is for the right list. Ask it first where an
+// app is hot, before the app loads what an event needs:
+//
+//	if hooks.Wants(ctx, account, webhook.TypeOpen, webhook.SourcePublic) {
+//		// load the subscriber, then Emit
+//	}
+//
+// It is as current as Emit, reads an account from the store the first time, and
+// calls and allocates nothing after that: see Options.PollInterval. A webhook that
+// is off and keeps its events wants them. If the store cannot be read, Wants
+// returns true, so that the Emit that follows decides what to do about it.
+func (d *Dispatcher) Wants(ctx context.Context, account string, t EventType, source Source) bool {
+	wants, known := d.cache.wants(account, t, source)
+	if known {
+		return wants
+	}
+	if err := d.cache.learn(ctx, account); err != nil {
+		return true
+	}
+	wants, known = d.cache.wants(account, t, source)
+	return wants || !known
+}
+
 // Emit hands over events for delivery. It returns once they are durable, and
 // nil also when no webhook wants them. The first attempt follows at once where
 // the Dispatcher was started, else in the process where one was.

@@ -54,6 +54,45 @@ func ExampleDispatcher_AddWebhook() {
 	// edited, revision 2
 }
 
+// The address of a tracking pixel asks first whether anybody wants opens: to load a
+// subscriber for nothing costs far more than to ask.
+func ExampleDispatcher_Wants() {
+	hooks, err := webhook.New(memstore.New(), nil, nil)
+	if err != nil {
+		panic(err)
+	}
+	load := func(id string) webhook.Subscriber { // from the app's database
+		fmt.Println("loaded", id)
+		return webhook.Subscriber{ID: id, Email: "test@test.com"}
+	}
+	opened := func(ctx context.Context, account, campaign, subscriber string) error {
+		if !hooks.Wants(ctx, account, webhook.TypeOpen, webhook.SourcePublic) {
+			return nil
+		}
+		return hooks.Emit(ctx, webhook.Open{
+			Meta:       webhook.Meta{Account: account, Source: webhook.SourcePublic},
+			Subscriber: load(subscriber),
+			Campaign:   webhook.Campaign{ID: campaign},
+		})
+	}
+
+	ctx := context.Background()
+	_, err = hooks.AddWebhook(ctx, webhook.Webhook{
+		Account: "customer-1", URL: "https://crm.example.com/hook",
+		Events: []webhook.EventType{webhook.TypeOpen}, Sources: webhook.Sources(),
+	})
+	if err != nil {
+		panic(err)
+	}
+	for _, account := range []string{"customer-1", "customer-2"} {
+		if err := opened(ctx, account, "42", "subscriber of "+account); err != nil {
+			panic(err)
+		}
+	}
+	// Output:
+	// loaded subscriber of customer-1
+}
+
 // Emit returns when the event is durable. An ID of the app's own makes
 // emitting again harmless.
 func ExampleDispatcher_Emit() {

@@ -286,7 +286,7 @@ func (w *Webhook) compare(t EventType, m *Meta) mismatch {
 		return otherAccount
 	case w.Deleted:
 		return isDeleted
-	case w.Disabled != "" && !w.KeepEvents:
+	case w.ignoresEvents():
 		return isOff
 	case !slices.Contains(w.Events, t):
 		return otherType
@@ -297,6 +297,9 @@ func (w *Webhook) compare(t EventType, m *Meta) mismatch {
 	}
 	return matches
 }
+
+// ignoresEvents reports whether w is off and keeps no events.
+func (w *Webhook) ignoresEvents() bool { return w.Disabled != "" && !w.KeepEvents }
 
 // sentence says a mismatch to w's owner.
 func (w *Webhook) sentence(why mismatch, t EventType, m *Meta) string {
