@@ -20,15 +20,14 @@ func ExampleDispatcher_AddWebhook() {
 		panic(err)
 	}
 
-	w := webhook.Webhook{
-		Account: "customer-1",
+	w := webhook.Webhook{Account: "customer-1", Settings: webhook.Settings{
 		Name:    "CRM",
 		URL:     "http://localhost/hook",
 		List:    "12", // "": every list
 		Events:  []webhook.EventType{webhook.TypeUnsubscribe, webhook.TypeBounce},
 		Sources: webhook.Sources(),
 		Secrets: []webhook.Secret{webhook.NewSecret()},
-	}
+	}}
 	_, err = hooks.AddWebhook(ctx, w)
 	var refused *webhook.InvalidError
 	if errors.As(err, &refused) {
@@ -77,10 +76,10 @@ func ExampleDispatcher_Wants() {
 	}
 
 	ctx := context.Background()
-	_, err = hooks.AddWebhook(ctx, webhook.Webhook{
-		Account: "customer-1", URL: "https://crm.example.com/hook",
+	_, err = hooks.AddWebhook(ctx, webhook.Webhook{Account: "customer-1", Settings: webhook.Settings{
+		URL:    "https://crm.example.com/hook",
 		Events: []webhook.EventType{webhook.TypeOpen}, Sources: webhook.Sources(),
-	})
+	}})
 	if err != nil {
 		panic(err)
 	}
@@ -101,10 +100,10 @@ func ExampleDispatcher_Emit() {
 	if err != nil {
 		panic(err)
 	}
-	_, err = hooks.AddWebhook(ctx, webhook.Webhook{
-		Account: "customer-1", URL: "https://crm.example.com/hook",
+	_, err = hooks.AddWebhook(ctx, webhook.Webhook{Account: "customer-1", Settings: webhook.Settings{
+		URL:    "https://crm.example.com/hook",
 		Events: webhook.EventTypes(), Sources: webhook.Sources(),
-	})
+	}})
 	if err != nil {
 		panic(err)
 	}
@@ -172,8 +171,8 @@ func ExampleDispatcher_Explain() {
 		panic(err)
 	}
 	for _, w := range []webhook.Webhook{
-		{Name: "CRM", Events: webhook.EventTypes()},
-		{Name: "Statistics", Events: []webhook.EventType{webhook.TypeOpen, webhook.TypeClick}},
+		{Settings: webhook.Settings{Name: "CRM", Events: webhook.EventTypes()}},
+		{Settings: webhook.Settings{Name: "Statistics", Events: []webhook.EventType{webhook.TypeOpen, webhook.TypeClick}}},
 	} {
 		w.URL, w.Sources = "https://example.com/hook", webhook.Sources()
 		if _, err := hooks.AddWebhook(ctx, w); err != nil {

@@ -61,10 +61,10 @@ func ExampleHooks() {
 	if err != nil {
 		panic(err)
 	}
-	_, err = hooks.AddWebhook(ctx, webhook.Webhook{
-		Account: "customer-1", Name: "CRM", URL: receiver.URL,
+	_, err = hooks.AddWebhook(ctx, webhook.Webhook{Account: "customer-1", Settings: webhook.Settings{
+		Name: "CRM", URL: receiver.URL,
 		Events: webhook.EventTypes(), Sources: webhook.Sources(),
-	})
+	}})
 	if err != nil {
 		panic(err)
 	}

@@ -138,10 +138,10 @@ func (r *harness) put(change func(*webhook.Webhook)) webhook.Webhook {
 }
 
 func everything() webhook.Webhook {
-	return webhook.Webhook{
+	return webhook.Webhook{Settings: webhook.Settings{
 		Name: "all", URL: "https://receiver.test/hook?key=s3cret",
 		Events: webhook.EventTypes(), Sources: webhook.Sources(),
-	}
+	}}
 }
 
 func open(id string) webhook.Open {

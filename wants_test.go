@@ -120,9 +120,9 @@ func BenchmarkWants(b *testing.B) {
 	d, err := webhook.New(memstore.New(), nil, &webhook.Options{PollInterval: time.Hour})
 	require.NoError(b, err)
 	for i := range 1000 {
-		_, err := d.AddWebhook(b.Context(), webhook.Webhook{
+		_, err := d.AddWebhook(b.Context(), webhook.Webhook{Settings: webhook.Settings{
 			URL: "https://example.com/hook", List: fmt.Sprint(1 + i), Events: []webhook.EventType{webhook.TypeOpen}, Sources: webhook.Sources(),
-		})
+		}})
 		require.NoError(b, err)
 	}
 	for _, t := range []webhook.EventType{webhook.TypeClick, webhook.TypeOpen} {

@@ -39,7 +39,7 @@ func (d *Dispatcher) Webhook(ctx context.Context, account, id string) (Webhook, 
 // Without an ID it gets one, a decimal number below 2^53, as clients of
 // ActiveCampaign's APIs expect. These are in the order in which webhooks were
 // added, as far as the clocks of several processes agree to the microsecond.
-// What the Dispatcher notes of a webhook is ignored in w.
+// Of w only ID, Account and Settings count.
 //
 // A field that cannot be taken is an *InvalidError, as is a URL without a normal
 // form (docs/addresses.md) or one that the client would refuse to dial, and a
@@ -56,9 +56,9 @@ func (d *Dispatcher) AddWebhook(ctx context.Context, w Webhook) (Webhook, error)
 	return w, wrap("AddWebhook", d.confirmConflict(ctx, err))
 }
 
-// UpdateWebhook takes over the fields of w that its owner edits, if w.Revision
-// is that of the stored webhook, and returns the webhook as it is then. What the
-// Dispatcher notes of a webhook is ignored in w.
+// UpdateWebhook replaces the Settings of the webhook w.ID of w.Account, if
+// w.Revision is that of the stored webhook, and returns the webhook as it is then.
+// The other fields of w are ignored.
 //
 // Fields are refused as AddWebhook refuses them, and so is a Revision of zero,
 // which a webhook has that was not added. ErrConflict means that somebody else
@@ -84,7 +84,7 @@ func (d *Dispatcher) UpdateWebhook(ctx context.Context, w Webhook) (Webhook, err
 				return err
 			}
 		}
-		stored.edit(w)
+		stored.edit(w.Settings)
 		return nil
 	})
 	return w, wrap("UpdateWebhook", d.confirmConflict(ctx, err))

@@ -362,7 +362,7 @@ func TestPrintingAWebhookShowsNoSecret(t *testing.T) {
 	w.Secrets = []webhook.Secret{{Key: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}}
 	w.Headers = map[string]string{"Authorization": "Bearer s3cret"}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
-		text := fmt.Sprintf(verb, w) + fmt.Sprintf(verb, &w) + fmt.Sprintf(verb, w.Secrets)
+		text := fmt.Sprintf(verb, w) + fmt.Sprintf(verb, &w) + fmt.Sprintf(verb, w.Secrets) + fmt.Sprintf(verb, w.Settings)
 		assert.NotContains(t, text, "MfKQ9r8")
 		assert.NotContains(t, text, "s3cret")
 	}

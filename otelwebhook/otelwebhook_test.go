@@ -98,9 +98,9 @@ func (r *rig) value(name string, attributes ...attribute.KeyValue) float64 {
 }
 
 func put(t *testing.T, d *webhook.Dispatcher, receiver *webhooktest.Receiver) webhook.Webhook {
-	w, err := d.AddWebhook(t.Context(), webhook.Webhook{
+	w, err := d.AddWebhook(t.Context(), webhook.Webhook{Settings: webhook.Settings{
 		URL: receiver.URL(), Events: webhook.EventTypes(), Sources: webhook.Sources(),
-	})
+	}})
 	require.NoError(t, err)
 	return w
 }

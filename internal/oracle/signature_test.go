@@ -28,10 +28,10 @@ func TestTheirLibraryVerifiesWhatIsSent(t *testing.T) {
 			require.NoError(t, err)
 			older, newer := webhook.NewSecret(), webhook.NewSecret()
 			older.Until = time.Now().Add(time.Hour) // a rotation is under way: both sign
-			_, err = d.AddWebhook(t.Context(), webhook.Webhook{
+			_, err = d.AddWebhook(t.Context(), webhook.Webhook{Settings: webhook.Settings{
 				URL: receiver.URL(), Events: webhook.EventTypes(), Sources: webhook.Sources(),
 				Format: format, Secrets: []webhook.Secret{newer, older},
-			})
+			}})
 			require.NoError(t, err)
 			require.NoError(t, d.Start())
 			t.Cleanup(func() { assert.NoError(t, d.Shutdown(context.Background())) })
@@ -103,7 +103,9 @@ func TestSecretsThatTheirLibraryTakesAreTaken(t *testing.T) {
 			h.Set(standardwebhooks.HeaderWebhookSignature, signature)
 			opts := &webhook.ReceiveOptions{Secrets: []webhook.Secret{{Key: key}}}
 			assert.NoError(t, webhook.Verify(h, body, opts), "%d bytes", n)
-			w := webhook.Webhook{URL: "https://example.com/", Events: webhook.EventTypes(), Sources: webhook.Sources(), Secrets: opts.Secrets}
+			w := webhook.Webhook{Settings: webhook.Settings{
+				URL: "https://example.com/", Events: webhook.EventTypes(), Sources: webhook.Sources(), Secrets: opts.Secrets,
+			}}
 			assert.NoError(t, w.Validate(), "%d bytes", n)
 		}
 	}

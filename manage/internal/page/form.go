@@ -114,10 +114,10 @@ func (p *pageRequest) showForm(status int, f form) error {
 func (p *pageRequest) addForm() error {
 	suggested := p.r.URL.Query()
 	return p.showForm(http.StatusOK, form{
-		Webhook: webhook.Webhook{
+		Webhook: webhook.Webhook{Settings: webhook.Settings{
 			Name: suggested.Get("name"), URL: suggested.Get("url"),
 			Events: webhook.EventTypes(), Sources: webhook.Sources(), Format: p.DefaultFormat,
-		},
+		}},
 		Sign: true,
 	})
 }
@@ -245,7 +245,8 @@ func (p *pageRequest) refuseForm(f form, err error) error {
 }
 
 func (p *pageRequest) addWebhook() error {
-	f := form{Sign: p.r.PostForm.Get("sign") != "", Webhook: webhook.Webhook{Format: p.DefaultFormat}}
+	f := form{Sign: p.r.PostForm.Get("sign") != ""}
+	f.Webhook.Format = p.DefaultFormat
 	f.Headers, f.Errors = readForm(p.r.PostForm, &f.Webhook)
 	if len(f.Errors) > 0 {
 		return p.showForm(http.StatusUnprocessableEntity, f)
