@@ -15,7 +15,7 @@ type Backlog struct {
 	Pending int           // deliveries not finished, but for those in Parked
 	Due     int           // of Pending: due, and claimed by no process
 	Age     time.Duration // how long the first of Due has been due; 0: none is
-	Parked  int           // deliveries of webhooks that are held, or off and keep them
+	Parked  int           // deliveries of webhooks that are held, or disabled and keep them
 }
 
 const (

@@ -143,7 +143,7 @@ func (d *Dispatcher) onUpdate(w *Webhook) {
 	if w.Health.failing() && w.Disabled == "" {
 		d.limiter.Narrow(w.ID)
 	}
-	if w.Health.notifyPending() && !w.Deleted && d.opts.Hooks.SwitchedOff != nil {
+	if w.Health.notifyPending() && !w.Deleted && d.opts.Hooks.Disabled != nil {
 		d.recorder.notifyLater(*w)
 	}
 }

@@ -16,7 +16,7 @@ import (
 //
 // It is as current as Emit, reads an account from the store the first time, and
 // calls and allocates nothing after that: see Options.PollInterval. A webhook that
-// is off and keeps its events wants them. If the store cannot be read, Wants
+// is disabled and keeps its events wants them. If the store cannot be read, Wants
 // returns true, so that the Emit that follows decides what to do about it.
 func (d *Dispatcher) Wants(ctx context.Context, account string, t EventType, source Source) bool {
 	wants, known := d.cache.wants(account, t, source)

@@ -163,7 +163,7 @@ func (ds bodyCache) body(customer CustomerAccount, e Event, m Meta, f Format, li
 	return body, err
 }
 
-// A refusal is a number of deliveries that a webhook which is off did not keep.
+// A refusal is a number of deliveries that a webhook which is disabled did not keep.
 type refusal struct {
 	target *endpoint
 	n      int

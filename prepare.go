@@ -64,7 +64,7 @@ func (p *preparer) prepare(ctx context.Context, tx Outbox, direct bool, events [
 		if err != nil {
 			return inserts, nil, err
 		}
-		if hasOff(targets) {
+		if hasDisabled(targets) {
 			inserts = append(inserts, em)
 			if refused, err = p.retained.admitAll(ctx, em, targets, direct, refused); err != nil {
 				return inserts, nil, err

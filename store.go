@@ -83,7 +83,7 @@ const (
 	StatePending   State = "pending"   // waits for its next attempt, or is under way
 	StateDelivered State = "delivered" // the receiver answered 2xx
 	StateFailed    State = "failed"    // the last attempt failed
-	StateCanceled  State = "canceled"  // its webhook was deleted or switched off
+	StateCanceled  State = "canceled"  // its webhook was deleted or disabled
 )
 
 // A Delivery is one event on its way to one webhook.

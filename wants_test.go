@@ -29,14 +29,14 @@ func TestWantsSaysWhatEmitWouldFind(t *testing.T) {
 		change func(*webhook.Webhook)
 		want   bool
 	}{
-		"a webhook for it":                        {opens(nil), true},
-		"a webhook of one list":                   {opens(func(w *webhook.Webhook) { w.List = "99" }), true},
-		"another type":                            {opens(func(w *webhook.Webhook) { w.Events[0] = webhook.TypeClick }), false},
-		"another source":                          {opens(func(w *webhook.Webhook) { w.Sources[0] = webhook.SourceAPI }), false},
-		"another account":                         {opens(func(w *webhook.Webhook) { w.Account = "other" }), false},
-		"a webhook that is off":                   {opens(func(w *webhook.Webhook) { w.Disabled = "By hand." }), false},
-		"a webhook that is off and keeps events":  {opens(func(w *webhook.Webhook) { w.Disabled, w.KeepEvents = "By hand.", true }), true},
-		"a webhook that names its type two times": {opens(func(w *webhook.Webhook) { w.Events = append(w.Events, w.Events...) }), true},
+		"a webhook for it":                            {opens(nil), true},
+		"a webhook of one list":                       {opens(func(w *webhook.Webhook) { w.List = "99" }), true},
+		"another type":                                {opens(func(w *webhook.Webhook) { w.Events[0] = webhook.TypeClick }), false},
+		"another source":                              {opens(func(w *webhook.Webhook) { w.Sources[0] = webhook.SourceAPI }), false},
+		"another account":                             {opens(func(w *webhook.Webhook) { w.Account = "other" }), false},
+		"a webhook that is disabled":                  {opens(func(w *webhook.Webhook) { w.Disabled = "By hand." }), false},
+		"a webhook that is disabled and keeps events": {opens(func(w *webhook.Webhook) { w.Disabled, w.KeepEvents = "By hand.", true }), true},
+		"a webhook that names its type two times":     {opens(func(w *webhook.Webhook) { w.Events = append(w.Events, w.Events...) }), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newHarness(t, nil)

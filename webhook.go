@@ -25,17 +25,17 @@ type Webhook struct {
 	Settings // what its owner edits
 
 	// What the Dispatcher notes.
-	DisabledAt time.Time `json:"OffSince"` // when it went off; zero: it is on
+	DisabledAt time.Time `json:"OffSince"` // when it was disabled; zero: it is enabled
 	Created    time.Time
 	Revision   int64 // of Settings, raised by AddWebhook and UpdateWebhook
-	Discarded  int   `json:"NotKept"` // deliveries that it did not keep, though KeepEvents is set, since it last went off
+	Discarded  int   `json:"NotKept"` // deliveries that it did not keep, though KeepEvents is set, since it was last disabled
 	Health     Health
 	Sealed     []byte // URL, Secrets and Headers, encrypted: see Options.EncryptionKeys; else nil
 }
 
 // Health is what the Dispatcher notes of how a webhook's receiver answers. It
-// begins anew when the owner edits where or how requests are sent, or switches
-// the webhook on.
+// begins anew when the owner edits where or how requests are sent, or enables
+// the webhook.
 type Health struct {
 	Failures int       // in a row
 	Since    time.Time // the first of them
@@ -45,9 +45,9 @@ type Health struct {
 	Reason   string    // of the last failure
 	Probes   int       // of the failures, those of probes
 
-	Warned      int       // percent of the way to being switched off, told to its owner
-	WarnedAt    time.Time // when
-	SwitchedOff bool      // by the Dispatcher, for what the receiver answered
+	Warned       int       // percent of the way to being disabled, told to its owner
+	WarnedAt     time.Time // when
+	AutoDisabled bool      `json:"SwitchedOff"` // the Dispatcher disabled the webhook because of what its receiver answered
 }
 
 // String returns a text without the URL, the headers and the secrets.
@@ -77,7 +77,7 @@ func (w Webhook) Validate() error {
 
 // Matches reports whether w gets e: whether it is of e's account, of one of
 // its lists or of every list, wants its type and its source, and is on or
-// keeps events while off.
+// keeps events while disabled.
 func (w Webhook) Matches(e Event) bool {
 	m := e.meta()
 	return w.compare(e.Type(), &m) == matches
@@ -90,7 +90,7 @@ const (
 	matches mismatch = iota
 	otherAccount
 	isDeleted
-	isOff
+	isDisabled
 	otherType
 	otherSource
 	otherList
@@ -103,7 +103,7 @@ func (w *Webhook) compare(t EventType, m *Meta) mismatch {
 	case w.Deleted:
 		return isDeleted
 	case w.ignoresEvents():
-		return isOff
+		return isDisabled
 	case !slices.Contains(w.Events, t):
 		return otherType
 	case !slices.Contains(w.Sources, m.Source):
@@ -114,7 +114,7 @@ func (w *Webhook) compare(t EventType, m *Meta) mismatch {
 	return matches
 }
 
-// ignoresEvents reports whether w is off and keeps no events.
+// ignoresEvents reports whether w is disabled and keeps no events.
 func (w *Webhook) ignoresEvents() bool { return w.Disabled != "" && !w.KeepEvents }
 
 // sentence says a mismatch to w's owner.
@@ -124,7 +124,7 @@ func (w *Webhook) sentence(why mismatch, t EventType, m *Meta) string {
 		return "The event belongs to another account."
 	case isDeleted:
 		return "The webhook was deleted."
-	case isOff:
+	case isDisabled:
 		return "The webhook is off: " + w.Disabled
 	case otherType:
 		return fmt.Sprintf("The webhook does not want %s events.", t)
@@ -150,11 +150,11 @@ func (w *Webhook) edit(s Settings) {
 		w.Health = Health{Success: w.Health.Success}
 	}
 	w.Disabled = was.Disabled
-	w.setOff(s.Disabled, now())
+	w.setDisabled(s.Disabled, now())
 }
 
-// setOff switches w off at a time, or on with an empty reason.
-func (w *Webhook) setOff(reason string, at time.Time) {
+// setDisabled disables w at a time, or enables it with an empty reason.
+func (w *Webhook) setDisabled(reason string, at time.Time) {
 	switch {
 	case reason == "":
 		w.DisabledAt = time.Time{}
@@ -169,6 +169,6 @@ func (w *Webhook) setOff(reason string, at time.Time) {
 	}
 }
 
-// forever is a HeldUntil without an end: that of a webhook which is off and keeps
+// forever is a HeldUntil without an end: that of a webhook which is disabled and keeps
 // its events.
 var forever = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)

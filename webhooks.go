@@ -65,9 +65,9 @@ func (d *Dispatcher) AddWebhook(ctx context.Context, w Webhook) (Webhook, error)
 // edited the webhook since it was read; ErrNotFound that w.Account has no
 // webhook w.ID.
 //
-// Switching a webhook off (Disabled says why) cancels what waits for it, unless
+// Disabling a webhook (Disabled says why) cancels what waits for it, unless
 // KeepEvents is set: then it waits, and so do further events, until the webhook
-// is switched on. Then all that waited is due, the oldest first, retries too.
+// is enabled. Then all that waited is due, the oldest first, retries too.
 func (d *Dispatcher) UpdateWebhook(ctx context.Context, w Webhook) (Webhook, error) {
 	if w.Revision == 0 {
 		return Webhook{}, invalid("Revision", "is 0, so the webhook was not read from the store: use AddWebhook for a new one")
@@ -189,7 +189,7 @@ func (d *Dispatcher) ReencryptWebhooks(ctx context.Context) (n int, err error) {
 // ProbeNow has a webhook attempted at once that is held because its receiver
 // failed or asked to wait, for an owner who has mended it. One that is failing
 // gets a probe, and the others follow when that succeeds; its Health stays as
-// it is. A webhook that is not held, or off, is left alone. ProbeNow returns the
+// it is. A webhook that is disabled, or not held, is left alone. ProbeNow returns the
 // webhook as it is then, or ErrNotFound if there is none in the account.
 func (d *Dispatcher) ProbeNow(ctx context.Context, account, webhook string) (Webhook, error) {
 	w, err := d.editor.update(ctx, account, webhook, func(w *Webhook) error {

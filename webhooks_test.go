@@ -282,7 +282,7 @@ func TestDeletingCancelsWhatWaits(t *testing.T) {
 	})
 }
 
-func TestSwitchedOffWithMemoryItWaits(t *testing.T) {
+func TestADisabledWebhookThatKeepsEventsHasThemWait(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newHarness(t, nil).start()
 		w := r.put(nil)
@@ -374,7 +374,7 @@ func TestAProcessThatHasNotHeardOfAChangeYetAsksBeforeItCancels(t *testing.T) {
 			_, err := r.AddWebhook(r.ctx, everything())
 			return err
 		},
-		"switched on": func(r *harness, w webhook.Webhook) error {
+		"enabled": func(r *harness, w webhook.Webhook) error {
 			w.Disabled = ""
 			_, err := r.UpdateWebhook(r.ctx, w)
 			return err

@@ -94,7 +94,7 @@ type Access struct {
 	Account  string         // whose webhooks
 	View     bool           // see them, their log, and what was sent
 	Manage   bool           // change them, see their headers, send tests, resend; and View
-	Operator bool           // see the webhooks of all accounts, and switch them off
+	Operator bool           // see the webhooks of all accounts, and disable them
 	User     string         // a name or an email address, for the API's clients to show
 	Location *time.Location // the page's times, and the APIs'; nil: UTC
 }

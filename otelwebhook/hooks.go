@@ -81,7 +81,7 @@ func (t *Telemetry) Hooks(own webhook.Hooks) webhook.Hooks {
 			t.safely("Lost", func() { own.Lost(d) })
 		}
 	}
-	// A process that has no Warned may switch off without a warning: what an
+	// A process that has no Warned may disable without a warning: what an
 	// app without one gets must stay so.
 	if own.Warned != nil {
 		h.Warned = func(w webhook.Webhook, percent int) {
@@ -89,10 +89,10 @@ func (t *Telemetry) Hooks(own webhook.Hooks) webhook.Hooks {
 			t.safely("Warned", func() { own.Warned(w, percent) })
 		}
 	}
-	h.SwitchedOff = func(w webhook.Webhook) {
-		t.switchedOff.Add(context.Background(), 1)
-		if own.SwitchedOff != nil {
-			t.safely("SwitchedOff", func() { own.SwitchedOff(w) })
+	h.Disabled = func(w webhook.Webhook) {
+		t.disabled.Add(context.Background(), 1)
+		if own.Disabled != nil {
+			t.safely("Disabled", func() { own.Disabled(w) })
 		}
 	}
 	return h

@@ -31,7 +31,7 @@ func (t *Telemetry) Observe(d *webhook.Dispatcher) (stop func() error, err error
 	queues := gauge("listhook.queues", "{webhook}", "Webhooks that this process knows, by the limit of their attempts; 1: slow or failing.")
 	ready := gauge("listhook.ready", "{dispatcher}", "1 while this process delivers, else 0.")
 	pending := gauge("listhook.queue.pending", "{delivery}", "Deliveries in the store that are not finished, but for the parked ones.")
-	parked := gauge("listhook.queue.parked", "{delivery}", "Deliveries that wait for their webhook, which is held, or is off and keeps them.")
+	parked := gauge("listhook.queue.parked", "{delivery}", "Deliveries that wait for their webhook, which is held, or is disabled and keeps them.")
 	due := gauge("listhook.queue.due", "{delivery}", "Those of them that are due and that no process has claimed.")
 	age, err := t.meter.Float64ObservableGauge("listhook.queue.age", metric.WithUnit("s"),
 		metric.WithDescription("How long the first of the due deliveries has been due."))

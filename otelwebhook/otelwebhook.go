@@ -94,7 +94,7 @@ func New(opts *Options) (*Telemetry, error) {
 type instruments struct {
 	duration                 metric.Float64Histogram
 	enqueued, outcomes, lost metric.Int64Counter
-	warnings, switchedOff    metric.Int64Counter
+	warnings, disabled       metric.Int64Counter
 }
 
 // make makes them.
@@ -114,14 +114,14 @@ func (i *instruments) make(m metric.Meter) error {
 	i.enqueued = counter("listhook.deliveries.enqueued", "{delivery}", "Deliveries that Emit made durable.")
 	i.outcomes = counter("listhook.deliveries.changed", "{delivery}", "Outcomes that were stored; pending: there will be another attempt.")
 	i.lost = counter("listhook.leases.lost", "{delivery}", "Outcomes that were not stored because somebody else had taken over the delivery.")
-	i.warnings = counter("listhook.webhooks.warned", "{webhook}", "Warnings that a webhook is about to be switched off.")
-	i.switchedOff = counter("listhook.webhooks.switched_off", "{webhook}", "Webhooks switched off because of what their receivers answered.")
+	i.warnings = counter("listhook.webhooks.warned", "{webhook}", "Warnings that a webhook is about to be disabled.")
+	i.disabled = counter("listhook.webhooks.disabled", "{webhook}", "Webhooks disabled because of what their receivers answered.")
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
 	// What happens seldom is there from the beginning: the first lost lease
 	// would else be a series that begins with 1, and no increase.
 	i.lost.Add(context.Background(), 0)
-	i.switchedOff.Add(context.Background(), 0)
+	i.disabled.Add(context.Background(), 0)
 	return nil
 }
