@@ -80,14 +80,18 @@ func (d *Dispatcher) SendTest(ctx context.Context, account, webhook string, t Ev
 	m := sample.meta()
 	m.Time = time.Now()
 	var customer CustomerAccount
-	if w.Format == FormatCurrent {
+	if w.Format.namesCustomer() {
 		customer = d.preparer.customerAccount(ctx, account)
 	}
-	body, err := encodeFor(customer, sample, m, w.wireList(&m), w.Format)
+	if w.List != "" {
+		m.Lists = []string{w.List}
+	}
+	body, err := encodeFor(customer, sample, m, w.Format)
 	if err != nil {
 		return Attempt{}, err
 	}
-	del := Delivery{ID: "test_" + rand.Text(), Account: account, WebhookID: webhook, Type: t, Body: body}
+	id := "test_" + rand.Text()
+	del := Delivery{ID: id, Account: account, WebhookID: webhook, Type: t, Body: withID(body, id)}
 	return d.sender.send(ctx, newEndpoint(w), &del, d.opts.leaseEnd()).Attempt, nil
 }
 

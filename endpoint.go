@@ -152,8 +152,8 @@ func (t *endpoint) open() bool {
 	return t != nil && !t.Deleted && t.Disabled == "" && !t.HeldUntil.After(now())
 }
 
-// current reports whether t gets the format that names the customer's account.
-func (t *endpoint) current() bool { return t.Format == FormatCurrent }
+// namesCustomer reports whether t's bodies name the customer's account.
+func (t *endpoint) namesCustomer() bool { return t.Format.namesCustomer() }
 
 // interests counts the webhooks of an account that want events of a type and a
 // source, whatever their list, so that asking costs the same for one webhook and for

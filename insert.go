@@ -98,7 +98,7 @@ func newInsert(e Event, m Meta, customer CustomerAccount, targets []*endpoint) (
 		em.rows, em.states = make([]Delivery, 0, n), make([]rowState, 0, n)
 	}
 	add := func(t *endpoint, id, list string) error {
-		body, err := bodies.body(customer, e, m, t.Format, list)
+		body, err := bodies.body(customer, e, m, t, id, list)
 		if err != nil {
 			return err
 		}
@@ -145,22 +145,32 @@ func countRows(targets []*endpoint, split []string) int {
 	return n
 }
 
-// A bodyCache holds the bodies of an event, one for each format and list.
+// A bodyCache holds the bodies of an event, without the ids of deliveries, one for
+// each format and the lists that it names.
 type bodyCache map[bodyKey][]byte
 
 type bodyKey struct {
 	format Format
 	list   string
+	all    bool // it is for all lists of the event
 }
 
-func (ds bodyCache) body(customer CustomerAccount, e Event, m Meta, f Format, list string) ([]byte, error) {
-	key := bodyKey{f, list}
-	if body, ok := ds[key]; ok {
-		return body, nil
+// body returns the body of one delivery to t, which is for a list of the event or,
+// if it is the only one to a webhook of every list, for all of them.
+func (bs bodyCache) body(customer CustomerAccount, e Event, m Meta, t *endpoint, id, list string) ([]byte, error) {
+	key := bodyKey{t.Format, list, t.List == "" && (len(m.Lists) < 2 || !perList(e.Type()))}
+	body, ok := bs[key]
+	if !ok {
+		if !key.all {
+			m.Lists = []string{list}
+		}
+		var err error
+		if body, err = encodeFor(customer, e, m, t.Format); err != nil {
+			return nil, err
+		}
+		bs[key] = body
 	}
-	body, err := encodeFor(customer, e, m, list, f)
-	ds[key] = body
-	return body, err
+	return withID(body, id), nil
 }
 
 // A refusal is a number of deliveries that a webhook which is disabled did not keep.

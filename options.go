@@ -93,7 +93,7 @@ type Options struct {
 	// that format gets, while Emit or EmitTx waits, and from several goroutines
 	// at once, so it should answer from memory. If it fails, panics or returns
 	// a text of more than 255 bytes, that is logged and the keys are sent
-	// empty. With it BodyLimit is at least 8 KiB, of which 3,060 bytes are kept
+	// empty. With it BodyLimit is at least 8 KiB, of which 6,120 bytes are kept
 	// for these keys. Nil: the keys are sent empty.
 	CustomerAccount func(ctx context.Context, account string) (CustomerAccount, error)
 

@@ -55,7 +55,7 @@ func (p *preparer) prepare(ctx context.Context, tx Outbox, direct bool, events [
 			continue
 		}
 		var customer CustomerAccount
-		if slices.ContainsFunc(targets, (*endpoint).current) {
+		if slices.ContainsFunc(targets, (*endpoint).namesCustomer) {
 			if customer = p.customerAccount(ctx, m.Account); ctx.Err() != nil {
 				return inserts, nil, ctx.Err()
 			}

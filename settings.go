@@ -57,19 +57,6 @@ func (s Settings) sendsLike(other Settings) bool {
 		slices.EqualFunc(s.Secrets, other.Secrets, func(a, b Secret) bool { return a.Key == b.Key })
 }
 
-// Format is the dialect of the bodies that a webhook gets.
-type Format string
-
-const (
-	// Format2013 is the form of ActiveCampaign's announcement of January 2013:
-	// subscriber[email]=…, date_time=2013-01-02 09:28:42. It is the default.
-	Format2013 Format = "2013"
-
-	// FormatCurrent is the form seen since: contact[email]=…,
-	// date_time=2017-09-21T11:33:13-05:00.
-	FormatCurrent Format = "current"
-)
-
 // A Secret signs a webhook's bodies: "whsec_" and the base64 of 24 to 64
 // bytes, as Standard Webhooks has it. NewSecret makes one. A Key of another
 // origin may lack the prefix and the padding, and use the base64 for URLs.
@@ -177,7 +164,7 @@ func (s Settings) validateSelection() error {
 			return invalid("Sources", fmt.Sprintf("holds the unknown source %.40q", source))
 		}
 	}
-	if s.Format != "" && s.Format != Format2013 && s.Format != FormatCurrent {
+	if !s.Format.valid() {
 		return invalid("Format", fmt.Sprintf("is the unknown %.40q", s.Format))
 	}
 	return validateText("Disabled", s.Disabled)

@@ -132,7 +132,7 @@ type Explanation struct {
 	Webhook Webhook
 	Matches bool
 	Reason  string   // the first reason against it, in a sentence for the owner; or that it gets it
-	Lists   []string // the list that each of its deliveries names, "0" for none; nil: it gets none
+	Lists   []string // the list of each of its deliveries, "0" for none; nil: it gets none
 }
 
 // Explain says of each webhook of the event's account whether it gets the

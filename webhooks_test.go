@@ -32,7 +32,7 @@ func TestAWebhookThatCannotWorkIsRefusedByField(t *testing.T) {
 		{"an unknown event", "Events", func(w *webhook.Webhook) { w.Events = []webhook.EventType{"subscribed"} }},
 		{"no sources", "Sources", func(w *webhook.Webhook) { w.Sources = nil }},
 		{"an unknown source", "Sources", func(w *webhook.Webhook) { w.Sources = []webhook.Source{"cron"} }},
-		{"an unknown format", "Format", func(w *webhook.Webhook) { w.Format = "json" }},
+		{"an unknown format", "Format", func(w *webhook.Webhook) { w.Format = "xml" }},
 		{"a header of ours", "Headers", header("content-type", "text/plain")},
 		{"a header of HTTP", "Headers", header("Host", "example.com")},
 		{"a signature", "Headers", header("webhook-signature", "v1,x")},
