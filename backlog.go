@@ -218,7 +218,7 @@ func (h *backlogCounter) ageOfDue(ctx context.Context, at time.Time) (time.Durat
 		age := time.Duration(-1)
 		for i := range ds {
 			if h.byID[ds[i].WebhookID] == nil {
-				age = max(age, at.Sub(latest(ds[i].Due, ds[i].Created)), 0) // an urgent delivery is due before it was created
+				age = max(age, at.Sub(ds[i].withoutUrgency().Due), 0)
 			}
 		}
 		if age >= 0 {

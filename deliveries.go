@@ -11,13 +11,13 @@ import (
 // says otherwise. Account is always looked at, unless q.All is set. Page with
 // q.Limit and q.After.
 func (d *Dispatcher) Deliveries(ctx context.Context, q DeliveryQuery) ([]Delivery, error) {
-	ds, err := d.store.Deliveries(ctx, q)
-	return ds, wrap("Deliveries", err)
+	ds, err := d.store.Deliveries(ctx, q.forStore())
+	return hideUrgency(ds), wrap("Deliveries", err)
 }
 
 // Count returns how many deliveries q selects, and stops counting at q.Limit.
 func (d *Dispatcher) Count(ctx context.Context, q DeliveryQuery) (int, error) {
-	n, err := d.store.Count(ctx, q)
+	n, err := d.store.Count(ctx, q.forStore())
 	return n, wrap("Count", err)
 }
 

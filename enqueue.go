@@ -93,7 +93,7 @@ func (q *enqueuer) acknowledge(e *insert, err error) {
 	q.retained.returnQuota(e, err)
 	if hook := q.opts.Hooks.Enqueued; err == nil && hook != nil {
 		if fresh := e.fresh(); len(fresh) > 0 {
-			q.notify.safely("Hooks.Enqueued", func() { hook(fresh) })
+			q.notify.safely("Hooks.Enqueued", func() { hook(hideUrgency(fresh)) })
 		}
 	}
 	if e.ack.report(err) {

@@ -49,6 +49,7 @@ func (n *notifier) safely(name string, call func()) {
 // changed calls Hooks.Changed.
 func (n *notifier) changed(d Delivery) {
 	if n.hooks.Changed != nil {
+		d = d.withoutUrgency()
 		n.safely("Hooks.Changed", func() { n.hooks.Changed(d) })
 	}
 }
@@ -58,6 +59,7 @@ func (n *notifier) lost(d Delivery) {
 	n.logger.Warn("webhook: an outcome was lost: somebody else had taken over the delivery",
 		"delivery", d.ID, "webhook", d.WebhookID)
 	if n.hooks.Lost != nil {
+		d = d.withoutUrgency()
 		n.safely("Hooks.Lost", func() { n.hooks.Lost(d) })
 	}
 }

@@ -228,37 +228,3 @@ func cancellation(d Delivery, reason string) Change {
 		Log: &Attempt{Start: at, Code: string(diagnose.CodeCanceled), Reason: reason},
 	}
 }
-
-// urgent are the types that must not wait behind others of their webhook.
-func urgent(t EventType) bool {
-	return t == TypeUnsubscribe || t == TypeBounce || t == TypeSubscribe
-}
-
-// urgency is how much earlier an urgent delivery is due: first in its queue,
-// without a further column in every store.
-const urgency = 365 * 24 * time.Hour
-
-// due is when a delivery is due that is to be attempted at once.
-func due(t EventType, at time.Time) time.Time {
-	if urgent(t) {
-		return at.Add(-urgency)
-	}
-	return at
-}
-
-// urgentFor is how long a delivery is urgent. Older deliveries, above all those that a
-// disabled webhook kept or that are sent again, go in the order of their creation.
-const urgentFor = 10 * time.Second
-
-// urgent reports whether a delivery goes before others of its webhook.
-func (d *Delivery) urgent() bool { return urgent(d.Type) && now().Sub(d.Created) < urgentFor }
-
-// dueAgain is when a delivery is due that this process returns without an
-// attempt: in its place by creation if it is not new, else at once.
-func (d *Delivery) dueAgain() time.Time {
-	at := now()
-	if d.Attempts == 0 && at.Sub(d.Created) >= urgentFor {
-		return d.Created
-	}
-	return due(d.Type, at)
-}
