@@ -60,6 +60,46 @@ func (d *Dispatcher) Emit(ctx context.Context, events ...Event) error {
 	return wrap("Emit", d.enqueuer.add(ctx, inserts, refused, patience))
 }
 
+// EmitBuffered hands over events that a kill, a crash or a loss of power may lose: it
+// holds them in memory, and stores them in groups within Options.Buffer.Wait. It is
+// for events that are many and of little weight each, opens and clicks, in handlers
+// that cannot wait for a commit; use Emit or EmitTx for all others.
+//
+// Once it returns nil, an event is stored unless the process dies before, or before
+// Shutdown has returned. While the store fails, the buffer holds what it has and tries
+// again. When it is full, Options.Buffer.WhenFull says what happens. An event is
+// stored with the ID and the time that it has when EmitBuffered returns, so storing it
+// again after an error does not deliver it twice.
+//
+// An event that cannot be delivered is an *InvalidError, as with Emit, and then none
+// of the events is taken. An event that no webhook wants is not held. ctx is used while
+// EmitBuffered waits, and for Hooks.Carrier: an event is taken even if ctx has ended,
+// as that of a request does when the mail client hangs up. Change nothing that the
+// events refer to, such as their Fields, afterwards.
+func (d *Dispatcher) EmitBuffered(ctx context.Context, events ...Event) error {
+	began := time.Now()
+	if err := d.preparer.check(events); err != nil {
+		return err
+	}
+	var carrier map[string]string
+	var lost error
+	asked := false
+	for _, e := range events {
+		m := e.meta()
+		if wants, known := d.cache.wants(m.Account, e.Type(), m.Source); known && !wants {
+			continue
+		}
+		if !asked {
+			asked, carrier = true, d.preparer.carrier(ctx)
+		}
+		patience := 3*d.opts.StoreTimeout - time.Since(began)
+		if err := d.buffer.add(ctx, stampEvent(e, carrier), patience); err != nil && lost == nil {
+			lost = err
+		}
+	}
+	return lost
+}
+
 // EmitTx hands over events within a transaction of the caller's, which the
 // store's Tx method makes an Outbox: they are delivered if it commits, and
 // never if it does not. Call Wake after the commit to skip the poll. Errors

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/memstore"
@@ -90,6 +91,51 @@ func ExampleDispatcher_Wants() {
 	}
 	// Output:
 	// loaded subscriber of customer-1
+}
+
+// Opens are many, and the loss of a few at a crash is no harm: the address of a
+// tracking pixel does not wait for the database. Shutdown stores what is still held.
+func ExampleDispatcher_EmitBuffered() {
+	ctx := context.Background()
+	hooks, err := webhook.New(memstore.New(), nil, &webhook.Options{
+		Buffer: webhook.BufferOptions{WhenFull: webhook.WhenFullDrop},
+		Hooks: webhook.Hooks{Dropped: func(es []webhook.Event, err error) {
+			fmt.Println("lost", len(es), "events:", err)
+		}},
+	})
+	if err != nil {
+		panic(err)
+	}
+	_, err = hooks.AddWebhook(ctx, webhook.Webhook{Settings: webhook.Settings{
+		URL: "https://crm.example.com/hook", Events: webhook.EventTypes(), Sources: webhook.Sources(),
+	}})
+	if err != nil {
+		panic(err)
+	}
+
+	for id := range 250 {
+		err := hooks.EmitBuffered(ctx, webhook.Open{
+			Meta:       webhook.Meta{Source: webhook.SourcePublic},
+			Subscriber: webhook.Subscriber{ID: fmt.Sprint(id), Email: "test@test.com"},
+			Campaign:   webhook.Campaign{ID: "42"},
+		})
+		if err != nil {
+			fmt.Println(err) // such as ErrBufferFull; there is nobody to tell
+		}
+	}
+
+	shutdown, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := hooks.Shutdown(shutdown); err != nil {
+		panic(err)
+	}
+	n, err := hooks.Count(ctx, webhook.DeliveryQuery{})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("deliveries:", n)
+	// Output:
+	// deliveries: 250
 }
 
 // Emit returns when the event is durable. An ID of the app's own makes

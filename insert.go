@@ -51,6 +51,15 @@ type ack struct {
 	done    chan struct{}
 }
 
+// newAck makes the ack of inserts.
+func newAck(inserts []*insert, refused []refusal) *ack {
+	r := &ack{inserts: len(inserts), waiting: len(inserts), refused: refused, done: make(chan struct{})}
+	for _, e := range inserts {
+		e.ack = r
+	}
+	return r
+}
+
 // report notes the outcome of one insert and returns whether all are stored.
 func (r *ack) report(err error) (stored bool) {
 	r.mu.Lock()

@@ -97,6 +97,9 @@ type Options struct {
 	// for these keys. Nil: the keys are sent empty.
 	CustomerAccount func(ctx context.Context, account string) (CustomerAccount, error)
 
+	// Buffer limits what EmitBuffered holds.
+	Buffer BufferOptions
+
 	// EncryptionKeys encrypt the URL, the secrets and the headers of webhooks,
 	// so that the Store never has them in plain text. Each has 32 bytes. The
 	// first one encrypts, all decrypt: to change keys, add the new one at the
@@ -130,6 +133,15 @@ type Hooks struct {
 	// that were stored before. What EmitTx adds becomes durable with the
 	// caller's transaction, so it is not called then.
 	Enqueued func(ds []Delivery)
+
+	// Buffered is called when EmitBuffered took an event into its buffer. Enqueued
+	// follows once the event's deliveries are durable.
+	Buffered func(e Event)
+
+	// Dropped is called for events that were given to EmitBuffered and are lost. err
+	// is ErrBufferFull, or what ended Shutdown's context before they were stored, or
+	// why the store refused an event while it took others.
+	Dropped func(es []Event, err error)
 
 	// Attempt is called before an attempt is made. The context that it returns
 	// is that of the request, and the function, unless nil, is called with the
@@ -179,6 +191,10 @@ func (o *Options) withDefaults() (Options, error) {
 		{"StoreTimeout", opts.StoreTimeout < 0},
 		{"BodyLimit", opts.BodyLimit < 0},
 		{"KeepLimit", opts.KeepLimit < 0},
+		{"Buffer.Events", opts.Buffer.Events < 0},
+		{"Buffer.Bytes", opts.Buffer.Bytes < 0},
+		{"Buffer.Group", opts.Buffer.Group < 0},
+		{"Buffer.Wait", opts.Buffer.Wait < 0},
 	} {
 		if f.negative {
 			return Options{}, invalid("Options."+f.name, "is negative")
@@ -208,6 +224,9 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	if opts.StoreTimeout < minStoreTimeout {
 		return Options{}, invalid("Options.StoreTimeout", fmt.Sprintf("is %s: the least is %s", opts.StoreTimeout, minStoreTimeout))
+	}
+	if err := opts.Buffer.setDefaults(); err != nil {
+		return Options{}, err
 	}
 	if opts.Backoff == nil {
 		opts.Backoff = Schedule(defaultDelays...)

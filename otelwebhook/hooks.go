@@ -2,6 +2,7 @@ package otelwebhook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -68,6 +69,21 @@ func (t *Telemetry) Hooks(own webhook.Hooks) webhook.Hooks {
 			t.safely("Enqueued", func() { own.Enqueued(ds) })
 		}
 	}
+	h.Buffered = func(e webhook.Event) {
+		t.buffered.Add(context.Background(), 1, metric.WithAttributes(eventType.String(string(e.Type()))))
+		if own.Buffered != nil {
+			t.safely("Buffered", func() { own.Buffered(e) })
+		}
+	}
+	h.Dropped = func(es []webhook.Event, err error) {
+		for _, e := range es {
+			t.dropped.Add(context.Background(), 1, metric.WithAttributes(
+				eventType.String(string(e.Type())), errorType.String(whyDropped(err))))
+		}
+		if own.Dropped != nil {
+			t.safely("Dropped", func() { own.Dropped(es, err) })
+		}
+	}
 	h.Changed = func(d webhook.Delivery) {
 		t.outcomes.Add(context.Background(), 1, metric.WithAttributes(
 			eventType.String(string(d.Type)), state.String(string(d.State))))
@@ -96,6 +112,17 @@ func (t *Telemetry) Hooks(own webhook.Hooks) webhook.Hooks {
 		}
 	}
 	return h
+}
+
+// whyDropped returns in a word why EmitBuffered lost events.
+func whyDropped(err error) string {
+	switch {
+	case errors.Is(err, webhook.ErrBufferFull):
+		return "full"
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return "shutdown"
+	}
+	return "refused"
 }
 
 // safely calls a hook of the app's and survives its panic.

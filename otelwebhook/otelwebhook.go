@@ -95,6 +95,7 @@ type instruments struct {
 	duration                 metric.Float64Histogram
 	enqueued, outcomes, lost metric.Int64Counter
 	warnings, disabled       metric.Int64Counter
+	buffered, dropped        metric.Int64Counter
 }
 
 // make makes them.
@@ -112,6 +113,8 @@ func (i *instruments) make(m metric.Meter) error {
 		metric.WithExplicitBucketBoundaries(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10))
 	errs = append(errs, err)
 	i.enqueued = counter("listhook.deliveries.enqueued", "{delivery}", "Deliveries that Emit made durable.")
+	i.buffered = counter("listhook.events.buffered", "{event}", "Events that EmitBuffered took into its buffer.")
+	i.dropped = counter("listhook.events.dropped", "{event}", "Events that EmitBuffered lost.")
 	i.outcomes = counter("listhook.deliveries.changed", "{delivery}", "Outcomes that were stored; pending: there will be another attempt.")
 	i.lost = counter("listhook.leases.lost", "{delivery}", "Outcomes that were not stored because somebody else had taken over the delivery.")
 	i.warnings = counter("listhook.webhooks.warned", "{webhook}", "Warnings that a webhook is about to be disabled.")

@@ -386,3 +386,43 @@ func TestAPanicOfTheAppsHooksLosesNothing(t *testing.T) {
 	told(webhook.Attempt{Status: 200})
 	assert.Len(t, r.spans.Ended(), before+1)
 }
+
+func TestTheBufferIsCounted(t *testing.T) {
+	r := newRig(t)
+	store := &downStore{Store: r.store}
+	r.store = store
+	var buffered, dropped int
+	own := webhook.Hooks{
+		Buffered: func(webhook.Event) { buffered++ },
+		Dropped:  func(es []webhook.Event, _ error) { dropped += len(es) },
+	}
+	d, err := webhook.New(r.store, nil, &webhook.Options{Hooks: r.Hooks(own), Buffer: webhook.BufferOptions{
+		Events: 2, Wait: time.Hour, WhenFull: webhook.WhenFullDrop,
+	}})
+	require.NoError(t, err)
+	stop, err := r.Observe(d)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, stop()) }()
+
+	for range 2 {
+		require.NoError(t, d.EmitBuffered(t.Context(), open("")))
+	}
+	require.ErrorIs(t, d.EmitBuffered(t.Context(), open("")), webhook.ErrBufferFull)
+	assert.EqualValues(t, 2, r.value("listhook.buffer.events"))
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, d.Shutdown(ended), context.Canceled)
+
+	assert.EqualValues(t, 2, r.value("listhook.events.buffered", typeOpen))
+	assert.EqualValues(t, 1, r.value("listhook.events.dropped", typeOpen, attribute.String("error.type", "full")))
+	assert.EqualValues(t, 2, r.value("listhook.events.dropped", typeOpen, attribute.String("error.type", "shutdown")))
+	assert.Zero(t, r.value("listhook.buffer.events"))
+	assert.Equal(t, []int{2, 3}, []int{buffered, dropped}, "the app's own hooks are called too")
+}
+
+// A downStore does not know its webhooks.
+type downStore struct{ webhook.Store }
+
+func (*downStore) Webhooks(context.Context, webhook.WebhookQuery) ([]webhook.Webhook, error) {
+	return nil, errors.New("the database is down")
+}
