@@ -21,7 +21,7 @@ import (
 // TestTheirLibraryVerifiesWhatIsSent reads each request as a receiver does that
 // knows nothing but Standard Webhooks.
 func TestTheirLibraryVerifiesWhatIsSent(t *testing.T) {
-	for _, format := range []webhook.Format{webhook.Format2013, webhook.FormatCurrent} {
+	for _, format := range webhook.Formats() {
 		t.Run(string(format), func(t *testing.T) {
 			receiver := webhooktest.NewReceiver(t, nil)
 			d, err := webhook.New(&memstore.Store{}, receiver.Client(), nil)
