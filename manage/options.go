@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/listhook/webhook"
@@ -131,11 +132,10 @@ func (o *Options) withDefaults() (Options, error) {
 	if opts.Rate < 0 {
 		return Options{}, &webhook.InvalidError{Field: "Options.Rate", Reason: "is negative"}
 	}
-	switch opts.DefaultFormat {
-	case "":
+	if opts.DefaultFormat == "" {
 		opts.DefaultFormat = webhook.FormatCurrent
-	case webhook.Format2013, webhook.FormatCurrent:
-	default:
+	}
+	if !slices.Contains(webhook.Formats(), opts.DefaultFormat) {
 		return Options{}, &webhook.InvalidError{
 			Field: "Options.DefaultFormat", Reason: fmt.Sprintf("is the unknown %.40q", opts.DefaultFormat),
 		}

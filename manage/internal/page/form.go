@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -54,12 +55,15 @@ type formatChoice struct {
 	Sample string // some of the lines that differ between the formats
 }
 
+// telling are the keys whose lines tell the formats apart.
+var telling = regexp.MustCompile(`^(date_time|\w+(\[first_name\]|\.first_name|\[fields\]\[7\]|\.fields\.7))$`)
+
 func formatChoices(chosen webhook.Format) []formatChoice {
 	var all []formatChoice
 	for _, c := range choices(label.Formats, chosen) {
 		f := formatChoice{choice: c}
 		for _, param := range params.OfDelivery(webhook.SampleBody(webhook.TypeSubscribe, webhook.Format(c.Value))) {
-			if param.Key == "date_time" || strings.HasSuffix(param.Key, "[first_name]") || strings.HasSuffix(param.Key, "[fields][7]") {
+			if telling.MatchString(param.Key) {
 				f.Sample += param.Key + " = " + param.Value + "\n"
 			}
 		}
