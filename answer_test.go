@@ -56,11 +56,11 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 	}
 }
 
-func TestAWebhookThatIsGoneIsSwitchedOff(t *testing.T) {
+func TestAWebhookWhoseReceiverIsGoneIsDisabled(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var told []webhook.Webhook
 		r := newHarness(t, &webhook.Options{Hooks: webhook.Hooks{
-			SwitchedOff: func(w webhook.Webhook) { told = append(told, w) },
+			Disabled: func(w webhook.Webhook) { told = append(told, w) },
 		}}).start()
 		w := r.put(nil)
 		r.receiver.set(status(500))
@@ -83,7 +83,7 @@ func TestAWebhookThatIsGoneIsSwitchedOff(t *testing.T) {
 
 		r.emit(open("later"))
 		synctest.Wait()
-		assert.Len(t, r.log(), 2, "a webhook that is off gets nothing")
+		assert.Len(t, r.log(), 2, "a webhook that is disabled gets nothing")
 
 		w.Disabled = ""
 		_, err = r.UpdateWebhook(r.ctx, w)
@@ -91,7 +91,7 @@ func TestAWebhookThatIsGoneIsSwitchedOff(t *testing.T) {
 		r.receiver.set(nil)
 		r.emit(open("again"))
 		synctest.Wait()
-		assert.Len(t, r.log(), 3, "and gets events again once its owner switches it on")
+		assert.Len(t, r.log(), 3, "and gets events again once its owner enables it")
 	})
 }
 

@@ -39,7 +39,7 @@ func (at *attempter) try(f *inflight) disposition {
 		f.giveBack(f.dueAgain())
 	case t == nil || t.Deleted:
 		f.cancel("Canceled: the webhook was deleted.")
-	case t.Disabled != "" && t.KeepEvents: // it waits until the webhook is on
+	case t.Disabled != "" && t.KeepEvents: // it waits until the webhook is enabled
 		f.giveBack(f.dueAgain())
 	case t.HeldUntil.After(now()):
 		// The store may know better already, and soon so does this process.
@@ -136,7 +136,7 @@ func (at *attempter) attemptOnce(f *inflight, t *endpoint, leaseEnd time.Time) {
 		f.change.Log = &a.Attempt
 	case a.Status == http.StatusGone:
 		f.fail(&a.Attempt)
-		f.after = func() { at.recorder.switchOff(t.Webhook, "The receiver answered 410 Gone.", a.observation(t, f.probe)) }
+		f.after = func() { at.recorder.disable(t.Webhook, "The receiver answered 410 Gone.", a.observation(t, f.probe)) }
 	default:
 		at.failed(f, t, a)
 	}

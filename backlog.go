@@ -15,7 +15,7 @@ type Backlog struct {
 	Pending int           // deliveries not finished, but for those in Parked
 	Due     int           // of Pending: due, and claimed by no process
 	Age     time.Duration // how long the first of Due has been due; 0: none is
-	Parked  int           // deliveries of webhooks that are held, or off and keep them
+	Parked  int           // deliveries of webhooks that are held, or disabled and keep them
 }
 
 const (
@@ -222,7 +222,7 @@ func (h *backlogCounter) ageOfDue(ctx context.Context, at time.Time) (time.Durat
 		age := time.Duration(-1)
 		for i := range ds {
 			if h.byID[ds[i].WebhookID] == nil {
-				age = max(age, at.Sub(latest(ds[i].Due, ds[i].Created)), 0) // an urgent delivery is due before it was created
+				age = max(age, at.Sub(ds[i].withoutUrgency().Due), 0)
 			}
 		}
 		if age >= 0 {

@@ -37,9 +37,9 @@ func benchDispatcher(b *testing.B, client *http.Client, url string, events ...we
 	b.Helper()
 	d, err := webhook.New(new(memstore.Store), client, &webhook.Options{PollInterval: time.Minute})
 	require.NoError(b, err)
-	_, err = d.AddWebhook(b.Context(), webhook.Webhook{
-		Account: "7", URL: url, Events: events, Sources: webhook.Sources(), Secrets: []webhook.Secret{webhook.NewSecret()},
-	})
+	_, err = d.AddWebhook(b.Context(), webhook.Webhook{Account: "7", Settings: webhook.Settings{
+		URL: url, Events: events, Sources: webhook.Sources(), Secrets: []webhook.Secret{webhook.NewSecret()},
+	}})
 	require.NoError(b, err)
 	return d
 }

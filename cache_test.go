@@ -217,7 +217,7 @@ func TestNoClockHidesAChangeForLongerThanFiveMinutes(t *testing.T) {
 		{"deleted", 1, 0, func(t *testing.T, ctx context.Context, d *webhook.Dispatcher, w webhook.Webhook) {
 			require.NoError(t, d.DeleteWebhook(ctx, "", w.ID))
 		}},
-		{"switched off", 1, 0, func(t *testing.T, ctx context.Context, d *webhook.Dispatcher, w webhook.Webhook) {
+		{"disabled", 1, 0, func(t *testing.T, ctx context.Context, d *webhook.Dispatcher, w webhook.Webhook) {
 			w.Disabled = "By its owner."
 			_, err := d.UpdateWebhook(ctx, w)
 			require.NoError(t, err)

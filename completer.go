@@ -20,9 +20,9 @@ const (
 	// more of them: nobody waits for an outcome but its slot.
 	maxLinger = 5 * time.Millisecond
 
-	// maxRefusals is how often one outcome is refused, while others are
-	// stored, before it is given up. The delivery comes due again when its
-	// lease ends.
+	// maxRefusals is how often one outcome, or one event of EmitBuffered, is refused,
+	// while others are stored, before it is given up. The delivery of the outcome
+	// comes due again when its lease ends.
 	maxRefusals = 5
 )
 

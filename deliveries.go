@@ -11,24 +11,24 @@ import (
 // says otherwise. Account is always looked at, unless q.All is set. Page with
 // q.Limit and q.After.
 func (d *Dispatcher) Deliveries(ctx context.Context, q DeliveryQuery) ([]Delivery, error) {
-	ds, err := d.store.Deliveries(ctx, q)
-	return ds, wrap("Deliveries", err)
+	ds, err := d.store.Deliveries(ctx, q.forStore())
+	return hideUrgency(ds), wrap("Deliveries", err)
 }
 
 // Count returns how many deliveries q selects, and stops counting at q.Limit.
 func (d *Dispatcher) Count(ctx context.Context, q DeliveryQuery) (int, error) {
-	n, err := d.store.Count(ctx, q)
+	n, err := d.store.Count(ctx, q.forStore())
 	return n, wrap("Count", err)
 }
 
 // Redeliver makes a delivery due now, with the whole schedule before it again:
 // one that ended is begun again under the same ID, and one that waits for its
-// next attempt waits no longer. One of a webhook that is off and keeps its events
-// waits until that is switched on; one of a webhook that is held waits for its
+// next attempt waits no longer. One of a webhook that is disabled and keeps its events
+// waits until that is enabled; one of a webhook that is held waits for its
 // next probe.
 //
 // It returns ErrNotFound if there is none in the account or its webhook was
-// deleted, and an *InvalidError if its body was erased, or if its webhook is off
+// deleted, and an *InvalidError if its body was erased, or if its webhook is disabled
 // and keeps nothing: it would be canceled.
 func (d *Dispatcher) Redeliver(ctx context.Context, account, id string) error {
 	for tries := 0; ; tries++ {
@@ -59,7 +59,7 @@ func (d *Dispatcher) Redeliver(ctx context.Context, account, id string) error {
 	}
 }
 
-// errKeepsNothing says why nothing is delivered again to a webhook that is off.
+// errKeepsNothing says why nothing is delivered again to a webhook that is disabled.
 func errKeepsNothing() error {
 	return invalid("webhook", "is off and keeps nothing: switch it on first")
 }
@@ -80,14 +80,18 @@ func (d *Dispatcher) SendTest(ctx context.Context, account, webhook string, t Ev
 	m := sample.meta()
 	m.Time = time.Now()
 	var customer CustomerAccount
-	if w.Format == FormatCurrent {
+	if w.Format.namesCustomer() {
 		customer = d.preparer.customerAccount(ctx, account)
 	}
-	body, err := encodeFor(customer, sample, m, w.wireList(&m), w.Format)
+	if w.List != "" {
+		m.Lists = []string{w.List}
+	}
+	body, err := encodeFor(customer, sample, m, w.Format)
 	if err != nil {
 		return Attempt{}, err
 	}
-	del := Delivery{ID: "test_" + rand.Text(), Account: account, WebhookID: webhook, Type: t, Body: body}
+	id := "test_" + rand.Text()
+	del := Delivery{ID: id, Account: account, WebhookID: webhook, Type: t, Body: withID(body, id)}
 	return d.sender.send(ctx, newEndpoint(w), &del, d.opts.leaseEnd()).Attempt, nil
 }
 
@@ -128,7 +132,7 @@ const replayRows = 100
 //
 // It returns ErrNotFound if there is no such webhook in the account, and an
 // *InvalidError if until is not after since, if a state is not final, or if
-// the webhook is off and keeps nothing. When ctx ends or the store fails, n is
+// the webhook is disabled and keeps nothing. When ctx ends or the store fails, n is
 // how many were done until then: the oldest.
 func (d *Dispatcher) Replay(ctx context.Context, account, webhook string, since, until time.Time, states ...State) (n int, err error) {
 	if until.IsZero() {

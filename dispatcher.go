@@ -34,6 +34,7 @@ type Dispatcher struct {
 	retained  *retained
 	preparer  *preparer
 	enqueuer  *enqueuer
+	buffer    *buffer
 	claimer   *claimer
 	pruner    *pruner
 	eraser    *eraser
@@ -126,6 +127,7 @@ func (d *Dispatcher) wire(transport http.RoundTripper) {
 		store: store, opts: opts, notify: notify, limiter: d.limiter, tracker: d.tracker, retained: d.retained,
 		running: d.running, wake: d.Wake,
 	})
+	d.buffer = newBuffer(&buffer{opts: opts, notify: notify, preparer: d.preparer, enqueuer: d.enqueuer})
 	d.claimer = &claimer{
 		store: d.heartbeat, opts: opts, notify: notify, cache: d.cache, limiter: d.limiter, outages: d.outages,
 		tracker: d.tracker, background: background, stop: d.stop, woken: d.woken,
@@ -143,7 +145,7 @@ func (d *Dispatcher) onUpdate(w *Webhook) {
 	if w.Health.failing() && w.Disabled == "" {
 		d.limiter.Narrow(w.ID)
 	}
-	if w.Health.notifyPending() && !w.Deleted && d.opts.Hooks.SwitchedOff != nil {
+	if w.Health.notifyPending() && !w.Deleted && d.opts.Hooks.Disabled != nil {
 		d.recorder.notifyLater(*w)
 	}
 }

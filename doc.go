@@ -33,7 +33,7 @@
 // When Emit returns nil, every webhook that wants the event has a delivery of
 // it in the store. Each delivery is attempted until its receiver answers with a
 // success (200 to 299), its schedule is used up, or its webhook is deleted or
-// switched off. A delivery may arrive more than once, after a crash or when an
+// disabled. A delivery may arrive more than once, after a crash or when an
 // answer was lost: the header Webhook-Id is the same each time. Deliveries run
 // in parallel and may arrive in another order than they were emitted in.
 //
@@ -55,7 +55,7 @@
 // A success is a delivery. Anything else is a failure and is retried by
 // Options.Backoff: redirects, which are never followed; refusals (4xx) like
 // faults (5xx); timeouts, refused connections and bad certificates. 410 Gone
-// switches the webhook off. 429 and 503 with Retry-After hold the webhook, all
+// disables the webhook. 429 and 503 with Retry-After hold the webhook, all
 // of its deliveries, for that time, at most a day.
 //
 // # Webhooks that fail
@@ -66,21 +66,20 @@
 // probe, after a minute, then two, and so on up to an hour. When a probe
 // succeeds, the others follow at once. ProbeNow makes the next probe now.
 //
-// A webhook whose attempts have all failed for Options.SwitchOffAfter, five
-// days by default, is switched off, if there were at least twenty, in twelve
+// A webhook whose attempts have all failed for Options.DisableAfter, five
+// days by default, is disabled, if there were at least twenty, in twelve
 // different hours. Hooks.Warned is called after 50 and 90 percent of that time,
-// and Hooks.SwitchedOff when the webhook is switched off. The time starts again
-// when the owner edits where or how requests are sent, or switches the webhook
-// on.
+// and Hooks.Disabled when the webhook is disabled. The time starts again
+// when the owner edits where or how requests are sent, or enables the webhook.
 //
-// # Webhooks that are off
+// # Disabled webhooks
 //
-// When a webhook goes off, its waiting deliveries are canceled, and it misses
+// When a webhook is disabled, its waiting deliveries are canceled, and it misses
 // the events that follow. Replay can send the canceled deliveries again. A
 // webhook with KeepEvents set keeps both, up to Options.KeepLimit deliveries and for
 // Options.Retention; Webhook.Discarded counts those that it could not keep.
 //
-// When such a webhook is switched on, all of its waiting deliveries are due,
+// When such a webhook is enabled, all of its waiting deliveries are due,
 // retries and urgent ones too. Attempts start with the oldest delivery and
 // continue by the time of creation, to the millisecond, at the rate that the
 // receiver's answers allow. Several attempts run in parallel, so some deliveries

@@ -39,7 +39,7 @@ const maxAddTries = 1000
 // add stores a new webhook, under an ID that it makes unless w has one.
 func (ed *editor) add(ctx context.Context, w Webhook) (Webhook, error) {
 	added := Webhook{Account: w.Account, ID: w.ID, Created: now()}
-	added.edit(w)
+	added.edit(w.Settings)
 	for tries := 0; ; tries++ {
 		if w.ID == "" {
 			added.ID = ed.ids.Next(time.Now())

@@ -6,6 +6,30 @@ import (
 	"time"
 )
 
+// Wants reports whether Emit would find a webhook of the account for events of
+// this type and source, if the event is for the right list. Ask it first where an
+// app is hot, before the app loads what an event needs:
+//
+//	if hooks.Wants(ctx, account, webhook.TypeOpen, webhook.SourcePublic) {
+//		// load the subscriber, then Emit
+//	}
+//
+// It is as current as Emit, reads an account from the store the first time, and
+// calls and allocates nothing after that: see Options.PollInterval. A webhook that
+// is disabled and keeps its events wants them. If the store cannot be read, Wants
+// returns true, so that the Emit that follows decides what to do about it.
+func (d *Dispatcher) Wants(ctx context.Context, account string, t EventType, source Source) bool {
+	wants, known := d.cache.wants(account, t, source)
+	if known {
+		return wants
+	}
+	if err := d.cache.learn(ctx, account); err != nil {
+		return true
+	}
+	wants, known = d.cache.wants(account, t, source)
+	return wants || !known
+}
+
 // Emit hands over events for delivery. It returns once they are durable, and
 // nil also when no webhook wants them. The first attempt follows at once where
 // the Dispatcher was started, else in the process where one was.
@@ -34,6 +58,46 @@ func (d *Dispatcher) Emit(ctx context.Context, events ...Event) error {
 	}
 	patience := 3*d.opts.StoreTimeout - time.Since(began)
 	return wrap("Emit", d.enqueuer.add(ctx, inserts, refused, patience))
+}
+
+// EmitBuffered hands over events that a kill, a crash or a loss of power may lose: it
+// holds them in memory, and stores them in groups within Options.Buffer.Wait. It is
+// for events that are many and of little weight each, opens and clicks, in handlers
+// that cannot wait for a commit; use Emit or EmitTx for all others.
+//
+// Once it returns nil, an event is stored unless the process dies before, or before
+// Shutdown has returned. While the store fails, the buffer holds what it has and tries
+// again. When it is full, Options.Buffer.WhenFull says what happens. An event is
+// stored with the ID and the time that it has when EmitBuffered returns, so storing it
+// again after an error does not deliver it twice.
+//
+// An event that cannot be delivered is an *InvalidError, as with Emit, and then none
+// of the events is taken. An event that no webhook wants is not held. ctx is used while
+// EmitBuffered waits, and for Hooks.Carrier: an event is taken even if ctx has ended,
+// as that of a request does when the mail client hangs up. Change nothing that the
+// events refer to, such as their Fields, afterwards.
+func (d *Dispatcher) EmitBuffered(ctx context.Context, events ...Event) error {
+	began := time.Now()
+	if err := d.preparer.check(events); err != nil {
+		return err
+	}
+	var carrier map[string]string
+	var lost error
+	asked := false
+	for _, e := range events {
+		m := e.meta()
+		if wants, known := d.cache.wants(m.Account, e.Type(), m.Source); known && !wants {
+			continue
+		}
+		if !asked {
+			asked, carrier = true, d.preparer.carrier(ctx)
+		}
+		patience := 3*d.opts.StoreTimeout - time.Since(began)
+		if err := d.buffer.add(ctx, stampEvent(e, carrier), patience); err != nil && lost == nil {
+			lost = err
+		}
+	}
+	return lost
 }
 
 // EmitTx hands over events within a transaction of the caller's, which the

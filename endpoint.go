@@ -25,6 +25,7 @@ const (
 type accountWebhooks struct {
 	byID   map[string]*endpoint // tombstones too, so that nothing older comes back
 	byList map[string][]*endpoint
+	wanted interests
 	read   time.Time // when it was read from the store, before the answer came
 	reread time.Time // when it is read again, while it can still be used
 }
@@ -83,6 +84,7 @@ func (a *accountWebhooks) note(w Webhook) bool {
 		if a.byList[old.List] = list; len(list) == 0 {
 			delete(a.byList, old.List)
 		}
+		a.wanted.count(&old.Webhook, -1)
 	}
 	a.add(newEndpoint(w))
 	return true
@@ -104,7 +106,7 @@ func (a *accountWebhooks) bury(old *accountWebhooks) {
 }
 
 func newAccountWebhooks(ws []Webhook) *accountWebhooks {
-	a := &accountWebhooks{byID: make(map[string]*endpoint, len(ws)), byList: map[string][]*endpoint{}}
+	a := &accountWebhooks{byID: make(map[string]*endpoint, len(ws)), byList: map[string][]*endpoint{}, wanted: interests{}}
 	for _, w := range ws {
 		a.add(newEndpoint(w))
 	}
@@ -113,6 +115,7 @@ func newAccountWebhooks(ws []Webhook) *accountWebhooks {
 
 func (a *accountWebhooks) add(t *endpoint) {
 	a.byID[t.ID] = t
+	a.wanted.count(&t.Webhook, 1)
 	switch {
 	case !t.Deleted:
 		a.byList[t.List] = append(a.byList[t.List], t)
@@ -149,5 +152,30 @@ func (t *endpoint) open() bool {
 	return t != nil && !t.Deleted && t.Disabled == "" && !t.HeldUntil.After(now())
 }
 
-// current reports whether t gets the format that names the customer's account.
-func (t *endpoint) current() bool { return t.Format == FormatCurrent }
+// namesCustomer reports whether t's bodies name the customer's account.
+func (t *endpoint) namesCustomer() bool { return t.Format.namesCustomer() }
+
+// interests counts the webhooks of an account that want events of a type and a
+// source, whatever their list, so that asking costs the same for one webhook and for
+// thousands.
+type interests map[interest]int
+
+type interest struct {
+	event  EventType
+	source Source
+}
+
+// count adds n for each type and source that w wants now.
+func (is interests) count(w *Webhook, n int) {
+	if w.Deleted || w.ignoresEvents() {
+		return
+	}
+	for _, t := range w.Events {
+		for _, s := range w.Sources {
+			key := interest{t, s}
+			if is[key] += n; is[key] == 0 {
+				delete(is, key)
+			}
+		}
+	}
+}

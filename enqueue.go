@@ -36,22 +36,23 @@ func newEnqueuer(q *enqueuer) *enqueuer {
 // add stores inserts. It returns once all are durable, or with an error once ctx or
 // patience ends. refused are counted once all are stored.
 func (q *enqueuer) add(ctx context.Context, inserts []*insert, refused []refusal, patience time.Duration) error {
-	r := &ack{inserts: len(inserts), waiting: len(inserts), refused: refused, done: make(chan struct{})}
-	for _, e := range inserts {
-		e.ack = r
-		r.ordered = r.ordered || len(inserts) > 1 && e.ordered()
-	}
+	r := newAck(inserts, refused)
 	timer := q.timer(patience)
 	defer q.timers.Put(timer)
 	defer timer.Stop()
 	q.inserts.Add(inserts...)
+	return q.await(ctx, r, timer.C)
+}
+
+// await waits until all inserts of r are stored, or ctx or the time ends.
+func (q *enqueuer) await(ctx context.Context, r *ack, timeout <-chan time.Time) error {
 	select {
 	case <-r.done:
 		return r.err
 	case <-ctx.Done():
 		q.abandon(r)
 		return fmt.Errorf("the store has not answered, and may have stored the events: emit again with the same ID: %w", ctx.Err())
-	case <-timer.C:
+	case <-timeout:
 		q.abandon(r)
 		return fmt.Errorf("the store has not answered for %s, and may have stored the events: emit again with the same ID: %w",
 			3*q.opts.StoreTimeout, context.DeadlineExceeded)
@@ -94,7 +95,7 @@ func (q *enqueuer) acknowledge(e *insert, err error) {
 	q.retained.returnQuota(e, err)
 	if hook := q.opts.Hooks.Enqueued; err == nil && hook != nil {
 		if fresh := e.fresh(); len(fresh) > 0 {
-			q.notify.safely("Hooks.Enqueued", func() { hook(fresh) })
+			q.notify.safely("Hooks.Enqueued", func() { hook(hideUrgency(fresh)) })
 		}
 	}
 	if e.ack.report(err) {

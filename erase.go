@@ -23,10 +23,11 @@ func (d *Dispatcher) EraseSubscriber(ctx context.Context, account, id, email str
 		return 0, invalid("id", "and email are empty: nobody is named")
 	}
 	about := func(del Delivery) bool {
-		values, err := knownValues(del.Body)
-		return err == nil && len(del.Body) > 0 &&
-			(id != "" && values.Get("subscriber[id]") == id ||
-				email != "" && strings.EqualFold(values.Get("subscriber[email]"), email))
+		if len(del.Body) == 0 {
+			return false
+		}
+		itsID, itsEmail, ok := personOf(del.Body)
+		return ok && (id != "" && itsID == id || email != "" && strings.EqualFold(itsEmail, email))
 	}
 	n, err = d.eraser.deliveries(ctx, DeliveryQuery{Account: account}, about, "Erased: the subscriber is to be forgotten.")
 	return n, wrap("EraseSubscriber", err)

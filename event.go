@@ -92,9 +92,9 @@ type Meta struct {
 	// By is sent as initiated_by, an opaque text: any bytes. Empty: as Source.
 	By string
 
-	// Time is when it happened. Bodies have it to the second, in the location that
-	// it carries; HeaderEventTime has it to the millisecond. Zero: when it was
-	// emitted, in local time.
+	// Time is when it happened, to the second, in JSON to the millisecond, written
+	// in the location that it carries; HeaderEventTime has it to the millisecond.
+	// Zero: when it was emitted, in local time.
 	Time time.Time
 
 	// Key orders events: of the deliveries to one webhook that have the same key,
@@ -116,71 +116,71 @@ func (m Meta) meta() Meta { return m }
 // Subscribe: somebody was subscribed to a list. One who is subscribed to
 // several at once may be one event: see Meta.Lists.
 type Subscribe struct {
-	Meta       `form:"-"`
-	Subscriber Subscriber `form:"subscriber"`
-	Form       Form       `form:"form"` // when a form did it
+	Meta       `form:"-" json:"-"`
+	Subscriber Subscriber `form:"subscriber" json:"contact"`
+	Form       Form       `form:"form" json:"form"` // when a form did it
 }
 
 // Unsubscribe: somebody was unsubscribed from a list. One who is unsubscribed
 // from several at once may be one event: see Meta.Lists.
 type Unsubscribe struct {
-	Meta       `form:"-"`
-	Subscriber Subscriber         `form:"subscriber"`
-	Details    UnsubscribeDetails `form:"unsubscribe"`
-	Campaign   *Campaign          `form:"campaign"` // when a campaign caused it
+	Meta       `form:"-" json:"-"`
+	Subscriber Subscriber         `form:"subscriber" json:"contact"`
+	Details    UnsubscribeDetails `form:"unsubscribe" json:"unsubscribe"`
+	Campaign   *Campaign          `form:"campaign" json:"campaign"` // when a campaign caused it
 }
 
 // Update: a subscriber's details changed. Subscriber holds all the current
 // values; the protocol does not tell which of them are new.
 type Update struct {
-	Meta       `form:"-"`
-	Subscriber Subscriber `form:"subscriber"`
+	Meta       `form:"-" json:"-"`
+	Subscriber Subscriber `form:"subscriber" json:"contact"`
 }
 
 // Sent: a campaign starts sending. It is emitted once for each campaign, not
 // for each recipient, and has no subscriber.
 type Sent struct {
-	Meta     `form:"-"`
-	Campaign Campaign `form:"campaign"`
+	Meta     `form:"-" json:"-"`
+	Campaign Campaign `form:"campaign" json:"campaign"`
 }
 
 // Open: a subscriber opened a campaign.
 type Open struct {
-	Meta       `form:"-"`
-	Subscriber Subscriber `form:"subscriber"`
-	Campaign   Campaign   `form:"campaign"`
+	Meta       `form:"-" json:"-"`
+	Subscriber Subscriber `form:"subscriber" json:"contact"`
+	Campaign   Campaign   `form:"campaign" json:"campaign"`
 }
 
 // Click: a subscriber clicked a link of a campaign.
 type Click struct {
-	Meta       `form:"-"`
-	Subscriber Subscriber `form:"subscriber"`
-	Campaign   Campaign   `form:"campaign"`
-	Link       Link       `form:"link"`
+	Meta       `form:"-" json:"-"`
+	Subscriber Subscriber `form:"subscriber" json:"contact"`
+	Campaign   Campaign   `form:"campaign" json:"campaign"`
+	Link       Link       `form:"link" json:"link"`
 }
 
 // Forward: a subscriber forwarded a campaign to friends.
 type Forward struct {
-	Meta       `form:"-"`
-	Subscriber Subscriber     `form:"subscriber"`
-	Campaign   Campaign       `form:"campaign"`
-	Details    ForwardDetails `form:"forward"`
+	Meta       `form:"-" json:"-"`
+	Subscriber Subscriber     `form:"subscriber" json:"contact"`
+	Campaign   Campaign       `form:"campaign" json:"campaign"`
+	Details    ForwardDetails `form:"forward" json:"forward"`
 }
 
 // Share: a subscriber shared a campaign on a social network.
 type Share struct {
-	Meta       `form:"-"`
-	Subscriber Subscriber   `form:"subscriber"`
-	Campaign   Campaign     `form:"campaign"`
-	Details    ShareDetails `form:"share"`
+	Meta       `form:"-" json:"-"`
+	Subscriber Subscriber   `form:"subscriber" json:"contact"`
+	Campaign   Campaign     `form:"campaign" json:"campaign"`
+	Details    ShareDetails `form:"share" json:"share"`
 }
 
 // Bounce: an email of a campaign came back.
 type Bounce struct {
-	Meta       `form:"-"`
-	Subscriber Subscriber    `form:"subscriber"`
-	Campaign   Campaign      `form:"campaign"`
-	Details    BounceDetails `form:"bounce"`
+	Meta       `form:"-" json:"-"`
+	Subscriber Subscriber    `form:"subscriber" json:"contact"`
+	Campaign   Campaign      `form:"campaign" json:"campaign"`
+	Details    BounceDetails `form:"bounce" json:"bounce"`
 }
 
 // Type returns TypeSubscribe.
@@ -224,19 +224,19 @@ func (e Bounce) person() *Subscriber      { return &e.Subscriber }
 // 2013 format, contact[...] in the current one. Texts may be any bytes.
 type Subscriber struct {
 	// These are always sent, even empty: receivers index them without asking.
-	ID        string `form:"id"`
-	Email     string `form:"email"`
-	FirstName string `form:"first_name"`
-	LastName  string `form:"last_name"`
-	IP        string `form:"ip" empty:"0.0.0.0"` // empty: unknown, which is 0.0.0.0 on the wire
+	ID        string `form:"id" json:"id"`
+	Email     string `form:"email" json:"email"`
+	FirstName string `form:"first_name" json:"first_name"`
+	LastName  string `form:"last_name" json:"last_name"`
+	IP        string `form:"ip" json:"ip" empty:"0.0.0.0"` // empty: unknown, which is 0.0.0.0 on the wire
 
 	// These are always sent in the current format, and in that of 2013 when not
 	// empty. An empty CustomerAccount is Options.CustomerAccount's Name in the
 	// current format.
-	Phone           string   `form:"phone,omitempty" always:"current"`
-	OrgName         string   `form:"orgname,omitempty" always:"current"`
-	Tags            []string `form:"tags,omitempty" always:"current"` // sent as "a, b"
-	CustomerAccount string   `form:"customer_acct_name,omitempty" always:"current"`
+	Phone           string   `form:"phone,omitempty" json:"phone" always:"current"`
+	OrgName         string   `form:"orgname,omitempty" json:"orgname" always:"current"`
+	Tags            []string `form:"tags,omitempty" json:"tags" always:"current"` // sent as "a, b"
+	CustomerAccount string   `form:"customer_acct_name,omitempty" json:"customer_acct_name" always:"current"`
 
 	// Fields are the custom fields by their ids. Values of a multiple choice
 	// are made by Choices. An empty one is sent: it says that the field was
@@ -245,17 +245,17 @@ type Subscriber struct {
 	// one character of white space, nor hold "[", "]" or NUL: PHP would misread
 	// it. The whole body may hold at most 1,000 variables, PHP's
 	// max_input_vars, of which all but the fields take up to 30.
-	Fields map[string]string `form:"fields"`
+	Fields map[string]string `form:"fields" json:"fields"`
 }
 
 // Form is the subscription form that caused a Subscribe.
 type Form struct {
-	ID string `form:"id,omitempty"`
+	ID string `form:"id,omitempty" json:"id"`
 }
 
 // UnsubscribeDetails is what is known of an unsubscription when it happens.
 type UnsubscribeDetails struct {
-	Reason string `form:"reason,omitempty"` // as the subscriber gave it
+	Reason string `form:"reason,omitempty" json:"reason"` // as the subscriber gave it
 }
 
 // CampaignType says of what kind a campaign is.
@@ -290,29 +290,29 @@ const (
 // Campaign is the mailing that an event belongs to. Its id and name are always
 // sent; the rest when not empty.
 type Campaign struct {
-	ID         string         `form:"id"`
-	Name       string         `form:"name"`
-	Type       CampaignType   `form:"type,omitempty"`
-	Status     CampaignStatus `form:"status,omitempty"`
-	Recipients int            `form:"recipients,omitempty"` // how many it goes to
-	Message    Message        `form:"message"`
+	ID         string         `form:"id" json:"id"`
+	Name       string         `form:"name" json:"name"`
+	Type       CampaignType   `form:"type,omitempty" json:"type"`
+	Status     CampaignStatus `form:"status,omitempty" json:"status"`
+	Recipients int            `form:"recipients,omitempty" json:"recipients"` // how many it goes to
+	Message    Message        `form:"message" json:"message"`
 }
 
 // Message is the email of a campaign.
 type Message struct {
-	ID      string `form:"id,omitempty"`
-	Subject string `form:"subject,omitempty"`
+	ID      string `form:"id,omitempty" json:"id"`
+	Subject string `form:"subject,omitempty" json:"subject"`
 }
 
 // Link is what was clicked.
 type Link struct {
-	ID  string `form:"id"`
-	URL string `form:"url"`
+	ID  string `form:"id" json:"id"`
+	URL string `form:"url" json:"url"`
 }
 
 // ForwardDetails says to how many friends a campaign was forwarded.
 type ForwardDetails struct {
-	Count int `form:"count,omitempty"`
+	Count int `form:"count,omitempty" json:"count"`
 }
 
 // Network is a social network, by its name on the wire. Others than the two of
@@ -327,9 +327,9 @@ const (
 
 // ShareDetails says where a campaign was shared.
 type ShareDetails struct {
-	Network   Network `form:"network"`
-	NetworkID string  `form:"network_id,omitempty"`
-	Content   string  `form:"content,omitempty"`
+	Network   Network `form:"network" json:"network"`
+	NetworkID string  `form:"network_id,omitempty" json:"network_id"`
+	Content   string  `form:"content,omitempty" json:"content"`
 }
 
 // BounceType says whether an address is gone for good.
@@ -343,9 +343,9 @@ const (
 
 // BounceDetails says why an email came back.
 type BounceDetails struct {
-	Type        BounceType `form:"type"`
-	Code        string     `form:"code,omitempty"` // such as 5.1.1
-	Description string     `form:"description,omitempty"`
+	Type        BounceType `form:"type" json:"type"`
+	Code        string     `form:"code,omitempty" json:"code"` // such as 5.1.1
+	Description string     `form:"description,omitempty" json:"description"`
 }
 
 // Choices joins the chosen values of a multiple-choice field as the protocol

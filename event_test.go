@@ -94,7 +94,7 @@ func TestEventsAreTakenByValueAndByPointer(t *testing.T) {
 		p.Elem().Set(reflect.ValueOf(e))
 		byPointer := p.Interface().(Event)
 		assert.Equal(t, typ, byPointer.Type())
-		assert.Equal(t, must(encode(e, e.meta(), "12", Format2013)), must(encode(byPointer, e.meta(), "12", Format2013)))
+		assert.Equal(t, must(encodeList(e, e.meta(), "12", Format2013)), must(encodeList(byPointer, e.meta(), "12", Format2013)))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/memstore"
@@ -20,15 +21,14 @@ func ExampleDispatcher_AddWebhook() {
 		panic(err)
 	}
 
-	w := webhook.Webhook{
-		Account: "customer-1",
+	w := webhook.Webhook{Account: "customer-1", Settings: webhook.Settings{
 		Name:    "CRM",
 		URL:     "http://localhost/hook",
 		List:    "12", // "": every list
 		Events:  []webhook.EventType{webhook.TypeUnsubscribe, webhook.TypeBounce},
 		Sources: webhook.Sources(),
 		Secrets: []webhook.Secret{webhook.NewSecret()},
-	}
+	}}
 	_, err = hooks.AddWebhook(ctx, w)
 	var refused *webhook.InvalidError
 	if errors.As(err, &refused) {
@@ -54,6 +54,90 @@ func ExampleDispatcher_AddWebhook() {
 	// edited, revision 2
 }
 
+// The address of a tracking pixel asks first whether anybody wants opens: to load a
+// subscriber for nothing costs far more than to ask.
+func ExampleDispatcher_Wants() {
+	hooks, err := webhook.New(memstore.New(), nil, nil)
+	if err != nil {
+		panic(err)
+	}
+	load := func(id string) webhook.Subscriber { // from the app's database
+		fmt.Println("loaded", id)
+		return webhook.Subscriber{ID: id, Email: "test@test.com"}
+	}
+	opened := func(ctx context.Context, account, campaign, subscriber string) error {
+		if !hooks.Wants(ctx, account, webhook.TypeOpen, webhook.SourcePublic) {
+			return nil
+		}
+		return hooks.Emit(ctx, webhook.Open{
+			Meta:       webhook.Meta{Account: account, Source: webhook.SourcePublic},
+			Subscriber: load(subscriber),
+			Campaign:   webhook.Campaign{ID: campaign},
+		})
+	}
+
+	ctx := context.Background()
+	_, err = hooks.AddWebhook(ctx, webhook.Webhook{Account: "customer-1", Settings: webhook.Settings{
+		URL:    "https://crm.example.com/hook",
+		Events: []webhook.EventType{webhook.TypeOpen}, Sources: webhook.Sources(),
+	}})
+	if err != nil {
+		panic(err)
+	}
+	for _, account := range []string{"customer-1", "customer-2"} {
+		if err := opened(ctx, account, "42", "subscriber of "+account); err != nil {
+			panic(err)
+		}
+	}
+	// Output:
+	// loaded subscriber of customer-1
+}
+
+// Opens are many, and the loss of a few at a crash is no harm: the address of a
+// tracking pixel does not wait for the database. Shutdown stores what is still held.
+func ExampleDispatcher_EmitBuffered() {
+	ctx := context.Background()
+	hooks, err := webhook.New(memstore.New(), nil, &webhook.Options{
+		Buffer: webhook.BufferOptions{WhenFull: webhook.WhenFullDrop},
+		Hooks: webhook.Hooks{Dropped: func(es []webhook.Event, err error) {
+			fmt.Println("lost", len(es), "events:", err)
+		}},
+	})
+	if err != nil {
+		panic(err)
+	}
+	_, err = hooks.AddWebhook(ctx, webhook.Webhook{Settings: webhook.Settings{
+		URL: "https://crm.example.com/hook", Events: webhook.EventTypes(), Sources: webhook.Sources(),
+	}})
+	if err != nil {
+		panic(err)
+	}
+
+	for id := range 250 {
+		err := hooks.EmitBuffered(ctx, webhook.Open{
+			Meta:       webhook.Meta{Source: webhook.SourcePublic},
+			Subscriber: webhook.Subscriber{ID: fmt.Sprint(id), Email: "test@test.com"},
+			Campaign:   webhook.Campaign{ID: "42"},
+		})
+		if err != nil {
+			fmt.Println(err) // such as ErrBufferFull; there is nobody to tell
+		}
+	}
+
+	shutdown, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := hooks.Shutdown(shutdown); err != nil {
+		panic(err)
+	}
+	n, err := hooks.Count(ctx, webhook.DeliveryQuery{})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("deliveries:", n)
+	// Output:
+	// deliveries: 250
+}
+
 // Emit returns when the event is durable. An ID of the app's own makes
 // emitting again harmless.
 func ExampleDispatcher_Emit() {
@@ -62,10 +146,10 @@ func ExampleDispatcher_Emit() {
 	if err != nil {
 		panic(err)
 	}
-	_, err = hooks.AddWebhook(ctx, webhook.Webhook{
-		Account: "customer-1", URL: "https://crm.example.com/hook",
+	_, err = hooks.AddWebhook(ctx, webhook.Webhook{Account: "customer-1", Settings: webhook.Settings{
+		URL:    "https://crm.example.com/hook",
 		Events: webhook.EventTypes(), Sources: webhook.Sources(),
-	})
+	}})
 	if err != nil {
 		panic(err)
 	}
@@ -133,8 +217,8 @@ func ExampleDispatcher_Explain() {
 		panic(err)
 	}
 	for _, w := range []webhook.Webhook{
-		{Name: "CRM", Events: webhook.EventTypes()},
-		{Name: "Statistics", Events: []webhook.EventType{webhook.TypeOpen, webhook.TypeClick}},
+		{Settings: webhook.Settings{Name: "CRM", Events: webhook.EventTypes()}},
+		{Settings: webhook.Settings{Name: "Statistics", Events: []webhook.EventType{webhook.TypeOpen, webhook.TypeClick}}},
 	} {
 		w.URL, w.Sources = "https://example.com/hook", webhook.Sources()
 		if _, err := hooks.AddWebhook(ctx, w); err != nil {

@@ -38,7 +38,7 @@ func ExampleOptions_backoff() {
 	// Output: true <nil>
 }
 
-// Owners are told when their webhook fails, and when it is switched off. Here
+// Owners are told when their webhook fails, and when it is disabled. Here
 // a receiver says by 410 Gone that it is gone for good.
 func ExampleHooks() {
 	ctx := context.Background()
@@ -53,18 +53,18 @@ func ExampleHooks() {
 			Warned: func(w webhook.Webhook, percent int) {
 				mails <- fmt.Sprintf("%s has failed since %s: %s", w.Name, w.Health.Since.Format(time.DateTime), w.Health.Reason)
 			},
-			SwitchedOff: func(w webhook.Webhook) {
-				mails <- fmt.Sprintf("%s of %s was switched off. %s", w.Name, w.Account, w.Disabled)
+			Disabled: func(w webhook.Webhook) {
+				mails <- fmt.Sprintf("%s of %s was disabled. %s", w.Name, w.Account, w.Disabled)
 			},
 		},
 	})
 	if err != nil {
 		panic(err)
 	}
-	_, err = hooks.AddWebhook(ctx, webhook.Webhook{
-		Account: "customer-1", Name: "CRM", URL: receiver.URL,
+	_, err = hooks.AddWebhook(ctx, webhook.Webhook{Account: "customer-1", Settings: webhook.Settings{
+		Name: "CRM", URL: receiver.URL,
 		Events: webhook.EventTypes(), Sources: webhook.Sources(),
-	})
+	}})
 	if err != nil {
 		panic(err)
 	}
@@ -86,5 +86,5 @@ func ExampleHooks() {
 	}
 	fmt.Println(<-mails)
 	// Output:
-	// CRM of customer-1 was switched off. The receiver answered 410 Gone.
+	// CRM of customer-1 was disabled. The receiver answered 410 Gone.
 }

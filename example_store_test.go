@@ -37,9 +37,9 @@ func ExampleStore() {
 	if err != nil {
 		panic(err)
 	}
-	_, err = hooks.AddWebhook(ctx, webhook.Webhook{
+	_, err = hooks.AddWebhook(ctx, webhook.Webhook{Settings: webhook.Settings{
 		URL: "https://example.com/hook", Events: webhook.EventTypes(), Sources: webhook.Sources(),
-	})
+	}})
 	if err != nil {
 		panic(err)
 	}

@@ -42,13 +42,12 @@ func Example() {
 		hooks.Shutdown(ctx)
 	}()
 
-	_, err = hooks.AddWebhook(ctx, webhook.Webhook{
-		Account: "customer-1",
+	_, err = hooks.AddWebhook(ctx, webhook.Webhook{Account: "customer-1", Settings: webhook.Settings{
 		Name:    "CRM",
 		URL:     receiver.URL,
 		Events:  []webhook.EventType{webhook.TypeSubscribe, webhook.TypeUnsubscribe},
 		Sources: webhook.Sources(),
-	})
+	}})
 	if err != nil {
 		panic(err)
 	}

@@ -33,7 +33,8 @@ type received struct {
 	At     time.Time
 	URL    string
 	Header http.Header
-	Form   url.Values
+	Body   []byte
+	Form   url.Values // of a body that is one
 }
 
 func (r *receiver) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -41,12 +42,14 @@ func (r *receiver) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	form, err := url.ParseQuery(string(body))
-	if err != nil {
-		return nil, err
+	var form url.Values
+	if req.Header.Get("Content-Type") != "application/json" {
+		if form, err = url.ParseQuery(string(body)); err != nil {
+			return nil, err
+		}
 	}
 	r.mu.Lock()
-	r.got = append(r.got, received{time.Now(), req.URL.String(), req.Header.Clone(), form})
+	r.got = append(r.got, received{time.Now(), req.URL.String(), req.Header.Clone(), body, form})
 	r.busy++
 	r.peak = max(r.peak, r.busy)
 	answer := r.answer
@@ -138,10 +141,10 @@ func (r *harness) put(change func(*webhook.Webhook)) webhook.Webhook {
 }
 
 func everything() webhook.Webhook {
-	return webhook.Webhook{
+	return webhook.Webhook{Settings: webhook.Settings{
 		Name: "all", URL: "https://receiver.test/hook?key=s3cret",
 		Events: webhook.EventTypes(), Sources: webhook.Sources(),
-	}
+	}}
 }
 
 func open(id string) webhook.Open {

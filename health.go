@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// What it takes to hold a webhook, and to switch it off.
+// What it takes to hold a webhook, and to disable it.
 const (
 	// holdAfter is how many failures in a row hold a webhook. Its deliveries
 	// wait then, without using up their schedules, and one at a time is
@@ -16,14 +16,14 @@ const (
 	probeFirst = time.Minute
 	probeMost  = time.Hour
 
-	// A webhook is switched off after Options.SwitchOffAfter of nothing but
+	// A webhook is disabled after Options.DisableAfter of nothing but
 	// failures, if there were enough of them, in enough different hours, that
 	// they are no accident of one bad moment.
-	offFailures = 20
-	offHours    = 12
+	disableFailures = 20
+	disableHours    = 12
 
 	// Its owner is told at these percents of the way there. The last warning
-	// comes at least a twentieth of SwitchOffAfter before the end, six hours by
+	// comes at least a twentieth of DisableAfter before the end, six hours by
 	// default, should the failures be so sparse that it would come later.
 	warnFirst  = 50
 	warnLast   = 90
@@ -38,9 +38,9 @@ const (
 // made.
 func (h *Health) failing() bool { return h.Failures >= holdAfter }
 
-// notifyPending reports whether a Dispatcher switched the webhook off and may have
+// notifyPending reports whether a Dispatcher disabled the webhook and may have
 // died before it told the owner.
-func (h *Health) notifyPending() bool { return h.SwitchedOff && h.Warned < 100 }
+func (h *Health) notifyPending() bool { return h.AutoDisabled && h.Warned < 100 }
 
 // probeDelay is how long a webhook is held after so many failed probes.
 func probeDelay(probes int) time.Duration {
@@ -108,7 +108,7 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// disableProgress returns how close a webhook is to being switched off, in percent:
+// disableProgress returns how close a webhook is to being disabled, in percent:
 // the share that it has of each condition, and the least of these.
 func (h *Health) disableProgress(after time.Duration) int {
 	if after < 0 || h.Failures == 0 {
@@ -116,22 +116,22 @@ func (h *Health) disableProgress(after time.Duration) int {
 	}
 	share := min(
 		float64(h.Last.Sub(h.Since))/float64(after),
-		float64(h.Failures)/offFailures,
-		float64(h.Hours)/offHours,
+		float64(h.Failures)/disableFailures,
+		float64(h.Hours)/disableHours,
 	)
 	return int(100 * min(share, 1))
 }
 
-// evaluate switches w off if it has failed for long enough and its owner was
+// evaluate disables w if it has failed for long enough and its owner was
 // warned in time, where anybody is there to warn them. It returns what to tell
-// the owner: the percents of a warning, 100 for the switching off, or 0.
+// the owner: the percents of a warning, 100 for disabling it, or 0.
 func (w *Webhook) evaluate(after time.Duration, warns bool) (tell int) {
 	h := &w.Health
 	gone := h.disableProgress(after)
 	warned := !warns || h.Warned >= warnLast && h.Last.Sub(h.WarnedAt) >= after/warnNotice
 	switch {
 	case gone == 100 && warned:
-		w.giveUpOn(fmt.Sprintf("All attempts have failed since %s. %s", h.Since.Format("2 January 2006"), h.Reason))
+		w.autoDisable(fmt.Sprintf("All attempts have failed since %s. %s", h.Since.Format("2 January 2006"), h.Reason))
 		return 100
 	case gone >= warnLast && h.Warned < warnLast:
 		return warnLast
@@ -141,10 +141,10 @@ func (w *Webhook) evaluate(after time.Duration, warns bool) (tell int) {
 	return 0
 }
 
-// giveUpOn switches w off because of what its receiver answers.
-func (w *Webhook) giveUpOn(reason string) {
-	w.Health.SwitchedOff = true
-	w.setOff(shorten(reason, maxName), now())
+// autoDisable disables w because of what its receiver answers.
+func (w *Webhook) autoDisable(reason string) {
+	w.Health.AutoDisabled = true
+	w.setDisabled(shorten(reason, maxName), now())
 }
 
 // shorten cuts a text to at most so many bytes.
@@ -165,7 +165,7 @@ type observation struct {
 	hold        time.Time // the receiver wants to be left alone until then
 	probed      bool      // one of these attempts was the probe
 	revision    int64     // of the webhook that was attempted
-	unkept      int       // events that it did not keep while it was off
+	unkept      int       // events that it did not keep while it was disabled
 }
 
 func (s *observation) empty() bool { return s.success.IsZero() && s.failures == 0 && s.unkept == 0 }

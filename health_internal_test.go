@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestTheWayToBeingSwitchedOff(t *testing.T) {
+func TestDisableProgress(t *testing.T) {
 	const limit = 5 * 24 * time.Hour
 	for _, c := range []struct {
 		name            string

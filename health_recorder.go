@@ -14,7 +14,7 @@ const recordInterval = 10 * time.Second
 // A healthRecorder gathers what attempts show of receivers, so that a webhook
 // with thousands of attempts a second is written no more often than one with a
 // few. It stores a first observation at once, and later ones together after an
-// interval. Then it tells the owner of a warning or of the switching off.
+// interval. Then it tells the owner of a warning or of the disabling.
 type healthRecorder struct {
 	opts       *Options
 	notify     *notifier
@@ -157,8 +157,8 @@ func (r *healthRecorder) finish(ctx context.Context) error {
 	}
 }
 
-// storeHealth stores an observation, tells the owner of a warning or the switching
-// off that follows, and returns the webhook as stored. It ignores an observation of
+// storeHealth stores an observation, tells the owner of the warning that follows or
+// that the webhook is disabled, and returns the webhook as stored. It ignores an observation of
 // the webhook as it was before an edit.
 func (r *healthRecorder) storeHealth(w Webhook, s observation) (Webhook, error) {
 	ctx, cancel := r.opts.withStoreTimeout(r.background)
@@ -170,7 +170,7 @@ func (r *healthRecorder) storeHealth(w Webhook, s observation) (Webhook, error) 
 		stored.Discarded += s.unkept
 		switch {
 		case w.Disabled == "" && w.Revision == s.revision && stored.apply(s):
-			tell = stored.evaluate(r.opts.SwitchOffAfter, r.opts.Hooks.Warned != nil)
+			tell = stored.evaluate(r.opts.DisableAfter, r.opts.Hooks.Warned != nil)
 		case s.unkept == 0:
 			return errUnchanged
 		}
@@ -186,15 +186,14 @@ func (r *healthRecorder) storeHealth(w Webhook, s observation) (Webhook, error) 
 	return noted, nil
 }
 
-// switchOff switches a webhook off at once because of what its receiver
-// answered.
-func (r *healthRecorder) switchOff(w Webhook, reason string, s observation) {
-	w, ok := r.editor.amend("switching a webhook off", w, func(stored *Webhook) bool {
+// disable disables a webhook at once because of what its receiver answered.
+func (r *healthRecorder) disable(w Webhook, reason string, s observation) {
+	w, ok := r.editor.amend("disabling a webhook", w, func(stored *Webhook) bool {
 		if stored.Disabled != "" || stored.Revision != s.revision {
 			return false
 		}
 		stored.apply(s)
-		stored.giveUpOn(reason)
+		stored.autoDisable(reason)
 		return true
 	})
 	if ok {
@@ -206,8 +205,8 @@ func (r *healthRecorder) switchOff(w Webhook, reason string, s observation) {
 // process die in between, another tells the owner again.
 func (r *healthRecorder) notifyOwner(w Webhook, percent int) {
 	switch {
-	case percent == 100 && r.opts.Hooks.SwitchedOff != nil:
-		r.notify.safely("Hooks.SwitchedOff", func() { r.opts.Hooks.SwitchedOff(w) })
+	case percent == 100 && r.opts.Hooks.Disabled != nil:
+		r.notify.safely("Hooks.Disabled", func() { r.opts.Hooks.Disabled(w) })
 	case percent > 0 && percent < 100 && r.opts.Hooks.Warned != nil:
 		r.notify.safely("Hooks.Warned", func() { r.opts.Hooks.Warned(w, percent) })
 	default:
@@ -215,7 +214,7 @@ func (r *healthRecorder) notifyOwner(w Webhook, percent int) {
 	}
 	r.editor.amend("noting that an owner was told", w, func(stored *Webhook) bool {
 		h := &stored.Health
-		if !h.Since.Equal(w.Health.Since) || h.SwitchedOff != w.Health.SwitchedOff || h.Warned >= percent {
+		if !h.Since.Equal(w.Health.Since) || h.AutoDisabled != w.Health.AutoDisabled || h.Warned >= percent {
 			return false
 		}
 		h.Warned, h.WarnedAt = percent, now()
@@ -223,7 +222,7 @@ func (r *healthRecorder) notifyOwner(w Webhook, percent int) {
 	})
 }
 
-// notifyLater tells the owner of a webhook that was switched off by a process
+// notifyLater tells the owner of a webhook that was disabled by a process
 // which died before it could. It waits first: that process may just be slow.
 func (r *healthRecorder) notifyLater(w Webhook) {
 	time.AfterFunc(time.Minute, func() {

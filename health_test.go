@@ -290,8 +290,8 @@ func (o *owner) told() []news {
 // options returns those of a dispatcher that tells the owner.
 func (o *owner) options() *webhook.Options {
 	return &webhook.Options{PollInterval: time.Minute, Hooks: webhook.Hooks{
-		Warned:      o.note,
-		SwitchedOff: func(w webhook.Webhook) { o.note(w, 100) },
+		Warned:   o.note,
+		Disabled: func(w webhook.Webhook) { o.note(w, 100) },
 	}}
 }
 
@@ -324,7 +324,7 @@ func TestFiveDaysOfFailuresSwitchAWebhookOffAfterWarnings(t *testing.T) {
 				w := r.webhook(id)
 				assert.Contains(t, w.Disabled, "All attempts have failed since 1 January 2000.")
 				assert.Contains(t, w.Disabled, "500")
-				assert.True(t, w.Health.SwitchedOff)
+				assert.True(t, w.Health.AutoDisabled)
 				require.NoError(t, w.Validate(), "its owner can put it back as it is")
 				assert.Equal(t, told[2].webhook.DisabledAt, w.DisabledAt)
 				states := r.states()
@@ -380,7 +380,7 @@ func TestWhatDoesNotSwitchAWebhookOff(t *testing.T) {
 				require.Zero(r.t, w.HeldUntil)
 			}
 		}},
-		{"the app's choice", webhook.Options{SwitchOffAfter: -1}, func(r *harness, _ string) {
+		{"the app's choice", webhook.Options{DisableAfter: -1}, func(r *harness, _ string) {
 			r.steadily(time.Hour, 10*day)
 		}},
 	} {
@@ -440,12 +440,12 @@ func TestOwnersAreWarnedInTimeHoweverSparseTheFailures(t *testing.T) {
 	})
 }
 
-func TestAnOwnerIsToldThoughTheProcessThatSwitchedOffDied(t *testing.T) {
+func TestAnOwnerIsToldThoughTheProcessThatDisabledItDied(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		owner := newOwner()
 		r := newHarness(t, owner.options())
 		w := r.put(func(w *webhook.Webhook) { w.Disabled = "The receiver answered 410 Gone." })
-		w.Health.SwitchedOff = true
+		w.Health.AutoDisabled = true
 		_, err := r.store.PutWebhook(r.ctx, w) // as the process that died left it
 		require.NoError(t, err)
 

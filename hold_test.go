@@ -30,7 +30,7 @@ func TestEndHoldMakesOneProbeAndTheOthersFollow(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		assert.Len(t, r.receiver.requests(), sent+1, "it still fails")
 		assert.True(t, r.webhook(id).HeldUntil.After(time.Now()))
-		assert.Equal(t, w.Health.Since, r.webhook(id).Health.Since, "it is on its way to being switched off as it was")
+		assert.Equal(t, w.Health.Since, r.webhook(id).Health.Since, "it is on its way to being disabled as it was")
 
 		r.receiver.set(nil)
 		_, err = r.ProbeNow(r.ctx, "", id)
@@ -72,7 +72,7 @@ func TestEndHoldLeavesOthersAlone(t *testing.T) {
 			assert.Equal(t, before, after)
 		}
 		time.Sleep(time.Minute)
-		assert.Len(t, r.receiver.requests(), 1, "one that is off keeps its events")
+		assert.Len(t, r.receiver.requests(), 1, "one that is disabled keeps its events")
 		_, err := r.ProbeNow(r.ctx, "else", on.ID)
 		assert.ErrorIs(t, err, webhook.ErrNotFound)
 	})

@@ -79,6 +79,16 @@ type ack struct {
 	done    chan struct{}
 }
 
+// newAck makes the ack of inserts.
+func newAck(inserts []*insert, refused []refusal) *ack {
+	r := &ack{inserts: len(inserts), waiting: len(inserts), refused: refused, done: make(chan struct{})}
+	for _, e := range inserts {
+		e.ack = r
+		r.ordered = r.ordered || len(inserts) > 1 && e.ordered()
+	}
+	return r
+}
+
 // report notes the outcome of one insert and returns whether all are stored.
 func (r *ack) report(err error) (stored bool) {
 	r.mu.Lock()
@@ -126,19 +136,12 @@ func newInsert(e Event, m Meta, customer CustomerAccount, targets []*endpoint) (
 	if n := countRows(targets, split); n > 1 {
 		em.rows, em.states = make([]OutboxDelivery, 0, n), make([]rowState, 0, n)
 	}
-	indexes := map[bodyKey]int{}
+	bodies := bodyCache{}
 	line, lineKnown := "", false // the key of a delivery that stands in a line
 	add := func(t *endpoint, id, list string) error {
-		key := bodyKey{t.Format, list}
-		index, ok := indexes[key]
-		if !ok {
-			body, err := encodeFor(customer, e, m, list, t.Format)
-			if err != nil {
-				return err
-			}
-			index = len(em.bodies)
-			indexes[key] = index
-			em.bodies = append(em.bodies, body)
+		index, err := bodies.index(&em.bodies, customer, e, m, t, id, list)
+		if err != nil {
+			return err
 		}
 		em.states = append(em.states, rowState{held: t.HeldUntil.After(created), failing: t.Health.failing()})
 		row := OutboxDelivery{BodyIndex: index, Delivery: Delivery{
@@ -192,13 +195,47 @@ func countRows(targets []*endpoint, split []string) int {
 	return n
 }
 
-// A bodyKey says what the bodies of an event differ by.
+// A bodyCache holds the bodies of an event, without the ids of deliveries, one for
+// each format and the lists that it names.
+type bodyCache map[bodyKey]cachedBody
+
+// A cachedBody is a body without an id. Unless it takes one, all deliveries with its
+// key share it.
+type cachedBody struct {
+	plain []byte
+	index int // of OutboxEvent.Bodies
+}
+
 type bodyKey struct {
 	format Format
 	list   string
+	all    bool // it is for all lists of the event
 }
 
-// A refusal is a number of deliveries that a webhook which is off did not keep.
+// index returns the index in bodies of the body of one delivery to t, which is for a
+// list of the event or, if it is the only one to a webhook of every list, for all of
+// them.
+func (bs bodyCache) index(bodies *[][]byte, customer CustomerAccount, e Event, m Meta, t *endpoint, id, list string) (int, error) {
+	key := bodyKey{t.Format, list, t.List == "" && (len(m.Lists) < 2 || !perList(e.Type()))}
+	cached, ok := bs[key]
+	if !ok {
+		if !key.all {
+			m.Lists = []string{list}
+		}
+		body, err := encodeFor(customer, e, m, t.Format)
+		if err != nil {
+			return 0, err
+		}
+		cached = cachedBody{body, len(*bodies)}
+		bs[key] = cached
+	} else if !isJSON(cached.plain) {
+		return cached.index, nil
+	}
+	*bodies = append(*bodies, withID(cached.plain, id))
+	return len(*bodies) - 1, nil
+}
+
+// A refusal is a number of deliveries that a webhook which is disabled did not keep.
 type refusal struct {
 	target *endpoint
 	n      int

@@ -73,6 +73,8 @@ func (w *Webhook) listsSentence(t EventType, m *Meta) string {
 		return fmt.Sprintf(" It comes %d times, once for each of the event's lists: %s.", len(lists), enumerate(lists))
 	case w.List != "":
 		return fmt.Sprintf(" It names the webhook's own list, %s.", w.List)
+	case w.Format == FormatJSON:
+		return fmt.Sprintf(" It comes once and names all of the event's lists: %s.", enumerate(all))
 	default:
 		return fmt.Sprintf(" It comes once and names %s, the first of the event's lists: %s.", lists[0], enumerate(all))
 	}

@@ -25,15 +25,20 @@ func newNotifier(opts *Options) *notifier {
 // logError logs that an operation in the background failed. It logs each
 // operation once a minute at most, since one that fails usually fails often.
 func (n *notifier) logError(operation string, err error) {
-	n.mu.Lock()
-	quiet := time.Since(n.lastLogged[operation]) < time.Minute
-	if !quiet {
-		n.lastLogged[operation] = time.Now()
-	}
-	n.mu.Unlock()
-	if !quiet {
+	if n.mayLog(operation) {
 		n.logger.Error("webhook: "+operation+" failed and will be tried again", "error", n.opts.timeoutError(err))
 	}
+}
+
+// mayLog reports whether nothing was logged of an operation for a minute.
+func (n *notifier) mayLog(operation string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if time.Since(n.lastLogged[operation]) < time.Minute {
+		return false
+	}
+	n.lastLogged[operation] = time.Now()
+	return true
 }
 
 // safely calls a function of the app's and survives its panic.
@@ -49,6 +54,7 @@ func (n *notifier) safely(name string, call func()) {
 // changed calls Hooks.Changed.
 func (n *notifier) changed(d Delivery) {
 	if n.hooks.Changed != nil {
+		d = d.withoutUrgency()
 		n.safely("Hooks.Changed", func() { n.hooks.Changed(d) })
 	}
 }
@@ -58,6 +64,15 @@ func (n *notifier) lost(d Delivery) {
 	n.logger.Warn("webhook: an outcome was lost: somebody else had taken over the delivery",
 		"delivery", d.ID, "webhook", d.WebhookID)
 	if n.hooks.Lost != nil {
+		d = d.withoutUrgency()
 		n.safely("Hooks.Lost", func() { n.hooks.Lost(d) })
+	}
+}
+
+// dropped logs that EmitBuffered lost events, once a minute at most. total is how
+// many it ever lost.
+func (n *notifier) dropped(total int, err error) {
+	if n.mayLog("EmitBuffered, dropping") {
+		n.logger.Warn("webhook: EmitBuffered lost events", "total", total, "error", err)
 	}
 }

@@ -68,22 +68,22 @@ type Options struct {
 	PollInterval time.Duration
 
 	// Retention is how long finished deliveries are kept, with their bodies,
-	// which are personal data, and how long a webhook that is off keeps
+	// which are personal data, and how long a webhook that is disabled keeps
 	// events: 30 days by default. Negative: for ever.
 	Retention time.Duration
 
-	// KeepLimit is how many deliveries wait at most for a webhook that is off
+	// KeepLimit is how many deliveries wait at most for a webhook that is disabled
 	// and keeps its events: 100,000 by default. What comes beyond it, or is
 	// older than Retention, is not kept, and counted in Webhook.Discarded. What
 	// EmitTx adds beyond it is erased once it is committed and counted, within
 	// a minute or when the same process next emits for the webhook.
 	KeepLimit int
 
-	// SwitchOffAfter is for how long all attempts of a webhook must fail before
-	// it is switched off: five days by default. There must also have been
+	// DisableAfter is for how long all attempts of a webhook must fail before
+	// it is disabled: five days by default. There must also have been
 	// twenty of them, in twelve different hours. Negative: it never is, unless
 	// its receiver answers 410 Gone.
-	SwitchOffAfter time.Duration
+	DisableAfter time.Duration
 
 	// BodyLimit is the most bytes that a body may have: 256 KiB by default.
 	BodyLimit int
@@ -93,9 +93,12 @@ type Options struct {
 	// that format gets, while Emit or EmitTx waits, and from several goroutines
 	// at once, so it should answer from memory. If it fails, panics or returns
 	// a text of more than 255 bytes, that is logged and the keys are sent
-	// empty. With it BodyLimit is at least 8 KiB, of which 3,060 bytes are kept
+	// empty. With it BodyLimit is at least 8 KiB, of which 6,120 bytes are kept
 	// for these keys. Nil: the keys are sent empty.
 	CustomerAccount func(ctx context.Context, account string) (CustomerAccount, error)
+
+	// Buffer limits what EmitBuffered holds.
+	Buffer BufferOptions
 
 	// EncryptionKeys encrypt the URL, the secrets and the headers of webhooks,
 	// so that the Store never has them in plain text. Each has 32 bytes. The
@@ -131,6 +134,15 @@ type Hooks struct {
 	// caller's transaction, so it is not called then.
 	Enqueued func(ds []Delivery)
 
+	// Buffered is called when EmitBuffered took an event into its buffer. Enqueued
+	// follows once the event's deliveries are durable.
+	Buffered func(e Event)
+
+	// Dropped is called for events that were given to EmitBuffered and are lost. err
+	// is ErrBufferFull, or what ended Shutdown's context before they were stored, or
+	// why the store refused an event while it took others.
+	Dropped func(es []Event, err error)
+
 	// Attempt is called before an attempt is made. The context that it returns
 	// is that of the request, and the function, unless nil, is called with the
 	// result.
@@ -146,16 +158,16 @@ type Hooks struct {
 	Lost func(d Delivery)
 
 	// Warned is called when all attempts of a webhook fail and it has gone 50,
-	// and then 90, percent of the way to being switched off; w.Health says
-	// since when and why. A webhook is not switched off in a process that has
+	// and then 90, percent of the way to being disabled; w.Health says
+	// since when and why. A webhook is not disabled in a process that has
 	// this hook before its owner was told, at least a twentieth of
-	// SwitchOffAfter before.
+	// DisableAfter before.
 	Warned func(w Webhook, percent int)
 
-	// SwitchedOff is called when a webhook was switched off because of what its
+	// Disabled is called when the Dispatcher disabled a webhook because of what its
 	// receiver answered. w.Disabled says why. Like Warned it is called at least
 	// once: again, perhaps by another process, if this one dies in between.
-	SwitchedOff func(w Webhook)
+	Disabled func(w Webhook)
 }
 
 // minStoreTimeout is the least StoreTimeout.
@@ -179,6 +191,10 @@ func (o *Options) withDefaults() (Options, error) {
 		{"StoreTimeout", opts.StoreTimeout < 0},
 		{"BodyLimit", opts.BodyLimit < 0},
 		{"KeepLimit", opts.KeepLimit < 0},
+		{"Buffer.Events", opts.Buffer.Events < 0},
+		{"Buffer.Bytes", opts.Buffer.Bytes < 0},
+		{"Buffer.Group", opts.Buffer.Group < 0},
+		{"Buffer.Wait", opts.Buffer.Wait < 0},
 	} {
 		if f.negative {
 			return Options{}, invalid("Options."+f.name, "is negative")
@@ -197,7 +213,7 @@ func (o *Options) withDefaults() (Options, error) {
 	setDefault(&opts.StoreTimeout, 15*time.Second)
 	setDefault(&opts.Retention, 30*24*time.Hour)
 	setDefault(&opts.KeepLimit, 100_000)
-	setDefault(&opts.SwitchOffAfter, 5*24*time.Hour)
+	setDefault(&opts.DisableAfter, 5*24*time.Hour)
 	setDefault(&opts.BodyLimit, 256<<10)
 	if opts.CustomerAccount != nil && opts.BodyLimit < 8<<10 {
 		return Options{}, invalid("Options.BodyLimit", "is below 8192, too little with CustomerAccount")
@@ -208,6 +224,9 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	if opts.StoreTimeout < minStoreTimeout {
 		return Options{}, invalid("Options.StoreTimeout", fmt.Sprintf("is %s: the least is %s", opts.StoreTimeout, minStoreTimeout))
+	}
+	if err := opts.Buffer.setDefaults(); err != nil {
+		return Options{}, err
 	}
 	if opts.Backoff == nil {
 		opts.Backoff = Schedule(defaultDelays...)

@@ -79,7 +79,7 @@ func TestWhatIsReplayedIsBegunByItsCreation(t *testing.T) {
 	})
 }
 
-// What is given back, at a shutdown or because the webhook is off again, keeps
+// What is given back, at a shutdown or because the webhook is disabled again, keeps
 // its place.
 func TestWhatIsGivenBackKeepsItsPlace(t *testing.T) {
 	for name, interrupt := range map[string]func(*harness, string){

@@ -3,7 +3,6 @@ package webhook
 import (
 	"bytes"
 	"errors"
-	"net/url"
 	"reflect"
 	"time"
 
@@ -48,9 +47,9 @@ type layout struct {
 var (
 	envelopeSchema = phpform.NewSchema(envelope{}, formDialects...)
 	customerSchema = phpform.NewSchema(CustomerAccount{}) // what ends a body of the current format
-	noCustomer     = customerSchema.Append(nil, 0, CustomerAccount{})
+	noCustomerForm = customerSchema.Append(nil, 0, CustomerAccount{})
 	layouts        = map[reflect.Type]*layout{} // the nine
-	bodies         *phpform.Reader              // reads what encode writes
+	bodies         *phpform.Reader              // reads forms
 )
 
 func init() {
@@ -89,28 +88,40 @@ func layoutOfType(t EventType) (*layout, error) {
 	return nil, invalid("Type", "is "+quote(string(t))+", not one of the nine")
 }
 
-// encode returns e's body for a webhook of format f: the form that PHP reads
-// into $_POST. It takes the source, initiator and time from m, whose defaults
-// have been filled in, and writes list as it is. The event must be valid.
-func encode(e Event, m Meta, list string, f Format) ([]byte, error) {
-	return encodeFor(CustomerAccount{}, e, m, list, f)
+// encode returns e's body for a webhook of format f. It takes the source,
+// initiator, time and lists from m, whose defaults have been filled in: a form
+// names the first list. The event must be valid. withID makes the result what is
+// sent.
+func encode(e Event, m Meta, f Format) ([]byte, error) {
+	return encodeFor(CustomerAccount{}, e, m, f)
 }
 
-// encodeFor is encode for the account of a customer's, which only the current
-// format names.
-func encodeFor(customer CustomerAccount, e Event, m Meta, list string, f Format) ([]byte, error) {
+// encodeFor is encode for the account of a customer's, which the formats but that
+// of 2013 name.
+func encodeFor(customer CustomerAccount, e Event, m Meta, f Format) ([]byte, error) {
 	l, err := layoutOf(e)
 	if err != nil {
 		return nil, err
 	}
-	dialect, clock := dialect2013, time2013
 	switch f {
 	case "", Format2013:
+		return encodeForm(l, e, m, dialect2013, CustomerAccount{})
 	case FormatCurrent:
-		dialect, clock = dialectCurrent, timeCurrent
-		e = withAccount(e, l, customer.Name)
-	default:
-		return nil, invalid("Format", "is "+quote(string(f))+", which is not known")
+		return encodeForm(l, withAccount(e, l, customer.Name), m, dialectCurrent, customer)
+	case FormatJSON:
+		return encodeJSON(l, withAccount(e, l, customer.Name), m, customer)
+	}
+	return nil, invalid("Format", "is "+quote(string(f))+", which is not known")
+}
+
+// encodeForm returns the form that PHP reads into $_POST.
+func encodeForm(l *layout, e Event, m Meta, dialect int, customer CustomerAccount) ([]byte, error) {
+	clock, list := time2013, ""
+	if dialect == dialectCurrent {
+		clock = timeCurrent
+	}
+	if len(m.Lists) > 0 {
+		list = m.Lists[0]
 	}
 
 	// Most bodies fit, so that of the body only the result is allocated.
@@ -120,9 +131,9 @@ func encodeFor(customer CustomerAccount, e Event, m Meta, list string, f Format)
 	})
 	body = l.schema.Append(body, dialect, e)
 	switch {
-	case f != FormatCurrent:
+	case dialect != dialectCurrent:
 	case customer == (CustomerAccount{}):
-		body = append(body, noCustomer...)
+		body = append(body, noCustomerForm...)
 	default:
 		named := customer // else each body would allocate it
 		body = customerSchema.Append(body, 0, &named)
@@ -136,23 +147,28 @@ func withAccount(e Event, l *layout, name string) Event {
 	if p := e.person(); name == "" || p == nil || p.CustomerAccount != "" {
 		return e
 	}
+	return l.withSubscriber(e, func(s *Subscriber) { s.CustomerAccount = name })
+}
+
+// withSubscriber returns a copy of e, which has a subscriber, with that changed.
+func (l *layout) withSubscriber(e Event, change func(*Subscriber)) Event {
 	v := reflect.New(l.typ).Elem()
 	v.Set(reflect.Indirect(reflect.ValueOf(e)))
-	v.FieldByName("Subscriber").Addr().Interface().(*Subscriber).CustomerAccount = name
+	change(v.FieldByName("Subscriber").Addr().Interface().(*Subscriber))
 	return v.Interface().(Event)
 }
 
-// decode reads a body of either format into an event, one of the nine structs
-// by value. It is liberal: keys that it does not know are passed over, the last
-// of several equal ones counts, as in PHP, and what is absent stays empty. Of
-// Meta it sets ID to id, Source, By, Time, and Lists to the list that the body
-// names; a time of the 2013 format, which has no zone, is read as UTC.
+// decodeForm reads a form of either dialect into an event, one of the nine structs
+// by value. It is liberal: keys that it does not know are passed over, the last of
+// several equal ones counts, as in PHP, and what is absent stays empty. Of Meta it
+// sets ID to id, Source, By, Time, and Lists to the list that the body names; a
+// time of the 2013 format, which has no zone, is read as UTC.
 //
 // It takes memory in proportion to the body, which the caller limits.
-func decode(body []byte, id string) (Event, error) {
-	values, err := knownValues(body)
+func decodeForm(body []byte, id string) (Event, error) {
+	values, err := bodies.Parse(body)
 	if err != nil {
-		return nil, err
+		return nil, invalidForm(err)
 	}
 	var env envelope
 	if err := envelopeSchema.Decode(&env, values); err != nil {
@@ -173,18 +189,23 @@ func decode(body []byte, id string) (Event, error) {
 	if err := l.schema.Decode(e.Interface(), values); err != nil {
 		return nil, invalidForm(err)
 	}
-	e.Elem().FieldByName("Meta").Set(reflect.ValueOf(m))
-	return e.Elem().Interface().(Event), nil
+	return eventOf(e, m), nil
 }
 
-// knownValues returns the values of the keys that events have, by their names
-// in the 2013 format.
-func knownValues(body []byte) (url.Values, error) {
-	values, err := bodies.Parse(body)
-	if err != nil {
-		return nil, invalidForm(err)
+// eventOf returns the event that v points to, with its Meta.
+func eventOf(v reflect.Value, m Meta) Event {
+	v.Elem().FieldByName("Meta").Set(reflect.ValueOf(m))
+	return v.Elem().Interface().(Event)
+}
+
+// personOf returns the ID and the email address of the subscriber that a body is
+// about, or false: it cannot be read. They are empty if it is about none.
+func personOf(body []byte) (id, email string, ok bool) {
+	if isJSON(body) {
+		return personOfJSON(body)
 	}
-	return values, nil
+	values, err := bodies.Parse(body)
+	return values.Get("subscriber[id]"), values.Get("subscriber[email]"), err == nil
 }
 
 // invalidForm makes an *InvalidError of a *phpform.FieldError.

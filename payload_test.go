@@ -23,16 +23,33 @@ var update = flag.Bool("update", false, "rewrite the golden files under testdata
 // The golden files are the bodies themselves, broken after each "&".
 func TestGoldenPayloads(t *testing.T) {
 	for _, typ := range EventTypes() {
-		for _, f := range []Format{Format2013, FormatCurrent} {
+		for _, f := range []Format{Format2013, FormatCurrent} { // JSON: TestGoldenJSON
 			name := string(typ) + "." + string(f)
 			t.Run(name, func(t *testing.T) {
 				e := Sample(typ)
-				body, err := encode(e, e.meta(), "12", f)
+				body, err := encodeList(e, e.meta(), "12", f)
 				require.NoError(t, err)
 				golden(t, filepath.Join("testdata", "payload", name+".txt"), strings.ReplaceAll(string(body), "&", "&\n")+"\n")
 			})
 		}
 	}
+}
+
+// encodeList encodes e for one list, or for none: "0" or "".
+func encodeList(e Event, m Meta, list string, f Format) ([]byte, error) {
+	m.Lists = []string{list}
+	if list == "0" || list == "" {
+		m.Lists = nil
+	}
+	return encode(e, m, f)
+}
+
+// decode reads a body of any format.
+func decode(body []byte, id string) (Event, error) {
+	if isJSON(body) {
+		return decodeJSON(body, id)
+	}
+	return decodeForm(body, id)
 }
 
 func golden(t *testing.T, path, got string) {
@@ -49,7 +66,7 @@ func golden(t *testing.T, path, got string) {
 // The announcement shows what $_POST holds after a subscriber is added.
 func TestSampleOfSubscribeIsTheAnnouncements(t *testing.T) {
 	e := Sample(TypeSubscribe)
-	body, err := encode(e, e.meta(), "12", "")
+	body, err := encodeList(e, e.meta(), "12", "")
 	require.NoError(t, err)
 	got, err := url.ParseQuery(string(body))
 	require.NoError(t, err)
@@ -95,7 +112,7 @@ func TestEncodeOrdersAsTheStructsDeclare(t *testing.T) {
 	e.Time = time.Date(2013, 1, 2, 9, 28, 42, 0, time.FixedZone("", -5*3600))
 	e.Source = SourcePublic
 	for range 20 { // maps are walked in another order each time
-		body, err := encode(&e, e.Meta, "0", FormatCurrent)
+		body, err := encodeList(&e, e.Meta, "0", FormatCurrent)
 		require.NoError(t, err)
 		var order []string
 		for pair := range strings.SplitSeq(string(body), "&") {
@@ -123,12 +140,12 @@ func must[T any](v T, err error) T {
 func TestEncodeLeavesOutTagsWithoutText(t *testing.T) {
 	for _, tags := range [][]string{nil, {}, {""}} {
 		e := Update{Subscriber: Subscriber{Tags: tags}}
-		assert.NotContains(t, string(must(encode(e, e.Meta, "0", ""))), "tags")
+		assert.NotContains(t, string(must(encodeList(e, e.Meta, "0", ""))), "tags")
 	}
 }
 
 func TestEncodeRefusesAnUnknownFormat(t *testing.T) {
-	_, err := encode(Sample(TypeOpen), Meta{}, "0", "2027")
+	_, err := encodeList(Sample(TypeOpen), Meta{}, "0", "2027")
 	assert.Equal(t, invalid("Format", `is "2027", which is not known`), err)
 }
 
@@ -157,6 +174,7 @@ func FuzzEncode(f *testing.F) {
 			for _, format := range []Format{Format2013, FormatCurrent} {
 				checkAgainstReference(t, e, format)
 			}
+			checkJSON(t, e)
 		}
 	})
 }
@@ -164,7 +182,7 @@ func FuzzEncode(f *testing.F) {
 func checkAgainstReference(t *testing.T, e Event, f Format) {
 	t.Helper()
 	m, list := e.meta(), e.meta().Lists[0]
-	body, err := encode(e, m, list, f)
+	body, err := encodeList(e, m, list, f)
 	require.NoError(t, err)
 
 	var want []string
@@ -194,8 +212,11 @@ func requireSameEvent(t *testing.T, want, got Event, f Format) {
 		clock = time2013
 	}
 	wm, gm := want.meta(), got.meta()
+	if f == FormatJSON {
+		clock = timeJSON
+	}
 	require.Equal(t, wm.Time.Format(clock), gm.Time.Format(clock))
-	if f == FormatCurrent {
+	if f != Format2013 {
 		require.True(t, wm.Time.Equal(gm.Time))
 	} else {
 		require.Equal(t, time.UTC, gm.Time.Location())
@@ -239,7 +260,7 @@ func BenchmarkEncode(b *testing.B) {
 			m := e.meta()
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := encode(e, m, "12", Format2013); err != nil {
+				if _, err := encodeList(e, m, "12", Format2013); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -259,7 +280,7 @@ func BenchmarkValidate(b *testing.B) {
 
 func BenchmarkDecode(b *testing.B) {
 	e := Sample(TypeOpen)
-	body, err := encode(e, e.meta(), "12", Format2013)
+	body, err := encodeList(e, e.meta(), "12", Format2013)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -85,7 +85,7 @@ func TestPHPReadsEveryEventAsItWasMeant(t *testing.T) {
 		text := func() string { return hostileTexts[r.IntN(len(hostileTexts))] }
 		customer := CustomerAccount{OrgName: text(), Name: text(), ID: text()}
 		for _, f := range []Format{Format2013, FormatCurrent} {
-			body, err := encodeFor(customer, e, m, list, f)
+			body, err := encodeFor(customer, e, m, f)
 			require.NoError(t, err)
 			bodies = append(bodies, body)
 			vars := make(map[string]string)
@@ -146,7 +146,7 @@ func TestPHPReadsEveryFieldKeyThatIsValid(t *testing.T) {
 		} else {
 			assert.False(t, key == "" || strings.ContainsAny(key, "[]\x00"), "%q is valid", key)
 		}
-		body, err := encode(e, e.Meta, "0", Format2013)
+		body, err := encodeList(e, e.Meta, "0", Format2013)
 		require.NoError(t, err)
 		bodies, sent = append(bodies, body), append(sent, key)
 	}
@@ -170,7 +170,7 @@ func TestPHPReadsEveryFieldKeyThatIsValid(t *testing.T) {
 // What the limit of variables is for.
 func TestPHPDropsVariablesBeyondTheLimit(t *testing.T) {
 	e := manyFields(maxVariables)
-	atLimit, err := encode(e, e.Meta, "0", FormatCurrent)
+	atLimit, err := encodeList(e, e.Meta, "0", FormatCurrent)
 	require.NoError(t, err)
 	posts := phpPost(t, [][]byte{atLimit, append(slices.Clone(atLimit), "&one=more"...)})
 	assert.Len(t, posts[0], maxVariables)

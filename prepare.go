@@ -23,67 +23,114 @@ func (p *preparer) prepare(ctx context.Context, tx Outbox, direct bool, events [
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
+	if err := p.check(events); err != nil {
+		return nil, nil, err
+	}
+	made := preparation{preparer: p, tx: tx, direct: direct}
+	for _, e := range events {
+		if err := made.add(ctx, e, e.meta()); err != nil {
+			made.undo(err)
+			return nil, nil, err
+		}
+	}
+	return made.inserts, made.refused, nil
+}
+
+// prepareStamped makes the deliveries of an event that was checked before: no insert,
+// if no webhook wants it or has room for it.
+func (p *preparer) prepareStamped(ctx context.Context, e *stampedEvent) (inserts []*insert, refused []refusal, err error) {
+	made := preparation{preparer: p, direct: true, asked: true, carrier: e.carrier}
+	if err := made.add(ctx, e.Event, e.stamp); err != nil {
+		made.undo(err)
+		return nil, nil, err
+	}
+	return made.inserts, made.refused, nil
+}
+
+// check validates events.
+func (p *preparer) check(events []Event) error {
 	for i, e := range events {
 		if err := validate(e, p.opts.eventLimit()); err != nil {
 			var bad *InvalidError
 			if len(events) > 1 && errors.As(err, &bad) {
-				return nil, nil, invalid("events["+strconv.Itoa(i)+"]."+bad.Field, bad.Reason)
+				return invalid("events["+strconv.Itoa(i)+"]."+bad.Field, bad.Reason)
 			}
-			return nil, nil, err
+			return err
 		}
 	}
-	defer func() {
-		if err != nil {
-			for _, em := range inserts {
-				p.retained.returnQuota(em, err)
-			}
-		}
-	}()
-	var carrier map[string]string
-	asked := p.opts.Hooks.Carrier == nil
-	for _, e := range events {
-		m := e.meta()
-		m.Lists = distinct(m.Lists)
-		targets, err := p.cache.wanting(ctx, tx, e.Type(), &m)
-		if err != nil {
-			if ctx.Err() == nil {
-				err = p.opts.timeoutError(err)
-			}
-			return inserts, nil, err
-		}
-		if len(targets) == 0 {
-			continue
-		}
-		var customer CustomerAccount
-		if slices.ContainsFunc(targets, (*endpoint).current) {
-			if customer = p.customerAccount(ctx, m.Account); ctx.Err() != nil {
-				return inserts, nil, ctx.Err()
-			}
-		}
-		em, err := newInsert(e, m, customer, targets)
-		if err != nil {
-			return inserts, nil, err
-		}
-		if hasOff(targets) {
-			inserts = append(inserts, em)
-			if refused, err = p.retained.admitAll(ctx, em, targets, direct, refused); err != nil {
-				return inserts, nil, err
-			}
-			inserts = inserts[:len(inserts)-1]
-		}
-		if len(em.rows) == 0 {
-			continue
-		}
-		if !asked {
-			asked = true
-			p.notify.safely("Hooks.Carrier", func() { carrier = p.opts.Hooks.Carrier(ctx) })
-		}
-		for i := range em.rows {
-			em.rows[i].Carrier = carrier
-		}
-		inserts = append(inserts, em)
+	return nil
+}
+
+// carrier asks the app what to keep with the deliveries of a call.
+func (p *preparer) carrier(ctx context.Context) (carrier map[string]string) {
+	if hook := p.opts.Hooks.Carrier; hook != nil {
+		p.notify.safely("Hooks.Carrier", func() { carrier = hook(ctx) })
 	}
-	return inserts, refused, nil
+	return carrier
+}
+
+// A preparation collects the deliveries of the events of one call.
+type preparation struct {
+	*preparer
+	tx      Outbox
+	direct  bool
+	carrier map[string]string
+	asked   bool // for the carrier
+
+	inserts []*insert
+	refused []refusal
+}
+
+// add adds the deliveries of an event, of which m says what its own Meta says, or
+// what was filled in for it.
+func (made *preparation) add(ctx context.Context, e Event, m Meta) error {
+	p := made.preparer
+	m.Lists = distinct(m.Lists)
+	targets, err := p.cache.wanting(ctx, made.tx, e.Type(), &m)
+	if err != nil {
+		if ctx.Err() == nil {
+			err = p.opts.timeoutError(err)
+		}
+		return err
+	}
+	if len(targets) == 0 {
+		return nil
+	}
+	var customer CustomerAccount
+	if slices.ContainsFunc(targets, (*endpoint).namesCustomer) {
+		if customer = p.customerAccount(ctx, m.Account); ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	em, err := newInsert(e, m, customer, targets)
+	if err != nil {
+		return err
+	}
+	if hasDisabled(targets) {
+		made.inserts = append(made.inserts, em) // undo returns its quota
+		if made.refused, err = p.retained.admitAll(ctx, em, targets, made.direct, made.refused); err != nil {
+			return err
+		}
+		made.inserts = made.inserts[:len(made.inserts)-1]
+	}
+	if len(em.rows) == 0 {
+		return nil
+	}
+	if !made.asked {
+		made.asked, made.carrier = true, p.carrier(ctx)
+	}
+	for i := range em.rows {
+		em.rows[i].Carrier = made.carrier
+	}
+	made.inserts = append(made.inserts, em)
+	return nil
+}
+
+// undo gives back the quotas that deliveries took.
+func (made *preparation) undo(err error) {
+	for _, em := range made.inserts {
+		made.retained.returnQuota(em, err)
+	}
 }
 
 // customerAccount asks the app what bodies say of an account. If it fails the

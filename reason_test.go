@@ -97,7 +97,7 @@ func TestEveryStatusSaysWhatToDo(t *testing.T) {
 		405: "The receiver takes no POST requests at the URL (405 Method Not Allowed): check its path, or let it take them.",
 		410: "The receiver answered 410 Gone, which switches the webhook off: switch it on again when the receiver is back.",
 		413: "The receiver takes no requests of this size (413 Request Entity Too Large): raise its limit.",
-		415: "The receiver takes no forms (415 Unsupported Media Type): let it take application/x-www-form-urlencoded.",
+		415: "The receiver does not take the webhook's format (415 Unsupported Media Type): let it take application/x-www-form-urlencoded, or choose another format.",
 		422: "The receiver refused the request (422 Unprocessable Entity): look into its own log for the reason.",
 		429: "The receiver asked for fewer requests (429 Too Many Requests): raise its limit if deliveries come too slowly.",
 		500: "The receiver failed (500 Internal Server Error): look into its own error log.",

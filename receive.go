@@ -29,8 +29,8 @@ var (
 	// Answer 500.
 	ErrBodyRead = errors.New("webhook: the request's body was read before ParseRequest, by r.ParseForm say: call ParseRequest first")
 
-	// ErrContentType: the body is no form. Answer 415.
-	ErrContentType = errors.New("webhook: the request's content type is not application/x-www-form-urlencoded")
+	// ErrContentType: the body is neither a form nor JSON. Answer 415.
+	ErrContentType = errors.New("webhook: the request's content type is neither application/x-www-form-urlencoded nor application/json")
 )
 
 // ReceiveOptions say what a receiver accepts.
@@ -89,23 +89,32 @@ func Verify(h http.Header, body []byte, opts *ReceiveOptions) error {
 }
 
 // ParseRequest verifies a request like Verify and returns the event that it
-// brings, by value: a Subscribe, an Unsubscribe and so on. It reads either
+// brings, by value: a Subscribe, an Unsubscribe and so on. It reads every
 // Format, and passes over what it does not know. Call it before anything else
 // reads the body.
 //
 // A custom field that was cleared is in Subscriber.Fields with an empty value.
-// What the current format says of the account at its top level is passed over.
+// What the current format and JSON say of the account at their top level is passed
+// over.
 //
 // Meta.ID is the delivery's HeaderID, the same whenever it is sent: a receiver
-// that has seen it before has nothing to do. Meta.Lists is the list that the
-// body names; Meta.Account is empty.
+// that has seen it before has nothing to do. Without that header it is the id of a
+// body in JSON. Meta.Lists are those that the body names: a form names one.
+// Meta.Account is empty.
 //
 // Beside Verify's errors it returns ErrTooLarge, ErrContentType, ErrBodyRead, what
 // reading the body returned, and an *InvalidError of another field for a body that is
 // none of the nine events.
 func ParseRequest(r *http.Request, opts *ReceiveOptions) (Event, error) {
 	opts = cmp.Or(opts, &ReceiveOptions{})
-	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/x-www-form-urlencoded" {
+	read := decodeForm
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch {
+	case err != nil:
+		return nil, ErrContentType
+	case media == typeJSON:
+		read = decodeJSON
+	case media != typeForm:
 		return nil, ErrContentType
 	}
 	body, err := readBody(r, cmp.Or(opts.BodyLimit, 1<<20))
@@ -115,7 +124,7 @@ func ParseRequest(r *http.Request, opts *ReceiveOptions) (Event, error) {
 	if err := Verify(r.Header, body, opts); err != nil {
 		return nil, err
 	}
-	return decode(body, r.Header.Get(HeaderID))
+	return read(body, r.Header.Get(HeaderID))
 }
 
 // readBody returns a body of at most limit bytes.

@@ -248,6 +248,21 @@ func TestEachOfTheNineIsBroughtByValueWithItsID(t *testing.T) {
 	}
 }
 
+func TestARequestInJSONBringsTheSameEvent(t *testing.T) {
+	secret := NewSecret()
+	for _, kind := range EventTypes() {
+		r := request(t, string(SampleBody(kind, FormatJSON)), secret)
+		r.Header.Set("Content-Type", "application/json")
+		got, err := ParseRequest(r, &ReceiveOptions{Secrets: []Secret{secret}})
+		require.NoError(t, err)
+		want, err := ParseRequest(request(t, string(SampleBody(kind, FormatCurrent)), secret), &ReceiveOptions{Secrets: []Secret{secret}})
+		require.NoError(t, err)
+		require.Equal(t, want.meta().Time.UTC(), got.meta().Time)
+		assert.Equal(t, "id-1", got.meta().ID)
+		assert.Equal(t, sent(want), sent(got))
+	}
+}
+
 func TestARequestOfASenderThatKnowsNoIDIsTakenUnsigned(t *testing.T) {
 	r := request(t, announcedBody)
 	r.Header = http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
@@ -331,18 +346,25 @@ func form(t *testing.T, r *http.Request) {
 	r.Body, r.Form, r.PostForm = io.NopCloser(bytes.NewReader(body)), again.Form, again.PostForm
 }
 
-func TestOnlyFormsAreRead(t *testing.T) {
+func TestOnlyFormsAndJSONAreRead(t *testing.T) {
 	for kind, ok := range map[string]bool{
 		"application/x-www-form-urlencoded":                true,
 		"application/x-www-form-urlencoded; charset=UTF-8": true,
 		"Application/X-WWW-Form-Urlencoded":                true,
+		"application/json":                                 true,
+		"Application/JSON; charset=utf-8":                  true,
 		"":                                                 false,
-		"application/json":                                 false,
+		"application/xml":                                  false,
+		"application/cloudevents+json":                     false,
 		"multipart/form-data; boundary=x":                  false,
 		"text/plain":                                       false,
 		"application/x-www-form-urlencoded; ;":             false,
 	} {
-		r := request(t, "type=open")
+		body := "type=open"
+		if strings.Contains(strings.ToLower(kind), "json") {
+			body = `{"type":"open"}`
+		}
+		r := request(t, body)
 		r.Header.Set("Content-Type", kind)
 		_, err := ParseRequest(r, &ReceiveOptions{Unsigned: true})
 		if ok {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// retained limits what webhooks that are off and keep their events hold: no more
+// retained limits what webhooks that are disabled and keep their events hold: no more
 // than Options.KeepLimit, and for no longer than Options.Retention.
 type retained struct {
 	store      Store
@@ -66,8 +66,8 @@ func (re *retained) noteRefused(rs []refusal) {
 	}
 }
 
-// hasOff reports whether one of the webhooks is off.
-func hasOff(targets []*endpoint) bool {
+// hasDisabled reports whether one of the webhooks is disabled.
+func hasDisabled(targets []*endpoint) bool {
 	return slices.ContainsFunc(targets, func(t *endpoint) bool { return t.Disabled != "" })
 }
 
@@ -313,9 +313,9 @@ func (re *retained) expire(ctx context.Context, ds []Delivery) error {
 }
 
 // requeue makes all pending deliveries of a webhook due in the order of their
-// creation, when the webhook is switched on. Otherwise retries would follow later
+// creation, when the webhook is enabled. Otherwise retries would follow later
 // events, and urgent deliveries would precede earlier ones. requeue skips a delivery
-// that may be under way since before the webhook was switched off, so that it is not
+// that may be under way since before the webhook was disabled, so that it is not
 // sent twice: it is due again when its lease ends.
 func (re *retained) requeue(ctx context.Context, w Webhook) error {
 	leased := w.DisabledAt.Add(re.opts.PollInterval + 2*re.opts.Timeout)

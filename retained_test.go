@@ -13,10 +13,10 @@ import (
 	"github.com/listhook/webhook"
 )
 
-// paused is a webhook that is off and keeps its events.
+// paused is a webhook that is disabled and keeps its events.
 func paused(w *webhook.Webhook) { w.Disabled, w.KeepEvents = "Moving house.", true }
 
-// resume switches a webhook on.
+// resume enables a webhook.
 func (r *harness) resume(id string) {
 	w := r.webhook(id)
 	w.Disabled = ""
@@ -51,7 +51,7 @@ func TestWhatWasKeptIsDeliveredInTheOrderInWhichItHappened(t *testing.T) {
 }
 
 // TestSwitchingOnSendsAllThatWaitsTheOldestFirst has deliveries wait that failed,
-// that are urgent, and that were kept, when the webhook is switched on.
+// that are urgent, and that were kept, when the webhook is enabled.
 func TestSwitchingOnSendsAllThatWaitsTheOldestFirst(t *testing.T) {
 	for _, off := range []time.Duration{2 * time.Minute, time.Hour, 100 * time.Hour} {
 		t.Run(off.String()+" off", func(t *testing.T) {
@@ -78,7 +78,7 @@ func TestSwitchingOnSendsAllThatWaitsTheOldestFirst(t *testing.T) {
 				_, err := r.UpdateWebhook(r.ctx, w)
 				require.NoError(t, err)
 				emit()
-				time.Sleep(off) // attempts that began before it went off have ended
+				time.Sleep(off) // attempts that began before it was disabled have ended
 				r.receiver.set(nil)
 				sent := len(r.receiver.requests())
 
@@ -95,9 +95,9 @@ func TestSwitchingOnSendsAllThatWaitsTheOldestFirst(t *testing.T) {
 	}
 }
 
-// TestSwitchingOnSendsNothingTwice switches a webhook off and on while an
+// TestEnablingSendsNothingTwice disables and enables a webhook while an
 // attempt is under way.
-func TestSwitchingOnSendsNothingTwice(t *testing.T) {
+func TestEnablingSendsNothingTwice(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newHarness(t, nil).start()
 		id := r.put(func(w *webhook.Webhook) { w.KeepEvents = true }).ID

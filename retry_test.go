@@ -57,7 +57,7 @@ func TestEveryPolicyIsFollowedOrReplaced(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newHarness(t, &webhook.Options{Backoff: c.policy, SwitchOffAfter: -1, PollInterval: time.Minute, Logger: slog.New(slog.DiscardHandler)}).start()
+				r := newHarness(t, &webhook.Options{Backoff: c.policy, DisableAfter: -1, PollInterval: time.Minute, Logger: slog.New(slog.DiscardHandler)}).start()
 				r.put(nil)
 				r.receiver.set(status(500))
 				r.emit(open("e1"))
@@ -78,7 +78,7 @@ func TestEveryPolicyIsFollowedOrReplaced(t *testing.T) {
 // What was begun again has the whole time of its policy before it.
 func TestElapsedTimeCountsFromTheFirstAttemptOfASchedule(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newHarness(t, &webhook.Options{SwitchOffAfter: -1, PollInterval: 10 * time.Second, Backoff: func() cenkalti.BackOff {
+		r := newHarness(t, &webhook.Options{DisableAfter: -1, PollInterval: 10 * time.Second, Backoff: func() cenkalti.BackOff {
 			return cenkalti.NewExponentialBackOff(cenkalti.WithInitialInterval(time.Minute), cenkalti.WithMaxElapsedTime(5*time.Minute))
 		}})
 		r.start()
@@ -100,7 +100,7 @@ func TestElapsedTimeCountsFromTheFirstAttemptOfASchedule(t *testing.T) {
 	})
 }
 
-func TestRedeliverToAWebhookThatIsOff(t *testing.T) {
+func TestRedeliverToADisabledWebhook(t *testing.T) {
 	for _, keeps := range []bool{false, true} {
 		for _, state := range []webhook.State{webhook.StateDelivered, webhook.StateFailed, webhook.StateCanceled} {
 			t.Run(string(state), func(t *testing.T) {
@@ -139,7 +139,7 @@ func TestRedeliverToAWebhookThatIsOff(t *testing.T) {
 					}
 					require.NoError(t, err)
 					time.Sleep(time.Hour)
-					assert.Equal(t, webhook.StatePending, r.log()[0].State, "it waits until the webhook is on")
+					assert.Equal(t, webhook.StatePending, r.log()[0].State, "it waits until the webhook is enabled")
 					assert.Len(t, r.receiver.requests(), sent)
 					r.resume(id)
 					synctest.Wait()

@@ -33,6 +33,11 @@ func (d *Dispatcher) Start() error {
 // not begun is given back to the store at once, for another process or the
 // next start, and uses up no attempt.
 //
+// It also waits until the events of EmitBuffered are stored; they are attempted by
+// another process or after the next start. Those that are not stored when ctx is done
+// are lost, and given to Hooks.Dropped. After Shutdown EmitBuffered does what Emit
+// does.
+//
 // Give it a context of its own, with time for what is under way: twice
 // Options.Timeout is enough where the store answers. The app's context has often
 // ended by then, and each attempt would be cut short and made again.
@@ -44,6 +49,7 @@ func (d *Dispatcher) Shutdown(ctx context.Context) error {
 		d.workers.close()
 	}
 	d.mu.Unlock()
+	d.buffer.close()
 	defer d.abandon()
 	defer d.abort(diagnose.ErrShutdown)
 
@@ -52,12 +58,13 @@ func (d *Dispatcher) Shutdown(ctx context.Context) error {
 		d.loops.Wait()
 		close(loops)
 	}()
-	for _, done := range []<-chan struct{}{loops, d.limiter.Drained()} {
+	for _, done := range []<-chan struct{}{d.buffer.drained, loops, d.limiter.Drained()} {
 		select {
 		case <-done:
 		case <-ctx.Done():
 			d.abort(diagnose.ErrShutdown)
-			d.giveUp(loops, d.limiter.Drained())
+			d.buffer.abandon(ctx.Err())
+			d.giveUp(d.buffer.drained, loops, d.limiter.Drained())
 			d.recorder.close()
 			return ctx.Err()
 		}

@@ -78,10 +78,9 @@ func SampleBody(t EventType, f Format) []byte {
 	if e == nil {
 		return nil
 	}
-	m := e.meta()
-	body, err := encode(e, m, m.Lists[0], f)
+	body, err := encode(e, e.meta(), f)
 	if err != nil {
 		return nil
 	}
-	return body
+	return withID(body, "msg_42f0c6d1a9e84b7795d3e8b01c6f2a50")
 }

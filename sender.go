@@ -99,7 +99,7 @@ func (s *sender) send(ctx context.Context, t *endpoint, del *Delivery, leaseEnd 
 		if a.Status = x.trace.Status(err); a.Status != 0 {
 			a.Detail = diagnose.Clean("reading the head of the answer: " + err.Error())
 			if !a.delivered() {
-				a.Reason = diagnose.Status(a.Status)
+				a.Reason = diagnose.Status(a.Status, del.ContentType())
 			}
 			return a
 		}
@@ -110,7 +110,7 @@ func (s *sender) send(ctx context.Context, t *endpoint, del *Delivery, leaseEnd 
 	defer resp.Body.Close()
 	a.Status = resp.StatusCode
 	if !a.delivered() {
-		a.Reason = diagnose.Status(resp.StatusCode)
+		a.Reason = diagnose.Status(resp.StatusCode, del.ContentType())
 	}
 	if a.Response, err = readAnswer(resp); err != nil {
 		a.aborted = !a.delivered() && diagnose.CutShort(ctx)
@@ -226,7 +226,7 @@ func (s *sender) request(ctx context.Context, t *endpoint, del *Delivery, at tim
 			h[name] = values[i : i+1 : i+1]
 		}
 	}
-	h["Content-Type"] = contentType
+	h["Content-Type"] = contentTypes[del.ContentType()]
 	req := (&http.Request{}).WithContext(ctx)
 	req.Method, req.URL, req.Host, req.Header = http.MethodPost, t.url, t.url.Host, h
 	req.Proto, req.ProtoMajor, req.ProtoMinor = "HTTP/1.1", 1, 1
@@ -238,8 +238,8 @@ func (s *sender) request(ctx context.Context, t *endpoint, del *Delivery, at tim
 // applications, such as those with OWASP's rules, refuse requests without one.
 var acceptAny = []string{"*/*"}
 
-// contentType has nothing after it: one captured receiver refuses more.
-var contentType = []string{"application/x-www-form-urlencoded"}
+// contentTypes have nothing after them: one captured receiver refuses more.
+var contentTypes = map[string][]string{typeForm: {typeForm}, typeJSON: {typeJSON}}
 
 // facts returns what Explain wants to know of the sender after err.
 func (s *sender) facts(req *http.Request, err error) diagnose.Facts {

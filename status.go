@@ -20,6 +20,9 @@ type Status struct {
 	// then, because of such a failure that may concern them alone.
 	Outage string
 	Paused int
+
+	Buffered int // events that EmitBuffered holds in memory
+	Dropped  int // events that EmitBuffered lost since New: see Hooks.Dropped
 }
 
 // A Queue is what a Dispatcher has under way for a webhook that has something
@@ -39,6 +42,7 @@ func (d *Dispatcher) Status() Status {
 		s.Queues = append(s.Queues, Queue{WebhookID: q.Webhook, Attempts: q.Attempts, Waiting: q.Waiting, Limit: q.Limit})
 	}
 	s.Outage, s.Paused = d.outages.status()
+	s.Buffered, s.Dropped = d.buffer.status()
 	s.Answered = d.heartbeat.lastAnswer()
 	return s
 }

@@ -126,7 +126,7 @@ const (
 	StatePending   State = "pending"   // waits for its next attempt, or is under way
 	StateDelivered State = "delivered" // the receiver answered 2xx
 	StateFailed    State = "failed"    // the last attempt failed
-	StateCanceled  State = "canceled"  // its webhook was deleted or switched off
+	StateCanceled  State = "canceled"  // its webhook was deleted or disabled
 )
 
 // An OutboxEvent is the deliveries of one event. A store adds all of them or
@@ -325,43 +325,6 @@ func cancellation(d Delivery, reason string) Change {
 		ID: d.ID, Lease: d.Lease, State: StateCanceled, Due: at, Attempts: d.Attempts,
 		Log: &Attempt{Start: at, Code: string(diagnose.CodeCanceled), Reason: reason},
 	}
-}
-
-// urgent reports whether a delivery must not wait behind others of its webhook. An
-// update is urgent if others may stand in line behind it.
-func urgent(t EventType, key string) bool {
-	return t == TypeUnsubscribe || t == TypeBounce || t == TypeSubscribe || t == TypeUpdate && key != ""
-}
-
-// urgency is how much earlier an urgent delivery is due: first in its queue,
-// without a further column in every store.
-const urgency = 365 * 24 * time.Hour
-
-// dueNow is when a delivery is due that is to be attempted at once.
-func (d *Delivery) dueNow(at time.Time) time.Time {
-	if urgent(d.Type, d.Key) {
-		return at.Add(-urgency)
-	}
-	return at
-}
-
-// urgentFor is how long a delivery is urgent. Older deliveries, above all those that a
-// disabled webhook kept or that are sent again, go in the order of their creation.
-const urgentFor = 10 * time.Second
-
-// urgent reports whether a delivery goes before others of its webhook.
-func (d *Delivery) urgent() bool {
-	return urgent(d.Type, d.Key) && now().Sub(d.Created) < urgentFor
-}
-
-// dueAgain is when a delivery is due that this process returns without an
-// attempt: in its place by creation if it is not new, else at once.
-func (d *Delivery) dueAgain() time.Time {
-	at := now()
-	if d.Attempts == 0 && at.Sub(d.Created) >= urgentFor {
-		return d.Created
-	}
-	return d.dueNow(at)
 }
 
 // eventTime is when the delivery's event happened.

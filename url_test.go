@@ -116,7 +116,9 @@ func TestAURLWithoutANormalFormIsRefusedByItsField(t *testing.T) {
 		"https://" + strings.Repeat("a", 64) + ".test/", "https://receiver.test:0/", "https://receiver.test:x/", "https://[fe80::1%25eth0]/",
 		"https://receiver.test/\t", "https://receiver.test/\r\n", "https://rec\neiver.test/", "https://receiver.test/%zz", "https://receiver.test/#x", "https://a／b.test/",
 	} {
-		_, err := r.AddWebhook(r.ctx, webhook.Webhook{URL: raw, Events: webhook.EventTypes(), Sources: webhook.Sources()})
+		_, err := r.AddWebhook(r.ctx, webhook.Webhook{Settings: webhook.Settings{
+			URL: raw, Events: webhook.EventTypes(), Sources: webhook.Sources(),
+		}})
 		var bad *webhook.InvalidError
 		if assert.ErrorAs(t, err, &bad, "%q", raw) {
 			assert.Equal(t, "URL", bad.Field)

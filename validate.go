@@ -36,6 +36,12 @@ func validate(e Event, bodyLimit int) error {
 	list := longest(m.Lists)
 	size.Bytes += len(m.By) + len(list)
 	most := envelopeSchema.Most(phpform.Size{}) + l.schema.Most(size) + customerSchema.Most(phpform.Size{})
+	// JSON escapes a byte as six at most, where a form does as three, and has all
+	// the lists. Its names are shorter than a form's.
+	most += 3*size.Bytes + len(longestID)
+	for _, list := range m.Lists {
+		most += 6*len(list) + len(`"",`)
+	}
 	switch {
 	case envelopeSchema.Keys()+l.schema.Keys()+customerSchema.Keys()+size.Entries <= maxVariables && most <= bodyLimit:
 		return nil
@@ -44,23 +50,31 @@ func validate(e Event, bodyLimit int) error {
 	case size.Bytes > bodyLimit:
 		return tooLong(bodyLimit)
 	}
-	for _, f := range []Format{Format2013, FormatCurrent} {
-		if m.By == "" {
-			m.By = string(m.Source)
+	if m.By == "" {
+		m.By = string(m.Source)
+	}
+	m.Lists = distinct(m.Lists)
+	for _, f := range Formats() {
+		m := m
+		if f != FormatJSON && list != "" {
+			m.Lists = []string{list}
 		}
-		body, err := encode(e, m, list, f)
+		body, err := encode(e, m, f)
 		if err != nil {
 			return err
 		}
-		if n := bytes.Count(body, []byte("&")) + 1; n > maxVariables {
+		if n := bytes.Count(body, []byte("&")) + 1; n > maxVariables && f != FormatJSON {
 			return tooManyVariables(strconv.Itoa(n))
 		}
-		if len(body) > bodyLimit {
+		if len(withID(body, longestID)) > bodyLimit {
 			return tooLong(bodyLimit)
 		}
 	}
 	return nil
 }
+
+// longestID is as long as the ID of a delivery can be.
+var longestID = strings.Repeat("x", len("msg_")+32)
 
 func tooManyVariables(n string) error {
 	return invalid("Subscriber.Fields", fmt.Sprintf("makes the body hold %s variables; PHP drops all beyond %d", n, maxVariables))

@@ -87,7 +87,7 @@ func TestValidateTakesWhatCanBeSent(t *testing.T) {
 	assert.Error(t, validate(e, testBodyLimit), "fields that were cleared are sent, so they count")
 }
 
-// The limit is that of the longer of the two formats, to the byte, wherever the
+// The limit is that of the longest of the formats, to the byte, wherever the
 // length comes from and however much a text grows when it is escaped.
 func TestValidateKnowsTheBodysLengthToTheByte(t *testing.T) {
 	events := make(map[string]Event)
@@ -123,8 +123,9 @@ func TestValidateKnowsTheBodysLengthToTheByte(t *testing.T) {
 		longest := 0
 		for _, list := range lists {
 			longest = max(longest,
-				len(must(encode(e, m, list, Format2013))), len(must(encode(e, m, list, FormatCurrent))))
+				len(must(encodeList(e, m, list, Format2013))), len(must(encodeList(e, m, list, FormatCurrent))))
 		}
+		longest = max(longest, len(withID(must(encode(e, m, FormatJSON)), longestID)))
 		assert.NoError(t, validate(e, longest), name)
 		tooLong := &InvalidError{Field: "Event", Reason: fmt.Sprintf("makes a body of more than %d bytes", longest-1)}
 		assert.Equal(t, tooLong, validate(e, longest-1), name)

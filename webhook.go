@@ -3,26 +3,8 @@ package webhook
 import (
 	"fmt"
 	"log/slog"
-	"maps"
-	"net/textproto"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
-)
-
-// Format is the dialect of the bodies that a webhook gets.
-type Format string
-
-const (
-	// Format2013 is the form of ActiveCampaign's announcement of January 2013:
-	// subscriber[email]=…, date_time=2013-01-02 09:28:42. It is the default.
-	Format2013 Format = "2013"
-
-	// FormatCurrent is the form seen since: contact[email]=…,
-	// date_time=2017-09-21T11:33:13-05:00.
-	FormatCurrent Format = "current"
 )
 
 // A Webhook says who wants what: the events of some types and sources, of one
@@ -30,11 +12,11 @@ const (
 //
 // It is a document to a Store: it marshals to JSON and back without loss. The
 // tags are names under which stores hold documents already. A Store reads only
-// the fields of the first group. Printing it shows no secret, header or URL.
+// the fields of the first group, and List. Printing it shows no secret, header or
+// URL.
 type Webhook struct {
 	ID        string
 	Account   string
-	List      string    // "": every list; neither "0" nor with white space around it
 	HeldUntil time.Time `json:"Hold"` // none of its deliveries is claimed before this
 	Changed   time.Time // when it was last put
 	Deleted   bool      // a tombstone
@@ -42,55 +24,21 @@ type Webhook struct {
 	Put       int64     // of its last put: the Store sets it
 	Tallies   []byte    `json:"-"` // a document of figures for the page, read only if WebhookQuery.Tallies asks for it
 
-	// What its owner edits.
-	Name       string            // for people
-	URL        string            // absolute, http or https, as its owner writes it; its normal form is sent
-	Events     []EventType       // at least one
-	Sources    []Source          // at least one
-	Order      Order             `json:",omitempty"` // which deliveries wait for each other; "": OrderState
-	Format     Format            // "": Format2013
-	Secrets    []Secret          // bodies are signed with each, of which one has no Until; none: not signed
-	Headers    map[string]string // sent with each request; an Accept replaces "*/*"
-	NoRetry    bool              // a delivery that fails once has failed; its attempt sends one request at most
-	Disabled   string            `json:"Off"`  // why it is off; "": on
-	KeepEvents bool              `json:"Keep"` // while off, keep its events: see Options.KeepLimit and Retention
-
-	// IgnoredEvents are names of event types that its owner asked for and that
-	// do not exist here, such as "deal_add": a note for people. At most 100,
-	// none of them empty.
-	IgnoredEvents []string
+	Settings // what its owner edits
 
 	// What the Dispatcher notes.
-	DisabledAt time.Time `json:"OffSince"` // when it went off; zero: it is on
+	DisabledAt time.Time `json:"OffSince"` // when it was disabled; zero: it is enabled
 	Created    time.Time
-	OpenSince  time.Time `json:",omitzero"` // when its deliveries were last attempted again, after it was off, held or failing; zero: ever
-	Revision   int64     // of what its owner edits, raised by AddWebhook and UpdateWebhook
-	Discarded  int       `json:"NotKept"` // deliveries that it did not keep, though KeepEvents is set, since it last went off
+	OpenSince  time.Time `json:",omitzero"` // when its deliveries were last attempted again, after it was disabled, held or failing; zero: ever
+	Revision   int64     // of Settings, raised by AddWebhook and UpdateWebhook
+	Discarded  int       `json:"NotKept"` // deliveries that it did not keep, though KeepEvents is set, since it was last disabled
 	Health     Health
 	Sealed     []byte // URL, Secrets and Headers, encrypted: see Options.EncryptionKeys; else nil
 }
 
-// A Secret signs a webhook's bodies: "whsec_" and the base64 of 24 to 64
-// bytes, as Standard Webhooks has it. NewSecret makes one. A Key of another
-// origin may lack the prefix and the padding, and use the base64 for URLs.
-// Printing it shows nothing of the key.
-type Secret struct {
-	Key   string
-	Until time.Time // signs until then, the overlap of a rotation; zero: for ever
-}
-
-// String returns a text without the key.
-func (Secret) String() string { return "whsec_[redacted]" }
-
-// GoString returns a text without the key.
-func (s Secret) GoString() string { return s.String() }
-
-// LogValue returns a text without the key.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
-
 // Health is what the Dispatcher notes of how a webhook's receiver answers. It
-// begins anew when the owner edits where or how requests are sent, or switches
-// the webhook on.
+// begins anew when the owner edits where or how requests are sent, or enables
+// the webhook.
 type Health struct {
 	Failures int       // in a row
 	Since    time.Time // the first of them
@@ -100,9 +48,9 @@ type Health struct {
 	Reason   string    // of the last failure
 	Probes   int       // of the failures, those of probes
 
-	Warned      int       // percent of the way to being switched off, told to its owner
-	WarnedAt    time.Time // when
-	SwitchedOff bool      // by the Dispatcher, for what the receiver answered
+	Warned       int       // percent of the way to being disabled, told to its owner
+	WarnedAt     time.Time // when
+	AutoDisabled bool      `json:"SwitchedOff"` // the Dispatcher disabled the webhook because of what its receiver answered
 }
 
 // String returns a text without the URL, the headers and the secrets.
@@ -118,157 +66,21 @@ func (w Webhook) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("id", w.ID), slog.String("account", w.Account), slog.String("name", w.Name))
 }
 
-// Limits of a webhook.
-const (
-	maxURL     = 2048 // bytes
-	maxName    = 255  // bytes
-	maxHeaders = 32
-	maxHeader  = 4096 // bytes of a value
-	maxSecrets = 8
-	maxIgnored = 100
-)
-
 // Validate returns an *InvalidError that names the first field that cannot be
 // taken, or nil. It does not look at where the URL leads: the client does.
 func (w Webhook) Validate() error {
-	for _, check := range []func() error{
-		w.validateNames, w.validateURL, w.validateSelection, w.validateHeaders, w.validateSecrets,
-	} {
-		if err := check(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (w Webhook) validateNames() error {
-	for _, f := range []struct{ name, value string }{
-		{"ID", w.ID}, {"Account", w.Account}, {"List", w.List}, {"Name", w.Name},
-	} {
-		if err := validateText(f.name, f.value); err != nil {
-			return err
-		}
-	}
-	switch {
-	case w.List == "0":
-		return invalid("List", `is "0", which events have for no list: every list is ""`)
-	case strings.TrimSpace(w.List) != w.List:
-		return invalid("List", "has white space around it: no event would match")
-	}
-	return nil
-}
-
-// validateText refuses what some store could not keep.
-func validateText(field, value string) error {
-	switch {
-	case len(value) > maxName:
-		return invalid(field, fmt.Sprintf("is longer than %d bytes", maxName))
-	case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
-		return invalid(field, "is not valid UTF-8 text")
-	}
-	return nil
-}
-
-func (w Webhook) validateURL() error {
-	switch {
-	case w.URL == "":
-		return invalid("URL", "is empty")
-	case len(w.URL) > maxURL:
-		return invalid("URL", fmt.Sprintf("is longer than %d bytes", maxURL))
-	}
-	_, err := normalURL(w.URL)
-	return err
-}
-
-func (w Webhook) validateSelection() error {
-	if len(w.Events) == 0 {
-		return invalid("Events", "is empty: the webhook would never fire")
-	}
-	for _, t := range w.Events {
-		if !t.valid() {
-			return invalid("Events", fmt.Sprintf("holds the unknown type %.40q", t))
-		}
-	}
-	if len(w.IgnoredEvents) > maxIgnored {
-		return invalid("IgnoredEvents", fmt.Sprintf("holds more than %d names", maxIgnored))
-	}
-	for _, name := range w.IgnoredEvents {
-		if name == "" {
-			return invalid("IgnoredEvents", "holds an empty name")
-		}
-		if err := validateText("IgnoredEvents", name); err != nil {
-			return err
-		}
-	}
-	if len(w.Sources) == 0 {
-		return invalid("Sources", "is empty: the webhook would never fire")
-	}
-	for _, s := range w.Sources {
-		if !s.valid() {
-			return invalid("Sources", fmt.Sprintf("holds the unknown source %.40q", s))
-		}
-	}
-	if w.Format != "" && w.Format != Format2013 && w.Format != FormatCurrent {
-		return invalid("Format", fmt.Sprintf("is the unknown %.40q", w.Format))
-	}
-	if !w.Order.valid() {
-		return invalid("Order", fmt.Sprintf("is the unknown %.40q", w.Order))
-	}
-	if err := validateText("Disabled", w.Disabled); err != nil {
+	if err := validateText("ID", w.ID); err != nil {
 		return err
 	}
-	return nil
-}
-
-// ownHeaders are the header fields that the library or HTTP itself decides.
-var ownHeaders = []string{
-	"Accept-Encoding", "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Expect", "Host",
-	"Idempotency-Key", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding",
-	"Upgrade", "User-Agent",
-}
-
-func (w Webhook) validateHeaders() error {
-	if len(w.Headers) > maxHeaders {
-		return invalid("Headers", fmt.Sprintf("holds more than %d fields", maxHeaders))
+	if err := validateText("Account", w.Account); err != nil {
+		return err
 	}
-	seen := make(map[string]bool, len(w.Headers))
-	for name, value := range w.Headers {
-		canonical := textproto.CanonicalMIMEHeaderKey(name)
-		switch {
-		case name == "" || strings.ContainsFunc(name, notToken):
-			return invalid("Headers", fmt.Sprintf("holds %.60q, which is no header name", name))
-		case slices.Contains(ownHeaders, canonical) || strings.HasPrefix(canonical, "Webhook-"):
-			return invalid("Headers", fmt.Sprintf("would override %s", canonical))
-		case seen[canonical]:
-			return invalid("Headers", fmt.Sprintf("holds %s twice", canonical))
-		case len(value) > maxHeader || !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl):
-			return invalid("Headers", fmt.Sprintf("holds a value for %s that cannot be sent", canonical))
-		}
-		seen[canonical] = true
-	}
-	return nil
-}
-
-// notToken reports whether r may not stand in a header name (RFC 9110, 5.6.2).
-func notToken(r rune) bool {
-	return r > unicode.MaxASCII ||
-		!unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
-}
-
-func (w Webhook) validateSecrets() error {
-	if len(w.Secrets) > maxSecrets {
-		return invalid("Secrets", fmt.Sprintf("holds more than %d: leave out those that need not sign any more", maxSecrets))
-	}
-	if len(w.Secrets) > 0 && !slices.ContainsFunc(w.Secrets, func(s Secret) bool { return s.Until.IsZero() }) {
-		return invalid("Secrets", "has none without an end: one day bodies would no longer be signed")
-	}
-	_, err := newSigner(w.Secrets)
-	return err
+	return w.Settings.validate()
 }
 
 // Matches reports whether w gets e: whether it is of e's account, of one of
 // its lists or of every list, wants its type and its source, and is on or
-// keeps events while off.
+// keeps events while disabled.
 func (w Webhook) Matches(e Event) bool {
 	m := e.meta()
 	return w.compare(e.Type(), &m) == matches
@@ -281,7 +93,7 @@ const (
 	matches mismatch = iota
 	otherAccount
 	isDeleted
-	isOff
+	isDisabled
 	otherType
 	otherSource
 	otherList
@@ -293,8 +105,8 @@ func (w *Webhook) compare(t EventType, m *Meta) mismatch {
 		return otherAccount
 	case w.Deleted:
 		return isDeleted
-	case w.Disabled != "" && !w.KeepEvents:
-		return isOff
+	case w.ignoresEvents():
+		return isDisabled
 	case !slices.Contains(w.Events, t):
 		return otherType
 	case !slices.Contains(w.Sources, m.Source):
@@ -305,6 +117,9 @@ func (w *Webhook) compare(t EventType, m *Meta) mismatch {
 	return matches
 }
 
+// ignoresEvents reports whether w is disabled and keeps no events.
+func (w *Webhook) ignoresEvents() bool { return w.Disabled != "" && !w.KeepEvents }
+
 // sentence says a mismatch to w's owner.
 func (w *Webhook) sentence(why mismatch, t EventType, m *Meta) string {
 	switch why {
@@ -312,7 +127,7 @@ func (w *Webhook) sentence(why mismatch, t EventType, m *Meta) string {
 		return "The event belongs to another account."
 	case isDeleted:
 		return "The webhook was deleted."
-	case isOff:
+	case isDisabled:
 		return "The webhook is off: " + w.Disabled
 	case otherType:
 		return fmt.Sprintf("The webhook does not want %s events.", t)
@@ -327,27 +142,22 @@ func (w *Webhook) sentence(why mismatch, t EventType, m *Meta) string {
 	return "The webhook gets the event." + w.listsSentence(t, m)
 }
 
-// edit takes over the fields that the owner of a webhook edits.
-func (w *Webhook) edit(from Webhook) {
-	fresh := w.Disabled != "" && from.Disabled == "" || w.URL != from.URL || w.Format != from.Format ||
-		!maps.Equal(w.Headers, from.Headers) ||
-		!slices.EqualFunc(w.Secrets, from.Secrets, func(a, b Secret) bool { return a.Key == b.Key })
-	w.List, w.Name, w.URL = from.List, from.Name, from.URL
-	w.Events, w.Sources = slices.Clone(from.Events), slices.Clone(from.Sources)
-	w.IgnoredEvents = slices.Clone(from.IgnoredEvents)
-	w.Format, w.Secrets, w.Headers = from.Format, slices.Clone(from.Secrets), maps.Clone(from.Headers)
-	w.NoRetry, w.KeepEvents, w.Order = from.NoRetry, from.KeepEvents, from.Order
-	w.Sealed = nil
+// edit takes over settings that the owner of a webhook edited.
+func (w *Webhook) edit(s Settings) {
+	was := w.Settings
+	w.Settings, w.Sealed = s.clone(), nil
 	w.Revision++
-	if fresh { // the receiver may have changed: forget its health
+	if was.Disabled != "" && s.Disabled == "" || !s.sendsLike(was) {
+		// The receiver may have changed: forget its health.
 		w.HeldUntil, w.OpenSince = time.Time{}, now()
 		w.Health = Health{Success: w.Health.Success}
 	}
-	w.setOff(from.Disabled, now())
+	w.Disabled = was.Disabled
+	w.setDisabled(s.Disabled, now())
 }
 
-// setOff switches w off at a time, or on with an empty reason.
-func (w *Webhook) setOff(reason string, at time.Time) {
+// setDisabled disables w at a time, or enables it with an empty reason.
+func (w *Webhook) setDisabled(reason string, at time.Time) {
 	switch {
 	case reason == "":
 		w.DisabledAt = time.Time{}
@@ -366,6 +176,6 @@ func (w *Webhook) setOff(reason string, at time.Time) {
 // attempted.
 func (w *Webhook) openSince() time.Time { return latest(w.OpenSince, w.HeldUntil) }
 
-// forever is a HeldUntil without an end: that of a webhook which is off and keeps
+// forever is a HeldUntil without an end: that of a webhook which is disabled and keeps
 // its events.
 var forever = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)

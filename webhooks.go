@@ -39,7 +39,7 @@ func (d *Dispatcher) Webhook(ctx context.Context, account, id string) (Webhook, 
 // Without an ID it gets one, a decimal number below 2^53, as clients of
 // ActiveCampaign's APIs expect. These are in the order in which webhooks were
 // added, as far as the clocks of several processes agree to the microsecond.
-// What the Dispatcher notes of a webhook is ignored in w.
+// Of w only ID, Account and Settings count.
 //
 // A field that cannot be taken is an *InvalidError, as is a URL without a normal
 // form (docs/addresses.md) or one that the client would refuse to dial, and a
@@ -56,18 +56,18 @@ func (d *Dispatcher) AddWebhook(ctx context.Context, w Webhook) (Webhook, error)
 	return w, wrap("AddWebhook", d.confirmConflict(ctx, err))
 }
 
-// UpdateWebhook takes over the fields of w that its owner edits, if w.Revision
-// is that of the stored webhook, and returns the webhook as it is then. What the
-// Dispatcher notes of a webhook is ignored in w.
+// UpdateWebhook replaces the Settings of the webhook w.ID of w.Account, if
+// w.Revision is that of the stored webhook, and returns the webhook as it is then.
+// The other fields of w are ignored.
 //
 // Fields are refused as AddWebhook refuses them, and so is a Revision of zero,
 // which a webhook has that was not added. ErrConflict means that somebody else
 // edited the webhook since it was read; ErrNotFound that w.Account has no
 // webhook w.ID.
 //
-// Switching a webhook off (Disabled says why) cancels what waits for it, unless
+// Disabling a webhook (Disabled says why) cancels what waits for it, unless
 // KeepEvents is set: then it waits, and so do further events, until the webhook
-// is switched on. Then all that waited is due, the oldest first, retries too.
+// is enabled. Then all that waited is due, the oldest first, retries too.
 func (d *Dispatcher) UpdateWebhook(ctx context.Context, w Webhook) (Webhook, error) {
 	if w.Revision == 0 {
 		return Webhook{}, invalid("Revision", "is 0, so the webhook was not read from the store: use AddWebhook for a new one")
@@ -84,7 +84,7 @@ func (d *Dispatcher) UpdateWebhook(ctx context.Context, w Webhook) (Webhook, err
 				return err
 			}
 		}
-		stored.edit(w)
+		stored.edit(w.Settings)
 		return nil
 	})
 	return w, wrap("UpdateWebhook", d.confirmConflict(ctx, err))
@@ -132,7 +132,7 @@ type Explanation struct {
 	Webhook Webhook
 	Matches bool
 	Reason  string   // the first reason against it, in a sentence for the owner; or that it gets it
-	Lists   []string // the list that each of its deliveries names, "0" for none; nil: it gets none
+	Lists   []string // the list of each of its deliveries, "0" for none; nil: it gets none
 }
 
 // Explain says of each webhook of the event's account whether it gets the
@@ -189,7 +189,7 @@ func (d *Dispatcher) ReencryptWebhooks(ctx context.Context) (n int, err error) {
 // ProbeNow has a webhook attempted at once that is held because its receiver
 // failed or asked to wait, for an owner who has mended it. One that is failing
 // gets a probe, and the others follow when that succeeds; its Health stays as
-// it is. A webhook that is not held, or off, is left alone. ProbeNow returns the
+// it is. A webhook that is disabled, or not held, is left alone. ProbeNow returns the
 // webhook as it is then, or ErrNotFound if there is none in the account.
 func (d *Dispatcher) ProbeNow(ctx context.Context, account, webhook string) (Webhook, error) {
 	w, err := d.editor.update(ctx, account, webhook, func(w *Webhook) error {

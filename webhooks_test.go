@@ -32,7 +32,7 @@ func TestAWebhookThatCannotWorkIsRefusedByField(t *testing.T) {
 		{"an unknown event", "Events", func(w *webhook.Webhook) { w.Events = []webhook.EventType{"subscribed"} }},
 		{"no sources", "Sources", func(w *webhook.Webhook) { w.Sources = nil }},
 		{"an unknown source", "Sources", func(w *webhook.Webhook) { w.Sources = []webhook.Source{"cron"} }},
-		{"an unknown format", "Format", func(w *webhook.Webhook) { w.Format = "json" }},
+		{"an unknown format", "Format", func(w *webhook.Webhook) { w.Format = "xml" }},
 		{"a header of ours", "Headers", header("content-type", "text/plain")},
 		{"a header of HTTP", "Headers", header("Host", "example.com")},
 		{"a signature", "Headers", header("webhook-signature", "v1,x")},
@@ -282,7 +282,7 @@ func TestDeletingCancelsWhatWaits(t *testing.T) {
 	})
 }
 
-func TestSwitchedOffWithMemoryItWaits(t *testing.T) {
+func TestADisabledWebhookThatKeepsEventsHasThemWait(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newHarness(t, nil).start()
 		w := r.put(nil)
@@ -362,7 +362,7 @@ func TestPrintingAWebhookShowsNoSecret(t *testing.T) {
 	w.Secrets = []webhook.Secret{{Key: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}}
 	w.Headers = map[string]string{"Authorization": "Bearer s3cret"}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
-		text := fmt.Sprintf(verb, w) + fmt.Sprintf(verb, &w) + fmt.Sprintf(verb, w.Secrets)
+		text := fmt.Sprintf(verb, w) + fmt.Sprintf(verb, &w) + fmt.Sprintf(verb, w.Secrets) + fmt.Sprintf(verb, w.Settings)
 		assert.NotContains(t, text, "MfKQ9r8")
 		assert.NotContains(t, text, "s3cret")
 	}
@@ -374,7 +374,7 @@ func TestAProcessThatHasNotHeardOfAChangeYetAsksBeforeItCancels(t *testing.T) {
 			_, err := r.AddWebhook(r.ctx, everything())
 			return err
 		},
-		"switched on": func(r *harness, w webhook.Webhook) error {
+		"enabled": func(r *harness, w webhook.Webhook) error {
 			w.Disabled = ""
 			_, err := r.UpdateWebhook(r.ctx, w)
 			return err

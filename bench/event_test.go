@@ -16,9 +16,9 @@ func TestBodyIsTheLibrarys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = d.AddWebhook(t.Context(), webhook.Webhook{
-		Account: account(37), List: list(37), URL: "https://example.com", Events: webhook.EventTypes(), Sources: webhook.Sources(),
-	})
+	_, err = d.AddWebhook(t.Context(), webhook.Webhook{Account: account(37), Settings: webhook.Settings{
+		List: list(37), URL: "https://example.com", Events: webhook.EventTypes(), Sources: webhook.Sources(),
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

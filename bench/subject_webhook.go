@@ -43,12 +43,11 @@ func openOurs(ctx context.Context, j *job, store webhook.Store, shut func()) (*o
 		return o, err
 	}
 	for _, t := range j.targets() {
-		_, err := o.dispatcher.AddWebhook(ctx, webhook.Webhook{
-			ID: webhookID(t.number), Account: account(t.number), List: list(t.number),
-			Name: "target " + strconv.Itoa(t.number), URL: j.url(t),
+		_, err := o.dispatcher.AddWebhook(ctx, webhook.Webhook{ID: webhookID(t.number), Account: account(t.number), Settings: webhook.Settings{
+			List: list(t.number), Name: "target " + strconv.Itoa(t.number), URL: j.url(t),
 			Events: []webhook.EventType{webhook.TypeOpen}, Sources: []webhook.Source{webhook.SourcePublic},
 			Secrets: []webhook.Secret{webhook.NewSecret()},
-		})
+		}})
 		if err != nil {
 			return nil, fmt.Errorf("target %d: %w", t.number, err)
 		}

@@ -35,7 +35,7 @@
 //
 // Below the prefix are the page, "admin/api.php" (the older API, v1),
 // "api/3/" (the newer one, v3), and "api/3/listhook/", which ActiveCampaign
-// does not have: the log, resending, tests, switching on and off, secrets.
+// does not have: the log, resending, tests, enabling, disabling, secrets.
 // "api/3/listhook/openapi.json" describes v3 and what is beside it. The older
 // API's clients are given the prefix as the account's URL.
 //

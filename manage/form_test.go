@@ -77,6 +77,7 @@ func TestTheFormAsksForTheFormatAndShowsASampleOfEach(t *testing.T) {
 	for _, c := range []struct{ option, want, checked webhook.Format }{
 		{"", webhook.FormatCurrent, webhook.FormatCurrent},
 		{webhook.Format2013, webhook.Format2013, webhook.Format2013},
+		{webhook.FormatJSON, webhook.FormatJSON, webhook.FormatJSON},
 	} {
 		r := newRig(t, func(o *Options) { o.DefaultFormat = c.option })
 		page := r.as("ann", "/add", nil).Body.String()
@@ -84,6 +85,7 @@ func TestTheFormAsksForTheFormatAndShowsASampleOfEach(t *testing.T) {
 		assert.Equal(t, 1, strings.Count(page, `name="format" value="2013"`))
 		for _, line := range []string{
 			"subscriber[first_name] = Test", "date_time = 2013-01-02 09:28:42", "contact[first_name] = Test", "date_time = 2013-01-02T09:28:42",
+			"contact.first_name = Test", "contact.fields.7 = test value", "date_time = 2013-01-02T09:28:42.000Z",
 		} {
 			assert.Contains(t, html.UnescapeString(page), line)
 		}

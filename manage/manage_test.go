@@ -87,9 +87,9 @@ func answer(status int, body string) func(*http.Request) (*http.Response, error)
 
 // put adds a webhook of acme's past the handler.
 func (r *rig) put(change func(*webhook.Webhook)) webhook.Webhook {
-	w := webhook.Webhook{
-		Account: "acme", Name: "CRM", URL: "https://crm.example.com/hook", Events: webhook.EventTypes(), Sources: webhook.Sources(),
-	}
+	w := webhook.Webhook{Account: "acme", Settings: webhook.Settings{
+		Name: "CRM", URL: "https://crm.example.com/hook", Events: webhook.EventTypes(), Sources: webhook.Sources(),
+	}}
 	if change != nil {
 		change(&w)
 	}

@@ -43,15 +43,15 @@ func TestTheNextAttemptIsNamedAlikeOnThePageAndInTheAPI(t *testing.T) {
 			in(2*time.Hour + time.Minute), "retry", "in 2 hours", "in 2 hours"},
 		{"a webhook that was held", func(w *webhook.Webhook) { w.HeldUntil = in(-time.Minute) }, webhook.Delivery{Due: in(-time.Minute)},
 			in(-time.Minute), "due", ">due now<", "as soon as there is room"},
-		{"a webhook that is off and keeps its events", func(w *webhook.Webhook) {
+		{"a webhook that is disabled and keeps its events", func(w *webhook.Webhook) {
 			w.Disabled, w.KeepEvents, w.HeldUntil = "Moving.", true, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 		},
 			webhook.Delivery{Due: in(-time.Hour)}, time.Time{}, "disabled", "waits until the webhook is on", "when the webhook is switched on"},
-		{"a retry of a webhook that is off and keeps its events", func(w *webhook.Webhook) {
+		{"a retry of a webhook that is disabled and keeps its events", func(w *webhook.Webhook) {
 			w.Disabled, w.KeepEvents, w.HeldUntil = "Moving.", true, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 		},
 			webhook.Delivery{Due: in(time.Hour), Attempts: 2}, time.Time{}, "disabled", "waits until the webhook is on", "when the webhook is switched on"},
-		{"a webhook that is off and keeps nothing", func(w *webhook.Webhook) { w.Disabled = "Moving." }, webhook.Delivery{Due: in(-time.Hour)},
+		{"a webhook that is disabled and keeps nothing", func(w *webhook.Webhook) { w.Disabled = "Moving." }, webhook.Delivery{Due: in(-time.Hour)},
 			time.Time{}, "none", "will be canceled", "never: it will be canceled"},
 		{"a webhook that was deleted", func(w *webhook.Webhook) { w.Deleted = true }, webhook.Delivery{Due: in(-time.Hour)},
 			time.Time{}, "none", "will be canceled", "never: it will be canceled"},

@@ -245,6 +245,33 @@ func kindOf(value any) string {
 	return "object"
 }
 
+// The webhooks of the document are what receivers get, by the schemas of docs/schemas.
+func TestOpenAPIDescribesWhatReceiversGet(t *testing.T) {
+	got := newRig(t).call("bob", "GET", "/api/3/listhook/openapi.json", "")
+	var doc struct {
+		OpenAPI  string `json:"openapi"`
+		Webhooks map[string]struct {
+			Post struct {
+				RequestBody struct {
+					Content map[string]struct {
+						Schema struct {
+							Ref string `json:"$ref"`
+						}
+					}
+				}
+			}
+		}
+		Components struct{ Schemas map[string]json.RawMessage }
+	}
+	require.NoError(t, json.Unmarshal(got.Body.Bytes(), &doc))
+	assert.Equal(t, "3.1.0", doc.OpenAPI)
+	assert.Len(t, doc.Webhooks, 9)
+	for _, kind := range webhook.EventTypes() {
+		ref := doc.Webhooks[string(kind)].Post.RequestBody.Content["application/json"].Schema.Ref
+		assert.JSONEq(t, string(webhook.JSONSchema(kind)), string(doc.Components.Schemas[strings.TrimPrefix(ref, "#/components/schemas/")]))
+	}
+}
+
 func TestMethodsThatAreNotServedAreNamed(t *testing.T) {
 	r := newRig(t)
 	got := r.call("ann", "PATCH", "/api/3/webhooks", "")

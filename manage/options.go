@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/listhook/webhook"
@@ -94,7 +95,7 @@ type Access struct {
 	Account  string         // whose webhooks
 	View     bool           // see them, their log, and what was sent
 	Manage   bool           // change them, see their headers, send tests, resend; and View
-	Operator bool           // see the webhooks of all accounts, and switch them off
+	Operator bool           // see the webhooks of all accounts, and disable them
 	User     string         // a name or an email address, for the API's clients to show
 	Location *time.Location // the page's times, and the APIs'; nil: UTC
 }
@@ -131,11 +132,10 @@ func (o *Options) withDefaults() (Options, error) {
 	if opts.Rate < 0 {
 		return Options{}, &webhook.InvalidError{Field: "Options.Rate", Reason: "is negative"}
 	}
-	switch opts.DefaultFormat {
-	case "":
+	if opts.DefaultFormat == "" {
 		opts.DefaultFormat = webhook.FormatCurrent
-	case webhook.Format2013, webhook.FormatCurrent:
-	default:
+	}
+	if !slices.Contains(webhook.Formats(), opts.DefaultFormat) {
 		return Options{}, &webhook.InvalidError{
 			Field: "Options.DefaultFormat", Reason: fmt.Sprintf("is the unknown %.40q", opts.DefaultFormat),
 		}

@@ -28,6 +28,7 @@ func (r *rig) add3(events string) int {
 func TestTheAPIsAddTheDefaultFormat(t *testing.T) {
 	for option, want := range map[webhook.Format]webhook.Format{
 		"": webhook.FormatCurrent, webhook.FormatCurrent: webhook.FormatCurrent, webhook.Format2013: webhook.Format2013,
+		webhook.FormatJSON: webhook.FormatJSON,
 	} {
 		r := newRig(t, func(o *Options) { o.DefaultFormat = option })
 		require.EqualValues(t, 1, r.add1("action=open&init=api&lists=12,13")["result_code"])
@@ -41,7 +42,7 @@ func TestTheAPIsAddTheDefaultFormat(t *testing.T) {
 
 	t.Run("and keep that of a webhook which they edit", func(t *testing.T) {
 		r := newRig(t)
-		for _, format := range []webhook.Format{"", webhook.Format2013, webhook.FormatCurrent} {
+		for _, format := range append(webhook.Formats(), "") {
 			w := r.put(func(w *webhook.Webhook) { w.Format = format })
 			require.EqualValues(t, 1, r.v1("webhook_edit", "", "id="+w.ID+"&name=B&action=click")["result_code"])
 			require.Equal(t, 200, r.call("ann", "PUT", "/api/3/webhooks/"+w.ID, `{"webhook":{"name":"C","events":["bounce"]}}`).Code)

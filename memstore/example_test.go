@@ -16,9 +16,9 @@ func ExampleNew() {
 	if err != nil {
 		panic(err)
 	}
-	_, err = hooks.AddWebhook(ctx, webhook.Webhook{
+	_, err = hooks.AddWebhook(ctx, webhook.Webhook{Settings: webhook.Settings{
 		URL: "https://example.com/hook", Events: webhook.EventTypes(), Sources: webhook.Sources(),
-	})
+	}})
 	if err != nil {
 		panic(err)
 	}

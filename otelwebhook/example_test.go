@@ -44,9 +44,9 @@ func Example() {
 	defer func() { _ = stop() }()
 
 	ctx := context.Background()
-	_, err = hooks.AddWebhook(ctx, webhook.Webhook{
+	_, err = hooks.AddWebhook(ctx, webhook.Webhook{Settings: webhook.Settings{
 		URL: receiver.URL, Events: webhook.EventTypes(), Sources: webhook.Sources(),
-	})
+	}})
 	if err != nil {
 		log.Fatal(err)
 	}

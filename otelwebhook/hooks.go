@@ -2,6 +2,7 @@ package otelwebhook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -68,6 +69,21 @@ func (t *Telemetry) Hooks(own webhook.Hooks) webhook.Hooks {
 			t.safely("Enqueued", func() { own.Enqueued(ds) })
 		}
 	}
+	h.Buffered = func(e webhook.Event) {
+		t.buffered.Add(context.Background(), 1, metric.WithAttributes(eventType.String(string(e.Type()))))
+		if own.Buffered != nil {
+			t.safely("Buffered", func() { own.Buffered(e) })
+		}
+	}
+	h.Dropped = func(es []webhook.Event, err error) {
+		for _, e := range es {
+			t.dropped.Add(context.Background(), 1, metric.WithAttributes(
+				eventType.String(string(e.Type())), errorType.String(whyDropped(err))))
+		}
+		if own.Dropped != nil {
+			t.safely("Dropped", func() { own.Dropped(es, err) })
+		}
+	}
 	h.Changed = func(d webhook.Delivery) {
 		t.outcomes.Add(context.Background(), 1, metric.WithAttributes(
 			eventType.String(string(d.Type)), state.String(string(d.State))))
@@ -81,7 +97,7 @@ func (t *Telemetry) Hooks(own webhook.Hooks) webhook.Hooks {
 			t.safely("Lost", func() { own.Lost(d) })
 		}
 	}
-	// A process that has no Warned may switch off without a warning: what an
+	// A process that has no Warned may disable without a warning: what an
 	// app without one gets must stay so.
 	if own.Warned != nil {
 		h.Warned = func(w webhook.Webhook, percent int) {
@@ -89,13 +105,24 @@ func (t *Telemetry) Hooks(own webhook.Hooks) webhook.Hooks {
 			t.safely("Warned", func() { own.Warned(w, percent) })
 		}
 	}
-	h.SwitchedOff = func(w webhook.Webhook) {
-		t.switchedOff.Add(context.Background(), 1)
-		if own.SwitchedOff != nil {
-			t.safely("SwitchedOff", func() { own.SwitchedOff(w) })
+	h.Disabled = func(w webhook.Webhook) {
+		t.disabled.Add(context.Background(), 1)
+		if own.Disabled != nil {
+			t.safely("Disabled", func() { own.Disabled(w) })
 		}
 	}
 	return h
+}
+
+// whyDropped returns in a word why EmitBuffered lost events.
+func whyDropped(err error) string {
+	switch {
+	case errors.Is(err, webhook.ErrBufferFull):
+		return "full"
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return "shutdown"
+	}
+	return "refused"
 }
 
 // safely calls a hook of the app's and survives its panic.

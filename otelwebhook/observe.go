@@ -30,8 +30,9 @@ func (t *Telemetry) Observe(d *webhook.Dispatcher) (stop func() error, err error
 	held := gauge("listhook.deliveries.held", "{delivery}", "Deliveries that this process holds until there is room for an attempt.")
 	queues := gauge("listhook.queues", "{webhook}", "Webhooks that this process knows, by the limit of their attempts; 1: slow or failing.")
 	ready := gauge("listhook.ready", "{dispatcher}", "1 while this process delivers, else 0.")
+	inBuffer := gauge("listhook.buffer.events", "{event}", "Events that this process holds in memory and has yet to store.")
 	pending := gauge("listhook.queue.pending", "{delivery}", "Deliveries in the store that are not finished, but for the parked ones.")
-	parked := gauge("listhook.queue.parked", "{delivery}", "Deliveries that wait for their webhook, which is held, or is off and keeps them.")
+	parked := gauge("listhook.queue.parked", "{delivery}", "Deliveries that wait for their webhook, which is held, or is disabled and keeps them.")
 	due := gauge("listhook.queue.due", "{delivery}", "Those of them that are due and that no process has claimed.")
 	age, err := t.meter.Float64ObservableGauge("listhook.queue.age", metric.WithUnit("s"),
 		metric.WithDescription("How long the first of the due deliveries has been due."))
@@ -46,6 +47,7 @@ func (t *Telemetry) Observe(d *webhook.Dispatcher) (stop func() error, err error
 		o.ObserveInt64(active, int64(s.Attempts), metric.WithAttributes(speed.String("fast")))
 		o.ObserveInt64(active, int64(s.Slow), metric.WithAttributes(speed.String("slow")))
 		o.ObserveInt64(held, int64(s.Waiting))
+		o.ObserveInt64(inBuffer, int64(s.Buffered))
 		byLimit := map[int]int64{1: 0}
 		for _, l := range s.Queues {
 			byLimit[l.Limit]++
@@ -65,7 +67,7 @@ func (t *Telemetry) Observe(d *webhook.Dispatcher) (stop func() error, err error
 			o.ObserveFloat64(age, sample.Age.Seconds())
 		}
 		return nil
-	}, active, held, queues, ready, pending, parked, due, age)
+	}, active, held, queues, ready, inBuffer, pending, parked, due, age)
 	if err != nil {
 		return nil, err
 	}

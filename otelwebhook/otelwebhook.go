@@ -94,7 +94,8 @@ func New(opts *Options) (*Telemetry, error) {
 type instruments struct {
 	duration                 metric.Float64Histogram
 	enqueued, outcomes, lost metric.Int64Counter
-	warnings, switchedOff    metric.Int64Counter
+	warnings, disabled       metric.Int64Counter
+	buffered, dropped        metric.Int64Counter
 }
 
 // make makes them.
@@ -112,16 +113,18 @@ func (i *instruments) make(m metric.Meter) error {
 		metric.WithExplicitBucketBoundaries(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10))
 	errs = append(errs, err)
 	i.enqueued = counter("listhook.deliveries.enqueued", "{delivery}", "Deliveries that Emit made durable.")
+	i.buffered = counter("listhook.events.buffered", "{event}", "Events that EmitBuffered took into its buffer.")
+	i.dropped = counter("listhook.events.dropped", "{event}", "Events that EmitBuffered lost.")
 	i.outcomes = counter("listhook.deliveries.changed", "{delivery}", "Outcomes that were stored; pending: there will be another attempt.")
 	i.lost = counter("listhook.leases.lost", "{delivery}", "Outcomes that were not stored because somebody else had taken over the delivery.")
-	i.warnings = counter("listhook.webhooks.warned", "{webhook}", "Warnings that a webhook is about to be switched off.")
-	i.switchedOff = counter("listhook.webhooks.switched_off", "{webhook}", "Webhooks switched off because of what their receivers answered.")
+	i.warnings = counter("listhook.webhooks.warned", "{webhook}", "Warnings that a webhook is about to be disabled.")
+	i.disabled = counter("listhook.webhooks.disabled", "{webhook}", "Webhooks disabled because of what their receivers answered.")
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
 	// What happens seldom is there from the beginning: the first lost lease
 	// would else be a series that begins with 1, and no increase.
 	i.lost.Add(context.Background(), 0)
-	i.switchedOff.Add(context.Background(), 0)
+	i.disabled.Add(context.Background(), 0)
 	return nil
 }

@@ -98,9 +98,9 @@ func (r *rig) value(name string, attributes ...attribute.KeyValue) float64 {
 }
 
 func put(t *testing.T, d *webhook.Dispatcher, receiver *webhooktest.Receiver) webhook.Webhook {
-	w, err := d.AddWebhook(t.Context(), webhook.Webhook{
+	w, err := d.AddWebhook(t.Context(), webhook.Webhook{Settings: webhook.Settings{
 		URL: receiver.URL(), Events: webhook.EventTypes(), Sources: webhook.Sources(),
-	})
+	}})
 	require.NoError(t, err)
 	return w
 }
@@ -206,10 +206,10 @@ func TestTheAppsOwnHooksAreCalledAsWell(t *testing.T) {
 			note("Attempt")
 			return context.WithValue(ctx, key{}, 1), func(webhook.Attempt) { note("ended") }
 		},
-		Changed:     func(webhook.Delivery) { note("Changed") },
-		Lost:        func(webhook.Delivery) { note("Lost") },
-		Warned:      func(webhook.Webhook, int) { note("Warned") },
-		SwitchedOff: func(webhook.Webhook) { note("SwitchedOff") },
+		Changed:  func(webhook.Delivery) { note("Changed") },
+		Lost:     func(webhook.Delivery) { note("Lost") },
+		Warned:   func(webhook.Webhook, int) { note("Warned") },
+		Disabled: func(webhook.Webhook) { note("Disabled") },
 	})
 	h.Enqueued([]webhook.Delivery{{}})
 	ctx, ended := h.Attempt(t.Context(), webhook.Delivery{})
@@ -219,13 +219,13 @@ func TestTheAppsOwnHooksAreCalledAsWell(t *testing.T) {
 	h.Changed(webhook.Delivery{State: webhook.StateFailed})
 	h.Lost(webhook.Delivery{})
 	h.Warned(webhook.Webhook{}, 50)
-	h.SwitchedOff(webhook.Webhook{})
-	assert.Equal(t, []string{"Enqueued", "Attempt", "ended", "Changed", "Lost", "Warned", "SwitchedOff"}, called)
+	h.Disabled(webhook.Webhook{})
+	assert.Equal(t, []string{"Enqueued", "Attempt", "ended", "Changed", "Lost", "Warned", "Disabled"}, called)
 	assert.EqualValues(t, 1, r.value("listhook.leases.lost"))
 	assert.EqualValues(t, 1, r.value("listhook.webhooks.warned", attribute.Int("listhook.warning.percent", 50)))
-	assert.EqualValues(t, 1, r.value("listhook.webhooks.switched_off"))
+	assert.EqualValues(t, 1, r.value("listhook.webhooks.disabled"))
 
-	assert.Nil(t, r.Hooks(webhook.Hooks{}).Warned, "a Dispatcher with this hook switches off only who was warned")
+	assert.Nil(t, r.Hooks(webhook.Hooks{}).Warned, "a Dispatcher with this hook disables only who was warned")
 	h = r.Hooks(webhook.Hooks{Attempt: func(context.Context, webhook.Delivery) (context.Context, func(webhook.Attempt)) { return nil, nil }})
 	ctx, ended = h.Attempt(t.Context(), webhook.Delivery{})
 	assert.NotNil(t, ctx)
@@ -343,11 +343,11 @@ func TestAPanicOfTheAppsHooksLosesNothing(t *testing.T) {
 		Answer: webhooktest.Sequence(webhooktest.Status(503), webhooktest.Status(200), webhooktest.Status(410)),
 	})
 	d := r.dispatcher(receiver, webhook.Hooks{
-		Carrier:     func(context.Context) map[string]string { panic("Carrier") },
-		Enqueued:    func([]webhook.Delivery) { panic("Enqueued") },
-		Attempt:     func(context.Context, webhook.Delivery) (context.Context, func(webhook.Attempt)) { panic("Attempt") },
-		Changed:     func(webhook.Delivery) { panic("Changed") },
-		SwitchedOff: func(webhook.Webhook) { panic("SwitchedOff") },
+		Carrier:  func(context.Context) map[string]string { panic("Carrier") },
+		Enqueued: func([]webhook.Delivery) { panic("Enqueued") },
+		Attempt:  func(context.Context, webhook.Delivery) (context.Context, func(webhook.Attempt)) { panic("Attempt") },
+		Changed:  func(webhook.Delivery) { panic("Changed") },
+		Disabled: func(webhook.Webhook) { panic("Disabled") },
 	})
 	w := put(t, d, receiver)
 	require.NoError(t, d.Start())
@@ -372,7 +372,7 @@ func TestAPanicOfTheAppsHooksLosesNothing(t *testing.T) {
 	}
 	assert.Equal(t, 3, attempts)
 	assert.EqualValues(t, 2, r.value("listhook.deliveries.enqueued", typeOpen))
-	require.Eventually(t, func() bool { return r.value("listhook.webhooks.switched_off") == 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return r.value("listhook.webhooks.disabled") == 1 }, 10*time.Second, time.Millisecond)
 	stored, err := d.Webhook(t.Context(), "", w.ID)
 	require.NoError(t, err)
 	assert.NotEmpty(t, stored.Disabled)
@@ -385,4 +385,44 @@ func TestAPanicOfTheAppsHooksLosesNothing(t *testing.T) {
 	_, told := h.Attempt(t.Context(), webhook.Delivery{})
 	told(webhook.Attempt{Status: 200})
 	assert.Len(t, r.spans.Ended(), before+1)
+}
+
+func TestTheBufferIsCounted(t *testing.T) {
+	r := newRig(t)
+	store := &downStore{Store: r.store}
+	r.store = store
+	var buffered, dropped int
+	own := webhook.Hooks{
+		Buffered: func(webhook.Event) { buffered++ },
+		Dropped:  func(es []webhook.Event, _ error) { dropped += len(es) },
+	}
+	d, err := webhook.New(r.store, nil, &webhook.Options{Hooks: r.Hooks(own), Buffer: webhook.BufferOptions{
+		Events: 2, Wait: time.Hour, WhenFull: webhook.WhenFullDrop,
+	}})
+	require.NoError(t, err)
+	stop, err := r.Observe(d)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, stop()) }()
+
+	for range 2 {
+		require.NoError(t, d.EmitBuffered(t.Context(), open("")))
+	}
+	require.ErrorIs(t, d.EmitBuffered(t.Context(), open("")), webhook.ErrBufferFull)
+	assert.EqualValues(t, 2, r.value("listhook.buffer.events"))
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, d.Shutdown(ended), context.Canceled)
+
+	assert.EqualValues(t, 2, r.value("listhook.events.buffered", typeOpen))
+	assert.EqualValues(t, 1, r.value("listhook.events.dropped", typeOpen, attribute.String("error.type", "full")))
+	assert.EqualValues(t, 2, r.value("listhook.events.dropped", typeOpen, attribute.String("error.type", "shutdown")))
+	assert.Zero(t, r.value("listhook.buffer.events"))
+	assert.Equal(t, []int{2, 3}, []int{buffered, dropped}, "the app's own hooks are called too")
+}
+
+// A downStore does not know its webhooks.
+type downStore struct{ webhook.Store }
+
+func (*downStore) Webhooks(context.Context, webhook.WebhookQuery) ([]webhook.Webhook, error) {
+	return nil, errors.New("the database is down")
 }

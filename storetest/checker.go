@@ -291,7 +291,7 @@ func finished(id, webhookID string, when time.Time) webhook.Delivery {
 
 // hook returns a webhook.
 func hook(id string) webhook.Webhook {
-	return webhook.Webhook{ID: id, Account: account, Changed: t0, URL: "https://example.com/" + id}
+	return webhook.Webhook{ID: id, Account: account, Changed: t0, Settings: webhook.Settings{URL: "https://example.com/" + id}}
 }
 
 // everything claims all that is due at now, until a minute later.

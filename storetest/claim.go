@@ -122,14 +122,14 @@ var claimRules = []rule{
 		}},
 
 	{"claim_heeds_nothing_but_hold",
-		"Claim takes deliveries of webhooks that are deleted, off or not stored too: a HeldUntil is all that it heeds of a webhook.",
+		"Claim takes deliveries of webhooks that are deleted, disabled or not stored too: HeldUntil is the only field of a webhook that it looks at.",
 		func(c *checker) {
-			deleted, off := hook("deleted"), hook("off")
+			deleted, disabled := hook("deleted"), hook("disabled")
 			deleted.Deleted = true
-			off.Disabled, off.DisabledAt = "its owner switched it off", t0
+			disabled.Disabled, disabled.DisabledAt = "its owner disabled it", t0
 			c.put(deleted)
-			c.put(off)
-			c.enqueue(pending("a", "deleted", t0), pending("b", "off", t0), pending("c", "unknown", t0))
+			c.put(disabled)
+			c.enqueue(pending("a", "deleted", t0), pending("b", "disabled", t0), pending("c", "unknown", t0))
 			c.set("claimed", ids(c.claim(everything(t0))), []string{"a", "b", "c"})
 
 			held := hook("held")

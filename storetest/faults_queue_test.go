@@ -296,7 +296,7 @@ var claimFaults = []fault{
 		inject: claimable(func(d webhook.Delivery, p *plain) bool { return p.m.webhooks[d.WebhookID].Version > 0 })},
 	{name: "claims nothing of deleted webhooks", fails: "claim_heeds_nothing_but_hold",
 		inject: claimable(func(d webhook.Delivery, p *plain) bool { return !p.m.webhooks[d.WebhookID].Deleted })},
-	{name: "claims nothing of webhooks that are off", fails: "claim_heeds_nothing_but_hold",
+	{name: "claims nothing of webhooks that are disabled", fails: "claim_heeds_nothing_but_hold",
 		inject: claimable(func(d webhook.Delivery, p *plain) bool { return p.m.webhooks[d.WebhookID].Disabled == "" })},
 	{name: "ignores the HeldUntil of deleted webhooks", fails: "claim_heeds_nothing_but_hold",
 		inject: func(p *plain) {

@@ -29,10 +29,10 @@ func Example() {
 		if err != nil {
 			t.Fatalf("New: %v", err)
 		}
-		_, err = d.AddWebhook(ctx, webhook.Webhook{
+		_, err = d.AddWebhook(ctx, webhook.Webhook{Settings: webhook.Settings{
 			URL: receiver.URL(), Secrets: []webhook.Secret{secret},
 			Events: webhook.EventTypes(), Sources: webhook.Sources(),
-		})
+		}})
 		if err != nil {
 			t.Fatalf("AddWebhook: %v", err)
 		}

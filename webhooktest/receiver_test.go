@@ -72,6 +72,17 @@ func TestWhatComesIsRecordedAndDecoded(t *testing.T) {
 	assert.NotContains(t, got[0].String(), "test.com")
 }
 
+func TestAReceiverTakesJSON(t *testing.T) {
+	r := webhooktest.NewReceiver(t, nil)
+	body := webhook.SampleBody(webhook.TypeClick, webhook.FormatJSON)
+	answer, err := post(t, r.Client(), r.URL(), string(body), "Content-Type", "application/json")
+	require.NoError(t, err)
+	assert.Equal(t, 200, answer.StatusCode)
+	got := r.Wait(t, 1)[0]
+	assert.Equal(t, "test@test.com", got.Event.(webhook.Click).Subscriber.Email)
+	assert.Equal(t, string(body), string(got.Body))
+}
+
 func TestWhatIsNoWebhookIsRefusedAndRecorded(t *testing.T) {
 	secrets := []webhook.Secret{webhook.NewSecret()}
 	for name, test := range map[string]struct {
@@ -81,9 +92,10 @@ func TestWhatIsNoWebhookIsRefusedAndRecorded(t *testing.T) {
 		status int
 		err    error // nil: an *InvalidError
 	}{
-		"unsigned":        {&webhooktest.Options{Secrets: secrets}, opened, nil, 401, webhook.ErrSignature},
-		"no form":         {nil, "{}", []string{"Content-Type", "application/json"}, 415, webhook.ErrContentType},
-		"an unknown type": {nil, "type=unknown", nil, 400, nil},
+		"unsigned":                {&webhooktest.Options{Secrets: secrets}, opened, nil, 401, webhook.ErrSignature},
+		"neither a form nor JSON": {nil, "<open/>", []string{"Content-Type", "application/xml"}, 415, webhook.ErrContentType},
+		"JSON that is no event":   {nil, "{}", []string{"Content-Type", "application/json"}, 400, nil},
+		"an unknown type":         {nil, "type=unknown", nil, 400, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := webhooktest.NewReceiver(t, test.opts)

@@ -134,7 +134,8 @@ func prepare(ctx context.Context, t *tables) error {
 		ids = append(ids, lane(n))
 	}
 	for _, id := range ids {
-		if _, err := t.PutWebhook(ctx, webhook.Webhook{ID: id, Account: account, Name: id}); err != nil {
+		w := webhook.Webhook{ID: id, Account: account, Settings: webhook.Settings{Name: id}}
+		if _, err := t.PutWebhook(ctx, w); err != nil {
 			return err
 		}
 	}

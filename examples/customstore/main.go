@@ -80,9 +80,9 @@ func emit(ctx context.Context, out *log.Logger, file, receiver string) (err erro
 	if err != nil {
 		return err
 	}
-	if _, err := d.AddWebhook(ctx, webhook.Webhook{
+	if _, err := d.AddWebhook(ctx, webhook.Webhook{Settings: webhook.Settings{
 		Name: "customstore", URL: "http://" + receiver + "/", Events: webhook.EventTypes(), Sources: webhook.Sources(),
-	}); err != nil {
+	}}); err != nil {
 		return err
 	}
 	if err := d.Emit(ctx, webhook.Sample(webhook.TypeSubscribe)); err != nil {

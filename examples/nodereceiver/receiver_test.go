@@ -115,6 +115,29 @@ func TestWhatParsersMakeOfFields(t *testing.T) {
 	assert.JSONEq(t, whole, string(got["URLSearchParams"]))
 }
 
+// What docs/json.md says: the library verifies JSON as its own documents call it, and
+// returns what was sent.
+func TestTheLibraryReadsJSONAsUsual(t *testing.T) {
+	secret := webhook.NewSecret()
+	host := serveNode(t, "testdata/verify.js", "WEBHOOK_SECRET="+secret.Key)
+	s := receivertest.NewSender(t, host)
+	s.Webhook(host, webhook.FormatJSON, secret)
+	for _, event := range webhook.EventTypes() {
+		d := s.Deliver(1, webhook.Sample(event))[0]
+		var answer struct {
+			Usual    string `json:"as usual"`
+			Other    string `json:"another body"`
+			Returned any    `json:"returned"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(receivertest.Answer(d)), &answer))
+		assert.Equal(t, "verified", answer.Usual)
+		assert.Equal(t, "WebhookVerificationError", answer.Other)
+		var sent any
+		require.NoError(t, json.Unmarshal(d.Body, &sent))
+		assert.Equal(t, sent, answer.Returned)
+	}
+}
+
 // What docs/receivers.md says of the library for Node.js.
 func TestTheLibraryReadsAFormOnlyWhenItIsTold(t *testing.T) {
 	secret := webhook.NewSecret()
@@ -123,6 +146,6 @@ func TestTheLibraryReadsAFormOnlyWhenItIsTold(t *testing.T) {
 	s.Webhook(host, webhook.FormatCurrent, secret)
 	for _, event := range webhook.EventTypes() {
 		d := s.Deliver(1, webhook.Sample(event))[0]
-		assert.JSONEq(t, `{"as usual": "SyntaxError", "jsonParse: false": "verified", "another body": "WebhookVerificationError"}`, receivertest.Answer(d))
+		assert.JSONEq(t, `{"as usual": "SyntaxError", "returned": null, "jsonParse: false": "verified", "another body": "WebhookVerificationError"}`, receivertest.Answer(d))
 	}
 }

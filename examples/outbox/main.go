@@ -98,9 +98,9 @@ func run(ctx context.Context, out io.Writer, store, dsn string) (err error) {
 		return err
 	}
 	account := rand.Text() // this run's own
-	w, err := hooks.AddWebhook(ctx, webhook.Webhook{
-		Account: account, Name: "CRM", URL: "http://" + host, Events: []webhook.EventType{webhook.TypeSubscribe}, Sources: webhook.Sources(),
-	})
+	w, err := hooks.AddWebhook(ctx, webhook.Webhook{Account: account, Settings: webhook.Settings{
+		Name: "CRM", URL: "http://" + host, Events: []webhook.EventType{webhook.TypeSubscribe}, Sources: webhook.Sources(),
+	}})
 	if err != nil {
 		return err
 	}

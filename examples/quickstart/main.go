@@ -68,13 +68,13 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 
 	// The customer says what goes where ...
-	w, err := d.AddWebhook(ctx, webhook.Webhook{
+	w, err := d.AddWebhook(ctx, webhook.Webhook{Settings: webhook.Settings{
 		Name:    "CRM",
 		URL:     "http://" + host + "/subscribers.php",
 		List:    "12",
 		Events:  []webhook.EventType{webhook.TypeSubscribe, webhook.TypeUnsubscribe},
 		Sources: webhook.Sources(),
-	})
+	}})
 	if err != nil {
 		return err
 	}

@@ -123,7 +123,7 @@ func TestReceivers(t *testing.T) {
 		},
 	} {
 		for _, l := range ran {
-			for _, format := range []webhook.Format{webhook.Format2013, webhook.FormatCurrent} {
+			for _, format := range webhook.Formats() {
 				t.Run(fmt.Sprintf("%s in %s of %s", use.folder, l.name, format), func(t *testing.T) {
 					data := filepath.Join(t.TempDir(), "receiver.db")
 					secret := webhook.NewSecret()

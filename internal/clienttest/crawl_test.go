@@ -50,9 +50,9 @@ func TestEveryLinkAndFormInABrowser(t *testing.T) {
 // put adds a webhook of acme's.
 func (r *rig) put(t *testing.T, change func(*webhook.Webhook)) webhook.Webhook {
 	t.Helper()
-	w := webhook.Webhook{
-		Account: "acme", Name: "CRM", URL: r.receiver + "/hook", Events: webhook.EventTypes(), Sources: webhook.Sources(),
-	}
+	w := webhook.Webhook{Account: "acme", Settings: webhook.Settings{
+		Name: "CRM", URL: r.receiver + "/hook", Events: webhook.EventTypes(), Sources: webhook.Sources(),
+	}}
 	change(&w)
 	w, err := r.AddWebhook(t.Context(), w)
 	require.NoError(t, err)

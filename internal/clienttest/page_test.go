@@ -21,10 +21,10 @@ func TestThePageInABrowser(t *testing.T) {
 	for name, events := range map[string][]webhook.EventType{
 		"Flaky": webhook.EventTypes(), "CRM": {webhook.TypeSubscribe, webhook.TypeUpdate},
 	} {
-		_, err := r.AddWebhook(t.Context(), webhook.Webhook{
-			Account: "acme", Name: name, URL: r.receiver + "/flaky", Events: events, Sources: webhook.Sources(),
+		_, err := r.AddWebhook(t.Context(), webhook.Webhook{Account: "acme", Settings: webhook.Settings{
+			Name: name, URL: r.receiver + "/flaky", Events: events, Sources: webhook.Sources(),
 			Secrets: []webhook.Secret{webhook.NewSecret()}, Headers: map[string]string{"X-Shop": "7"},
-		})
+		}})
 		require.NoError(t, err)
 	}
 	r.emit(t)

@@ -43,6 +43,12 @@ var installed = sync.OnceValues(func() (string, error) { return npm.Install(".")
 // node runs a script of testdata with the packages at hand.
 func node(t *testing.T, script string, args ...string) string {
 	t.Helper()
+	return nodeReading(t, nil, script, args...)
+}
+
+// nodeReading runs a script that reads its standard input.
+func nodeReading(t *testing.T, input io.Reader, script string, args ...string) string {
+	t.Helper()
 	need(t, "npm", "node")
 	need(t, "npm", "npm")
 	modules, err := installed()
@@ -51,6 +57,7 @@ func node(t *testing.T, script string, args ...string) string {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", append([]string{filepath.Join("testdata", script)}, args...)...)
 	cmd.Env = append(os.Environ(), "NODE_PATH="+modules, "NODE_NO_WARNINGS=1")
+	cmd.Stdin = input
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return string(out)

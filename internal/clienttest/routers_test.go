@@ -82,10 +82,10 @@ func TestThePageAndTheAPIsOnEveryRouter(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d, err := webhook.New(&memstore.Store{}, nil, nil)
 			require.NoError(t, err)
-			added, err := d.AddWebhook(t.Context(), webhook.Webhook{
-				Account: "acme", Name: "CRM", URL: "https://crm.example.com/hook",
+			added, err := d.AddWebhook(t.Context(), webhook.Webhook{Account: "acme", Settings: webhook.Settings{
+				Name: "CRM", URL: "https://crm.example.com/hook",
 				Events: webhook.EventTypes(), Sources: webhook.Sources(),
-			})
+			}})
 			require.NoError(t, err)
 			opts := &manage.Options{
 				Session: func(*http.Request) (manage.Access, error) { return manage.Access{Account: "acme", Manage: true}, nil },

@@ -48,9 +48,9 @@ func TestEmitTxInTransactionsOfOtherLibraries(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = d.AddWebhook(t.Context(), webhook.Webhook{
+			_, err = d.AddWebhook(t.Context(), webhook.Webhook{Settings: webhook.Settings{
 				URL: "https://example.com/hook", Events: webhook.EventTypes(), Sources: webhook.Sources(),
-			})
+			}})
 			if err != nil {
 				t.Fatal(err)
 			}

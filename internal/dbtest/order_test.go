@@ -26,9 +26,9 @@ func TestWebhooksAreListedInTheOrderInWhichTheyWereAdded(t *testing.T) {
 			for i := range 60 {
 				name := strconv.Itoa(i)
 				names = append(names, name)
-				_, err := processes[i%2].AddWebhook(t.Context(), webhook.Webhook{
+				_, err := processes[i%2].AddWebhook(t.Context(), webhook.Webhook{Settings: webhook.Settings{
 					Name: name, URL: "https://example.com/hook", Events: webhook.EventTypes(), Sources: webhook.Sources(),
-				})
+				}})
 				require.NoError(t, err)
 			}
 			var listed []string

@@ -101,9 +101,9 @@ func whatNoStandbyHasIsNotAcknowledged(t *testing.T, c *cluster) {
 			dsn := c.schema()
 			h := migrated(t, s.open(t, dsn))
 			later := newEmitter(t, h.store, 0)
-			hook, err := later.AddWebhook(t.Context(), webhook.Webhook{
+			hook, err := later.AddWebhook(t.Context(), webhook.Webhook{Settings: webhook.Settings{
 				Name: "all", URL: "https://receiver.example/", Events: webhook.EventTypes(), Sources: webhook.Sources(),
-			})
+			}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -183,9 +183,9 @@ func whatAnEarlierCallDidIsNotAcknowledged(t *testing.T, c *cluster) {
 			e := newEmitter(t, h.store, hangs)
 			later := newEmitter(t, h.store, 0)
 			add := func(name string) webhook.Webhook {
-				w, err := later.AddWebhook(t.Context(), webhook.Webhook{
+				w, err := later.AddWebhook(t.Context(), webhook.Webhook{Settings: webhook.Settings{
 					Name: name, URL: "https://receiver.example/", Events: webhook.EventTypes(), Sources: webhook.Sources(),
-				})
+				}})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -234,9 +234,9 @@ func aCanceledWaitIsNotAcknowledged(t *testing.T, c *cluster) {
 		t.Run(s.name, func(t *testing.T) {
 			h := migrated(t, s.open(t, c.schema()))
 			e := newEmitter(t, h.store, 2*time.Second)
-			if _, err := e.AddWebhook(t.Context(), webhook.Webhook{
+			if _, err := e.AddWebhook(t.Context(), webhook.Webhook{Settings: webhook.Settings{
 				Name: "all", URL: "https://receiver.example/", Events: webhook.EventTypes(), Sources: webhook.Sources(),
-			}); err != nil {
+			}}); err != nil {
 				t.Fatal(err)
 			}
 			c.freezeStandby()
@@ -303,9 +303,9 @@ func aFrozenPrimaryIsToldOf(t *testing.T, c *cluster) {
 			h := migrated(t, s.open(t, c.schema()))
 			e := newEmitter(t, h.store, hangs)
 			later := newEmitter(t, h.store, 0)
-			if _, err := later.AddWebhook(t.Context(), webhook.Webhook{
+			if _, err := later.AddWebhook(t.Context(), webhook.Webhook{Settings: webhook.Settings{
 				Name: "all", URL: "https://receiver.example/", Events: webhook.EventTypes(), Sources: webhook.Sources(),
-			}); err != nil {
+			}}); err != nil {
 				t.Fatal(err)
 			}
 			var ids []string

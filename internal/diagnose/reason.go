@@ -133,8 +133,9 @@ func (t *Trace) explain(ctx context.Context, err error, timeout time.Duration) (
 	return explainBroken(err, t.head())
 }
 
-// Status says why an answer with this HTTP status is a failure.
-func Status(status int) string {
+// Status says why an answer with this HTTP status, to a request of this content
+// type, is a failure.
+func Status(status int, contentType string) string {
 	answer := strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
 	switch status {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
@@ -151,7 +152,7 @@ func Status(status int) string {
 	case http.StatusRequestEntityTooLarge:
 		return "The receiver takes no requests of this size (" + answer + "): raise its limit."
 	case http.StatusUnsupportedMediaType:
-		return "The receiver takes no forms (" + answer + "): let it take application/x-www-form-urlencoded."
+		return "The receiver does not take the webhook's format (" + answer + "): let it take " + contentType + ", or choose another format."
 	case http.StatusTooManyRequests:
 		return "The receiver asked for fewer requests (" + answer + "): raise its limit if deliveries come too slowly."
 	case http.StatusServiceUnavailable:

@@ -22,7 +22,7 @@ type misbehaviour struct {
 	status    int    // of the last attempt
 	delivered bool   // else it fails, after two attempts
 	held      bool   // it waits for a held webhook, after one attempt
-	gone      bool   // it fails, and the webhook goes off
+	gone      bool   // it fails, and the webhook is disabled
 	response  string // what is kept of its body; "": that does not matter
 	unreached bool   // no request reaches the receiver
 }

@@ -100,10 +100,10 @@ func (m *misbehaviour) start(t *testing.T, store webhook.Store) *trial {
 		t.Cleanup(transport.CloseIdleConnections)
 		tr.client = &http.Client{Transport: transport}
 	}
-	_, err := tr.dispatcher(0).AddWebhook(t.Context(), webhook.Webhook{
-		ID: "1", URL: r.URL() + "?key=" + secret, Headers: map[string]string{"Authorization": "Bearer " + secret},
+	_, err := tr.dispatcher(0).AddWebhook(t.Context(), webhook.Webhook{ID: "1", Settings: webhook.Settings{
+		URL: r.URL() + "?key=" + secret, Headers: map[string]string{"Authorization": "Bearer " + secret},
 		Events: webhook.EventTypes(), Sources: webhook.Sources(), Secrets: signing,
-	})
+	}})
 	must(t, err)
 	return tr
 }

@@ -21,17 +21,17 @@ import (
 // TestTheirLibraryVerifiesWhatIsSent reads each request as a receiver does that
 // knows nothing but Standard Webhooks.
 func TestTheirLibraryVerifiesWhatIsSent(t *testing.T) {
-	for _, format := range []webhook.Format{webhook.Format2013, webhook.FormatCurrent} {
+	for _, format := range webhook.Formats() {
 		t.Run(string(format), func(t *testing.T) {
 			receiver := webhooktest.NewReceiver(t, nil)
 			d, err := webhook.New(&memstore.Store{}, receiver.Client(), nil)
 			require.NoError(t, err)
 			older, newer := webhook.NewSecret(), webhook.NewSecret()
 			older.Until = time.Now().Add(time.Hour) // a rotation is under way: both sign
-			_, err = d.AddWebhook(t.Context(), webhook.Webhook{
+			_, err = d.AddWebhook(t.Context(), webhook.Webhook{Settings: webhook.Settings{
 				URL: receiver.URL(), Events: webhook.EventTypes(), Sources: webhook.Sources(),
 				Format: format, Secrets: []webhook.Secret{newer, older},
-			})
+			}})
 			require.NoError(t, err)
 			require.NoError(t, d.Start())
 			t.Cleanup(func() { assert.NoError(t, d.Shutdown(context.Background())) })
@@ -103,7 +103,9 @@ func TestSecretsThatTheirLibraryTakesAreTaken(t *testing.T) {
 			h.Set(standardwebhooks.HeaderWebhookSignature, signature)
 			opts := &webhook.ReceiveOptions{Secrets: []webhook.Secret{{Key: key}}}
 			assert.NoError(t, webhook.Verify(h, body, opts), "%d bytes", n)
-			w := webhook.Webhook{URL: "https://example.com/", Events: webhook.EventTypes(), Sources: webhook.Sources(), Secrets: opts.Secrets}
+			w := webhook.Webhook{Settings: webhook.Settings{
+				URL: "https://example.com/", Events: webhook.EventTypes(), Sources: webhook.Sources(), Secrets: opts.Secrets,
+			}}
 			assert.NoError(t, w.Validate(), "%d bytes", n)
 		}
 	}

@@ -126,9 +126,9 @@ func startApp(t *testing.T) string {
 	d, err := webhook.New(&memstore.Store{}, receivers["good"].Client(), &webhook.Options{Hooks: telemetry.Hooks(webhook.Hooks{})})
 	require.NoError(t, err)
 	for account, r := range receivers {
-		_, err := d.AddWebhook(t.Context(), webhook.Webhook{
-			Account: account, URL: r.URL(), Events: webhook.EventTypes(), Sources: webhook.Sources(),
-		})
+		_, err := d.AddWebhook(t.Context(), webhook.Webhook{Account: account, Settings: webhook.Settings{
+			URL: r.URL(), Events: webhook.EventTypes(), Sources: webhook.Sources(),
+		}})
 		require.NoError(t, err)
 	}
 	require.NoError(t, d.Start())

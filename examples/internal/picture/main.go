@@ -103,28 +103,30 @@ func webhooks(now time.Time) []example {
 	members := []webhook.EventType{webhook.TypeSubscribe, webhook.TypeUnsubscribe}
 	reactions := []webhook.EventType{webhook.TypeOpen, webhook.TypeClick}
 	return []example{
-		{webhook: webhook.Webhook{
+		{webhook: webhook.Webhook{Settings: webhook.Settings{
 			Name: "CRM", URL: "https://crm.example.com/hook.php", List: "12",
 			Events: members, Sources: webhook.Sources(),
-		}, delivered: 184},
-		{webhook: webhook.Webhook{
+		}}, delivered: 184},
+		{webhook: webhook.Webhook{DisabledAt: now.Add(-5 * time.Hour), Settings: webhook.Settings{
 			Name: "Data warehouse", URL: "https://data.example.com/in", Disabled: "Moving to a new server",
-			Events: webhook.EventTypes(), Sources: webhook.Sources(), KeepEvents: true, DisabledAt: now.Add(-5 * time.Hour),
-		}, delivered: 903, pending: 260},
+			Events: webhook.EventTypes(), Sources: webhook.Sources(), KeepEvents: true,
+		}}, delivered: 903, pending: 260},
 		{webhook: webhook.Webhook{
-			Name: "Shop", URL: "https://shop.example.org/hook", List: "15",
-			Events:    []webhook.EventType{webhook.TypeUnsubscribe, webhook.TypeBounce},
-			Sources:   webhook.Sources(),
 			HeldUntil: now.Add(9 * time.Minute),
 			Health: webhook.Health{
 				Failures: 14, Since: now.Add(-3 * time.Hour), Last: now.Add(-7 * time.Minute), Hours: 3,
 				Reason: unavailable,
 			},
+			Settings: webhook.Settings{
+				Name: "Shop", URL: "https://shop.example.org/hook", List: "15",
+				Events:  []webhook.EventType{webhook.TypeUnsubscribe, webhook.TypeBounce},
+				Sources: webhook.Sources(),
+			},
 		}, delivered: 41, pending: 14, reason: unavailable, status: 503},
-		{webhook: webhook.Webhook{
+		{webhook: webhook.Webhook{Settings: webhook.Settings{
 			Name: "Live statistics", URL: "https://stats.example.net/",
 			Events: reactions, Sources: []webhook.Source{webhook.SourcePublic},
-		}, delivered: 2210, failed: 3},
+		}}, delivered: 2210, failed: 3},
 	}
 }
 

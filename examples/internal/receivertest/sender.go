@@ -42,10 +42,10 @@ func NewSender(t *testing.T, hosts ...string) *Sender {
 // Webhook adds a webhook of every event, and returns its ID.
 func (s *Sender) Webhook(host string, format webhook.Format, secrets ...webhook.Secret) string {
 	s.t.Helper()
-	w, err := s.AddWebhook(s.t.Context(), webhook.Webhook{
+	w, err := s.AddWebhook(s.t.Context(), webhook.Webhook{Settings: webhook.Settings{
 		Name: "Receiver", URL: "http://" + host + "/", Events: webhook.EventTypes(), Sources: webhook.Sources(),
 		Format: format, Secrets: secrets,
-	})
+	}})
 	require.NoError(s.t, err)
 	return w.ID
 }

@@ -16,8 +16,10 @@ const outcome = (verify) => {
 
 const app = express();
 app.post('/', express.raw({ type: () => true }), ({ body, headers }, response) => {
+  let returned = null;
   response.json({
-    'as usual': outcome(() => webhook.verify(body, headers)),
+    'as usual': outcome(() => { returned = webhook.verify(body, headers); }),
+    returned,
     'jsonParse: false': outcome(() => webhook.verify(body, headers, { jsonParse: false })),
     'another body': outcome(() => webhook.verify(body + '&', headers, { jsonParse: false })),
   });

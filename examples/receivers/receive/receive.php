@@ -29,10 +29,12 @@ function receive(string $schema, callable $apply, callable $page): never
         exit;
     }
     $id = $_SERVER['HTTP_WEBHOOK_ID'] ?? '';
-    if (!signed($id, (string) file_get_contents('php://input'))) {
+    $body = (string) file_get_contents('php://input');
+    if (!signed($id, $body)) {
         answer(401, 'not signed, with another secret, or too long ago');
     }
-    if (!is_string($_POST['type'] ?? null)) {
+    $event = event($body);
+    if (!is_string($event['type'] ?? null)) {
         answer(400, 'no event');
     }
     if (str_starts_with($id, 'test_')) {
@@ -46,16 +48,30 @@ function receive(string $schema, callable $apply, callable $page): never
         answer(200, 'had it');
     }
     run($db, 'DELETE FROM seen WHERE at < CAST(? AS INTEGER)', [time() - REMEMBER]);
-    $person = $_POST['subscriber'] ?? $_POST['contact'] ?? []; // by the webhook's format
-    $apply($db, $_POST, is_array($person) ? $person : [], $id);
+    $person = $event['subscriber'] ?? $event['contact'] ?? []; // by the webhook's format
+    $apply($db, $event, is_array($person) ? $person : [], $id);
     $db->exec('COMMIT');
     answer(200, 'thank you');
 }
 
-/** Returns a text of an event; '' if it has none. */
+/** Returns the event of a body, which is a form or JSON by the webhook's format. */
+function event(string $body): array
+{
+    if (($_SERVER['CONTENT_TYPE'] ?? '') !== 'application/json') {
+        return $_POST;
+    }
+    $event = json_decode($body, true);
+    if (!is_array($event)) {
+        return [];
+    }
+    $event['list'] = $event['lists'][0] ?? '0'; // a subscription and an unsubscription are for one list
+    return $event;
+}
+
+/** Returns a text or a number of an event; '' if it has none. */
 function text(array $values, string|int $key): string
 {
-    return is_string($values[$key] ?? null) ? $values[$key] : '';
+    return is_scalar($values[$key] ?? null) ? (string) $values[$key] : '';
 }
 
 /** Returns when an event happened, as a Unix time. */

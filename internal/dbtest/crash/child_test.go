@@ -35,6 +35,7 @@ type childConfig struct {
 
 	Emit         int  // events a second; of each several deliveries may come
 	Transactions bool // some of them in transactions
+	Buffer       int  // all of them by EmitBuffered, which holds so many at most
 }
 
 // What a child says, one a line, on its standard output. A line that was
@@ -43,6 +44,7 @@ const (
 	sayReady   = "ready"   // it is started
 	sayTry     = "try"     // an event's ID: it is about to be emitted
 	sayAck     = "ack"     // an event's ID: it was promised to be delivered
+	sayTaken   = "taken"   // an event's ID: it is in the buffer, or stored
 	sayVoid    = "void"    // an event's ID: it is about to be emitted and rolled back
 	sayFail    = "fail"    // why emitting failed; it is done again
 	sayAttempt = "attempt" // a delivery's ID: it is about to be sent
@@ -143,6 +145,7 @@ func (c *child) options() *webhook.Options {
 		Concurrency:  c.Concurrency,
 		PollInterval: 200 * time.Millisecond,
 		Backoff:      webhook.Schedule(retryDelays...),
+		Buffer:       webhook.BufferOptions{Events: c.Buffer},
 		UserAgent:    c.Name,
 		Logger:       slog.New(slog.NewTextHandler(logWriter{c}, nil)),
 		Hooks: webhook.Hooks{

@@ -39,6 +39,13 @@ func (c *child) emitAll() {
 // emit emits one event, or a few, in one of the ways that apps do.
 func (c *child) emit(id string, n int) {
 	switch way := n % 8; {
+	case c.Buffer > 0:
+		c.say(sayTry, id)
+		if err := c.dispatcher.EmitBuffered(context.Background(), event(id)); err != nil {
+			c.say(sayFail, err.Error())
+			return
+		}
+		c.say(sayTaken, id)
 	case way == 4:
 		c.until([]string{id + "a", id + "b", id + "c"}, func(ctx context.Context, events ...webhook.Event) error {
 			return c.dispatcher.Emit(ctx, events...)

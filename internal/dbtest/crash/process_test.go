@@ -216,6 +216,7 @@ type record struct {
 	mu       sync.Mutex
 	tried    map[string]bool
 	acked    map[string]bool
+	taken    map[string]bool
 	voided   map[string]bool
 	lost     map[string]int // by delivery
 	failures []string
@@ -225,7 +226,7 @@ type record struct {
 // newRecord returns an empty record. A test that fails prints what went wrong
 // for the children.
 func newRecord(t *testing.T) *record {
-	r := &record{tried: map[string]bool{}, acked: map[string]bool{}, voided: map[string]bool{}, lost: map[string]int{}}
+	r := &record{tried: map[string]bool{}, acked: map[string]bool{}, taken: map[string]bool{}, voided: map[string]bool{}, lost: map[string]int{}}
 	t.Cleanup(func() {
 		failures, logs := r.complaints()
 		for _, list := range [][]string{failures, logs} {
@@ -245,6 +246,8 @@ func (r *record) note(name, what, text string) {
 		r.tried[text] = true
 	case sayAck:
 		r.acked[text] = true
+	case sayTaken:
+		r.taken[text] = true
 	case sayVoid:
 		r.voided[text] = true
 	case sayLost:

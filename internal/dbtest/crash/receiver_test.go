@@ -182,10 +182,10 @@ func (r *receiver) putWebhooks(t *testing.T, s webhook.Store, names ...string) {
 		t.Fatal(err)
 	}
 	for _, name := range names {
-		w := webhook.Webhook{
-			ID: name, Name: name, URL: r.url + name, Secrets: []webhook.Secret{r.secret},
+		w := webhook.Webhook{ID: name, Settings: webhook.Settings{
+			Name: name, URL: r.url + name, Secrets: []webhook.Secret{r.secret},
 			Events: webhook.EventTypes(), Sources: webhook.Sources(), NoRetry: strings.HasPrefix(name, once),
-		}
+		}}
 		if _, err := d.AddWebhook(t.Context(), w); err != nil {
 			t.Fatal(err)
 		}

@@ -109,7 +109,9 @@ func (s *soak) putMisbehaving() (names []string) {
 	}
 	for name, opts := range misbehaviours() {
 		r := webhooktest.NewReceiver(s.t, &opts)
-		w := webhook.Webhook{ID: name, Name: name, URL: r.URL(), Events: webhook.EventTypes(), Sources: webhook.Sources()}
+		w := webhook.Webhook{ID: name, Settings: webhook.Settings{
+			Name: name, URL: r.URL(), Events: webhook.EventTypes(), Sources: webhook.Sources(),
+		}}
 		if _, err := d.AddWebhook(s.t.Context(), w); err != nil {
 			s.t.Fatal(err)
 		}

@@ -10,7 +10,7 @@ type Access struct {
 	Account  string         // whose webhooks
 	View     bool           // see them, their log, and what was sent
 	Manage   bool           // change them; and View
-	Operator bool           // see the webhooks of all accounts, and switch them off
+	Operator bool           // see the webhooks of all accounts, and disable them
 	User     string         // a name or an email address
 	Location *time.Location // of the times in answers; nil: UTC
 }

@@ -107,18 +107,18 @@ func (c *Caller) Edit(ctx context.Context, id string, change func(*webhook.Webho
 	}
 }
 
-// SwitchOff switches a webhook off for a reason. keep says what becomes of its
+// Disable disables a webhook for a reason. keep says what becomes of its
 // events meanwhile.
-func (c *Caller) SwitchOff(ctx context.Context, id, reason string, keep bool) (webhook.Webhook, error) {
+func (c *Caller) Disable(ctx context.Context, id, reason string, keep bool) (webhook.Webhook, error) {
 	return c.Edit(ctx, id, func(w *webhook.Webhook) error {
 		w.Disabled, w.KeepEvents = reason, keep
 		return nil
 	})
 }
 
-// SwitchOn switches a webhook on. What it kept while it was off is delivered
-// then, or with drop dropped first, which it returns the number of.
-func (c *Caller) SwitchOn(ctx context.Context, id string, drop bool) (w webhook.Webhook, dropped int, err error) {
+// Enable enables a webhook. What it kept while it was disabled is then delivered. With
+// drop it is canceled first, and Enable returns how many deliveries that were.
+func (c *Caller) Enable(ctx context.Context, id string, drop bool) (w webhook.Webhook, dropped int, err error) {
 	if w, err = c.Webhook(ctx, id); err != nil {
 		return webhook.Webhook{}, 0, err
 	}

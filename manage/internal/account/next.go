@@ -28,8 +28,8 @@ const (
 )
 
 // NextAttemptOf says when d is attempted next. w is its webhook, nil when it was
-// deleted. d.Due alone does not tell: urgent deliveries are due a year before
-// they are created, and of a delivery that is leased Due is the lease's end.
+// deleted. d.Due alone does not tell: of a delivery that is leased it is the lease's
+// end.
 func NextAttemptOf(d webhook.Delivery, w *webhook.Webhook, now time.Time) NextAttempt {
 	switch {
 	case w == nil || w.Deleted || w.Disabled != "" && !w.KeepEvents:
@@ -39,11 +39,7 @@ func NextAttemptOf(d webhook.Delivery, w *webhook.Webhook, now time.Time) NextAt
 	case w.HeldUntil.After(now) && !d.Due.After(w.HeldUntil):
 		return NextAttempt{w.HeldUntil, NextHeld}
 	case !d.Due.After(now):
-		at := d.Due
-		if at.Before(d.Created) {
-			at = d.Created
-		}
-		return NextAttempt{at, NextDue}
+		return NextAttempt{d.Due, NextDue}
 	case d.Attempts == 0 && d.Lease > 0:
 		return NextAttempt{Reason: NextUnderWay}
 	}

@@ -46,5 +46,5 @@ func HidePassword(rawURL string) string {
 	return rawURL[:start+colon+1] + "•••" + rawURL[start+at:]
 }
 
-// Held reports whether a webhook's deliveries wait although it is on.
+// Held reports whether a webhook's deliveries wait although it is enabled.
 func Held(w webhook.Webhook) bool { return w.Disabled == "" && w.HeldUntil.After(time.Now()) }

@@ -39,6 +39,7 @@ var Sources = []Label{
 var Formats = []Label{
 	{string(webhook.Format2013), "2013: subscriber[…]"},
 	{string(webhook.FormatCurrent), "Current: contact[…]"},
+	{string(webhook.FormatJSON), "JSON"},
 }
 
 // States are the states of deliveries.

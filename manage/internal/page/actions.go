@@ -184,7 +184,7 @@ func (p *pageRequest) turnOff() error {
 		reason = "Switched off on the page."
 	}
 	id := p.r.PathValue("id")
-	if _, err := p.SwitchOff(p.r.Context(), id, reason, p.r.PostForm.Get("keep") != ""); err != nil {
+	if _, err := p.Disable(p.r.Context(), id, reason, p.r.PostForm.Get("keep") != ""); err != nil {
 		return err
 	}
 	return p.goTo("webhooks/" + url.PathEscape(id) + "?done=off")
@@ -192,7 +192,7 @@ func (p *pageRequest) turnOff() error {
 
 func (p *pageRequest) turnOn() error {
 	id := p.r.PathValue("id")
-	_, dropped, err := p.SwitchOn(p.r.Context(), id, p.r.PostForm.Get("kept") == dropKept)
+	_, dropped, err := p.Enable(p.r.Context(), id, p.r.PostForm.Get("kept") == dropKept)
 	if err != nil {
 		return err
 	}

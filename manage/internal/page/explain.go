@@ -3,6 +3,7 @@ package page
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/listhook/webhook"
@@ -65,7 +66,7 @@ type sample struct {
 
 func (p *pageRequest) samples() error {
 	format := webhook.Format(p.r.URL.Query().Get("format"))
-	if format != webhook.FormatCurrent {
+	if !slices.Contains(webhook.Formats(), format) {
 		format = webhook.Format2013
 	}
 	var all []sample
@@ -75,6 +76,7 @@ func (p *pageRequest) samples() error {
 	}
 	return p.render(http.StatusOK, "samples", "What is sent", struct {
 		Formats []choice
+		JSON    bool
 		Samples []sample
-	}{choices(label.Formats, format), all})
+	}{choices(label.Formats, format), format == webhook.FormatJSON, all})
 }

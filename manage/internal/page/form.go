@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -54,12 +55,15 @@ type formatChoice struct {
 	Sample string // some of the lines that differ between the formats
 }
 
+// telling are the keys whose lines tell the formats apart.
+var telling = regexp.MustCompile(`^(date_time|\w+(\[first_name\]|\.first_name|\[fields\]\[7\]|\.fields\.7))$`)
+
 func formatChoices(chosen webhook.Format) []formatChoice {
 	var all []formatChoice
 	for _, c := range choices(label.Formats, chosen) {
 		f := formatChoice{choice: c}
 		for _, param := range params.OfDelivery(webhook.SampleBody(webhook.TypeSubscribe, webhook.Format(c.Value))) {
-			if param.Key == "date_time" || strings.HasSuffix(param.Key, "[first_name]") || strings.HasSuffix(param.Key, "[fields][7]") {
+			if telling.MatchString(param.Key) {
 				f.Sample += param.Key + " = " + param.Value + "\n"
 			}
 		}
@@ -114,10 +118,10 @@ func (p *pageRequest) showForm(status int, f form) error {
 func (p *pageRequest) addForm() error {
 	suggested := p.r.URL.Query()
 	return p.showForm(http.StatusOK, form{
-		Webhook: webhook.Webhook{
+		Webhook: webhook.Webhook{Settings: webhook.Settings{
 			Name: suggested.Get("name"), URL: suggested.Get("url"),
 			Events: webhook.EventTypes(), Sources: webhook.Sources(), Format: p.DefaultFormat,
-		},
+		}},
 		Sign: true,
 	})
 }
@@ -245,7 +249,8 @@ func (p *pageRequest) refuseForm(f form, err error) error {
 }
 
 func (p *pageRequest) addWebhook() error {
-	f := form{Sign: p.r.PostForm.Get("sign") != "", Webhook: webhook.Webhook{Format: p.DefaultFormat}}
+	f := form{Sign: p.r.PostForm.Get("sign") != ""}
+	f.Webhook.Format = p.DefaultFormat
 	f.Headers, f.Errors = readForm(p.r.PostForm, &f.Webhook)
 	if len(f.Errors) > 0 {
 		return p.showForm(http.StatusUnprocessableEntity, f)

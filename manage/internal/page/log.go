@@ -230,7 +230,7 @@ func requestHead(w webhook.Webhook, d webhook.Delivery) []string {
 	head := []string{
 		"POST " + target + " HTTP/1.1",
 		"Host: " + host,
-		"Content-Type: application/x-www-form-urlencoded",
+		"Content-Type: " + d.ContentType(),
 		"Content-Length: " + strconv.Itoa(len(d.Body)),
 		webhook.HeaderID + ": " + d.ID,
 		webhook.HeaderEvent + ": " + string(d.Type),

@@ -233,12 +233,12 @@ func (p *pageRequest) operatorSwitch() error {
 	}
 	switch form.Get("do") {
 	case "on":
-		_, _, err = theirs.SwitchOn(p.r.Context(), w.ID, form.Get("kept") == dropKept)
+		_, _, err = theirs.Enable(p.r.Context(), w.ID, form.Get("kept") == dropKept)
 	case "try":
 		_, err = p.Dispatcher.ProbeNow(p.r.Context(), w.Account, w.ID)
 	case "off":
 		reason := cmp.Or(strings.TrimSpace(form.Get("reason")), "Switched off by the operator.")
-		_, err = theirs.SwitchOff(p.r.Context(), w.ID, reason, form.Get("keep") != "")
+		_, err = theirs.Disable(p.r.Context(), w.ID, reason, form.Get("keep") != "")
 	default:
 		err = &webhook.InvalidError{Field: "The action", Reason: "is none of those offered"}
 	}

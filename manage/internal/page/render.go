@@ -2,6 +2,7 @@ package page
 
 import (
 	"bytes"
+	"cmp"
 	"html/template"
 	"io/fs"
 	"net/http"
@@ -23,6 +24,9 @@ var templates = sync.OnceValues(func() (map[string]*template.Template, error) {
 		"path":      url.PathEscape,
 		"shownURL":  account.HidePassword,
 		"typeLabel": func(t webhook.EventType) string { return label.TextOf(label.Types, t) },
+		"formatLabel": func(f webhook.Format) string {
+			return label.TextOf(label.Formats, cmp.Or(f, webhook.Format2013))
+		},
 	}).ParseFS(files, "templates/layout.html", "templates/parts.html")
 	if err != nil {
 		return nil, err

@@ -126,13 +126,6 @@ func Parse(encoded string) (Params, error) {
 	return ps, nil
 }
 
-// OfDelivery returns what a delivery's body holds, in its order; of one that
-// cannot be read, nothing.
-func OfDelivery(body []byte) Params {
-	ps, _ := Parse(string(body))
-	return ps
-}
-
 // Text returns the first value of a key, and whether there is one.
 func (ps Params) Text(key string) (string, bool) {
 	i := slices.IndexFunc(ps, func(p Param) bool { return p.Key == key })

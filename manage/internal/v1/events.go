@@ -31,8 +31,12 @@ func listEvents(_ context.Context, c *account.Caller, _ params.Params) (reply, s
 	return r, "Success: Something is returned", nil
 }
 
-// keyPath splits the key of a form as PHP does: subscriber[fields][7].
+// keyPath splits the key of a form as PHP does, subscriber[fields][7], and that of a
+// body in JSON, contact.fields.7.
 func keyPath(key string) []string {
+	if strings.Contains(key, ".") {
+		return strings.Split(key, ".")
+	}
 	head, rest, nested := strings.Cut(key, "[")
 	if !nested {
 		return []string{key}

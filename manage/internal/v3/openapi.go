@@ -5,13 +5,78 @@ import (
 	_ "embed"
 	"encoding/json"
 	"net/http"
+	"sync"
 
+	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/manage/internal/account"
 )
 
 //go:embed openapi.json
-var openAPI []byte
+var embedded []byte
+
+// A document is the OpenAPI document. What the API itself does is in openapi.json.
+// The webhooks, and the schemas of their bodies, are those that the root package
+// makes.
+type document struct {
+	OpenAPI    json.RawMessage `json:"openapi"`
+	Info       json.RawMessage `json:"info"`
+	Servers    json.RawMessage `json:"servers"`
+	Security   json.RawMessage `json:"security"`
+	Tags       json.RawMessage `json:"tags"`
+	Paths      json.RawMessage `json:"paths"`
+	Webhooks   map[string]any  `json:"webhooks"`
+	Components struct {
+		SecuritySchemes json.RawMessage            `json:"securitySchemes"`
+		Schemas         map[string]json.RawMessage `json:"schemas"`
+		Responses       json.RawMessage            `json:"responses"`
+	} `json:"components"`
+}
+
+var openAPI = sync.OnceValues(func() ([]byte, error) {
+	var doc document
+	if err := json.Unmarshal(embedded, &doc); err != nil {
+		return nil, err
+	}
+	doc.Webhooks = map[string]any{}
+	for _, t := range webhook.EventTypes() {
+		schema := string(t) + "_event"
+		doc.Components.Schemas[schema] = webhook.JSONSchema(t)
+		doc.Webhooks[string(t)] = webhookOperation(t, schema)
+	}
+	return json.MarshalIndent(doc, "", " ")
+})
+
+// webhookOperation describes the request that brings an event in JSON.
+func webhookOperation(t webhook.EventType, schema string) any {
+	type object = map[string]any
+	header := func(name, description string, required bool) object {
+		return object{"name": name, "in": "header", "description": description, "required": required, "schema": object{"type": "string"}}
+	}
+	return object{"post": object{
+		"operationId": "on_" + string(t),
+		"tags":        []string{"events"},
+		"summary":     "What a webhook of the format json gets",
+		"security":    []any{},
+		"parameters": []object{
+			header(webhook.HeaderID, "the delivery: the same whenever it is sent", true),
+			header(webhook.HeaderTimestamp, "when it was signed, in Unix seconds", true),
+			header(webhook.HeaderSignature, "v1, and a signature by Standard Webhooks; several with spaces between. Only of webhooks with a secret", false),
+			header(webhook.HeaderEvent, "the type", true),
+			header(webhook.HeaderAttempt, "1, 2 and so on", true),
+		},
+		"requestBody": object{
+			"required": true,
+			"content":  object{"application/json": object{"schema": object{"$ref": "#/components/schemas/" + schema}}},
+		},
+		"responses": object{
+			"2XX":     object{"description": "The event was taken."},
+			"410":     object{"description": "The receiver is gone: the webhook is switched off."},
+			"default": object{"description": "The event was not taken: it is sent again."},
+		},
+	}}
+}
 
 func viewOpenAPI(context.Context, *account.Caller, *http.Request) (int, any, error) {
-	return http.StatusOK, json.RawMessage(openAPI), nil
+	doc, err := openAPI()
+	return http.StatusOK, json.RawMessage(doc), err
 }

@@ -133,7 +133,7 @@ func enable(ctx context.Context, c *account.Caller, r *http.Request) (int, any, 
 	if err := object.read("drop_kept", &drop, "true or false"); err != nil {
 		return 0, nil, err
 	}
-	w, dropped, err := c.SwitchOn(ctx, r.PathValue("id"), drop)
+	w, dropped, err := c.Enable(ctx, r.PathValue("id"), drop)
 	return http.StatusOK, struct {
 		Dropped int `json:"dropped"`
 		oneSettings
@@ -160,7 +160,7 @@ func disable(ctx context.Context, c *account.Caller, r *http.Request) (int, any,
 	if reason == "" {
 		reason = "Switched off by the API."
 	}
-	w, err := c.SwitchOff(ctx, r.PathValue("id"), reason, keep)
+	w, err := c.Disable(ctx, r.PathValue("id"), reason, keep)
 	return answerSettings(c, w, found(err, "Webhook", r))
 }
 

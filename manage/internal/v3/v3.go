@@ -1,6 +1,6 @@
 // Package v3 is the newer of ActiveCampaign's APIs: JSON below api/3, with the
 // key in the header Api-Token. Below api/3/listhook is what ActiveCampaign's does
-// not have: the log, resending, tests, switching on and off, secrets. openapi.json
+// not have: the log, resending, tests, enabling, disabling, secrets. openapi.json
 // describes all of it.
 package v3
 

@@ -91,7 +91,7 @@ func addWebhook(ctx context.Context, c *account.Caller, r *http.Request) (int, a
 	if len(missing.Errors) > 0 {
 		return 0, nil, missing
 	}
-	w := webhook.Webhook{Format: c.DefaultFormat}
+	w := webhook.Webhook{Settings: webhook.Settings{Format: c.DefaultFormat}}
 	if err := object.webhook(&w); err != nil {
 		return 0, nil, err
 	}

@@ -1,0 +1,221 @@
+package webhook
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/textproto"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Settings are the fields of a webhook that its owner edits. Printing them shows
+// no secret, header or URL.
+type Settings struct {
+	List       string            // "": every list; neither "0" nor with white space around it
+	Name       string            // for people
+	URL        string            // absolute, http or https, as its owner writes it; its normal form is sent
+	Events     []EventType       // at least one
+	Sources    []Source          // at least one
+	Order      Order             `json:",omitempty"` // which deliveries wait for each other; "": OrderState
+	Format     Format            // "": Format2013
+	Secrets    []Secret          // bodies are signed with each, of which one has no Until; none: not signed
+	Headers    map[string]string // sent with each request; an Accept replaces "*/*"
+	NoRetry    bool              // a delivery that fails once has failed; its attempt sends one request at most
+	Disabled   string            `json:"Off"`  // why the webhook is disabled; "": it is enabled
+	KeepEvents bool              `json:"Keep"` // while disabled, keep its events: see Options.KeepLimit and Retention
+
+	// IgnoredEvents are names of event types that its owner asked for and that
+	// do not exist here, such as "deal_add": a note for people. At most 100,
+	// none of them empty.
+	IgnoredEvents []string
+}
+
+// String returns a text without the URL, the headers and the secrets.
+func (s Settings) String() string { return "settings of a webhook (" + s.Name + ")" }
+
+// GoString returns a text without the URL, the headers and the secrets.
+func (s Settings) GoString() string { return s.String() }
+
+// LogValue returns what a log may hold of s.
+func (s Settings) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// clone returns settings that share no memory with s.
+func (s Settings) clone() Settings {
+	s.Events, s.Sources = slices.Clone(s.Events), slices.Clone(s.Sources)
+	s.Secrets, s.Headers = slices.Clone(s.Secrets), maps.Clone(s.Headers)
+	s.IgnoredEvents = slices.Clone(s.IgnoredEvents)
+	return s
+}
+
+// sendsLike reports whether requests are sent alike under both settings: to the
+// same URL, in the same format, with the same headers, and signed with the same keys.
+func (s Settings) sendsLike(other Settings) bool {
+	return s.URL == other.URL && s.Format == other.Format && maps.Equal(s.Headers, other.Headers) &&
+		slices.EqualFunc(s.Secrets, other.Secrets, func(a, b Secret) bool { return a.Key == b.Key })
+}
+
+// A Secret signs a webhook's bodies: "whsec_" and the base64 of 24 to 64
+// bytes, as Standard Webhooks has it. NewSecret makes one. A Key of another
+// origin may lack the prefix and the padding, and use the base64 for URLs.
+// Printing it shows nothing of the key.
+type Secret struct {
+	Key   string
+	Until time.Time // signs until then, the overlap of a rotation; zero: for ever
+}
+
+// String returns a text without the key.
+func (Secret) String() string { return "whsec_[redacted]" }
+
+// GoString returns a text without the key.
+func (s Secret) GoString() string { return s.String() }
+
+// LogValue returns a text without the key.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// Limits of a webhook.
+const (
+	maxURL     = 2048 // bytes
+	maxName    = 255  // bytes
+	maxHeaders = 32
+	maxHeader  = 4096 // bytes of a value
+	maxSecrets = 8
+	maxIgnored = 100
+)
+
+// validate returns an *InvalidError that names the first field that cannot be
+// taken, or nil.
+func (s Settings) validate() error {
+	for _, check := range []func() error{
+		s.validateNames, s.validateURL, s.validateSelection, s.validateHeaders, s.validateSecrets,
+	} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s Settings) validateNames() error {
+	if err := validateText("List", s.List); err != nil {
+		return err
+	}
+	if err := validateText("Name", s.Name); err != nil {
+		return err
+	}
+	switch {
+	case s.List == "0":
+		return invalid("List", `is "0", which events have for no list: every list is ""`)
+	case strings.TrimSpace(s.List) != s.List:
+		return invalid("List", "has white space around it: no event would match")
+	}
+	return nil
+}
+
+// validateText refuses what some store could not keep.
+func validateText(field, value string) error {
+	switch {
+	case len(value) > maxName:
+		return invalid(field, fmt.Sprintf("is longer than %d bytes", maxName))
+	case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
+		return invalid(field, "is not valid UTF-8 text")
+	}
+	return nil
+}
+
+func (s Settings) validateURL() error {
+	switch {
+	case s.URL == "":
+		return invalid("URL", "is empty")
+	case len(s.URL) > maxURL:
+		return invalid("URL", fmt.Sprintf("is longer than %d bytes", maxURL))
+	}
+	_, err := normalURL(s.URL)
+	return err
+}
+
+func (s Settings) validateSelection() error {
+	if len(s.Events) == 0 {
+		return invalid("Events", "is empty: the webhook would never fire")
+	}
+	for _, t := range s.Events {
+		if !t.valid() {
+			return invalid("Events", fmt.Sprintf("holds the unknown type %.40q", t))
+		}
+	}
+	if len(s.IgnoredEvents) > maxIgnored {
+		return invalid("IgnoredEvents", fmt.Sprintf("holds more than %d names", maxIgnored))
+	}
+	for _, name := range s.IgnoredEvents {
+		if name == "" {
+			return invalid("IgnoredEvents", "holds an empty name")
+		}
+		if err := validateText("IgnoredEvents", name); err != nil {
+			return err
+		}
+	}
+	if len(s.Sources) == 0 {
+		return invalid("Sources", "is empty: the webhook would never fire")
+	}
+	for _, source := range s.Sources {
+		if !source.valid() {
+			return invalid("Sources", fmt.Sprintf("holds the unknown source %.40q", source))
+		}
+	}
+	if !s.Format.valid() {
+		return invalid("Format", fmt.Sprintf("is the unknown %.40q", s.Format))
+	}
+	if !s.Order.valid() {
+		return invalid("Order", fmt.Sprintf("is the unknown %.40q", s.Order))
+	}
+	return validateText("Disabled", s.Disabled)
+}
+
+// ownHeaders are the header fields that the library or HTTP itself decides.
+var ownHeaders = []string{
+	"Accept-Encoding", "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Expect", "Host",
+	"Idempotency-Key", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding",
+	"Upgrade", "User-Agent",
+}
+
+func (s Settings) validateHeaders() error {
+	if len(s.Headers) > maxHeaders {
+		return invalid("Headers", fmt.Sprintf("holds more than %d fields", maxHeaders))
+	}
+	seen := make(map[string]bool, len(s.Headers))
+	for name, value := range s.Headers {
+		canonical := textproto.CanonicalMIMEHeaderKey(name)
+		switch {
+		case name == "" || strings.ContainsFunc(name, notToken):
+			return invalid("Headers", fmt.Sprintf("holds %.60q, which is no header name", name))
+		case slices.Contains(ownHeaders, canonical) || strings.HasPrefix(canonical, "Webhook-"):
+			return invalid("Headers", fmt.Sprintf("would override %s", canonical))
+		case seen[canonical]:
+			return invalid("Headers", fmt.Sprintf("holds %s twice", canonical))
+		case len(value) > maxHeader || !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl):
+			return invalid("Headers", fmt.Sprintf("holds a value for %s that cannot be sent", canonical))
+		}
+		seen[canonical] = true
+	}
+	return nil
+}
+
+// notToken reports whether r may not stand in a header name (RFC 9110, 5.6.2).
+func notToken(r rune) bool {
+	return r > unicode.MaxASCII ||
+		!unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
+}
+
+func (s Settings) validateSecrets() error {
+	if len(s.Secrets) > maxSecrets {
+		return invalid("Secrets", fmt.Sprintf("holds more than %d: leave out those that need not sign any more", maxSecrets))
+	}
+	if len(s.Secrets) > 0 && !slices.ContainsFunc(s.Secrets, func(one Secret) bool { return one.Until.IsZero() }) {
+		return invalid("Secrets", "has none without an end: one day bodies would no longer be signed")
+	}
+	_, err := newSigner(s.Secrets)
+	return err
+}
