@@ -138,10 +138,20 @@ func (c *checker) webhook(id string) webhook.Webhook {
 
 func (c *checker) enqueue(ds ...webhook.Delivery) (had []string) {
 	c.t.Helper()
-	had, err := c.store.Enqueue(c.ctx, Events(ds...))
-	c.noError(err, "Enqueue")
+	for first := true; first || len(ds) > 0; first = false {
+		n := min(len(ds), callSize)
+		for n > 0 && n < len(ds) && ds[n].EventID == ds[n-1].EventID { // an event is of one call
+			n++
+		}
+		h, err := c.store.Enqueue(c.ctx, Events(ds[:n]...))
+		c.noError(err, "Enqueue")
+		had, ds = append(had, h...), ds[n:]
+	}
 	return had
 }
+
+// callSize is how many deliveries a call has at most that is of several events.
+const callSize = 500
 
 func (c *checker) claim(claim webhook.Claim) []webhook.Delivery {
 	c.t.Helper()

@@ -319,7 +319,7 @@ var turnRules = []rule{
 		}},
 
 	{"claim_takes_thousands",
-		"Calls may name thousands: a claim of 5,000 deliveries, with room for 5,000 webhooks.",
+		"A claim may be of thousands: 5,000 deliveries, with room for 5,000 webhooks.",
 		func(c *checker) {
 			var ds []webhook.Delivery
 			claim := everything(t0)
@@ -348,6 +348,24 @@ var turnRules = []rule{
 			claim := webhook.Claim{Now: t0, Until: at(60), Limit: 100, Each: 10, Room: room}
 			for range 50 {
 				c.claimOne(claim, "waits")
+				claim.Now, claim.Until = claim.Until, claim.Until.Add(time.Minute)
+			}
+		}},
+
+	{"claim_gets_past_long_lines",
+		"How Claim's cost grows must not depend on how many deliveries stand behind the first ones: many, and longer due than what may be claimed.",
+		func(c *checker) {
+			var ds []webhook.Delivery
+			for i, id := range names("d", 10_000) {
+				ds = append(ds, keyed(id, "1", fmt.Sprint("k", i%20), at(-i-1)))
+			}
+			c.enqueue(ds...)
+			c.enqueue(pending("waits", "1", t0), keyed("in a line", "1", "k", t0))
+			claim := webhook.Claim{Now: t0, Until: never, Limit: 100, Each: 20}
+			c.set("the first of each line", ids(c.claim(claim)), names("d", 20))
+			claim.Until = at(60)
+			for range 50 {
+				c.set("what stands in no long line", ids(c.claim(claim)), []string{"waits", "in a line"})
 				claim.Now, claim.Until = claim.Until, claim.Until.Add(time.Minute)
 			}
 		}},

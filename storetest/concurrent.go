@@ -327,6 +327,39 @@ var storageRules = []rule{
 			}
 		}},
 
+	{"storage_has_its_lines_in_common",
+		"Lines and the numbers of puts are of the storage: what one process has enqueued, claimed, ended or put, another heeds.",
+		func(c *checker) {
+			if c.suite.Second == nil {
+				c.t.Skip("Suite.Second is not set")
+			}
+			stores := c.stores()
+			on := func(s *guard) *checker { other := *c; other.store = s; return &other }
+			a, b := on(stores[0]), on(stores[1])
+
+			var ds []webhook.Delivery
+			for i, by := range []*checker{a, b, b, a, b} {
+				by.enqueue(keyed(fmt.Sprint("d", i), "1", "k", at(-i)))
+			}
+			for i, by := range []*checker{b, a, a, b, a} {
+				other := map[*checker]*checker{a: b, b: a}[by]
+				ds = append(ds, by.takes("by a handle", at(i), fmt.Sprint("d", i))...)
+				other.takes("by the other handle, while the first is leased", at(i))
+				by.takes("by the same handle, while the first is leased", at(i))
+				other.ends(webhook.StateDelivered, at(i), fmt.Sprint("d", i))
+			}
+			a.ascends("given by both handles", ds)
+
+			last := int64(0)
+			for i, by := range []*checker{a, b, b, a, b} {
+				w := by.put(hook(fmt.Sprint("w", i)))
+				if w.Put <= last {
+					a.broken("a put by one handle has the number %d, and one by the other handle before it %d", w.Put, last)
+				}
+				last = w.Put
+			}
+		}},
+
 	{"storage_outlives_the_store",
 		"What a Store acknowledged is there when its storage is opened again.",
 		func(c *checker) {

@@ -238,10 +238,10 @@ var applyFaults = []fault{
 				return lost, ctx.Err()
 			}
 		}},
-	{name: "makes a thousand changes of a call", fails: "apply_takes_thousands",
+	{name: "makes a hundred changes of a call", fails: "apply_takes_five_hundred",
 		inject: func(p *plain) {
 			p.apply = func(ctx context.Context, cs []webhook.Change) ([]string, error) {
-				return p.plainApply(ctx, cs[:min(1000, len(cs))])
+				return p.plainApply(ctx, cs[:min(100, len(cs))])
 			}
 		}},
 	{name: "has an error for none to change", fails: "apply_may_change_none",
@@ -307,8 +307,8 @@ var logFaults = []fault{
 			}
 			return ds
 		})},
-	{name: "looks at a thousand IDs of deliveries", fails: "deliveries_by_thousands_of_ids",
-		inject: deliveryQuery(func(q *webhook.DeliveryQuery) { q.IDs = q.IDs[:min(1000, len(q.IDs))] })},
+	{name: "looks at five hundred IDs of deliveries", fails: "deliveries_by_a_thousand_ids",
+		inject: deliveryQuery(func(q *webhook.DeliveryQuery) { q.IDs = q.IDs[:min(500, len(q.IDs))] })},
 	{name: "looks at the first state only", fails: "deliveries_by_states",
 		inject: deliveryQuery(func(q *webhook.DeliveryQuery) { q.States = q.States[:min(1, len(q.States))] })},
 	{name: "ignores Types", fails: "deliveries_by_types",

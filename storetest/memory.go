@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/listhook/webhook"
@@ -21,9 +22,10 @@ var memoryRules = []rule{
 			d := whole(1, "d", t0)
 			d.Lease, d.Key = 0, ""
 			kept := clone(d)
-			ds := []webhook.Delivery{d}
-			c.enqueue(ds...)
-			scribble(ds)
+			events := Events(d)
+			_, err := c.store.Enqueue(c.ctx, events)
+			c.noError(err, "Enqueue")
+			scribble(events)
 			c.same("a delivery, what was enqueued being overwritten", c.delivery("d"), kept)
 
 			attempt := filled[webhook.Attempt](2)
@@ -80,9 +82,16 @@ var memoryRules = []rule{
 			ds := []webhook.Delivery{pending("c", "1", t0), pending("a", "1", t0), pending("b", "2", t0), pending("a", "1", t0)}
 			for i := range ds {
 				ds[i].Log = []webhook.Attempt{*note(3), *note(1)}
+				ds[i].Subjects = []string{"z", "a"}
+				ds[i].EventID = fmt.Sprint("event", i/2)
 			}
-			unchanged("Enqueue", ds, func() { c.enqueue(ds...) })
-			unchanged("Enqueue", ds, func() { c.enqueue(ds...) })
+			events := Events(ds...)
+			for range 2 {
+				unchanged("Enqueue", events, func() {
+					_, err := c.store.Enqueue(c.ctx, events)
+					c.noError(err, "Enqueue")
+				})
+			}
 
 			claim := webhook.Claim{Now: t0, Until: at(60), Limit: 2, Each: 1, Room: map[string]int{"1": 1, "2": 5, "3": 0}}
 			unchanged("Claim", claim, func() { c.claim(claim) })
@@ -95,10 +104,13 @@ var memoryRules = []rule{
 
 			q := webhook.DeliveryQuery{
 				All: true, IDs: []string{"z", "c", "a"}, States: []webhook.State{"pending", "failed", "delivered"},
-				Types: []webhook.EventType{"update", "open", "bounce"}, Since: at(-9), Until: at(9), DueBy: never,
+				Types: []webhook.EventType{"update", "open", "bounce"}, Failures: []string{"500", "", "refused"}, Since: at(-9), Until: at(9), DueBy: never,
 				After: webhook.Cursor{Created: time.Unix(0, 0).UTC()}, Oldest: true,
 			}
 			unchanged("Deliveries", q, func() { c.deliveries(q) })
 			unchanged("Count", q, func() { c.count(q) })
+
+			p := webhook.Prune{Before: at(-50), Limit: 9, States: []webhook.State{"failed", "canceled"}, Types: []webhook.EventType{"update", "bounce"}}
+			unchanged("Prune", p, func() { c.pruned(p) })
 		}},
 }

@@ -86,16 +86,16 @@ type rule struct {
 
 func rules() []rule {
 	return slices.Concat(
-		putRules, webhookRules,
-		enqueueRules,
+		putRules, numberRules, webhookRules,
+		enqueueRules, eventRules,
 		claimRules, turnRules,
 		lineRules, sequenceRules,
 		applyRules,
-		logRules, pruneRules,
+		logRules, fieldRules, pruneRules,
 		valueRules, memoryRules, contextRules,
 		storageRules, randomRules,
 		duplicateRules,
-		concurrentRules, // at last: the runtime ends the process when a map is written to at once
+		concurrentPutRules, concurrentLineRules, concurrentRules, // at last: the runtime ends the process when a map is written to at once
 	)
 }
 

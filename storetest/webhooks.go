@@ -156,10 +156,12 @@ var webhookRules = []rule{
 			}, nil, []string{}, []string{"9-1"}, []string{"none"}, []string{"z-0", "9-1", "é-2", "none", "9-1"})...)
 		}},
 
-	{"webhooks_by_thousands_of_ids",
-		"Calls may name thousands: a query with 5,000 IDs selects those that are stored.",
+	{"webhooks_by_a_thousand_ids",
+		"A query names at most 1,000 IDs and 1,000 lists: it selects those that are stored.",
 		func(c *checker) {
-			c.selects(c.aSetOfWebhooks(), webhook.WebhookQuery{All: true, IDs: append(names("w", 5000), "9-1", "z-0")})
+			c.selects(c.aSetOfWebhooks(), webhook.WebhookQuery{
+				All: true, IDs: append(names("w", 998), "9-1", "z-0"), Lists: append(names("l", 997), "", "7", "12"),
+			})
 		}},
 
 	{"webhooks_by_lists",
