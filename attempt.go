@@ -19,6 +19,7 @@ type attempter struct {
 	editor     *editor
 	sender     *sender
 	recorder   *healthRecorder
+	unblocker  *unblocker
 	outages    *outages
 	requests   context.Context // of every request
 	background context.Context // of calls of the store
@@ -53,6 +54,7 @@ func (at *attempter) try(f *inflight) disposition {
 		})
 	case now().Add(at.opts.Timeout).After(leaseEnd):
 		return abandon
+	case f.leftLine() && at.cancelOvertaken(f):
 	case !f.slot.AcquireHost(t.host):
 		return parked
 	case at.outages.holdsBack(f.WebhookID, at.opts.Timeout):
@@ -89,6 +91,21 @@ func (at *attempter) isPoison(f *inflight) bool {
 		at.notify.logError("reading a delivery", err)
 	}
 	return len(ds) == 1 && f.Lease > 3*int64(len(ds[0].Log))+poisonLimit
+}
+
+// cancelOvertaken cancels a delivery that left its line if a later one replaces it.
+// If the store cannot say, it is attempted.
+func (at *attempter) cancelOvertaken(f *inflight) bool {
+	ctx, cancel := at.opts.withStoreTimeout(at.background)
+	defer cancel()
+	reason, err := at.unblocker.overtaken(ctx, &f.Delivery)
+	if err != nil {
+		at.notify.logError("reading a line", err)
+	}
+	if reason != "" {
+		f.cancel(reason)
+	}
+	return reason != ""
 }
 
 // endpoint looks up a webhook. If the cache says that it wants no attempt, endpoint
@@ -157,6 +174,7 @@ func (at *attempter) failed(f *inflight, t *endpoint, a result) {
 		f.fail(&a.Attempt)
 		return
 	}
+	f.after = both(f.after, at.unblocker.afterFailure(f))
 	delay, again := at.retry(f)
 	if !again {
 		f.fail(&a.Attempt)
@@ -165,6 +183,17 @@ func (at *attempter) failed(f *inflight, t *endpoint, a result) {
 	f.change = Change{
 		ID: f.ID, State: StatePending, Due: now().Add(max(delay, a.hold)), Attempts: f.Attempts + 1, Log: &a.Attempt,
 	}
+}
+
+// both returns a function that calls two, of which each may be nil.
+func both(first, second func()) func() {
+	switch {
+	case first == nil:
+		return second
+	case second == nil:
+		return first
+	}
+	return func() { first(); second() }
 }
 
 // observation returns what one attempt has shown.

@@ -78,7 +78,7 @@ func (c *webhookCache) wanting(ctx context.Context, tx Outbox, t EventType, m *M
 		c.readSoon(m.Account) // the next transaction has it ready
 	}
 	if tx != nil {
-		ws, err := tx.Webhooks(ctx, WebhookQuery{Account: m.Account, Lists: append(slices.Clone(m.Lists), "")})
+		ws, err := readWebhooks(ctx, tx, WebhookQuery{Account: m.Account, Lists: append(slices.Clone(m.Lists), "")})
 		if err != nil {
 			return nil, err
 		}

@@ -34,12 +34,13 @@ type completer struct {
 	notify     *notifier
 	tracker    *tracker
 	background context.Context // of calls of the store
+	wake       func()          // asks for a claim
 	outcomes   groupcommit.Group[*inflight]
 	pause      atomic.Int64 // nanoseconds, after the last group could not be stored; 0: it could
 }
 
-func newCompleter(store Store, opts *Options, notify *notifier, tr *tracker, background context.Context) *completer {
-	c := &completer{store: store, opts: opts, notify: notify, tracker: tr, background: background}
+func newCompleter(store Store, opts *Options, notify *notifier, tr *tracker, background context.Context, wake func()) *completer {
+	c := &completer{store: store, opts: opts, notify: notify, tracker: tr, background: background, wake: wake}
 	c.outcomes.Run, c.outcomes.Size = c.flush, (*inflight).size
 	c.outcomes.MaxRows, c.outcomes.MaxBytes, c.outcomes.MaxLinger = groupRows, groupBytes, maxLinger
 	c.outcomes.StallAfter = stallAfter
@@ -170,11 +171,20 @@ func (c *completer) resolveUncertain(ctx context.Context, f *inflight) {
 // goroutine, since that calls the store.
 func (c *completer) finish(f *inflight) {
 	if f.after == nil {
-		c.tracker.release(f)
+		c.release(f)
 		return
 	}
 	go func() { // it ends once after has: within the store's time
 		f.after()
-		c.tracker.release(f)
+		c.release(f)
 	}()
+}
+
+// release releases a delivery whose outcome is stored. If that ended it, the next one
+// of its line can be claimed.
+func (c *completer) release(f *inflight) {
+	c.tracker.release(f)
+	if f.Key != "" && f.change.State != StatePending {
+		c.wake()
+	}
 }

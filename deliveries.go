@@ -11,13 +11,13 @@ import (
 // says otherwise. Account is always looked at, unless q.All is set. Page with
 // q.Limit and q.After.
 func (d *Dispatcher) Deliveries(ctx context.Context, q DeliveryQuery) ([]Delivery, error) {
-	ds, err := d.store.Deliveries(ctx, q.forStore())
+	ds, err := readDeliveries(ctx, d.store, q.forStore())
 	return hideUrgency(ds), wrap("Deliveries", err)
 }
 
 // Count returns how many deliveries q selects, and stops counting at q.Limit.
 func (d *Dispatcher) Count(ctx context.Context, q DeliveryQuery) (int, error) {
-	n, err := d.store.Count(ctx, q.forStore())
+	n, err := countDeliveries(ctx, d.store, q.forStore())
 	return n, wrap("Count", err)
 }
 
@@ -27,10 +27,25 @@ func (d *Dispatcher) Count(ctx context.Context, q DeliveryQuery) (int, error) {
 // waits until that is enabled; one of a webhook that is held waits for its
 // next probe.
 //
+// One that ended joins the end of its line (see Order), and keeps its
+// HeaderSequence, by which receivers know that it is old. If a newer delivery of the
+// same key exists, Redeliver changes nothing and returns a *NewerError:
+// RedeliverAnyway sends it all the same.
+//
 // It returns ErrNotFound if there is none in the account or its webhook was
 // deleted, and an *InvalidError if its body was erased, or if its webhook is disabled
 // and keeps nothing: it would be canceled.
 func (d *Dispatcher) Redeliver(ctx context.Context, account, id string) error {
+	return d.redeliver(ctx, account, id, false)
+}
+
+// RedeliverAnyway is Redeliver for somebody who was warned: it also sends a delivery
+// of which a newer one of the same key exists.
+func (d *Dispatcher) RedeliverAnyway(ctx context.Context, account, id string) error {
+	return d.redeliver(ctx, account, id, true)
+}
+
+func (d *Dispatcher) redeliver(ctx context.Context, account, id string, anyway bool) error {
 	for tries := 0; ; tries++ {
 		ds, err := d.store.Deliveries(ctx, DeliveryQuery{Account: account, IDs: []string{id}})
 		if err != nil {
@@ -48,6 +63,15 @@ func (d *Dispatcher) Redeliver(ctx context.Context, account, id string) error {
 		}
 		if len(ds[0].Body) == 0 {
 			return invalid("Body", "was erased: there is nothing to deliver")
+		}
+		if !anyway {
+			newer, err := d.lines.newest(ctx, &ds[0])
+			if err != nil {
+				return wrap("Redeliver", err)
+			}
+			if newer != nil {
+				return &NewerError{*newer}
+			}
 		}
 		n, err := d.editor.reopen(ctx, ds, func(Delivery) time.Time { return now() })
 		if err != nil || n == 1 {
@@ -91,7 +115,9 @@ func (d *Dispatcher) SendTest(ctx context.Context, account, webhook string, t Ev
 		return Attempt{}, err
 	}
 	id := "test_" + rand.Text()
-	del := Delivery{ID: id, Account: account, WebhookID: webhook, Type: t, Body: withID(body, id)}
+	del := Delivery{
+		ID: id, Account: account, WebhookID: webhook, Type: t, Body: withID(body, id), Created: storeTime(m.Time),
+	}
 	return d.sender.send(ctx, newEndpoint(w), &del, d.opts.leaseEnd()).Attempt, nil
 }
 
@@ -117,65 +143,88 @@ func (d *Dispatcher) CancelPending(ctx context.Context, account, webhook string)
 // They are read with their bodies, to tell those that were erased.
 const replayRows = 100
 
-// Replay begins again the deliveries of a webhook that were created at or
-// after since and before until: for customers who come back and want what they
-// missed. Each is made due under its own ID, with its whole schedule again.
+// A ReplayQuery selects deliveries for Replay. Its zero value selects all that were
+// delivered or failed and that no newer one replaces.
+type ReplayQuery struct {
+	Since, Until time.Time // created at or after, and before; zero: from the beginning of the log, and up to the call
+	States       []State   // final ones; empty: StateDelivered and StateFailed
+	Superseded   bool      // also those that a newer delivery replaces: see Replay
+}
+
+// Replayed says what Replay did.
+type Replayed struct {
+	Begun      int // deliveries that were made due
+	Superseded int // deliveries that were left out because a newer one replaces them
+}
+
+// Replay begins again the deliveries of a webhook that q selects: for customers who
+// come back and want what they missed. Each is made due under its own ID, with its whole schedule again.
 // Attempts begin in the order of creation, to the millisecond. Several run in
 // parallel, and retries come later, so some may arrive in another order. Events
-// that this process emits from now on follow, except urgent ones. Replay returns
-// how many deliveries it made due. It leaves out those whose body was erased.
+// that this process emits from now on follow, except urgent ones. Replay leaves out
+// those whose body was erased.
 //
-// Without states, Replay takes delivered and failed deliveries. Name
-// StateCanceled to replay those that were canceled when the webhook was
-// disabled. A zero since is the beginning of the log, and a zero until is the
-// time of the call.
+// It also leaves out a delivery with a key (see Order) that a newer one of its key
+// replaces, whatever the state of that: a subscribe or an unsubscribe is replaced by
+// a newer one of the two for the same list, and an update by a newer update. A
+// receiver that does not look at HeaderSequence would end in the older state. Set
+// q.Superseded for a receiver that wants the whole history.
+//
+// Name StateCanceled to replay those that were canceled when the webhook was
+// disabled.
 //
 // It returns ErrNotFound if there is no such webhook in the account, and an
-// *InvalidError if until is not after since, if a state is not final, or if
-// the webhook is disabled and keeps nothing. When ctx ends or the store fails, n is
-// how many were done until then: the oldest.
-func (d *Dispatcher) Replay(ctx context.Context, account, webhook string, since, until time.Time, states ...State) (n int, err error) {
-	if until.IsZero() {
-		until = now().Add(time.Millisecond)
+// *InvalidError if Until is not after Since, if a state is not final, or if
+// the webhook is disabled and keeps nothing. When ctx ends or the store fails, the
+// result is what was done until then, with the oldest.
+func (d *Dispatcher) Replay(ctx context.Context, account, webhook string, q ReplayQuery) (r Replayed, err error) {
+	if q.Until.IsZero() {
+		q.Until = now().Add(time.Millisecond)
 	}
-	if len(states) == 0 {
-		states = []State{StateDelivered, StateFailed}
+	if len(q.States) == 0 {
+		q.States = []State{StateDelivered, StateFailed}
 	}
-	if err := checkReplay(since, until, states); err != nil {
-		return 0, err
+	if err := q.check(); err != nil {
+		return r, err
 	}
 	w, err := d.editor.find(ctx, account, webhook)
 	if err != nil {
-		return 0, wrap("Replay", err)
+		return r, wrap("Replay", err)
 	}
 	if w.Disabled != "" && !w.KeepEvents {
-		return 0, errKeepsNothing()
+		return r, errKeepsNothing()
 	}
-	q := DeliveryQuery{
-		Account: account, Webhook: webhook, States: states,
-		Since: ceilStoreTime(since), Until: ceilStoreTime(until), Oldest: true, Limit: replayRows,
+	selected := DeliveryQuery{
+		Account: account, Webhook: webhook, States: q.States,
+		Since: ceilStoreTime(q.Since), Until: ceilStoreTime(q.Until), Oldest: true, Limit: replayRows,
 	}
-	for ds, err := range deliveryPages(ctx, d.store, q) {
+	for ds, err := range deliveryPages(ctx, d.store, selected) {
+		inSequence(ds)
+		if err == nil && !q.Superseded {
+			found := len(ds)
+			ds, err = d.lines.withoutReplaced(ctx, ds)
+			r.Superseded += found - len(ds)
+		}
 		if err != nil {
-			return n, wrap("Replay", err)
+			return r, wrap("Replay", err)
 		}
 		done, err := d.editor.reopen(ctx, ds, func(del Delivery) time.Time { return del.Created })
-		n += done
+		r.Begun += done
 		if err != nil {
-			return n, wrap("Replay", err)
+			return r, wrap("Replay", err)
 		}
 	}
-	return n, nil
+	return r, nil
 }
 
-func checkReplay(since, until time.Time, states []State) error {
-	if !until.After(since) {
-		return invalid("until", "is not after since")
+func (q *ReplayQuery) check() error {
+	if !q.Until.After(q.Since) {
+		return invalid("Until", "is not after Since")
 	}
 	final := []State{StateDelivered, StateFailed, StateCanceled}
-	for _, s := range states {
+	for _, s := range q.States {
 		if !slices.Contains(final, s) {
-			return invalid("states", "holds "+quote(string(s))+", not one of delivered, failed and canceled")
+			return invalid("States", "holds "+quote(string(s))+", not one of delivered, failed and canceled")
 		}
 	}
 	return nil

@@ -25,6 +25,8 @@ type Dispatcher struct {
 	cache     *webhookCache
 	editor    *editor
 	recorder  *healthRecorder
+	lines     *lines
+	unblocker *unblocker
 	limiter   *limiter.Limiter[*inflight]
 	tracker   *tracker
 	completer *completer
@@ -48,7 +50,7 @@ type Dispatcher struct {
 	mu      sync.Mutex // guards started, and the closing of stop
 	started bool
 	stop    chan struct{}  // closed by Shutdown
-	loops   sync.WaitGroup // the claimer's and the pruner's, which end after stop is closed
+	loops   sync.WaitGroup // the claimer's, the pruner's and the unblocker's, which end after stop is closed
 }
 
 // New returns a Dispatcher on store. The client sends the requests; nil means
@@ -107,13 +109,18 @@ func (d *Dispatcher) wire(transport http.RoundTripper) {
 	})
 
 	d.tracker = &tracker{byID: map[string]*inflight{}}
-	d.completer = newCompleter(d.heartbeat, opts, notify, d.tracker, background)
+	d.completer = newCompleter(d.heartbeat, opts, notify, d.tracker, background, d.Wake)
 	d.sender = &sender{opts: opts, notify: notify, transport: transport, plainHTTP1: speaksPlainHTTP1(transport)}
 	d.outages = &outages{}
+	d.lines = &lines{store: store}
+	d.unblocker = &unblocker{
+		store: store, lines: d.lines, opts: opts, notify: notify, cache: d.cache, outages: d.outages,
+		background: background, stop: d.stop, wake: d.Wake,
+	}
 	d.workers = &workers{
 		attempter: &attempter{
 			opts: opts, store: store, notify: notify, cache: d.cache, editor: d.editor, sender: d.sender,
-			recorder: d.recorder, outages: d.outages, requests: requests, background: background,
+			recorder: d.recorder, unblocker: d.unblocker, outages: d.outages, requests: requests, background: background,
 			stopped: d.stopped, wake: d.Wake,
 		},
 		completer: d.completer, tracker: d.tracker, concurrency: opts.Concurrency, idle: make(chan *inflight),

@@ -179,16 +179,21 @@ func (ed *editor) reopen(ctx context.Context, ds []Delivery, due func(Delivery) 
 	changes := make([]Change, 0, len(ds))
 	for _, del := range ds {
 		if len(del.Body) > 0 {
-			changes = append(changes, Change{ID: del.ID, Lease: del.Lease, State: StatePending, Due: due(del)})
+			c := Change{ID: del.ID, Lease: del.Lease, State: StatePending, Due: due(del)}
+			if del.Key != "" {
+				c.Joined = now()
+			}
+			changes = append(changes, c)
 		}
+	}
+	if len(changes) == 0 {
+		return 0, nil
 	}
 	lost, err := ed.store.Apply(ctx, changes)
 	if err != nil {
 		return 0, err
 	}
-	if len(changes) > 0 {
-		ed.expectBacklog(ds[0].WebhookID)
-	}
+	ed.expectBacklog(ds[0].WebhookID)
 	return len(changes) - len(lost), nil
 }
 

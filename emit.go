@@ -35,7 +35,8 @@ func (d *Dispatcher) Wants(ctx context.Context, account string, t EventType, sou
 // the Dispatcher was started, else in the process where one was.
 //
 // An event that cannot be delivered is an *InvalidError, whether or not a
-// webhook wants it, and then none of the events is stored. After any other
+// webhook wants it, and then none of the events is stored. So is one that would have
+// more than 50,000 deliveries: one of many lists, for many webhooks. After any other
 // error some of them may have been stored: emit again with the same Meta.ID,
 // which delivers each at most once to each webhook.
 //

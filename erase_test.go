@@ -193,7 +193,7 @@ func TestAnAccountIsErasedWithAllThatItsOwnerEntered(t *testing.T) {
 		for _, left := range ws {
 			if left.ID != stays.ID {
 				assert.Equal(t, webhook.Webhook{
-					ID: left.ID, Account: "gone", Deleted: true, Changed: left.Changed, Version: left.Version,
+					ID: left.ID, Account: "gone", Deleted: true, Changed: left.Changed, Version: left.Version, Put: left.Put,
 					Created: left.Created, Revision: left.Revision,
 				}, left)
 			}

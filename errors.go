@@ -23,6 +23,10 @@ var (
 	// Dispatcher.AddWebhook when the ID is taken.
 	ErrConflict = errors.New("webhook: conflict: it was changed by somebody else; read it again")
 
+	// ErrUnderWay is returned by Dispatcher.Skip while an attempt may be under way:
+	// its outcome decides. Ask again after twice Options.Timeout.
+	ErrUnderWay = errors.New("webhook: an attempt at the delivery may be under way; ask again when it has ended")
+
 	// ErrClosed is returned by Start after Shutdown.
 	ErrClosed = errors.New("webhook: the dispatcher was shut down")
 )
@@ -38,6 +42,17 @@ func (takenError) Error() string {
 }
 
 func (takenError) Is(target error) bool { return target == ErrConflict }
+
+// A NewerError is returned by Dispatcher.Redeliver: a newer delivery of the same key
+// exists, and the receiver may take the older one for the news.
+type NewerError struct {
+	Newer Delivery // the newest one, without Body and Log
+}
+
+func (e *NewerError) Error() string {
+	return "webhook: a newer delivery for the same subscriber exists, the " + e.Newer.named() +
+		": sending this one may undo what it said; RedeliverAnyway sends it all the same"
+}
 
 // InvalidError says which field of an event, a webhook or the options cannot
 // be taken, and why. Its text holds no secret and no URL.
@@ -89,7 +104,7 @@ func isRefusal(err error) bool {
 
 // wrap says which operation an error of the store belongs to, once.
 func wrap(operation string, err error) error {
-	if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) || errors.As(err, new(*InvalidError)) {
+	if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) || errors.As(err, new(*InvalidError)) || errors.As(err, new(*NewerError)) {
 		return err
 	}
 	return fmt.Errorf("webhook: %s: %w", operation, err)

@@ -29,6 +29,10 @@ const (
 	warnLast   = 90
 	warnNotice = 20
 
+	// outageAfter is for how long all attempts must fail until that counts as an
+	// outage of the receiver's, even if there were few of them.
+	outageAfter = 30 * time.Minute
+
 	// successEvery is how much older than the last success the one noted may
 	// be, so that a webhook that does well is written once an hour.
 	successEvery = time.Hour
@@ -61,7 +65,10 @@ func (w *Webhook) apply(s observation) (changed bool) {
 	case s.success.IsZero():
 	case h.Failures > 0 && !s.success.Before(h.Since):
 		if h.failing() {
-			w.HeldUntil, w.OpenSince = time.Time{}, s.success
+			w.HeldUntil = time.Time{}
+		}
+		if h.failing() || s.success.Sub(h.Since) >= outageAfter {
+			w.OpenSince = s.success
 		}
 		*h = Health{Success: s.success}
 		changed = true
@@ -98,14 +105,6 @@ func (w *Webhook) apply(s observation) (changed bool) {
 		w.HeldUntil = latest(w.HeldUntil, s.last.Add(probeFirst))
 	}
 	return true
-}
-
-// latest returns the later of two times.
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // disableProgress returns how close a webhook is to being disabled, in percent:

@@ -67,6 +67,15 @@ type Options struct {
 	// process whose clock is more than a minute slow is seen within 5 minutes.
 	PollInterval time.Duration
 
+	// OrderWait is how long a delivery waits at most for an earlier one of its key
+	// (see Order) whose attempts fail: an hour by default. Then the earlier one is
+	// canceled if a later one replaces it: one of subscribe and unsubscribe the
+	// other for the same list, and an update an update. Any other one is passed
+	// over, and keeps its schedule. Time in which the webhook is disabled, held or
+	// failing does not count, nor does an outage of the sender's own: the hour
+	// begins anew after it.
+	OrderWait time.Duration
+
 	// Retention is how long finished deliveries are kept, with their bodies,
 	// which are personal data, and how long a webhook that is disabled keeps
 	// events: 30 days by default. Negative: for ever.
@@ -189,6 +198,7 @@ func (o *Options) withDefaults() (Options, error) {
 		{"Timeout", opts.Timeout < 0},
 		{"PollInterval", opts.PollInterval < 0},
 		{"StoreTimeout", opts.StoreTimeout < 0},
+		{"OrderWait", opts.OrderWait < 0},
 		{"BodyLimit", opts.BodyLimit < 0},
 		{"KeepLimit", opts.KeepLimit < 0},
 		{"Buffer.Events", opts.Buffer.Events < 0},
@@ -213,6 +223,7 @@ func (o *Options) withDefaults() (Options, error) {
 	setDefault(&opts.StoreTimeout, 15*time.Second)
 	setDefault(&opts.Retention, 30*24*time.Hour)
 	setDefault(&opts.KeepLimit, 100_000)
+	setDefault(&opts.OrderWait, time.Hour)
 	setDefault(&opts.DisableAfter, 5*24*time.Hour)
 	setDefault(&opts.BodyLimit, 256<<10)
 	if opts.CustomerAccount != nil && opts.BodyLimit < 8<<10 {

@@ -79,6 +79,8 @@ type outages struct {
 	mu   sync.Mutex
 	all  outage
 	byID map[string]*outage // by webhook
+
+	ended time.Time // when the last outage ended
 }
 
 // maxOutages bounds how many webhooks' outages are remembered.
@@ -116,6 +118,9 @@ func (os *outages) worked(webhook string) bool {
 	os.mu.Lock()
 	defer os.mu.Unlock()
 	ended := os.all.failures > 0 || os.byID[webhook] != nil
+	if ended {
+		os.ended = now()
+	}
 	os.all = outage{}
 	delete(os.byID, webhook)
 	os.active.Store(len(os.byID) > 0)
@@ -152,6 +157,14 @@ func (os *outages) leaveOut(room map[string]int) {
 	for id, o := range os.byID {
 		room[id] = o.room(1)
 	}
+}
+
+// affect reports whether attempts for a webhook fail because of the sender, or did
+// within the given time.
+func (os *outages) affect(webhook string, within time.Duration) bool {
+	os.mu.Lock()
+	defer os.mu.Unlock()
+	return os.all.failures > 0 || os.byID[webhook] != nil || !os.ended.IsZero() && now().Sub(os.ended) < within
 }
 
 // status returns why nothing can be sent, and how many webhooks are paused.

@@ -96,6 +96,9 @@ func (made *preparation) add(ctx context.Context, e Event, m Meta) error {
 	if len(targets) == 0 {
 		return nil
 	}
+	if n := countRows(targets, splitLists(e.Type(), &m)); n > maxEventDeliveries {
+		return tooManyDeliveries(n, len(targets))
+	}
 	var customer CustomerAccount
 	if slices.ContainsFunc(targets, (*endpoint).namesCustomer) {
 		if customer = p.customerAccount(ctx, m.Account); ctx.Err() != nil {

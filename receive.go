@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"reflect"
 	"strconv"
 	"time"
 )
@@ -99,8 +100,10 @@ func Verify(h http.Header, body []byte, opts *ReceiveOptions) error {
 //
 // Meta.ID is the delivery's HeaderID, the same whenever it is sent: a receiver
 // that has seen it before has nothing to do. Without that header it is the id of a
-// body in JSON. Meta.Lists are those that the body names: a form names one.
-// Meta.Account is empty.
+// body in JSON. Meta.Sequence is its HeaderSequence: a receiver that has seen a
+// greater one for the same subscriber passes it over. Meta.Time is the body's time, to
+// the millisecond if HeaderEventTime is the same time. Meta.Lists are those that the
+// body names: a form names one. Meta.Account and Meta.Key are empty.
 //
 // Beside Verify's errors it returns ErrTooLarge, ErrContentType, ErrBodyRead, what
 // reading the body returned, and an *InvalidError of another field for a body that is
@@ -124,7 +127,38 @@ func ParseRequest(r *http.Request, opts *ReceiveOptions) (Event, error) {
 	if err := Verify(r.Header, body, opts); err != nil {
 		return nil, err
 	}
-	return read(body, r.Header.Get(HeaderID))
+	e, err := read(body, r.Header.Get(HeaderID))
+	if err != nil {
+		return nil, err
+	}
+	return withHeaders(e, r.Header), nil
+}
+
+// withHeaders returns an event with what the headers of its request say beyond the
+// body. A header that cannot be read says nothing.
+func withHeaders(e Event, h http.Header) Event {
+	m := e.meta()
+	if n, err := strconv.ParseInt(h.Get(HeaderSequence), 10, 64); err == nil && n > 0 {
+		m.Sequence = n
+	}
+	if ms, err := strconv.ParseInt(h.Get(HeaderEventTime), 10, 64); err == nil {
+		m.Time = withFraction(m.Time, time.UnixMilli(ms))
+	}
+	v := reflect.New(reflect.TypeOf(e))
+	v.Elem().Set(reflect.ValueOf(e))
+	return eventOf(v, m)
+}
+
+// withFraction adds to a body's time, which is to the second in a form, the fraction
+// of precise, if that is the same time. A body of the 2013 format does not name its
+// zone, all of which are whole quarters of an hour away.
+func withFraction(t, precise time.Time) time.Time {
+	away := precise.Sub(t)
+	const quarter = 15 * time.Minute
+	if fraction := (away%quarter + quarter) % quarter; away.Abs() < 15*time.Hour && fraction < time.Second {
+		return t.Add(fraction)
+	}
+	return t
 }
 
 // readBody returns a body of at most limit bytes.

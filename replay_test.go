@@ -55,9 +55,9 @@ func TestReplaySendsAgainWhatHappenedInATime(t *testing.T) {
 			}
 		}
 
-		n, err := r.Replay(r.ctx, "", w.ID, began.Add(5*time.Hour), began.Add(9*time.Hour))
+		replayed, err := r.Replay(r.ctx, "", w.ID, webhook.ReplayQuery{Since: began.Add(5 * time.Hour), Until: began.Add(9 * time.Hour)})
 		require.NoError(t, err)
-		assert.Equal(t, 4, n)
+		assert.Equal(t, 4, replayed.Begun)
 		synctest.Wait()
 		assert.Equal(t, []string{"5", "6", "7", "8"}, r.people(48), "created at or after since and before until, oldest first")
 		for _, got := range r.receiver.requests()[48:] {
@@ -66,9 +66,9 @@ func TestReplaySendsAgainWhatHappenedInATime(t *testing.T) {
 			assert.Equal(t, "1", got.Header.Get("webhook-attempt"), "with the whole schedule before it")
 		}
 
-		n, err = r.Replay(r.ctx, "", other.ID, time.Time{}, time.Time{})
+		replayed, err = r.Replay(r.ctx, "", other.ID, webhook.ReplayQuery{})
 		require.NoError(t, err)
-		assert.Equal(t, 24, n, "zero times are the whole log")
+		assert.Equal(t, 24, replayed.Begun, "zero times are the whole log")
 	})
 }
 
@@ -98,16 +98,16 @@ func TestReplayTakesTheStatesAskedFor(t *testing.T) {
 				w, err := r.UpdateWebhook(r.ctx, w)
 				require.NoError(t, err)
 
-				_, err = r.Replay(r.ctx, "", w.ID, time.Time{}, time.Time{}, c.states...)
+				_, err = r.Replay(r.ctx, "", w.ID, webhook.ReplayQuery{States: c.states})
 				require.ErrorAs(t, err, new(*webhook.InvalidError), "while it is off, all would be canceled")
 				w.Disabled = ""
 				_, err = r.UpdateWebhook(r.ctx, w)
 				require.NoError(t, err)
 				r.receiver.set(nil)
 				sent := len(r.receiver.requests())
-				n, err := r.Replay(r.ctx, "", w.ID, time.Time{}, time.Time{}, c.states...)
+				replayed, err := r.Replay(r.ctx, "", w.ID, webhook.ReplayQuery{States: c.states})
 				require.NoError(t, err)
-				assert.Equal(t, len(c.want), n)
+				assert.Equal(t, len(c.want), replayed.Begun)
 				synctest.Wait()
 				assert.Equal(t, c.want, r.people(sent))
 			})
@@ -126,17 +126,17 @@ func TestReplayRefusesWhatItCannotDo(t *testing.T) {
 		state        webhook.State
 		field        string // "": ErrNotFound
 	}{
-		{"an empty time", "", w.ID, at, at, webhook.StateFailed, "until"},
-		{"a time that ends first", "", w.ID, at, at.Add(-time.Hour), webhook.StateFailed, "until"},
-		{"a time that is not come", "", w.ID, at.Add(time.Hour), time.Time{}, webhook.StateFailed, "until"},
-		{"what is pending", "", w.ID, time.Time{}, at, webhook.StatePending, "states"},
-		{"an unknown state", "", w.ID, time.Time{}, at, "lost", "states"},
+		{"an empty time", "", w.ID, at, at, webhook.StateFailed, "Until"},
+		{"a time that ends first", "", w.ID, at, at.Add(-time.Hour), webhook.StateFailed, "Until"},
+		{"a time that is not come", "", w.ID, at.Add(time.Hour), time.Time{}, webhook.StateFailed, "Until"},
+		{"what is pending", "", w.ID, time.Time{}, at, webhook.StatePending, "States"},
+		{"an unknown state", "", w.ID, time.Time{}, at, "lost", "States"},
 		{"another account's webhook", "another", w.ID, time.Time{}, at, webhook.StateFailed, ""},
 		{"an unknown webhook", "", "1", time.Time{}, at, webhook.StateFailed, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			n, err := r.Replay(r.ctx, c.account, c.id, c.since, c.until, c.state)
-			assert.Zero(t, n)
+			replayed, err := r.Replay(r.ctx, c.account, c.id, webhook.ReplayQuery{Since: c.since, Until: c.until, States: []webhook.State{c.state}})
+			assert.Zero(t, replayed)
 			if c.field == "" {
 				require.ErrorIs(t, err, webhook.ErrNotFound)
 				return
@@ -147,7 +147,7 @@ func TestReplayRefusesWhatItCannotDo(t *testing.T) {
 		})
 	}
 	require.NoError(t, r.DeleteWebhook(r.ctx, "", w.ID))
-	_, err := r.Replay(r.ctx, "", w.ID, time.Time{}, time.Time{})
+	_, err := r.Replay(r.ctx, "", w.ID, webhook.ReplayQuery{})
 	require.ErrorIs(t, err, webhook.ErrNotFound, "a deleted webhook")
 }
 
@@ -181,18 +181,18 @@ func TestReplayGoesInPagesAndTellsHowFarItCame(t *testing.T) {
 			}
 		})
 		final := []webhook.State{webhook.StateDelivered, webhook.StateCanceled}
-		n, err := r.Replay(ctx, "", w.ID, time.Time{}, time.Time{}, final...)
+		replayed, err := r.Replay(ctx, "", w.ID, webhook.ReplayQuery{States: final})
 		require.ErrorIs(t, err, context.Canceled)
-		assert.Equal(t, 499, n, "what was erased is passed over")
+		assert.Equal(t, 499, replayed.Begun, "what was erased is passed over")
 		assert.LessOrEqual(t, largest, 100)
 		for i, d := range r.log() {
 			assert.Equal(t, i < 500 && i != 7, d.State == webhook.StatePending, "delivery %d", i)
 		}
 
 		store.fault(func(s *faultyStore) { s.apply = nil })
-		n, err = r.Replay(r.ctx, "", w.ID, time.Time{}, time.Time{}, final...)
+		replayed, err = r.Replay(r.ctx, "", w.ID, webhook.ReplayQuery{States: final})
 		require.NoError(t, err)
-		assert.Equal(t, 500, n, "what waits already is left alone")
+		assert.Equal(t, 500, replayed.Begun, "what waits already is left alone")
 	})
 }
 
@@ -203,9 +203,9 @@ func TestReplayingAgainAndAgainIsNoSignOfADeadlyDelivery(t *testing.T) {
 		r.emit(open("e1"))
 		for range 40 {
 			time.Sleep(time.Minute)
-			n, err := r.Replay(r.ctx, "", w.ID, time.Time{}, time.Time{})
+			replayed, err := r.Replay(r.ctx, "", w.ID, webhook.ReplayQuery{})
 			require.NoError(t, err)
-			require.Equal(t, 1, n)
+			require.Equal(t, 1, replayed.Begun)
 		}
 		synctest.Wait()
 		assert.Equal(t, 41, len(r.receiver.requests()))

@@ -115,9 +115,9 @@ func TestReplayingToAWebhookThatIsOffErasesNothing(t *testing.T) {
 		w.Disabled, w.KeepEvents = "Moving house.", true
 		_, err := r.UpdateWebhook(r.ctx, w)
 		require.NoError(t, err)
-		n, err := r.Replay(r.ctx, "", w.ID, time.Time{}, time.Time{})
+		replayed, err := r.Replay(r.ctx, "", w.ID, webhook.ReplayQuery{})
 		require.NoError(t, err)
-		require.Equal(t, 20, n)
+		require.Equal(t, 20, replayed.Begun)
 		tx := &transaction{Outbox: r.store}
 		require.NoError(t, r.EmitTx(r.ctx, tx, open("more")))
 		require.NoError(t, tx.commit(r.ctx))

@@ -24,6 +24,7 @@ func (d *Dispatcher) Start() error {
 	d.heartbeat.beat()
 	d.loops.Go(d.claimer.run)
 	d.loops.Go(d.pruner.run)
+	d.loops.Go(d.unblocker.run)
 	return nil
 }
 

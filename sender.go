@@ -212,15 +212,19 @@ var answerBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // request builds what goes over the wire, but for the body.
 func (s *sender) request(ctx context.Context, t *endpoint, del *Delivery, at time.Time) *http.Request {
-	h := make(http.Header, len(t.header)+8)
+	h := make(http.Header, len(t.header)+10)
 	h["Accept"] = acceptAny
 	maps.Copy(h, t.header)
 	values := [...]string{
 		s.opts.UserAgent, del.ID, strconv.FormatInt(at.Unix(), 10), strconv.Itoa(del.Attempts + 1),
-		string(del.Type), t.signer.Header(del.ID, at, del.Body),
+		string(del.Type), t.signer.Header(del.ID, at, del.Body), strconv.FormatInt(del.eventTime().UnixMilli(), 10), "",
+	}
+	if del.Sequence > 0 {
+		values[len(values)-1] = strconv.FormatInt(del.Sequence, 10)
 	}
 	for i, name := range [...]string{
 		"User-Agent", HeaderID, HeaderTimestamp, HeaderAttempt, HeaderEvent, HeaderSignature,
+		HeaderEventTime, HeaderSequence,
 	} {
 		if values[i] != "" {
 			h[name] = values[i : i+1 : i+1]

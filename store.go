@@ -309,6 +309,14 @@ func storeTime(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond
 // for leases: it stands still in a machine that is suspended.
 func now() time.Time { return storeTime(time.Now()) }
 
+// latest returns the later of two times.
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 // ceilStoreTime rounds a bound of a query up to what a Store keeps, so that it selects
 // what it would select among finer times.
 func ceilStoreTime(t time.Time) time.Time {

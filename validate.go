@@ -12,7 +12,9 @@ import (
 
 const (
 	maxVariables = 1000 // PHP's max_input_vars: it drops the rest silently
-	maxIDLen     = 255  // bytes of an ID, an account or a list
+	maxIDLen     = 255  // bytes of an ID, an account, a list or a key
+
+	maxEventDeliveries = 50_000 // which are stored in one call
 )
 
 // validate says whether e can be sent in every format with a body of at most
@@ -78,6 +80,15 @@ var longestID = strings.Repeat("x", len("msg_")+32)
 
 func tooManyVariables(n string) error {
 	return invalid("Subscriber.Fields", fmt.Sprintf("makes the body hold %s variables; PHP drops all beyond %d", n, maxVariables))
+}
+
+// tooManyDeliveries says why an event cannot be stored in one call.
+func tooManyDeliveries(n, webhooks int) error {
+	if webhooks > maxEventDeliveries {
+		return invalid("Account", fmt.Sprintf("has %d webhooks that want the event; the most is %d", webhooks, maxEventDeliveries))
+	}
+	return invalid("Lists", fmt.Sprintf("make %d deliveries of the event; the most is %d: emit it for fewer lists at a time, each time with another ID",
+		n, maxEventDeliveries))
 }
 
 func tooLong(bodyLimit int) error {

@@ -13,7 +13,7 @@ import (
 // store. One that none of Options.EncryptionKeys opens is an error, which names
 // it.
 func (d *Dispatcher) Webhooks(ctx context.Context, q WebhookQuery) ([]Webhook, error) {
-	ws, err := d.store.Webhooks(ctx, q)
+	ws, err := readWebhooks(ctx, d.store, q)
 	if err == nil {
 		err = firstSealed(ws)
 	}

@@ -230,6 +230,8 @@ func TestAddingAndUpdatingTellTheOtherByTheRevision(t *testing.T) {
 	refused(r.UpdateWebhook(r.ctx, edit))
 	ws, err := r.Webhooks(r.ctx, webhook.WebhookQuery{All: true})
 	require.NoError(t, err)
+	require.Len(t, ws, 1)
+	added.Put = ws[0].Put // which only the store knows
 	assert.Equal(t, []webhook.Webhook{added}, ws, "what is refused changes nothing")
 
 	edit.ID, edit.Revision = "2", 1

@@ -67,7 +67,9 @@ func (p *pageRequest) resendAll() error {
 	if problem != "" {
 		return p.askResend(http.StatusUnprocessableEntity, w, form, problem)
 	}
-	n, err := p.Dispatcher.Replay(p.r.Context(), p.Account, w.ID, since, until, typed[webhook.State](form["state"])...)
+	replayed, err := p.Dispatcher.Replay(p.r.Context(), p.Account, w.ID, webhook.ReplayQuery{
+		Since: since, Until: until, States: typed[webhook.State](form["state"]),
+	})
 	var invalid *webhook.InvalidError
 	if errors.As(err, &invalid) {
 		return p.askResend(http.StatusUnprocessableEntity, w, form, sentence(invalid))
@@ -75,7 +77,7 @@ func (p *pageRequest) resendAll() error {
 	if err != nil {
 		return err
 	}
-	return p.goTo("webhooks/" + url.PathEscape(w.ID) + "/resent?count=" + strconv.Itoa(n))
+	return p.goTo("webhooks/" + url.PathEscape(w.ID) + "/resent?count=" + strconv.Itoa(replayed.Begun))
 }
 
 // resent says how many deliveries were begun again.

@@ -200,11 +200,13 @@ func replay(ctx context.Context, c *account.Caller, r *http.Request) (int, any, 
 	if len(states) == 0 {
 		states = []webhook.State{webhook.StateFailed}
 	}
-	n, err := c.Dispatcher.Replay(ctx, c.Account, r.PathValue("id"), since, until, states...)
+	replayed, err := c.Dispatcher.Replay(ctx, c.Account, r.PathValue("id"), webhook.ReplayQuery{
+		Since: since, Until: until, States: states,
+	})
 	if err != nil {
 		return 0, nil, found(err, "Webhook", r)
 	}
 	return http.StatusAccepted, struct {
 		Replayed int `json:"replayed"`
-	}{n}, nil
+	}{replayed.Begun}, nil
 }
