@@ -19,6 +19,7 @@ import (
 
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/memstore"
+	"github.com/listhook/webhook/storetest"
 )
 
 // A bufferRig emits through the buffer to a store that fails when the test says so.
@@ -296,7 +297,7 @@ func TestAGroupThatIsStoredAgainIsNotDeliveredTwice(t *testing.T) {
 			if lost++; lost > 3 {
 				return nil
 			}
-			_, err := b.store.Store.Enqueue(b.ctx, ds)
+			_, err := b.store.Store.Enqueue(b.ctx, storetest.Events(ds...))
 			require.NoError(t, err)
 			return context.DeadlineExceeded
 		})

@@ -106,7 +106,7 @@ func (ed *editor) update(ctx context.Context, account, id string, change func(*W
 
 // put stores w and tells the cache.
 func (ed *editor) put(ctx context.Context, w *Webhook) (err error) {
-	w.Changed = now()
+	w.Changed, w.Put = now(), 0
 	if w.Version, err = ed.store.PutWebhook(ctx, *w); err != nil {
 		return err
 	}

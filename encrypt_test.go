@@ -155,7 +155,9 @@ func TestWithoutItsKeyAWebhookIsAnErrorThatNamesIt(t *testing.T) {
 				w.Headers = map[string]string{"X-Key": "entered anew"}
 				w, err = r.UpdateWebhook(r.ctx, w)
 				require.NoError(t, err)
-				assert.Equal(t, w, r.webhook(id), "its owner can enter it anew")
+				stored := r.webhook(id)
+				w.Put = stored.Put // which only the store knows
+				assert.Equal(t, w, stored, "its owner can enter it anew")
 			})
 		})
 	}

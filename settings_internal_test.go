@@ -14,7 +14,7 @@ func TestAnEditTakesEveryFieldAndSharesNoMemory(t *testing.T) {
 	all := func() Settings {
 		return Settings{
 			List: "12", Name: "CRM", URL: "https://example.com/in", Events: EventTypes(), Sources: Sources(),
-			Format: FormatCurrent, Secrets: []Secret{{Key: "whsec_1"}}, Headers: map[string]string{"X-Key": "k"},
+			Order: OrderAll, Format: FormatCurrent, Secrets: []Secret{{Key: "whsec_1"}}, Headers: map[string]string{"X-Key": "k"},
 			NoRetry: true, Disabled: "Moving house.", KeepEvents: true, IgnoredEvents: []string{"deal_add"},
 		}
 	}
