@@ -176,3 +176,47 @@ func TestWhatNobodyWaitsForDoesNotFillTheMemory(t *testing.T) {
 		assert.Subset(t, stored, []int{1, 2, 3}, "what somebody waits for is stored")
 	})
 }
+
+// While one group stalls, items of its last caller do not go on beside it.
+func TestItemsOfOneCallerAreStoredInTheirOrder(t *testing.T) {
+	type item struct{ caller, n int }
+	var stored []item
+	synctest.Test(t, func(*testing.T) {
+		var mu sync.Mutex
+		runs := 0
+		g := Group[item]{
+			Run: func(items []item) {
+				mu.Lock()
+				runs++
+				hangs := runs == 1
+				mu.Unlock()
+				if hangs {
+					time.Sleep(time.Minute)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				stored = append(stored, items...)
+			},
+			Size:    func(item) (int, int) { return 1, 1 },
+			MaxRows: 3, MaxBytes: 100, StallAfter: time.Second,
+			Caller: func(i item) any {
+				if i.caller == 0 {
+					return nil
+				}
+				return i.caller
+			},
+		}
+		var first []item
+		for n := range 5 {
+			first = append(first, item{1, n})
+		}
+		g.Add(first...)
+		g.Add(item{2, 0}, item{2, 1}, item{2, 2}, item{2, 3}, item{0, 0})
+		time.Sleep(30 * time.Second)
+		mu.Lock()
+		assert.Equal(t, []item{{2, 0}, {2, 1}, {2, 2}, {2, 3}, {0, 0}}, stored, "others go on")
+		mu.Unlock()
+		time.Sleep(time.Minute)
+	})
+	assert.Equal(t, []item{{1, 0}, {1, 1}, {1, 2}, {1, 3}, {1, 4}}, stored[5:])
+}

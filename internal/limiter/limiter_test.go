@@ -457,3 +457,28 @@ func TestStatsNameTheQueuesThatMatter(t *testing.T) {
 		assert.Zero(t, s.Attempts)
 	})
 }
+
+// A delivery that no newer one can overtake asks for a claim, and leaves the path of
+// the others free.
+func TestAnOrderedDeliveryIsNoBacklog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newTestLimiter(defaults)
+		assert.True(t, l.NoteOrdered("w"))
+		assert.Empty(t, l.Stats().Queues)
+		assert.NotNil(t, l.emit("w"))
+		assert.True(t, l.NoteOrdered("w"))
+		assert.NotNil(t, l.emit("w"), "others do not wait for a claim")
+
+		full := make([]string, l.Reserve(500).Room["w"])
+		for i := range full {
+			full[i] = "w"
+		}
+		l.claim(full...)
+		assert.False(t, l.NoteOrdered("w"), "there is no room for a claim now")
+		l.wakes = 0
+		for _, d := range l.send() {
+			d.slot.Release()
+		}
+		assert.NotZero(t, l.wakes, "one follows once there is")
+	})
+}

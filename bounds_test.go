@@ -1,0 +1,107 @@
+package webhook_test
+
+import (
+	"context"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/memstore"
+)
+
+func TestAnEventOfTooManyDeliveriesIsRefused(t *testing.T) {
+	store := &memstore.Store{}
+	d, err := webhook.New(store, nil, nil)
+	require.NoError(t, err)
+	for range 2 {
+		_, err := d.AddWebhook(t.Context(), everything())
+		require.NoError(t, err)
+	}
+	e := concerning(webhook.Subscribe{}, nil).(webhook.Subscribe)
+	e.Lists = nil
+	for i := range 25_001 {
+		e.Lists = append(e.Lists, strconv.Itoa(i+1))
+	}
+	var invalid *webhook.InvalidError
+	require.ErrorAs(t, d.Emit(t.Context(), e), &invalid)
+	assert.Equal(t, "Lists", invalid.Field)
+	assert.Contains(t, invalid.Reason, "50002")
+	e.Lists = e.Lists[1:]
+	require.NoError(t, d.Emit(t.Context(), e))
+	n, err := store.Count(t.Context(), webhook.DeliveryQuery{All: true})
+	require.NoError(t, err)
+	assert.Equal(t, 50_000, n)
+}
+
+// A boundedStore fails the test for a query that names more than a Store has to take.
+type boundedStore struct {
+	webhook.Store
+	t *testing.T
+}
+
+func (s *boundedStore) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]webhook.Webhook, error) {
+	assert.LessOrEqual(s.t, max(len(q.IDs), len(q.Lists)), 1000)
+	return s.Store.Webhooks(ctx, q)
+}
+
+func (s *boundedStore) Deliveries(ctx context.Context, q webhook.DeliveryQuery) ([]webhook.Delivery, error) {
+	assert.LessOrEqual(s.t, len(q.IDs), 1000)
+	return s.Store.Deliveries(ctx, q)
+}
+
+func (s *boundedStore) Count(ctx context.Context, q webhook.DeliveryQuery) (int, error) {
+	assert.LessOrEqual(s.t, len(q.IDs), 1000)
+	return s.Store.Count(ctx, q)
+}
+
+func TestAQueryMayNameMoreThanAStoreTakes(t *testing.T) {
+	r := &harness{t: t, ctx: t.Context(), store: &boundedStore{&memstore.Store{}, t}, receiver: &receiver{}}
+	r.Dispatcher = r.another(nil)
+	var webhooks, ids, lists []string
+	for i := range 2500 {
+		lists = append(lists, strconv.Itoa(i+1))
+		if i%100 == 0 {
+			webhooks = append(webhooks, r.put(func(w *webhook.Webhook) { w.List, w.ID = lists[i], "w"+lists[i] }).ID)
+		} else {
+			webhooks = append(webhooks, "none"+lists[i])
+		}
+	}
+	e := concerning(webhook.Subscribe{}, nil).(webhook.Subscribe)
+	e.Lists = lists
+	require.NoError(t, r.EmitTx(r.ctx, r.store, e)) // which asks by lists, since nothing is known yet
+	for _, d := range r.log() {
+		ids = append(ids, d.ID)
+	}
+	require.Len(t, ids, 25)
+	for i := range 2500 {
+		ids = append(ids, "none"+lists[i], ids[i%25])
+	}
+	q := webhook.DeliveryQuery{IDs: ids}
+	n, err := r.Count(r.ctx, q)
+	require.NoError(t, err)
+	assert.Equal(t, 25, n)
+	ds, err := r.Deliveries(r.ctx, q)
+	require.NoError(t, err)
+	log, err := r.store.Deliveries(r.ctx, webhook.DeliveryQuery{})
+	require.NoError(t, err)
+	require.Len(t, ds, 25)
+	for i := range ds {
+		assert.Equal(t, log[i].ID, ds[i].ID)
+	}
+	q.Limit, q.After = 10, ds[4].Cursor()
+	page, err := r.Deliveries(r.ctx, q)
+	require.NoError(t, err)
+	assert.Equal(t, ds[5:15], page)
+	n, err = r.Count(r.ctx, webhook.DeliveryQuery{IDs: ids, Limit: 7})
+	require.NoError(t, err)
+	assert.Equal(t, 7, n)
+	ws, err := r.Webhooks(r.ctx, webhook.WebhookQuery{IDs: webhooks, Lists: lists, Limit: 20})
+	require.NoError(t, err)
+	require.Len(t, ws, 20)
+	for i := 1; i < len(ws); i++ {
+		assert.Less(t, ws[i-1].ID, ws[i].ID)
+	}
+}
