@@ -73,6 +73,30 @@ func (p Prune) Selects(d *Delivery) bool {
 		(len(p.Types) == 0 || slices.Contains(p.Types, d.Type))
 }
 
+// InLine reports whether d stands in the line of its Key: see Store.
+func (d *Delivery) InLine() bool { return d.State == StatePending && d.Key != "" }
+
+// ApplyTo makes the change to d, which has its Lease. What is left to a Store is d's place
+// in its line, and its Sequence. d then shares memory with c.Log.
+func (c Change) ApplyTo(d *Delivery) {
+	stood := d.InLine()
+	d.Lease++
+	d.State, d.Due, d.Attempts = c.State, c.Due, c.Attempts
+	if c.Erase {
+		d.Body, d.Carrier, d.Log, d.Failure, d.Key, d.Subjects = nil, nil, nil, "", "", nil
+	}
+	if c.LeaveLine {
+		d.Key = ""
+	}
+	if c.Log != nil {
+		d.Log = append(d.Log, *c.Log)
+		d.Failure = c.Log.Failure()
+	}
+	if !stood && d.InLine() {
+		d.Joined = c.Joined
+	}
+}
+
 // Turns yields webhooks in the order of their turns, with how many deliveries may be
 // taken of each: none of them without room. next returns the first webhook with an ID
 // greater than after that may have some. The caller takes no more than c.Limit, and

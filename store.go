@@ -145,12 +145,17 @@ type OutboxDelivery struct {
 	BodyIndex int // of OutboxEvent.Bodies
 }
 
-// All yields the event's deliveries with their bodies, which share memory.
+// All yields the event's deliveries as a Store keeps them: with their bodies, which share
+// memory, and their Failure, and without a Sequence.
 func (e OutboxEvent) All() iter.Seq[Delivery] {
 	return func(yield func(Delivery) bool) {
 		for i := range e.Deliveries {
 			d := e.Deliveries[i].Delivery
 			d.Body = e.Bodies[e.Deliveries[i].BodyIndex]
+			d.Failure, d.Sequence = "", 0
+			if n := len(d.Log); n > 0 {
+				d.Failure = d.Log[n-1].Failure()
+			}
 			if !yield(d) {
 				return
 			}

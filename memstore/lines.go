@@ -3,8 +3,6 @@ package memstore
 import (
 	"cmp"
 	"time"
-
-	"github.com/listhook/webhook"
 )
 
 // A line holds the pending deliveries of one webhook with the same Key. The first one
@@ -17,9 +15,6 @@ type line struct {
 type lineKey struct{ webhook, key string }
 
 func byPlace(a, b *delivery) int { return cmp.Compare(a.place, b.place) }
-
-// standsInLine reports whether d's fields say that it stands in a line.
-func (d *delivery) standsInLine() bool { return d.State == webhook.StatePending && d.Key != "" }
 
 // blocked reports whether d stands behind others in its line.
 func (d *delivery) blocked() bool { return d.line != nil && d.line.first() != d }

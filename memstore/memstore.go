@@ -119,14 +119,10 @@ func (s *Store) add(d webhook.Delivery) {
 	d.Body = nil
 	d = cloneDelivery(d)
 	d.Body = body
-	d.Sequence, d.Failure = 0, ""
-	if n := len(d.Log); n > 0 {
-		d.Failure = d.Log[n-1].Failure()
-	}
 	stored := &delivery{Delivery: d}
 	s.deliveries[d.ID] = stored
 	s.log.insert(stored)
-	if stored.standsInLine() {
+	if stored.InLine() {
 		s.join(stored)
 	}
 	s.schedule(stored)
@@ -172,33 +168,20 @@ func (s *Store) Apply(ctx context.Context, cs []webhook.Change) (lost []string, 
 			continue
 		}
 		s.unschedule(d)
-		d.change(c)
-		switch stands := d.standsInLine(); {
-		case stands && d.line == nil:
-			d.Joined = c.Joined
+		if c.Log != nil {
+			attempt := cloneAttempt(*c.Log)
+			c.Log = &attempt
+		}
+		c.ApplyTo(&d.Delivery)
+		switch {
+		case d.InLine() && d.line == nil:
 			s.join(d)
-		case !stands && d.line != nil:
+		case !d.InLine() && d.line != nil:
 			s.leave(d)
 		}
 		s.schedule(d)
 	}
 	return lost, nil
-}
-
-// change makes a change to d alone.
-func (d *delivery) change(c webhook.Change) {
-	d.Lease++
-	d.State, d.Due, d.Attempts = c.State, c.Due, c.Attempts
-	if c.Erase {
-		d.Body, d.Carrier, d.Log, d.Failure, d.Key, d.Subjects = nil, nil, nil, "", "", nil
-	}
-	if c.LeaveLine {
-		d.Key = ""
-	}
-	if c.Log != nil {
-		d.Log = append(d.Log, cloneAttempt(*c.Log))
-		d.Failure = c.Log.Failure()
-	}
 }
 
 // Prune removes the finished deliveries and the deleted webhooks that p selects.

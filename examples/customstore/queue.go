@@ -2,226 +2,266 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"iter"
 	"slices"
+	"strings"
 	"time"
+
+	bolt "go.etcd.io/bbolt"
 
 	"github.com/listhook/webhook"
 )
 
-// add stores a delivery that is new.
-func (t *tx) add(d webhook.Delivery) error {
-	return errors.Join(
-		save(t.deliveries, d.ID, d),
-		t.log.Put(logKey(d.Created, d.ID), nil),
-		t.lanes.Put(laneKey(d.WebhookID, d.ID), nil),
-		t.queue(d),
-	)
+// A tx is a transaction, and the buckets. Webhooks and deliveries are JSON
+// documents; all the other buckets are orders in which they are looked for, with
+// keys of the parts named here. A delivery is in log while it is stored, in
+// lines while it stands in one, and in finished or in queue, unless it stands
+// behind others in its line.
+type tx struct {
+	webhooks   *bolt.Bucket // ID: the webhook
+	tallies    *bolt.Bucket // webhook: its Tallies
+	holds      *bolt.Bucket // webhook: its HeldUntil
+	puts       *bolt.Bucket // Put: the webhook's ID
+	deliveries *bolt.Bucket // ID: the delivery
+	log        *bolt.Bucket // Created, ID
+	lines      *bolt.Bucket // webhook, Key, Place: Joined, the delivery's ID
+	queue      *bolt.Bucket // webhook, Due, ID: pending
+	finished   *bolt.Bucket // Due, ID
+
+	changed bool
+	err     error // the first one: the transaction is not committed
 }
 
-// queue puts d where its state and Due say.
-func (t *tx) queue(d webhook.Delivery) error {
-	if d.State == webhook.StatePending {
-		return t.waiting.Put(dueKey(d), []byte(d.WebhookID))
+var buckets = []string{"webhooks", "tallies", "holds", "puts", "deliveries", "log", "lines", "queue", "finished"}
+
+func newTx(t *bolt.Tx) *tx {
+	var b []*bolt.Bucket
+	for _, name := range buckets {
+		b = append(b, t.Bucket([]byte(name)))
 	}
-	return t.finished.Put(dueKey(d), nil)
+	return &tx{webhooks: b[0], tallies: b[1], holds: b[2], puts: b[3], deliveries: b[4], log: b[5], lines: b[6], queue: b[7], finished: b[8]}
 }
 
-// unqueue takes d from wherever it is. To delete a key that is not there is no
-// error.
-func (t *tx) unqueue(d webhook.Delivery) error {
-	return errors.Join(
-		t.waiting.Delete(dueKey(d)),
-		t.ready.Delete(readyKey(d.WebhookID, dueKey(d))),
-		t.finished.Delete(dueKey(d)),
-	)
-}
-
-// move changes d and stores it, in its new place.
-func (t *tx) move(d webhook.Delivery, change func(*webhook.Delivery)) error {
-	if err := t.unqueue(d); err != nil {
+// run runs do in a transaction that sees one state of the file, and commits it if
+// do changed anything. So each call is made whole or not at all, and one that
+// finds nothing to do costs no write to the disk.
+func (s *Store) run(ctx context.Context, writes bool, do func(*tx)) error {
+	b, err := s.db.Begin(writes)
+	if err != nil {
 		return err
 	}
-	change(&d)
-	return errors.Join(save(t.deliveries, d.ID, d), t.queue(d))
-}
-
-// remove removes a delivery.
-func (t *tx) remove(id string) error {
-	var d webhook.Delivery
-	if _, err := load(t.deliveries, id, &d); err != nil {
-		return err
+	defer func() { _ = b.Rollback() }() // does nothing after a commit
+	t := newTx(b)
+	if t.fail(ctx.Err()); t.err == nil { // it may have ended while others wrote
+		do(t)
 	}
-	return errors.Join(
-		t.unqueue(d),
-		t.lanes.Delete(laneKey(d.WebhookID, id)),
-		t.log.Delete(logKey(d.Created, id)),
-		t.deliveries.Delete([]byte(id)),
-	)
-}
-
-// removeWebhooks removes those deleted before a time that have no delivery.
-func (t *tx) removeWebhooks(before time.Time) (changed bool, err error) {
-	var gone []string // a bucket must not change while a cursor walks it
-	err = t.webhooks.ForEach(func(id, doc []byte) error {
-		var w webhook.Webhook
-		if err := json.Unmarshal(doc, &w); err != nil {
-			return err
-		}
-		lane := laneKey(w.ID, "")
-		first, _ := t.lanes.Cursor().Seek(lane)
-		if w.Deleted && w.Changed.Before(before) && !bytes.HasPrefix(first, lane) {
-			gone = append(gone, w.ID)
-		}
-		return nil
-	})
-	for _, id := range gone {
-		err = errors.Join(err, t.webhooks.Delete([]byte(id)), t.holds.Delete([]byte(id)))
+	if t.fail(ctx.Err()); t.err != nil || !t.changed {
+		return t.err
 	}
-	return len(gone) > 0, err
+	return b.Commit()
 }
 
-// promote moves what has come due from waiting to ready.
-func (t *tx) promote(now time.Time) (changed bool, err error) {
-	end := timeKey(now.Add(time.Millisecond))
-	for {
-		due, webhookID := t.waiting.Cursor().First()
-		if due == nil || bytes.Compare(due, end) >= 0 {
-			return changed, nil
-		}
-		changed = true
-		if err := errors.Join(t.ready.Put(readyKey(string(webhookID), due), nil), t.waiting.Delete(due)); err != nil {
-			return false, err
-		}
+func (t *tx) fail(err error) { t.err = cmp.Or(t.err, err) }
+
+func (t *tx) put(b *bolt.Bucket, key, value []byte) {
+	t.changed = true
+	t.fail(b.Put(key, value))
+}
+
+// delete removes a key, if it is there.
+func (t *tx) delete(b *bolt.Bucket, key []byte) {
+	t.changed = t.changed || b.Get(key) != nil
+	t.fail(b.Delete(key))
+}
+
+// next returns a number that is greater than those before.
+func (t *tx) next(b *bolt.Bucket) int64 {
+	n, err := b.NextSequence()
+	t.fail(err)
+	return int64(n)
+}
+
+func (t *tx) load(b *bolt.Bucket, id string, doc any) {
+	if stored := b.Get([]byte(id)); stored != nil {
+		t.fail(json.Unmarshal(stored, doc))
 	}
 }
 
-// turns yields the webhooks that have something ready, in order of ID, from
-// the first one after the one named, then from the start.
-func (t *tx) turns(after string) iter.Seq[string] {
-	next := func(webhookID string) (string, bool) {
-		key, _ := t.ready.Cursor().Seek([]byte(webhookID + "\x01"))
-		return webhookOf(key), key != nil
+func (t *tx) save(b *bolt.Bucket, id string, doc any) {
+	text, err := json.Marshal(doc)
+	t.fail(err)
+	t.put(b, []byte(id), text)
+}
+
+// A delivery is the document of one.
+type delivery struct {
+	webhook.Delivery
+	Place int64 // in its line; 0: it stands in none
+}
+
+// Keys are compared byte for byte, like everything in a Store. A webhook's ID
+// and a Key end with a NUL, which neither holds, so that keys are in order of
+// webhook first.
+
+func numberKey(n int64) []byte                   { return binary.BigEndian.AppendUint64(nil, uint64(n)^1<<63) } // negative ones sort before
+func timeKey(t time.Time) []byte                 { return numberKey(t.UnixMilli()) }
+func logKey(created time.Time, id string) []byte { return append(timeKey(created), id...) }
+func finishedKey(d *delivery) []byte             { return append(timeKey(d.Due), d.ID...) }
+func queueOf(webhookID string) []byte            { return []byte(webhookID + "\x00") }
+func queueKey(d *delivery) []byte                { return append(queueOf(d.WebhookID), finishedKey(d)...) }
+func lineOf(d *delivery) []byte                  { return append(queueOf(d.WebhookID), d.Key+"\x00"...) }
+func placeKey(d *delivery) []byte                { return append(lineOf(d), numberKey(d.Place)...) }
+func idOf(key []byte) string                     { return string(key[8:]) } // behind a time
+
+// delivery returns a delivery, nil if it is not stored.
+func (t *tx) delivery(id string) (d *delivery) {
+	t.load(t.deliveries, id, &d)
+	return d
+}
+
+// move changes d and stores it, in its new places.
+func (t *tx) move(d *delivery, change func(*webhook.Delivery)) {
+	before := *d
+	t.delete(t.queue, queueKey(d))
+	t.delete(t.finished, finishedKey(d))
+	change(&d.Delivery)
+	if before.Place != 0 && !d.InLine() {
+		d.Place = 0
+		t.delete(t.lines, placeKey(&before))
+		t.queueFirst(lineOf(&before))
+	} else if before.Place == 0 && d.InLine() {
+		d.Place = t.next(t.lines)
+		d.Sequence = cmp.Or(d.Sequence, d.Place)
+		t.put(t.lines, placeKey(d), append(timeKey(d.Joined), d.ID...))
 	}
-	return func(yield func(string) bool) {
-		for id, ok := next(after); ok; id, ok = next(id) {
-			if !yield(id) {
-				return
-			}
-		}
-		for id, ok := next(""); ok && id <= after; id, ok = next(id) {
-			if !yield(id) {
-				return
-			}
-		}
+	t.save(t.deliveries, d.ID, d)
+	switch {
+	case d.State != webhook.StatePending:
+		t.put(t.finished, finishedKey(d), nil)
+	case d.InLine():
+		t.queueFirst(lineOf(d))
+	default:
+		t.put(t.queue, queueKey(d), nil)
 	}
 }
 
-// due returns the longest due of a webhook, up to limit. Some may be ready by
-// a clock that was ahead of this caller's.
-func (t *tx) due(webhookID string, now time.Time, limit int) (ids []string) {
-	start := readyKey(webhookID, nil)
-	end := readyKey(webhookID, timeKey(now.Add(time.Millisecond)))
-	c := t.ready.Cursor()
-	for key, _ := c.Seek(start); key != nil && bytes.Compare(key, end) < 0 && len(ids) < limit; key, _ = c.Next() {
-		ids = append(ids, string(key[len(start)+len(timeKey(now)):]))
+// queueFirst queues the first delivery of a line, if it is not queued already.
+func (t *tx) queueFirst(line []byte) {
+	if key, first := t.lines.Cursor().Seek(line); bytes.HasPrefix(key, line) {
+		t.put(t.queue, queueKey(t.delivery(idOf(first))), nil)
+	}
+}
+
+// nextQueue returns the first webhook after another that has a queue.
+func (t *tx) nextQueue(after string) (webhookID string, ok bool) {
+	key, _ := t.queue.Cursor().Seek([]byte(after + "\x01"))
+	webhookID, _, ok = strings.Cut(string(key), "\x00")
+	return webhookID, ok
+}
+
+// due returns the longest due of a webhook, up to limit.
+func (t *tx) due(webhookID string, now time.Time, limit int) (ds []*delivery) {
+	queue := queueOf(webhookID)
+	end := append(queueOf(webhookID), timeKey(now.Add(time.Millisecond))...)
+	c := t.queue.Cursor()
+	for key, _ := c.Seek(queue); key != nil && bytes.Compare(key, end) < 0 && len(ds) < limit; key, _ = c.Next() {
+		ds = append(ds, t.delivery(idOf(key[len(queue):])))
+	}
+	return ds
+}
+
+// blocking returns the first ones of the lines in which another delivery joined
+// before a time.
+func (t *tx) blocking(before time.Time) (ids []string) {
+	var line, first []byte
+	c := t.lines.Cursor()
+	for key, value := c.First(); key != nil; key, value = c.Next() {
+		if of := key[:len(key)-8]; !bytes.Equal(of, line) {
+			line, first = of, value
+		} else if first != nil && bytes.Compare(value, timeKey(before)) < 0 {
+			ids = append(ids, idOf(first))
+			first = nil // it is named
+		}
 	}
 	return ids
 }
 
-// each calls do with the deliveries that q selects, in the order asked for.
-func (t *tx) each(q webhook.DeliveryQuery, do func(webhook.Delivery)) error {
-	keys, err := t.keys(q)
-	if err != nil {
-		return err
-	}
-	n := 0
-	for key := range keys {
-		var d webhook.Delivery
-		if _, err := load(t.deliveries, string(key[len(timeKey(time.Time{})):]), &d); err != nil {
-			return err
-		}
-		if (q.All || d.Account == q.Account) &&
-			(q.Webhook == "" || d.WebhookID == q.Webhook) &&
-			(len(q.States) == 0 || slices.Contains(q.States, d.State)) &&
-			(len(q.Types) == 0 || slices.Contains(q.Types, d.Type)) &&
-			(q.DueBy.IsZero() || !d.Due.After(q.DueBy)) {
-			do(d)
-			if n++; n == q.Limit {
-				return nil
+// newestPut yields the webhooks that q selects, the one put last first.
+func (t *tx) newestPut(q webhook.WebhookQuery) iter.Seq[webhook.Webhook] {
+	return func(yield func(webhook.Webhook) bool) {
+		c := t.puts.Cursor()
+		for put, id := c.Last(); put != nil && bytes.Compare(put, numberKey(q.PutAfter)) > 0; put, id = c.Prev() {
+			var w webhook.Webhook
+			t.load(t.webhooks, string(id), &w)
+			if q.Tallies {
+				w.Tallies = bytes.Clone(t.tallies.Get(id))
+			}
+			if q.Selects(&w) && !yield(w) {
+				return
 			}
 		}
 	}
-	return nil
 }
 
-// keys yields the keys of log that q's times, cursor and IDs leave, in the
-// order asked for.
-func (t *tx) keys(q webhook.DeliveryQuery) (iter.Seq[[]byte], error) {
-	from, to := bounds(q)
-	if len(q.IDs) > 0 {
-		keys, err := t.keysOf(q, from, to)
-		return slices.Values(keys), err
+// selected yields the deliveries that q selects, in the order that it asks for.
+func (t *tx) selected(q webhook.DeliveryQuery) iter.Seq[*webhook.Delivery] {
+	return func(yield func(*webhook.Delivery) bool) {
+		n := 0
+		for key := range t.keys(q) {
+			if d := t.delivery(idOf(key)); q.Selects(&d.Delivery) {
+				if n++; !yield(&d.Delivery) || n == q.Limit {
+					return
+				}
+			}
+		}
 	}
-	c := t.log.Cursor()
-	return func(yield func([]byte) bool) {
-		if q.Oldest {
-			for key, _ := c.Seek(from); key != nil && (to == nil || bytes.Compare(key, to) < 0) && yield(key); key, _ = c.Next() {
-			}
-			return
-		}
-		key, _ := c.Last()
-		if to != nil {
-			if beyond, _ := c.Seek(to); beyond != nil {
-				key, _ = c.Prev()
-			} else {
-				key, _ = c.Last()
-			}
-		}
-		for ; key != nil && bytes.Compare(key, from) >= 0 && yield(key); key, _ = c.Prev() {
-		}
-	}, nil
 }
 
-// bounds returns the first key of log that q may select, and the first beyond;
-// nil: there is none.
-func bounds(q webhook.DeliveryQuery) (from, to []byte) {
-	if !q.Since.IsZero() {
-		from = timeKey(q.Since)
+// keys yields keys of log in the order that q asks for: of the deliveries that it
+// names or that block others, or else of those in its span of time.
+func (t *tx) keys(q webhook.DeliveryQuery) iter.Seq[[]byte] {
+	if !q.Blocking.IsZero() {
+		return t.keysOf(t.blocking(q.Blocking), q.Oldest)
+	} else if len(q.IDs) > 0 {
+		return t.keysOf(q.IDs, q.Oldest)
 	}
+	from, to, after := timeKey(q.Since), []byte{0xff}, logKey(q.After.Created, q.After.ID)
 	if !q.Until.IsZero() {
 		to = timeKey(q.Until)
 	}
-	if q.After == (webhook.Cursor{}) {
-		return from, to
-	}
-	after := logKey(q.After.Created, q.After.ID)
-	if q.Oldest {
-		return slices.MaxFunc([][]byte{from, append(after, 0)}, bytes.Compare), to
-	}
-	if to == nil || bytes.Compare(after, to) < 0 {
+	if q.Oldest && bytes.Compare(after, from) > 0 {
+		from = after
+	} else if !q.Oldest && q.After != (webhook.Cursor{}) && bytes.Compare(after, to) < 0 {
 		to = after
 	}
-	return from, to
+	return func(yield func([]byte) bool) {
+		c := t.log.Cursor()
+		if q.Oldest {
+			for key, _ := c.Seek(from); key != nil && bytes.Compare(key, to) < 0 && yield(key); key, _ = c.Next() {
+			}
+			return
+		}
+		c.Seek(to)
+		for key, _ := c.Prev(); key != nil && bytes.Compare(key, from) >= 0 && yield(key); key, _ = c.Prev() {
+		}
+	}
 }
 
-// keysOf returns the keys of the deliveries that q names.
-func (t *tx) keysOf(q webhook.DeliveryQuery, from, to []byte) (keys [][]byte, err error) {
-	for id := range set(q.IDs) {
-		var d struct{ Created time.Time }
-		ok, err := load(t.deliveries, id, &d)
-		if err != nil {
-			return nil, err
-		}
-		if key := logKey(d.Created, id); ok && bytes.Compare(key, from) >= 0 && (to == nil || bytes.Compare(key, to) < 0) {
-			keys = append(keys, key)
+// keysOf yields the keys in log of the deliveries with these IDs that are stored.
+func (t *tx) keysOf(ids []string, oldest bool) iter.Seq[[]byte] {
+	var keys [][]byte
+	for _, id := range ids {
+		if d := t.delivery(id); d != nil {
+			keys = append(keys, logKey(d.Created, id))
 		}
 	}
 	slices.SortFunc(keys, bytes.Compare)
-	if !q.Oldest {
+	if !oldest {
 		slices.Reverse(keys)
 	}
-	return keys, nil
+	return slices.Values(slices.CompactFunc(keys, bytes.Equal))
 }
