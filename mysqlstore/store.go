@@ -2,7 +2,6 @@ package mysqlstore
 
 import (
 	"context"
-	"time"
 
 	"github.com/listhook/webhook"
 )
@@ -16,15 +15,15 @@ func (s *Store) PutWebhook(ctx context.Context, w webhook.Webhook) (version int6
 	return s.sql.PutWebhook(ctx, w)
 }
 
-// Webhooks returns the webhooks that q selects, in order of ID.
+// Webhooks returns the webhooks that q selects, in order of ID unless q.Newest is set.
 func (s *Store) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]webhook.Webhook, error) {
 	return s.sql.Webhooks(ctx, q)
 }
 
-// Enqueue stores deliveries, all or none, and returns the IDs of those that were
-// stored before.
-func (s *Store) Enqueue(ctx context.Context, ds []webhook.Delivery) (had []string, err error) {
-	return s.sql.Enqueue(ctx, ds)
+// Enqueue stores the deliveries of events, all or none, and returns the IDs of those
+// that were stored before.
+func (s *Store) Enqueue(ctx context.Context, events []webhook.OutboxEvent) (had []string, err error) {
+	return s.sql.Enqueue(ctx, events)
 }
 
 // Claim leases deliveries that are due, as webhook.Claim describes.
@@ -50,9 +49,9 @@ func (s *Store) Count(ctx context.Context, q webhook.DeliveryQuery) (int, error)
 	return s.sql.Count(ctx, q)
 }
 
-// Prune deletes up to limit deliveries that finished before the given time, and
-// returns their number. It also deletes webhooks that their owners deleted before
-// that time and that have no delivery left.
-func (s *Store) Prune(ctx context.Context, before time.Time, limit int) (n int, err error) {
-	return s.sql.Prune(ctx, before, limit)
+// Prune deletes deliveries that finished before p.Before and that p selects, up to
+// p.Limit, and returns their number. It also deletes webhooks that their owners deleted
+// before p.Deleted.
+func (s *Store) Prune(ctx context.Context, p webhook.Prune) (n int, err error) {
+	return s.sql.Prune(ctx, p)
 }

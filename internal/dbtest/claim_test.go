@@ -14,6 +14,7 @@ import (
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/internal/sqlstore"
 	"github.com/listhook/webhook/pgxstore"
+	"github.com/listhook/webhook/storetest"
 )
 
 // interrupted is a database with whose claims something happens between the
@@ -158,7 +159,7 @@ func TestAClaimThatFailsHalfwayLeasesNothingForNobody(t *testing.T) {
 						})
 					}
 				}
-				if _, err := plain.Enqueue(t.Context(), ds); err != nil {
+				if _, err := plain.Enqueue(t.Context(), storetest.Events(ds...)); err != nil {
 					t.Fatal(err)
 				}
 				s := plain.interrupted(&takes, func() error { return c.happen(t, cancel) })

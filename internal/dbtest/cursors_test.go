@@ -86,7 +86,7 @@ func TestScansFromTheCursorsFindOtherProcessesDeliveries(t *testing.T) {
 		t.Helper()
 		d := delivery(id)
 		d.WebhookID, d.Due = webhookID, due
-		if _, err := there.Enqueue(ctx, []webhook.Delivery{d}); err != nil {
+		if _, err := there.Enqueue(ctx, storetest.Events(d)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/mysqlstore"
+	"github.com/listhook/webhook/storetest"
 )
 
 // asText is what Galera needs of go-sql-driver/mysql.
@@ -72,7 +73,7 @@ func (g *galeraCluster) testMigrate(t *testing.T) {
 				if err := h.Migrate(t.Context()); err != nil {
 					t.Error(err)
 				}
-				if _, err := h.Enqueue(t.Context(), []webhook.Delivery{delivery("d")}); err != nil {
+				if _, err := h.Enqueue(t.Context(), storetest.Events(delivery("d"))); err != nil {
 					t.Error(err)
 				}
 			})
@@ -107,7 +108,7 @@ func (g *galeraCluster) testPrepared(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := store.Tx(tx).Enqueue(ctx, []webhook.Delivery{delivery("d")}); err != nil {
+		if _, err := store.Tx(tx).Enqueue(ctx, storetest.Events(delivery("d"))); err != nil {
 			t.Error(err)
 		}
 		if err := tx.Commit(); err != nil {
@@ -116,7 +117,7 @@ func (g *galeraCluster) testPrepared(t *testing.T) {
 		if tx, err = bad.Begin(); err != nil {
 			t.Fatal(err)
 		}
-		_, err = store.Tx(tx).Enqueue(ctx, []webhook.Delivery{delivery("e")})
+		_, err = store.Tx(tx).Enqueue(ctx, storetest.Events(delivery("e")))
 		says(t, err, mend)
 		_, err = store.Tx(tx).Webhooks(ctx, webhook.WebhookQuery{All: true})
 		says(t, err, mend)
@@ -130,7 +131,7 @@ func (g *galeraCluster) testPrepared(t *testing.T) {
 func calls(ctx context.Context) map[string]func(webhook.Store) error {
 	return map[string]func(webhook.Store) error{
 		"Enqueue": func(s webhook.Store) error {
-			_, err := s.Enqueue(ctx, []webhook.Delivery{delivery("d")})
+			_, err := s.Enqueue(ctx, storetest.Events(delivery("d")))
 			return err
 		},
 		"Claim": func(s webhook.Store) error {
@@ -158,7 +159,7 @@ func calls(ctx context.Context) map[string]func(webhook.Store) error {
 			return err
 		},
 		"Prune": func(s webhook.Store) error {
-			_, err := s.Prune(ctx, now, 1)
+			_, err := s.Prune(ctx, webhook.Prune{Before: now, Limit: 1, Deleted: now})
 			return err
 		},
 	}
@@ -195,7 +196,7 @@ func (g *galeraCluster) testEmitTx(t *testing.T) {
 					if err := tx.exec(ctx, `update app set n = n + 1 where id = 1`); err != nil {
 						return err
 					}
-					if _, err := tx.Enqueue(ctx, []webhook.Delivery{delivery(id)}); err != nil {
+					if _, err := tx.Enqueue(ctx, storetest.Events(delivery(id))); err != nil {
 						return err
 					}
 					return tx.exec(ctx, `insert into done values ('`+id+`')`)
@@ -306,7 +307,7 @@ func (g *galeraCluster) testLag(t *testing.T) {
 		t.Errorf("just after PutWebhook on another node: %v", err)
 	}
 	enqueue := func() {
-		if _, err := first.Enqueue(ctx, []webhook.Delivery{delivery("d")}); err != nil {
+		if _, err := first.Enqueue(ctx, storetest.Events(delivery("d"))); err != nil {
 			t.Error(err)
 		}
 	}
@@ -333,7 +334,7 @@ func (g *galeraCluster) testSettings(t *testing.T) {
 		"&tx_isolation=%27READ-UNCOMMITTED%27": "tx_isolation",
 	} {
 		other := mysqlHandle(open(t, "mysql", g.nodes[0].source(database, asText+params), 8), "")
-		_, err := other.Enqueue(t.Context(), []webhook.Delivery{delivery("d")})
+		_, err := other.Enqueue(t.Context(), storetest.Events(delivery("d")))
 		says(t, err, setting+" is")
 		says(t, other.Migrate(t.Context()), setting+" is")
 	}

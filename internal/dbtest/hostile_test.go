@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/storetest"
 )
 
 // Texts that a database refuses select nothing, for they may come from a
@@ -14,7 +15,7 @@ func TestTextsThatCannotBeStored(t *testing.T) {
 	each(t, func(t *testing.T, open func(string) *handle) {
 		ctx := t.Context()
 		h := migrated(t, open(""))
-		if _, err := h.Enqueue(ctx, []webhook.Delivery{delivery("d")}); err != nil {
+		if _, err := h.Enqueue(ctx, storetest.Events(delivery("d"))); err != nil {
 			t.Fatal(err)
 		}
 		for _, text := range []string{"a\x00b", "\xff", strings.Repeat("a", 256)} {
@@ -31,7 +32,7 @@ func TestTextsThatCannotBeStored(t *testing.T) {
 				t.Errorf("a query with %.9q returned %d webhooks and the error %v, want neither", text, len(ws), err)
 			}
 			var invalid *webhook.InvalidError
-			if _, err := h.Enqueue(ctx, []webhook.Delivery{delivery("e"), delivery(text)}); !errors.As(err, &invalid) {
+			if _, err := h.Enqueue(ctx, storetest.Events(delivery("e"), delivery(text))); !errors.As(err, &invalid) {
 				t.Errorf("Enqueue of the id %.9q returned the error %v, want an InvalidError", text, err)
 			}
 			if _, err := h.PutWebhook(ctx, webhook.Webhook{ID: text}); !errors.As(err, &invalid) {

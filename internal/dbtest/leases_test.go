@@ -11,6 +11,7 @@ import (
 
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/internal/sqlstore"
+	"github.com/listhook/webhook/storetest"
 )
 
 // leaseEnd is when what is leased here may be claimed by others.
@@ -34,7 +35,7 @@ type use struct {
 
 func (u use) enqueue(ds ...webhook.Delivery) {
 	u.Helper()
-	if _, err := u.store.Enqueue(u.Context(), ds); err != nil {
+	if _, err := u.store.Enqueue(u.Context(), storetest.Events(ds...)); err != nil {
 		u.Fatal(err)
 	}
 }
@@ -303,7 +304,7 @@ func TestLeases(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := tx.Enqueue(t.Context(), []webhook.Delivery{preLeased("a"), preLeased("b")}); err != nil {
+				if _, err := tx.Enqueue(t.Context(), storetest.Events(preLeased("a"), preLeased("b"))); err != nil {
 					t.Fatal(err)
 				}
 				end := tx.rollback
@@ -373,7 +374,7 @@ func TestLeasesThatNobodyIsSureOf(t *testing.T) {
 			}
 			ds := []webhook.Delivery{preLeased("a"), preLeased("b")}
 			db.fails, db.commits = true, true
-			if _, err := here.store.Enqueue(t.Context(), ds); !errors.Is(err, errUnsure) {
+			if _, err := here.store.Enqueue(t.Context(), storetest.Events(ds...)); !errors.Is(err, errUnsure) {
 				t.Fatal(err)
 			}
 			db.fails = false

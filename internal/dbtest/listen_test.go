@@ -9,6 +9,7 @@ import (
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/pgxstore"
 	"github.com/listhook/webhook/postgresstore"
+	"github.com/listhook/webhook/storetest"
 )
 
 // A commit in one process wakes another, whichever store commits, unless what
@@ -48,14 +49,14 @@ func TestListenWakes(t *testing.T) {
 		{"pgxstore", pgxstore.New(openPool(t, dsn), &pgxstore.Options{Prefix: prefix}), delivery("b")},
 		{"leased", other, leased},
 	} {
-		if _, err := c.store.Enqueue(t.Context(), []webhook.Delivery{c.d}); err != nil {
+		if _, err := c.store.Enqueue(t.Context(), storetest.Events(c.d)); err != nil {
 			t.Fatal(err)
 		}
 		if c.what != "leased" {
 			wait("a commit by " + c.what)
 		}
 	}
-	if _, err := other.Enqueue(t.Context(), []webhook.Delivery{delivery("c")}); err != nil {
+	if _, err := other.Enqueue(t.Context(), storetest.Events(delivery("c"))); err != nil {
 		t.Fatal(err)
 	}
 	wait("the last commit")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/mysqlstore"
+	"github.com/listhook/webhook/storetest"
 )
 
 // Galera demands innodb_autoinc_lock_mode 2, in which rows of one statement are
@@ -56,14 +57,14 @@ values ('%s', 'acme', '1', 'e', 'open', %d, '%s', %d, 0, 0, 7, %s, %s, 'type=ope
 			t.Fatal(id, err)
 		}
 	}
-	_, err := h.Enqueue(ctx, []webhook.Delivery{delivery("early")})
+	_, err := h.Enqueue(ctx, storetest.Events(delivery("early")))
 	says(t, err, "older version")
 
 	migrated(t, h)
 	if n := count(t, h); n != 302 {
 		t.Errorf("there are %d deliveries after the upgrade, want 302", n)
 	}
-	had, err := h.Enqueue(ctx, []webhook.Delivery{delivery("new"), delivery("ready 007"), delivery("finished")})
+	had, err := h.Enqueue(ctx, storetest.Events(delivery("new"), delivery("ready 007"), delivery("finished")))
 	slices.Sort(had)
 	if err != nil || !slices.Equal(had, []string{"finished", "ready 007"}) {
 		t.Errorf("Enqueue returned %q and the error %v, want the two that the first schema held", had, err)
@@ -128,7 +129,7 @@ select count(*) from information_schema.tables where table_schema = ? and engine
 				t.Run(name, func(t *testing.T) { says(t, call(handleOf(c.params)), c.says) })
 			}
 			err := inTx(ctx, handleOf(c.params), func(tx transaction) error {
-				if _, err := tx.Enqueue(ctx, []webhook.Delivery{delivery("of the app")}); err != nil {
+				if _, err := tx.Enqueue(ctx, storetest.Events(delivery("of the app"))); err != nil {
 					return err
 				}
 				return errors.New("stored")
@@ -150,7 +151,7 @@ select count(*) from information_schema.tables where table_schema = ? and engine
 	if err := relaxed.Migrate(ctx); err != nil {
 		t.Error(err)
 	}
-	if _, err := relaxed.Enqueue(ctx, []webhook.Delivery{delivery("d")}); err != nil {
+	if _, err := relaxed.Enqueue(ctx, storetest.Events(delivery("d"))); err != nil {
 		t.Error(err)
 	}
 }
@@ -166,7 +167,7 @@ func TestEventEmittedAgainWaitsForTheSemiSynchronousReplica(t *testing.T) {
 	must(t, far, fmt.Sprintf(`change master to master_host='127.0.0.1', master_port=%s, master_user='root', master_use_gtid=slave_pos`, primary.port))
 	must(t, far, `start slave`)
 	h := migrated(t, mysqlHandle(open(t, "mysql", primary.source(primary.create(t), ""), 8), ""))
-	if _, err := h.Enqueue(ctx, []webhook.Delivery{delivery("before")}); err != nil {
+	if _, err := h.Enqueue(ctx, storetest.Events(delivery("before"))); err != nil {
 		t.Fatal(err)
 	}
 
@@ -183,7 +184,7 @@ func TestEventEmittedAgainWaitsForTheSemiSynchronousReplica(t *testing.T) {
 		}
 		return done
 	}
-	event := []webhook.Delivery{delivery("d"), delivery("e")}
+	event := storetest.Events(delivery("d"), delivery("e"))
 	for _, attempt := range []string{"first", "second", "third"} {
 		ctx, cancel := context.WithCancel(ctx)
 		done := waits(func() error {

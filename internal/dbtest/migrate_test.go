@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/storetest"
 )
 
 var now = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
@@ -40,7 +41,7 @@ func says(t testing.TB, err error, words string) {
 func TestMigrateMayRunTwice(t *testing.T) {
 	each(t, func(t *testing.T, open func(string) *handle) {
 		h := migrated(t, open(""))
-		if _, err := h.Enqueue(t.Context(), []webhook.Delivery{delivery("d")}); err != nil {
+		if _, err := h.Enqueue(t.Context(), storetest.Events(delivery("d"))); err != nil {
 			t.Fatal(err)
 		}
 		migrated(t, h)
@@ -59,7 +60,7 @@ func TestMigrateMayRunInSeveralProcessesAtOnce(t *testing.T) {
 				if err := h.Migrate(t.Context()); err != nil {
 					t.Error(err)
 				}
-				if _, err := h.Enqueue(t.Context(), []webhook.Delivery{delivery("d")}); err != nil {
+				if _, err := h.Enqueue(t.Context(), storetest.Events(delivery("d"))); err != nil {
 					t.Error(err)
 				}
 			})
@@ -100,7 +101,7 @@ func TestStoreBeforeMigrateSaysWhatToDo(t *testing.T) {
 	each(t, func(t *testing.T, open func(string) *handle) {
 		const mend = "call the store's Migrate"
 		h, ctx := open(""), t.Context()
-		_, err := h.Enqueue(ctx, []webhook.Delivery{delivery("d")})
+		_, err := h.Enqueue(ctx, storetest.Events(delivery("d")))
 		says(t, err, mend)
 		_, err = h.Claim(ctx, webhook.Claim{Now: now, Until: now, Limit: 1, Each: 1})
 		says(t, err, mend)
@@ -116,7 +117,7 @@ func TestStoreBeforeMigrateSaysWhatToDo(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer tx.rollback()
-		_, err = tx.Enqueue(ctx, []webhook.Delivery{delivery("d")})
+		_, err = tx.Enqueue(ctx, storetest.Events(delivery("d")))
 		says(t, err, mend)
 	})
 }
@@ -129,7 +130,7 @@ func TestStoreWithoutItsTablesSaysWhatToDo(t *testing.T) {
 		if err := h.exec(t.Context(), `drop table webhook_deliveries`); err != nil {
 			t.Fatal(err)
 		}
-		_, err := h.Enqueue(t.Context(), []webhook.Delivery{delivery("d")})
+		_, err := h.Enqueue(t.Context(), storetest.Events(delivery("d")))
 		says(t, err, "call the store's Migrate")
 	})
 }
@@ -143,14 +144,14 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 		const refuse = "update the library"
 		h = open("")
 		says(t, h.Migrate(t.Context()), refuse)
-		_, err := h.Enqueue(t.Context(), []webhook.Delivery{delivery("d")})
+		_, err := h.Enqueue(t.Context(), storetest.Events(delivery("d")))
 		says(t, err, refuse)
 		tx, err := h.begin(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer tx.rollback()
-		_, err = tx.Enqueue(t.Context(), []webhook.Delivery{delivery("d")})
+		_, err = tx.Enqueue(t.Context(), storetest.Events(delivery("d")))
 		says(t, err, refuse)
 	})
 }
@@ -158,7 +159,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 func TestPrefixesKeepStoresApart(t *testing.T) {
 	each(t, func(t *testing.T, open func(string) *handle) {
 		one, two := migrated(t, open("one_")), migrated(t, open("two_"))
-		if _, err := one.Enqueue(t.Context(), []webhook.Delivery{delivery("d")}); err != nil {
+		if _, err := one.Enqueue(t.Context(), storetest.Events(delivery("d"))); err != nil {
 			t.Fatal(err)
 		}
 		if n, m := count(t, one), count(t, two); n != 1 || m != 0 {

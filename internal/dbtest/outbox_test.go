@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/storetest"
 )
 
 func TestOutboxSharesTheCallersTransaction(t *testing.T) {
@@ -37,7 +38,7 @@ func TestOutboxSharesTheCallersTransaction(t *testing.T) {
 			if ws, err := tx.Webhooks(ctx, webhook.WebhookQuery{Account: "acme"}); err != nil || len(ws) != 1 {
 				t.Fatalf("the transaction sees %d webhooks, and the error %v; want 1", len(ws), err)
 			}
-			if _, err := tx.Enqueue(ctx, []webhook.Delivery{delivery("d")}); err != nil {
+			if _, err := tx.Enqueue(ctx, storetest.Events(delivery("d"))); err != nil {
 				t.Fatal(err)
 			}
 			if err := end.end(tx); err != nil {
@@ -53,7 +54,7 @@ func TestOutboxSharesTheCallersTransaction(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer tx.rollback()
-		had, err := tx.Enqueue(ctx, []webhook.Delivery{delivery("d"), delivery("e")})
+		had, err := tx.Enqueue(ctx, storetest.Events(delivery("d"), delivery("e")))
 		if err != nil || len(had) != 1 || had[0] != "d" {
 			t.Errorf("Enqueue in a transaction returned %q and the error %v, want d as stored before", had, err)
 		}
@@ -70,7 +71,7 @@ func TestOutboxHidesWhatIsNotCommitted(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer tx.rollback()
-		if _, err := tx.Enqueue(ctx, []webhook.Delivery{delivery("d")}); err != nil {
+		if _, err := tx.Enqueue(ctx, storetest.Events(delivery("d"))); err != nil {
 			t.Fatal(err)
 		}
 		claim := webhook.Claim{Now: now, Until: now.Add(1), Limit: 9, Each: 9}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/internal/sqlstore"
+	"github.com/listhook/webhook/storetest"
 )
 
 // firsts is a database that notes the first statement of each transaction.
@@ -73,7 +74,7 @@ func TestTransactionsOnSQLiteWriteFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.claims(after) // removes what all have left
-	if n, err := s.Prune(ctx, after, 10); err != nil || n != 2 {
+	if n, err := s.Prune(ctx, webhook.Prune{Before: after, Limit: 10, Deleted: after}); err != nil || n != 2 {
 		t.Errorf("pruned %d, and the error is %v; want 2", n, err)
 	}
 
@@ -111,12 +112,12 @@ func TestSQLiteWaitsForOthersTransactions(t *testing.T) {
 			}
 			brief, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 			defer cancel()
-			if _, err := here.Enqueue(brief, []webhook.Delivery{delivery("given up")}); !errors.Is(err, context.DeadlineExceeded) {
+			if _, err := here.Enqueue(brief, storetest.Events(delivery("given up"))); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("beside another's transaction the error is %v, want the context's", err)
 			}
 			waited := make(chan error)
 			go func() {
-				_, err := here.Enqueue(ctx, []webhook.Delivery{delivery("waits")})
+				_, err := here.Enqueue(ctx, storetest.Events(delivery("waits")))
 				waited <- err
 			}()
 			select {

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -32,42 +33,57 @@ func (s *Store) Apply(ctx context.Context, cs []webhook.Change) (lost []string, 
 	return lost, nil
 }
 
-// firstChanges returns the first change of each delivery, in order of ID, and the
-// other changes. Transactions that lock rows in the same order cannot deadlock.
+// firstChanges returns the changes before the first one of a delivery that has one
+// already, and the others.
 func firstChanges(cs []webhook.Change) (first, others []webhook.Change) {
 	seen := make(map[string]bool, len(cs))
-	first = make([]webhook.Change, 0, len(cs))
-	for _, c := range cs {
+	for i, c := range cs {
 		if seen[c.ID] {
-			others = append(others, c)
-			continue
+			return cs[:i], cs[i:]
 		}
 		seen[c.ID] = true
-		first = append(first, c)
 	}
-	slices.SortFunc(first, func(a, b webhook.Change) int { return strings.Compare(a.ID, b.ID) })
-	return first, others
+	return cs, nil
 }
 
 // applyBatch applies changes of different deliveries.
 func (s *Store) applyBatch(ctx context.Context, b *batch) (lost []string, err error) {
 	s.due.includeRows(b.rows)
 	s.ready.includeRows(b.rows)
-	erase := slices.ContainsFunc(b.rows, func(r row) bool { return r.Erase })
-	if s.sql.applyFinal != nil && !erase && b.all(queueNone) {
-		if lost, err = s.applyFinal(ctx, b); err != nil || len(lost) == 0 {
+	leave := slices.ContainsFunc(b.rows, func(r row) bool { return r.Leave })
+	if s.sql.applyUnkeyed != nil && !leave && (!s.d.unkeyedFinal || b.all(queueNone)) {
+		keyed := s.leases.keyed(b.rows)
+		others, err := s.applyUnkeyed(ctx, b.without(keyed))
+		if err != nil {
 			return nil, err
 		}
-		b = b.only(lost)
+		b = b.only(append(others, keyed...))
+		if len(b.rows) == 0 {
+			return nil, nil
+		}
 	}
-	err = s.write(ctx, erase || len(s.sql.apply) > 1, func(q Querier) error {
+	erase := slices.ContainsFunc(b.rows, func(r row) bool { return r.Erase })
+	err = s.write(ctx, erase || len(s.sql.apply) > 1 || s.sql.insertLineEvents.text != "", func(q Querier) error {
 		if erase {
 			if _, err := s.runBatch(ctx, q, s.sql.erase, b); err != nil {
 				return err
 			}
 		}
-		lost, err = s.runBatch(ctx, q, s.sql.apply, b)
-		return err
+		var events []lineEvent
+		if s.sql.insertLineEvents.text == "" {
+			lost, err = s.runBatch(ctx, q, s.sql.apply, b)
+			return err
+		}
+		lost, err = s.runBatchEvents(ctx, q, s.sql.apply, b, &events)
+		if err != nil {
+			return err
+		}
+		order := make(map[string]int, len(b.rows))
+		for i := range b.rows {
+			order[b.rows[i].ID] = b.rows[i].Order
+		}
+		slices.SortFunc(events, func(a, b lineEvent) int { return cmp.Compare(order[a.ID], order[b.ID]) })
+		return s.insertLineEvents(ctx, q, events)
 	})
 	if err == nil {
 		s.leases.remove(b.rows, lost)
@@ -75,11 +91,14 @@ func (s *Store) applyBatch(ctx context.Context, b *batch) (lost []string, err er
 	return lost, err
 }
 
-// applyFinal makes changes to final states, and returns the IDs of the deliveries
-// that are in a queue or have another lease.
-func (s *Store) applyFinal(ctx context.Context, b *batch) (others []string, err error) {
-	err = s.write(ctx, false, func(q Querier) error {
-		others, err = s.runBatch(ctx, q, s.sql.applyFinal, b)
+// applyUnkeyed makes changes of deliveries without a key, and returns the IDs of those
+// that it does not apply to and of those with another lease.
+func (s *Store) applyUnkeyed(ctx context.Context, b *batch) (others []string, err error) {
+	if len(b.rows) == 0 {
+		return nil, nil
+	}
+	err = s.write(ctx, len(s.sql.applyUnkeyed) > 1, func(q Querier) error {
+		others, err = s.runBatch(ctx, q, s.sql.applyUnkeyed, b)
 		return err
 	})
 	if err == nil {
@@ -88,16 +107,17 @@ func (s *Store) applyFinal(ctx context.Context, b *batch) (others []string, err 
 	return others, err
 }
 
-// changeBatches returns cs as batches.
+// changeBatches returns cs as batches, whose rows are in order of ID: transactions
+// that lock rows in the same order cannot deadlock.
 func changeBatches(cs []webhook.Change, clock *clock) (bs batches, err error) {
-	lines, room := newLogEncoder(), 0
+	logs, room := newLogEncoder(), 0
 	for i := range cs {
 		if a := cs[i].Log; a != nil {
 			clock.observe(a.Start.Add(a.Duration))
 			room += approxLogSize(a)
 		}
 	}
-	for i := range cs {
+	for _, i := range inOrderOfID(cs) {
 		c := &cs[i]
 		if err := checkText("ID", c.ID); err != nil {
 			return nil, err
@@ -105,7 +125,7 @@ func changeBatches(cs []webhook.Change, clock *clock) (bs batches, err error) {
 		if err := checkText("State", string(c.State)); err != nil {
 			return nil, err
 		}
-		log, err := lines.encodeOne(c.Log)
+		log, err := logs.encodeOne(c.Log)
 		if err != nil {
 			return nil, err
 		}
@@ -113,10 +133,26 @@ func changeBatches(cs []webhook.Change, clock *clock) (bs batches, err error) {
 		b.changes = true
 		r := row{
 			ID: c.ID, State: string(c.State), Due: milli(c.Due), Lease: c.Lease,
-			Attempts: c.Attempts, Queue: b.queue(c.State, c.Due, false), Erase: c.Erase,
+			Attempts: c.Attempts, Queue: b.queue(c.State, c.Due, false), Erase: c.Erase, Leave: c.Erase || c.LeaveLine,
+		}
+		if r.Queue != queueNone { // it may join a line
+			r.Order, r.Joined = i+1, nullMilli(c.Joined)
+		}
+		if c.Log != nil {
+			r.Failure = c.Log.Failure()
 		}
 		r.Log, r.LogLen = b.put(log)
 		b.rows = append(b.rows, r)
 	}
 	return bs, nil
+}
+
+// inOrderOfID returns the indexes of the changes in order of ID.
+func inOrderOfID(cs []webhook.Change) []int {
+	list := make([]int, len(cs))
+	for i := range list {
+		list[i] = i
+	}
+	slices.SortFunc(list, func(a, b int) int { return strings.Compare(cs[a].ID, cs[b].ID) })
+	return list
 }

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"database/sql"
 	"encoding/json"
 	"math"
 	"math/rand/v2"
@@ -26,8 +27,17 @@ type row struct {
 	Due      int64  // d
 	Lease    int64  // l
 	Attempts int    // n
-	Queue    queue  // r; 1: ready, 0: waiting, null: in neither queue
+	Queue    queue  // r; 1: ready, 0: waiting, 2: parked, null: in no queue
 	Erase    bool   // x, only of a change
+	Leave    bool   // v, only of a change: it empties the key
+	Order    int    // o: the place in the call, counted from one; 0: it does not matter
+
+	// Columns that most rows have no value for. An empty text and the zero time are NULL.
+	Key      string        // q, only of a delivery
+	Joined   sql.NullInt64 // y
+	Time     sql.NullInt64 // z, only of a delivery
+	Failure  string        // f
+	Subjects string        // u, only of a delivery: a JSON array
 
 	// The offsets in @bytes, counted from one, and the lengths: b and bn, h and hn, g
 	// and gn. A change has no body and no carrier.
@@ -109,12 +119,35 @@ func (b *batch) all(q queue) bool {
 	return !slices.ContainsFunc(b.rows, func(r row) bool { return r.Queue != q })
 }
 
+// hasExtras reports whether a row has a value in a column that most rows have none
+// for.
+func (b *batch) hasExtras() bool {
+	return slices.ContainsFunc(b.rows, func(r row) bool {
+		return r.Key != "" || r.Joined.Valid || r.Time.Valid || r.Failure != "" || r.Subjects != ""
+	})
+}
+
 // only returns a batch of the rows with these IDs.
 func (b *batch) only(ids []string) *batch {
 	these, some := stringSet(ids), *b
 	some.rows = nil
 	for _, r := range b.rows {
 		if these[r.ID] {
+			some.rows = append(some.rows, r)
+		}
+	}
+	return &some
+}
+
+// without returns a batch of the rows without these IDs.
+func (b *batch) without(ids []string) *batch {
+	if len(ids) == 0 {
+		return b
+	}
+	but, some := stringSet(ids), *b
+	some.rows = nil
+	for _, r := range b.rows {
+		if !but[r.ID] {
 			some.rows = append(some.rows, r)
 		}
 	}
@@ -146,6 +179,18 @@ func (b *batch) value(r *row, column string) any {
 		return r.Attempts
 	case "r":
 		return r.Queue.column()
+	case "v":
+		return r.Leave
+	case "q":
+		return nullText(r.Key)
+	case "y":
+		return r.Joined
+	case "z":
+		return r.Time
+	case "f":
+		return nullText(r.Failure)
+	case "u":
+		return nullText(r.Subjects)
 	case "b":
 		return b.slice(r.Body, r.BodyLen)
 	case "h":
@@ -162,6 +207,19 @@ func (b *batch) slice(offset, length int) []byte {
 		return []byte{}
 	}
 	return b.bytes[offset-1 : offset-1+length]
+}
+
+// nullText returns a text as it is stored where "" is NULL.
+func nullText(text string) any {
+	if text == "" {
+		return nil
+	}
+	return text
+}
+
+// nullMilli returns a time as it is stored where the zero time is NULL.
+func nullMilli(t time.Time) sql.NullInt64 {
+	return sql.NullInt64{Int64: milli(t), Valid: !t.IsZero()}
 }
 
 // jsonArray returns the texts as a JSON array.
@@ -186,6 +244,17 @@ func checkText(field, text string) error {
 
 // milli returns the number by which a time is stored.
 func milli(t time.Time) int64 { return t.UnixMilli() }
+
+// fromNullMilli is fromMilli for a number from nullMilli.
+func fromNullMilli(ms sql.NullInt64) time.Time {
+	if !ms.Valid {
+		return time.Time{}
+	}
+	return fromMilli(ms.Int64)
+}
+
+// zeroMilli is the number of the zero time.
+var zeroMilli = milli(time.Time{})
 
 // fromMilli returns the time of a stored number.
 func fromMilli(ms int64) time.Time { return time.UnixMilli(ms).UTC() }

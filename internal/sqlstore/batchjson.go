@@ -56,6 +56,32 @@ func (b *batch) json(inline bool) string {
 		if r.Erase {
 			j.WriteString(`,"x":true`)
 		}
+		if r.Leave {
+			j.WriteString(`,"v":true`)
+		}
+		if r.Order > 0 {
+			j.number("o", int64(r.Order))
+		}
+		if r.Key != "" {
+			j.text(",", "q", r.Key)
+		}
+		if r.Joined.Valid {
+			j.number("y", r.Joined.Int64)
+		}
+		if r.Time.Valid {
+			j.number("z", r.Time.Int64)
+		}
+		if r.Failure != "" {
+			j.text(",", "f", r.Failure)
+		}
+		switch {
+		case r.Subjects == "":
+		case inline: // MariaDB has no columns of JSON arrays
+			j.text(",", "u", r.Subjects)
+		default:
+			j.name(",", "u")
+			j.WriteString(r.Subjects)
+		}
 		if !b.changes {
 			j.bytes(b, inline, "b", r.Body, r.BodyLen)
 			j.bytes(b, inline, "h", r.Carrier, r.CarrierLen)

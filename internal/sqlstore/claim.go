@@ -42,15 +42,15 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) (ds []webhook.Delive
 	s.clock.observe(c.Now)
 	since, full := s.due.start()
 	w := claimRun{s: s, c: c, args: args{"now": milli(c.Now), "until": milli(c.Until), "since": since}}
-	var positions []position
-	if s.sql.seekFrom.text != "" {
-		positions = s.ready.positions()
-	}
-	start, idle, noneExpired := time.Now(), false, false
+	positions := s.positions()
+	start, idle, noneExpired, noEvents := time.Now(), false, false, false
 	if positions == nil { // the idle query scans from the beginning, which is slow now
+		from, fullEvents := s.eventsFrom()
+		w.args["events"] = from
 		err = s.read(ctx, func(q Querier) error {
-			return s.query(ctx, q, s.sql.idle, w.args, func(scan Scan) error { return scan(&idle, &noneExpired) })
+			return s.query(ctx, q, s.sql.idle, w.args, func(scan Scan) error { return scan(&idle, &noneExpired, &noEvents) })
 		})
+		s.events.rest(fullEvents, time.Since(start))
 	}
 	if err != nil || c.Limit <= 0 {
 		return nil, err
@@ -58,8 +58,15 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) (ds []webhook.Delive
 	if err := s.confirmUncertain(ctx); err != nil {
 		return nil, err
 	}
+	if !noEvents && !s.d.oneWriter {
+		entered, err := s.sequence(ctx, milli(c.Now))
+		if err != nil {
+			return nil, err
+		}
+		idle, positions = idle && !entered, s.positions()
+	}
 	empty := s.leases.takeEmpty(milli(c.Now))
-	if idle && noneExpired {
+	if idle && noneExpired && (noEvents || !s.d.oneWriter) {
 		s.due.advance(milli(c.Now), full, time.Since(start))
 		if len(empty) == 0 {
 			return nil, nil
@@ -71,6 +78,11 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) (ds []webhook.Delive
 		return s.db.InTx(ctx, s.sql.pick.text != "", func(q Querier) error {
 			if err := s.deleteLeases(ctx, q, empty); err != nil {
 				return err
+			}
+			if !noEvents && s.d.oneWriter {
+				if err := s.sequenceIn(ctx, q, milli(c.Now)); err != nil {
+					return err
+				}
 			}
 			n, all, err := w.promote(ctx, q, noneExpired)
 			if err != nil {
@@ -106,6 +118,14 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) (ds []webhook.Delive
 		s.ready.advance(w.found, w.positions == nil, w.scanTime)
 	}
 	return w.ds, nil
+}
+
+// positions returns where scans for ready webhooks begin, or nil for full scans.
+func (s *Store) positions() []position {
+	if s.sql.seekFrom.text == "" {
+		return nil
+	}
+	return s.ready.positions()
 }
 
 // A claimRun is one claim that is being made.

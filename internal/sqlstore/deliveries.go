@@ -2,6 +2,8 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
+	"encoding/json"
 	"slices"
 
 	"github.com/listhook/webhook"
@@ -12,6 +14,9 @@ func (s *Store) Deliveries(ctx context.Context, q webhook.DeliveryQuery) (ds []w
 	what := columns
 	if !q.Brief {
 		what += `, ` + documents + `, log`
+	}
+	if err := s.sequenceFor(ctx, q); err != nil {
+		return nil, err
 	}
 	err = s.read(ctx, func(db Querier) error {
 		ds = nil
@@ -34,6 +39,9 @@ func (s *Store) Deliveries(ctx context.Context, q webhook.DeliveryQuery) (ds []w
 // Count returns the number of deliveries that q selects, at most q.Limit unless that
 // is 0.
 func (s *Store) Count(ctx context.Context, q webhook.DeliveryQuery) (n int, err error) {
+	if err := s.sequenceFor(ctx, q); err != nil {
+		return 0, err
+	}
 	err = s.read(ctx, func(db Querier) error {
 		b := s.selectDeliveries(`1 as one`, q)
 		b.limit(q.Limit)
@@ -60,6 +68,24 @@ func (s *Store) selectDeliveries(what string, q webhook.DeliveryQuery) *queryBui
 	if len(q.Types) > 0 {
 		whereIn(b, `type`, q.Types)
 	}
+	if len(q.Failures) > 0 {
+		whereIn(b, `coalesce(failure, '')`, q.Failures)
+	}
+	if q.Subject != "" {
+		b.check("Subject", q.Subject)
+		b.where(`id in (select s.id from {}subjects s where s.subject = @v`, q.Subject)
+		if !q.All {
+			b.check("Account", q.Account)
+			b.add(` and s.account = @v`, q.Account)
+		}
+		b.add(`)`)
+	}
+	if q.Key != "" {
+		b.whereIs(`line_key`, q.Key)
+	}
+	if !q.Blocking.IsZero() {
+		b.where(blocking, milli(q.Blocking))
+	}
 	if !q.Since.IsZero() {
 		b.where(`created >= @v`, milli(q.Since))
 	}
@@ -82,10 +108,30 @@ func (s *Store) selectDeliveries(what string, q webhook.DeliveryQuery) *queryBui
 	return b
 }
 
+// blocking is the condition that a delivery is the first of its line, and that another
+// one of the line joined before @v.
+const blocking = `id in (
+  select h.id from (
+    select webhook, line_key, min(place) as head from {}lines group by webhook, line_key having count(*) > 1) g
+  join {}lines h on h.webhook = g.webhook and h.line_key = g.line_key and h.place = g.head
+  where exists (
+    select 1 from {}lines l where l.webhook = h.webhook and l.line_key = h.line_key and l.place > h.place and l.joined < @v))`
+
+// sequenceFor runs sequencing steps before a query that needs to see the lines, if
+// there are events.
+func (s *Store) sequenceFor(ctx context.Context, q webhook.DeliveryQuery) error {
+	if q.Blocking.IsZero() {
+		return nil
+	}
+	_, err := s.sequence(ctx, s.clock.now())
+	return err
+}
+
 // usesQueue reports whether to select from the queues rather than from the log.
 func usesQueue(q webhook.DeliveryQuery) bool {
 	return q.After == (webhook.Cursor{}) && len(q.IDs) == 0 &&
 		slices.Equal(q.States, []webhook.State{webhook.StatePending}) &&
+		q.Subject == "" && q.Key == "" && q.Blocking.IsZero() &&
 		checkText("Account", q.Account) == nil && checkText("Webhook", q.Webhook) == nil
 }
 
@@ -108,7 +154,12 @@ func (b *queryBuilder) fromLog(q webhook.DeliveryQuery) {
 // would sort the queues again.
 func (b *queryBuilder) fromQueue(q webhook.DeliveryQuery) {
 	for i, queue := range b.s.d.queues {
-		b.add([]string{`(`, ` union all `, ` union all `}[i] + `select id as qid, due as qdue from ` + queue)
+		if i > 0 {
+			b.add(` union all `)
+		} else {
+			b.add(`(`)
+		}
+		b.add(`select id as qid, due as qdue from ` + queue)
 		if q.Webhook != "" {
 			b.add(` and webhook = @v`, q.Webhook)
 		}
@@ -126,11 +177,14 @@ func (b *queryBuilder) fromQueue(q webhook.DeliveryQuery) {
 // selected.
 func scanDelivery(scan Scan, documents, log bool) (d webhook.Delivery, err error) {
 	var (
-		kind, state    string
-		created, due   int64
-		carrier, lines []byte
+		kind, state                 string
+		created, due                int64
+		key, failure, subjects      sql.NullString
+		sequence, joined, eventTime sql.NullInt64
+		carrier, lines              []byte
 	)
-	dest := []any{&d.ID, &d.Account, &d.WebhookID, &d.EventID, &kind, &created, &state, &due, &d.Lease, &d.Attempts}
+	dest := []any{&d.ID, &d.Account, &d.WebhookID, &d.EventID, &kind, &created, &state, &due, &d.Lease, &d.Attempts,
+		&key, &sequence, &joined, &eventTime, &failure, &subjects}
 	if documents {
 		dest = append(dest, &d.Body, &carrier)
 	}
@@ -142,6 +196,13 @@ func scanDelivery(scan Scan, documents, log bool) (d webhook.Delivery, err error
 	}
 	d.Type, d.State = webhook.EventType(kind), webhook.State(state)
 	d.Created, d.Due = fromMilli(created), fromMilli(due)
+	d.Key, d.Failure, d.Sequence = key.String, failure.String, sequence.Int64
+	d.Joined, d.Time = fromNullMilli(joined), fromNullMilli(eventTime)
+	if subjects.Valid {
+		if err := json.Unmarshal([]byte(subjects.String), &d.Subjects); err != nil {
+			return d, err
+		}
+	}
 	if d.Carrier, err = unmarshalCarrier(carrier); err != nil {
 		return d, err
 	}

@@ -25,19 +25,36 @@ type dialect struct {
 	unlock        string   // "": lock ends with the transaction
 
 	textList      string    // a query that returns the texts in the JSON array @list
-	queues        [3]string // follow "from" in a query of the ready, waiting and leased deliveries
+	queues        [4]string // follow "from" in a query of the ready, waiting, leased and parked deliveries
 	insertWebhook string    // if one has the ID, it changes no row or fails by isDuplicate
+
+	// oneWriter says that a transaction excludes all others that write. Sequencing
+	// steps are then part of the claim's transaction.
+	oneWriter bool
 
 	// enqueue inserts deliveries and returns the IDs of those that were new. With
 	// insertNew, it returns all IDs and whether each delivery was new.
 	enqueue          script
 	insertNew        string // inserts all, or fails by isDuplicate; "": enqueue
 	enqueuePreLeased script // enqueue for a batch of pre-leased deliveries; nil: enqueue
+	enqueueExtras    script // enqueue for a batch of which row.hasExtras; nil: enqueue, insertLineEvents and insertSubjects
+	insertSubjects   string // of the deliveries in @rows
 	erase            script
-	apply            script // returns the IDs of the deliveries that had the lease
-	applyFinal       script // apply for a batch of final states, for deliveries in no queue; nil: apply
+	apply            script // returns the IDs of the deliveries that had the lease, with the kind of the event of their lines, 0 for none
+	applyUnkeyed     script // apply for deliveries without a key, not told to leave their line; returns no kinds; nil: apply
+	unkeyedFinal     bool   // applyUnkeyed is for a batch of final states, of deliveries in no queue
 
-	idle          string // whether nothing is ready or has come due, and whether no lease has expired
+	// See lines.go.
+	insertLineEvents string // of the deliveries in @rows; "": enqueueExtras and apply do so
+	lockLines        script // excludes other transactions that call it, and returns the number of the step; a long wait fails by isLocked
+	takeLineEvents   string // up to @n events, the first from the number @from on
+	deleteLineEvents string // those with the numbers in @rows; "": takeLineEvents deletes
+	joinLines        string
+	leaveLines       script // removes and returns the entries of the deliveries with the IDs in @rows
+	numberDeliveries string // stores the Sequence of deliveries that have none
+	enterFirst       script // enters the first ones behind the places in @rows into the queues; may return those made ready
+
+	idle          string // whether nothing is ready or has come due, whether no lease has expired, and whether there are no events of lines
 	promote       string // makes ready up to @n waiting deliveries that have come due, in order of due time
 	readyWebhooks string // the next @n webhooks with ready deliveries, from @from on: ID, earliest due time, whether held
 	seekFrom      string // readyWebhooks behind the positions @past; "": removed rows slow no scan down
@@ -58,12 +75,15 @@ type dialect struct {
 	// later statement does not undo it.
 	takeCommits bool
 
-	prune    string
+	deleteSubjects string // of deliveries: Account, Created, ID and Subjects in @rows
+
+	prune    pruning
 	maxPrune int // how many deliveries one transaction prunes at most; 0: no limit
 
 	isNoTable   func(error) bool
 	isDuplicate func(error) bool // a row with the key exists; nil: no statement fails for that
 	isRetryable func(error) bool // a deadlock or the like
+	isLocked    func(error) bool // another transaction holds a lock for long
 }
 
 // A script is a list of statements that run in one transaction.
@@ -81,15 +101,18 @@ func result(text string) script { return script{{text: text, returnsRows: true}}
 
 // statements are a dialect's statements for a prefix.
 type statements struct {
-	insertWebhook, updateWebhook                     statement
-	enqueue, enqueuePreLeased                        prepared
-	insertNew                                        statement
-	erase, apply, applyFinal                         prepared
+	nextPut, insertWebhook, updateWebhook            statement
+	enqueue, enqueuePreLeased, enqueueExtras         prepared
+	insertNew, insertSubjects                        statement
+	erase, apply, applyUnkeyed                       prepared
+	insertLineEvents, takeLineEvents                 statement
+	deleteLineEvents, joinLines, numberDeliveries    statement
+	lockLines, leaveLines, enterFirst                prepared
 	idle, promote, readyWebhooks, seekFrom           statement
 	pick                                             statement
 	take                                             prepared
 	insertLease, expiredLeases, expire, deleteLeases statement
-	prune, pruneWebhooks                             statement
+	deleteSubjects, pruneWebhooks                    statement
 }
 
 // prepared is a script for a prefix.
@@ -109,31 +132,66 @@ func (d *dialect) statements(prefix string) statements {
 		return list
 	}
 	return statements{
-		insertWebhook: one(d.insertWebhook), updateWebhook: one(updateWebhook),
-		enqueue: all(d.enqueue), enqueuePreLeased: all(d.enqueuePreLeased), insertNew: one(d.insertNew),
-		erase: all(d.erase), apply: all(d.apply), applyFinal: all(d.applyFinal),
+		nextPut: one(nextPut), insertWebhook: one(d.insertWebhook), updateWebhook: one(updateWebhook),
+		enqueue: all(d.enqueue), enqueuePreLeased: all(d.enqueuePreLeased), enqueueExtras: all(d.enqueueExtras),
+		insertNew: one(d.insertNew), insertSubjects: one(d.insertSubjects),
+		erase: all(d.erase), apply: all(d.apply), applyUnkeyed: all(d.applyUnkeyed),
+		insertLineEvents: one(d.insertLineEvents), takeLineEvents: one(d.takeLineEvents),
+		deleteLineEvents: one(d.deleteLineEvents), joinLines: one(d.joinLines), numberDeliveries: one(d.numberDeliveries),
+		lockLines: all(d.lockLines), leaveLines: all(d.leaveLines), enterFirst: all(d.enterFirst),
 		idle: one(d.idle), promote: one(d.promote), readyWebhooks: one(d.readyWebhooks), seekFrom: one(d.seekFrom), pick: one(d.pick),
 		take:        all(d.take),
 		insertLease: one(d.insertLease), expiredLeases: one(d.expiredLeases), expire: one(d.expire), deleteLeases: one(d.deleteLeases),
-		prune: one(d.prune), pruneWebhooks: one(pruneWebhooks),
+		deleteSubjects: one(d.deleteSubjects), pruneWebhooks: one(pruneWebhooks),
 	}
 }
 
 // SQL that is the same on all databases.
 const (
-	columns      = `id, account, webhook, event, type, created, state, due, lease, attempts`
+	columns      = `id, account, webhook, event, type, created, state, due, lease, attempts, ` + extras
+	extras       = `line_key, sequence, joined, event_time, failure, subjects`
 	documents    = `body, carrier`
 	claimColumns = columns + `, ` + documents
+
+	// Its lock keeps other puts out until the transaction ends. So the numbers of puts
+	// are in the order in which the puts can be seen.
+	nextPut = `update {}puts set n = n + 1`
 
 	updateWebhook = `
 update {}webhooks
 set account = @account, list = @list, hold = @hold, changed = @changed,
-    deleted = @deleted, version = @version + 1, doc = @doc
+    deleted = @deleted, version = @version + 1, doc = @doc,
+    put = (select n from {}puts), tallies = case when @keep = 1 then tallies else @tallies end
 where id = @id and version = @version`
 
-	pruneWebhooks = `
-delete from {}webhooks
-where deleted = 1 and changed < @before and not exists (
-  select 1 from {}deliveries d
-  where d.account = {}webhooks.account and d.webhook = {}webhooks.id)`
+	pruneWebhooks = `delete from {}webhooks where deleted = 1 and changed < @before`
 )
+
+// A pruning is a statement that deletes up to @n deliveries that finished before
+// @before, and returns Account, Created, ID and Subjects of each. More conditions come
+// between the two parts.
+type pruning struct{ before, after string }
+
+// noTime is the number of the zero time, in SQL.
+const noTime = `-62135596800000`
+
+// parked returns the last of a dialect's queues. isParked is a condition that holds for
+// every parked delivery d, and placed is a query of the IDs of those in the lines. The
+// others are in events only.
+func parked(isParked, placed string) string {
+	return `(
+  select distinct d.id, d.due, d.webhook from (` + placed + `
+    union all
+    select id from {}line_events where kind in (1, 4)) l
+  join {}deliveries d on d.id = l.id
+  where d.state = 'pending' and d.line_key is not null and ` + isParked + `) l where true`
+}
+
+// changedLine is the kind of the event of its line for a delivery that apply has
+// changed; 0: none. stood says whether the delivery was in a line before; NULL: it had
+// no key.
+const changedLine = `case
+  when stood is null then 0
+  when stood = 1 and (state <> 'pending' or line_key is null) then case when sequence is null then 3 else 2 end
+  when stood = 0 and state = 'pending' and line_key is not null then 1
+  else 0 end`

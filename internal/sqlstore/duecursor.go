@@ -51,6 +51,18 @@ func (c *dueCursor) advance(until int64, full bool, took time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.from = until
+	c.slowDown(full, took)
+}
+
+// rest records a scan that found nothing.
+func (c *dueCursor) rest(full bool, took time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.slowDown(full, took)
+}
+
+// slowDown delays the next full scan after a slow one. The caller holds mu.
+func (c *dueCursor) slowDown(full bool, took time.Duration) {
 	if full && took > SlowDueScan {
 		c.nextFull = time.Now().Add(min(fullScanFactor*took, fullScanMaxDelay))
 	}

@@ -8,14 +8,15 @@ import (
 	"github.com/listhook/webhook"
 )
 
-// Enqueue stores ds, all or none, and returns the IDs of those that were stored
-// before.
-func (s *Store) Enqueue(ctx context.Context, ds []webhook.Delivery) (had []string, err error) {
-	several := s.sql.insertLease.text != "" || len(ds) > batchRows || approxSize(ds) > batchBytes
+// Enqueue stores the deliveries of events, all or none, and returns the IDs of those
+// that were stored before.
+func (s *Store) Enqueue(ctx context.Context, events []webhook.OutboxEvent) (had []string, err error) {
+	rows, size := approxSize(events)
+	several := s.sql.insertLease.text != "" || rows > batchRows || size > batchBytes
 	var leases []*lease
 	write := func(allNew bool) error {
 		return s.write(ctx, several, func(q Querier) error {
-			had, leases, err = s.enqueue(ctx, q, ds, allNew)
+			had, leases, err = s.enqueue(ctx, q, events, allNew)
 			return err
 		})
 	}
@@ -33,9 +34,9 @@ func (s *Store) Enqueue(ctx context.Context, ds []webhook.Delivery) (had []strin
 
 // enqueue is Enqueue in a transaction. It also returns the leases of the deliveries
 // that were stored pre-leased. With allNew it uses insertNew, which fails if one of
-// ds is stored already.
-func (s *Store) enqueue(ctx context.Context, q Querier, ds []webhook.Delivery, allNew bool) (had []string, leases []*lease, err error) {
-	bs, err := s.deliveryBatches(ds)
+// the deliveries is stored already.
+func (s *Store) enqueue(ctx context.Context, q Querier, events []webhook.OutboxEvent, allNew bool) (had []string, leases []*lease, err error) {
+	bs, err := s.deliveryBatches(events)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -50,6 +51,9 @@ func (s *Store) enqueue(ctx context.Context, q Querier, ds []webhook.Delivery, a
 		if err := s.insertLeases(ctx, q, preLeased); err != nil {
 			return nil, nil, err
 		}
+		if err := s.insertExtras(ctx, q, &bs[i], stored); err != nil {
+			return nil, nil, err
+		}
 		had, leases = append(had, stored...), append(leases, preLeased...)
 	}
 	return had, leases, nil
@@ -58,6 +62,8 @@ func (s *Store) enqueue(ctx context.Context, q Querier, ds []webhook.Delivery, a
 // add stores a batch, and returns the IDs of the deliveries that were stored before.
 func (s *Store) add(ctx context.Context, q Querier, b *batch, allNew bool) (had []string, err error) {
 	switch {
+	case s.sql.enqueueExtras != nil && b.hasExtras():
+		return s.runBatch(ctx, q, s.sql.enqueueExtras, b)
 	case s.sql.insertNew.text == "" && s.sql.enqueuePreLeased != nil && b.all(queueLeased):
 		return s.runBatch(ctx, q, s.sql.enqueuePreLeased, b)
 	case s.sql.insertNew.text == "":
@@ -108,67 +114,161 @@ func (s *Store) upsert(ctx context.Context, q Querier, b *batch) (had []string, 
 	return nil, fmt.Errorf("webhook: the database neither stored %d deliveries nor had them before", len(b.rows))
 }
 
-// deliveryBatches returns ds as batches. Of two with the same ID it takes the first.
-func (s *Store) deliveryBatches(ds []webhook.Delivery) (bs batches, err error) {
-	if len(ds) > 0 {
-		s.clock.observe(ds[len(ds)-1].Created)
+// deliveryBatches returns the deliveries of events as batches. Of two with the same
+// ID it takes the first.
+func (s *Store) deliveryBatches(events []webhook.OutboxEvent) (bs batches, err error) {
+	for i := range events {
+		if n := len(events[i].Deliveries); n > 0 {
+			s.clock.observe(events[i].Deliveries[n-1].Created)
+		}
 	}
-	seen, lines, room := make(map[string]bool, len(ds)), newLogEncoder(), approxSize(ds)
-	for i := range ds {
-		d := &ds[i]
-		if seen[d.ID] {
-			continue
+	rows, room := approxSize(events)
+	seen, logs := make(map[string]bool, rows), newLogEncoder()
+	for i := range events {
+		e := &events[i]
+		bodies := make([]storedBody, len(e.Bodies))
+		for j := range e.Deliveries {
+			d := &e.Deliveries[j].Delivery
+			if seen[d.ID] {
+				continue
+			}
+			seen[d.ID] = true
+			r, err := deliveryRow(d)
+			if err != nil {
+				return nil, err
+			}
+			carrier, err := marshalCarrier(d.Carrier)
+			if err != nil {
+				return nil, err
+			}
+			log, err := logs.encode(d.Log)
+			if err != nil {
+				return nil, err
+			}
+			b := bs.next(s.clock.now(), rows, room)
+			r.Queue = b.queue(d.State, d.Due, d.Lease > 0)
+			if d.Key != "" && r.Queue != queueNone {
+				r.Queue, r.Order = queueParked, len(b.rows)+1
+			}
+			index := e.Deliveries[j].BodyIndex
+			if s.d.base64 { // the rows have the bodies, each its own
+				bodies[index] = storedBody{}
+			}
+			r.Body, r.BodyLen = bodies[index].put(b, len(bs), e.Bodies[index])
+			r.Carrier, r.CarrierLen = b.put(carrier)
+			r.Log, r.LogLen = b.put(log)
+			b.rows = append(b.rows, r)
 		}
-		seen[d.ID] = true
-		if err := checkDelivery(d); err != nil {
-			return nil, err
-		}
-		carrier, err := marshalCarrier(d.Carrier)
-		if err != nil {
-			return nil, err
-		}
-		log, err := lines.encode(d.Log)
-		if err != nil {
-			return nil, err
-		}
-		b := bs.next(s.clock.now(), len(ds), room)
-		r := row{
-			ID: d.ID, Account: d.Account, Webhook: d.WebhookID, Event: d.EventID, Type: string(d.Type),
-			Created: milli(d.Created), State: string(d.State), Due: milli(d.Due),
-			Lease: d.Lease, Attempts: d.Attempts, Queue: b.queue(d.State, d.Due, d.Lease > 0),
-		}
-		r.Body, r.BodyLen = b.put(d.Body)
-		r.Carrier, r.CarrierLen = b.put(carrier)
-		r.Log, r.LogLen = b.put(log)
-		b.rows = append(b.rows, r)
 	}
 	return bs, nil
+}
+
+// deliveryRow returns the columns of a delivery, without its queue and its bytes.
+func deliveryRow(d *webhook.Delivery) (r row, err error) {
+	if err := checkDelivery(d); err != nil {
+		return r, err
+	}
+	r = row{
+		ID: d.ID, Account: d.Account, Webhook: d.WebhookID, Event: d.EventID, Type: string(d.Type),
+		Created: milli(d.Created), State: string(d.State), Due: milli(d.Due), Lease: d.Lease, Attempts: d.Attempts,
+		Key: d.Key, Joined: nullMilli(d.Joined), Time: nullMilli(d.Time),
+	}
+	if n := len(d.Log); n > 0 {
+		r.Failure = d.Log[n-1].Failure()
+	}
+	if len(d.Subjects) > 0 {
+		r.Subjects, err = jsonArray(d.Subjects)
+	}
+	return r, err
+}
+
+// storedBody is where one of an event's bodies is in a batch.
+type storedBody struct{ batch, offset, length int }
+
+// put returns the offset and the length of the body in the n-th batch. It stores the
+// body there once.
+func (s *storedBody) put(b *batch, n int, body []byte) (offset, length int) {
+	if s.batch != n {
+		s.batch = n
+		s.offset, s.length = b.put(body)
+	}
+	return s.offset, s.length
+}
+
+// insertExtras stores what rows that were not stored before have besides their
+// columns: the events of their lines, and their subjects. PostgreSQL's enqueueExtras
+// has done so.
+func (s *Store) insertExtras(ctx context.Context, q Querier, b *batch, stored []string) error {
+	if s.sql.enqueueExtras != nil || !b.hasExtras() {
+		return nil
+	}
+	except := stringSet(stored)
+	var events []lineEvent
+	subjects := false
+	for i := range b.rows {
+		r := &b.rows[i]
+		if except[r.ID] {
+			continue
+		}
+		if r.Queue == queueParked {
+			events = append(events, lineEvent{ID: r.ID, Kind: joinedLine})
+		}
+		subjects = subjects || r.Subjects != ""
+	}
+	if err := s.insertLineEvents(ctx, q, events); err != nil || !subjects {
+		return err
+	}
+	ids := make([]string, 0, len(b.rows))
+	for i := range b.rows {
+		if r := &b.rows[i]; r.Subjects != "" && !except[r.ID] {
+			ids = append(ids, r.ID)
+		}
+	}
+	data, err := jsonArray(ids)
+	if err != nil {
+		return err
+	}
+	_, err = s.exec(ctx, q, s.sql.insertSubjects, args{"rows": data})
+	return err
 }
 
 func checkDelivery(d *webhook.Delivery) error {
 	for _, t := range []struct{ field, text string }{
 		{"ID", d.ID}, {"Account", d.Account}, {"WebhookID", d.WebhookID}, {"EventID", d.EventID},
-		{"Type", string(d.Type)}, {"State", string(d.State)},
+		{"Type", string(d.Type)}, {"State", string(d.State)}, {"Key", d.Key},
 	} {
 		if err := checkText(t.field, t.text); err != nil {
+			return err
+		}
+	}
+	for _, subject := range d.Subjects {
+		if err := checkText("Subjects", subject); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// approxSize returns about how many bytes ds take in a batch.
-func approxSize(ds []webhook.Delivery) (n int) {
-	for i := range ds {
-		n += len(ds[i].Body)
-		for k, v := range ds[i].Carrier {
-			n += len(k) + len(v) + 6
+// approxSize returns how many deliveries events have, and about how many bytes these
+// take in a batch.
+func approxSize(events []webhook.OutboxEvent) (rows, bytes int) {
+	for i := range events {
+		e := &events[i]
+		rows += len(e.Deliveries)
+		for _, body := range e.Bodies {
+			bytes += len(body)
 		}
-		for j := range ds[i].Log {
-			n += approxLogSize(&ds[i].Log[j])
+		for j := range e.Deliveries {
+			d := &e.Deliveries[j]
+			for k, v := range d.Carrier {
+				bytes += len(k) + len(v) + 6
+			}
+			for k := range d.Log {
+				bytes += approxLogSize(&d.Log[k])
+			}
 		}
 	}
-	return n
+	return rows, bytes
 }
 
 // approxLogSize is approxSize for an entry of the log.

@@ -28,6 +28,7 @@ type lease struct {
 type leasedDelivery struct {
 	id    string
 	lease int64
+	keyed bool // it has a Key
 }
 
 // leaseSpan is how far apart, in milliseconds, the deliveries of one lease may be
@@ -53,7 +54,7 @@ func (b *batch) leases(stored []string) (list []*lease) {
 			list = append(list, l)
 		}
 		l.due, l.last = min(l.due, r.Due), max(l.last, r.Due)
-		l.deliveries = append(l.deliveries, leasedDelivery{r.ID, r.Lease})
+		l.deliveries = append(l.deliveries, leasedDelivery{id: r.ID, lease: r.Lease})
 	}
 	return list
 }
@@ -62,7 +63,7 @@ func (b *batch) leases(stored []string) (list []*lease) {
 func claimLease(ds []webhook.Delivery, until, token int64) *lease {
 	l := &lease{due: until, last: until, token: token, deliveries: make([]leasedDelivery, len(ds))}
 	for i := range ds {
-		l.deliveries[i] = leasedDelivery{ds[i].ID, ds[i].Lease}
+		l.deliveries[i] = leasedDelivery{id: ds[i].ID, lease: ds[i].Lease, keyed: ds[i].Key != ""}
 	}
 	return l
 }

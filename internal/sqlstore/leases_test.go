@@ -15,7 +15,7 @@ func TestLeasesOfABatch(t *testing.T) {
 		{ID: "c", Lease: 4, Due: 6_000, Queue: queueLeased},
 	}}
 	require.Equal(t, []*lease{
-		{due: 5_100, last: 5_300, token: 7, deliveries: []leasedDelivery{{"a", 1}, {"b", 1}}},
-		{due: 6_000, last: 6_000, token: 7, deliveries: []leasedDelivery{{"c", 4}}},
+		{due: 5_100, last: 5_300, token: 7, deliveries: []leasedDelivery{{id: "a", lease: 1}, {id: "b", lease: 1}}},
+		{due: 6_000, last: 6_000, token: 7, deliveries: []leasedDelivery{{id: "c", lease: 4}}},
 	}, b.leases([]string{"was there"}))
 }

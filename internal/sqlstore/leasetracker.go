@@ -19,6 +19,7 @@ type leaseTracker struct {
 type trackedDelivery struct {
 	row   *lease
 	lease int64 // the delivery's Lease
+	keyed bool  // it has a Key
 }
 
 // maxTracked is how many deliveries are tracked at most: several times what a
@@ -45,7 +46,7 @@ func (t *leaseTracker) add(list []*lease) {
 			case ok:
 				t.release(before.row)
 			}
-			t.deliveries[d.id] = trackedDelivery{l, d.lease}
+			t.deliveries[d.id] = trackedDelivery{l, d.lease, d.keyed}
 		}
 		if l.remaining > 0 {
 			t.active = append(t.active, l)
@@ -67,6 +68,18 @@ func (t *leaseTracker) remove(rows []row, lost []string) {
 			t.release(d.row)
 		}
 	}
+}
+
+// keyed returns the IDs of the rows that are known to be of deliveries with a Key.
+func (t *leaseTracker) keyed(rows []row) (ids []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range rows {
+		if d, ok := t.deliveries[rows[i].ID]; ok && d.keyed && d.lease == rows[i].Lease {
+			ids = append(ids, rows[i].ID)
+		}
+	}
+	return ids
 }
 
 // release counts one delivery of l less.

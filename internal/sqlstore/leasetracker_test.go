@@ -10,7 +10,7 @@ func TestLeaseTracker(t *testing.T) {
 	of := func(due int64, ids ...string) *lease {
 		l := &lease{due: due, last: due, token: due}
 		for _, id := range ids {
-			l.deliveries = append(l.deliveries, leasedDelivery{id, 1})
+			l.deliveries = append(l.deliveries, leasedDelivery{id: id, lease: 1})
 		}
 		return l
 	}

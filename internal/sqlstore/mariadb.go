@@ -70,6 +70,51 @@ create table if not exists {}leases (
 `, `
 alter table {}schema engine = InnoDB;
 alter table {}deliveries modify seq bigint not null, change column if exists token batch bigint not null;
+`, `
+alter table {}webhooks add column if not exists put bigint not null default 0, add column if not exists tallies longblob;
+update {}webhooks w join (select id, row_number() over (order by changed, id) as n from {}webhooks) r on r.id = w.id
+set w.put = r.n where w.put = 0;
+create index if not exists {}webhooks_put on {}webhooks (put);
+create table if not exists {}puts (
+  one  tinyint not null primary key,
+  n    bigint not null
+) engine = InnoDB;
+insert into {}puts (one, n) select 1, count(*) from {}webhooks on duplicate key update one = 1;
+alter table {}deliveries
+  add column if not exists line_key varbinary(255), add column if not exists parked tinyint,
+  add column if not exists stood tinyint, add column if not exists sequence bigint,
+  add column if not exists joined bigint, add column if not exists event_time bigint,
+  add column if not exists failure varbinary(255), add column if not exists subjects blob;
+create index if not exists {}deliveries_key on {}deliveries (line_key, created);
+create table if not exists {}subjects (
+  subject varbinary(255) not null,
+  account varbinary(255) not null,
+  created bigint not null,
+  id      varbinary(255) not null,
+  primary key (subject, account, created, id)
+) engine = InnoDB;
+create table if not exists {}line_events (
+  n        bigint not null auto_increment primary key,
+  kind     tinyint not null,
+  webhook  varbinary(255) not null,
+  line_key varbinary(255),
+  id       varbinary(255) not null,
+  joined   bigint
+) engine = InnoDB;
+create table if not exists {}lines (
+  webhook  varbinary(255) not null,
+  line_key varbinary(255) not null,
+  place    bigint not null,
+  id       varbinary(255) not null,
+  joined   bigint not null,
+  primary key (webhook, line_key, place),
+  index {}lines_id (id)
+) engine = InnoDB;
+create table if not exists {}steps (
+  one  tinyint not null primary key,
+  n    bigint not null
+) engine = InnoDB;
+insert into {}steps (one, n) values (1, 0) on duplicate key update one = 1;
 `},
 	recordVersion: `insert into {}schema (version) values (%d) on duplicate key update version = version`,
 	// A definition commits by itself, even in a transaction. So the lock belongs to the
@@ -78,16 +123,17 @@ alter table {}deliveries modify seq bigint not null, change column if exists tok
 	unlock: `select release_lock(sha1(concat(database(), @name)))`,
 
 	textList: `select v from json_table(convert(@list using utf8mb4), '$[*]' columns (v varchar(255) character set utf8mb4 path '$')) l`,
-	queues: [3]string{`{}deliveries where lane is not null`, `{}deliveries where wake is not null`, `(
+	queues: [4]string{`{}deliveries where lane is not null`, `{}deliveries where wake is not null`, `(
   select distinct d.id, d.due, d.webhook
   from {}leases l straight_join json_table(
     convert(l.ids using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$')) j
   straight_join {}deliveries d on d.id = cast(i as binary)
-  where d.state = 'pending' and d.lane is null and d.wake is null and d.due between l.due and l.last) l where true`},
+  where d.state = 'pending' and d.lane is null and d.wake is null and d.parked is null and d.due between l.due and l.last) l where true`,
+		parked(`d.parked = 1`, `select id from {}lines`)},
 
 	insertWebhook: `
-insert into {}webhooks (id, account, list, hold, changed, deleted, version, doc)
-values (@id, @account, @list, @hold, @changed, @deleted, 1, @doc)`,
+insert into {}webhooks (id, account, list, hold, changed, deleted, version, doc, put, tallies)
+select @id, @account, @list, @hold, @changed, @deleted, 1, @doc, n, @tallies from {}puts`,
 
 	enqueue: script{{text: mariadbInsert + `
 on duplicate key update batch = @again`}, {returnsRows: true, text: `
@@ -98,27 +144,116 @@ where batch in (@token, @again)`}},
 
 	insertNew: mariadbInsert,
 
+	insertSubjects: `
+insert into {}subjects (subject, account, created, id)
+select distinct cast(v as binary), account, created, id
+from json_table(convert(@rows using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$')) j
+straight_join {}deliveries on id = cast(i as binary)
+straight_join json_table(convert(subjects using utf8mb4), '$[*]' columns (v varchar(255) character set utf8mb4 path '$')) s`,
+
 	erase: script{{text: `
+delete t
+from json_table(convert(@rows using utf8mb4), '$[*]' columns (
+  i varchar(255) character set utf8mb4 path '$.i', l bigint path '$.l', x varchar(5) path '$.x')) j
+straight_join {}deliveries d on d.id = cast(i as binary)
+straight_join json_table(convert(d.subjects using utf8mb4), '$[*]' columns (v varchar(255) character set utf8mb4 path '$')) s
+straight_join {}subjects t on t.subject = cast(v as binary) and t.account = d.account and t.created = d.created and t.id = d.id
+where d.lease = l and x = 'true'`}, {text: `
 update json_table(convert(@rows using utf8mb4), '$[*]' columns (
   i varchar(255) character set utf8mb4 path '$.i', l bigint path '$.l', x varchar(5) path '$.x')) j
 straight_join {}deliveries on id = cast(i as binary)
-set body = '', carrier = '', log = ''
+set body = '', carrier = '', log = '', failure = null, subjects = null
 where lease = l and x = 'true'`}},
 
-	apply: script{{skipsRest: true, text: `
+	// The columns are set in the order in which they are named. So those that depend on
+	// others come before these.
+	apply: script{{text: `
 update json_table(convert(@rows using utf8mb4), '$[*]' columns (
   i varchar(255) character set utf8mb4 path '$.i', l bigint path '$.l',
   s varchar(255) character set utf8mb4 path '$.s', d bigint path '$.d',
-  n int path '$.n', r int path '$.r', g longtext path '$.g')) j
+  n int path '$.n', r int path '$.r', v varchar(5) path '$.v', y bigint path '$.y',
+  f varchar(255) character set utf8mb4 path '$.f', g longtext path '$.g')) j
+straight_join {}deliveries on id = cast(i as binary)
+set stood = if(line_key is null, null, state = 'pending'),
+  joined = if(line_key is not null and v is null and state <> 'pending' and s = 'pending', y, joined),
+  lane = if(` + mariadbQueue + ` = 1, webhook, null), wake = if(` + mariadbQueue + ` = 0, d, null),
+  parked = if(` + mariadbQueue + ` = 2, 1, null),
+  line_key = if(v is null, line_key, null),
+  state = s, due = d, lease = lease + 1, attempts = n, batch = @token,
+  failure = if(g <> '', f, failure), log = concat(log, from_base64(g))
+where lease = l`}, {returnsRows: true, text: `
+select id, ` + changedLine + `
+from json_table(convert(@rows using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$.i')) j
+straight_join {}deliveries on id = cast(i as binary)
+where batch = @token`}},
+
+	applyUnkeyed: script{{skipsRest: true, text: `
+update json_table(convert(@rows using utf8mb4), '$[*]' columns (
+  i varchar(255) character set utf8mb4 path '$.i', l bigint path '$.l',
+  s varchar(255) character set utf8mb4 path '$.s', d bigint path '$.d',
+  n int path '$.n', r int path '$.r', f varchar(255) character set utf8mb4 path '$.f', g longtext path '$.g')) j
 straight_join {}deliveries on id = cast(i as binary)
 set state = s, due = d, lease = lease + 1, attempts = n, batch = @token,
-  lane = if(r = 1, webhook, null), wake = if(r = 0, d, null), log = concat(log, from_base64(g))
-where lease = l`}, selectChanged},
+  lane = if(r = 1, webhook, null), wake = if(r = 0, d, null),
+  failure = if(g <> '', f, failure), log = concat(log, from_base64(g))
+where lease = l and line_key is null`}, selectChanged},
+
+	insertLineEvents: `
+insert into {}line_events (kind, webhook, line_key, id, joined)
+select e, webhook, line_key, id, joined
+from json_table(convert(@rows using utf8mb4), '$[*]' columns (
+  o for ordinality, i varchar(255) character set utf8mb4 path '$.i', e int path '$.e')) j
+straight_join {}deliveries on id = cast(i as binary)
+order by o`,
+
+	// A process that freezes in a step holds the lock until its session ends.
+	lockLines: script{
+		{text: `set statement innodb_lock_wait_timeout = 1 for update {}steps set n = n + 1`},
+		{returnsRows: true, text: `select n from {}steps`}},
+
+	// A delete by a range would wait for events that are not committed.
+	takeLineEvents: `
+select n, kind, webhook, coalesce(line_key, ''), id, coalesce(joined, ` + noTime + `)
+from {}line_events where n >= @from order by n limit @n`,
+
+	deleteLineEvents: `
+delete e from json_table(@rows, '$[*]' columns (n bigint path '$')) j straight_join {}line_events e on e.n = j.n`,
+
+	joinLines: `
+insert into {}lines (webhook, line_key, place, id, joined)
+select w, k, p, i, y from json_table(convert(@rows using utf8mb4), '$[*]' columns (
+  w varchar(255) character set utf8mb4 path '$.w', k varchar(255) character set utf8mb4 path '$.k', p bigint path '$.p',
+  i varchar(255) character set utf8mb4 path '$.i', y bigint path '$.y')) j`,
+
+	leaveLines: script{{returnsRows: true, text: `
+select l.webhook, l.line_key, l.place, l.id
+from json_table(convert(@rows using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$')) j
+straight_join {}lines l on l.id = cast(i as binary)`}, {text: `
+delete l
+from json_table(convert(@rows using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$')) j
+straight_join {}lines l on l.id = cast(i as binary)`}},
+
+	numberDeliveries: `
+update json_table(convert(@rows using utf8mb4), '$[*]' columns (
+  i varchar(255) character set utf8mb4 path '$.i', p bigint path '$.p')) j
+straight_join {}deliveries on id = cast(i as binary)
+set sequence = p where sequence is null`,
+
+	enterFirst: script{{text: `
+update json_table(convert(@rows using utf8mb4), '$[*]' columns (
+  w varchar(255) character set utf8mb4 path '$.w', k varchar(255) character set utf8mb4 path '$.k', p bigint path '$.p')) j
+straight_join {}lines l on l.webhook = cast(w as binary) and l.line_key = cast(k as binary) and l.place = (
+  select place from {}lines where webhook = cast(w as binary) and line_key = cast(k as binary) order by place limit 1)
+straight_join {}deliveries d on d.id = l.id
+set lane = if(due <= @now, d.webhook, null), wake = if(due > @now, due, null), parked = null,
+  sequence = coalesce(sequence, place)
+where place > p and parked = 1`}},
 
 	idle: `
 select not exists (select 1 from {}deliveries where lane is not null)
   and not exists (select 1 from {}deliveries where wake >= @since and wake <= @now),
-  not exists (select 1 from {}leases where due >= @since and due <= @now)`,
+  not exists (select 1 from {}leases where due >= @since and due <= @now),
+  not exists (select 1 from {}line_events where n >= @events)`,
 
 	promote: `
 update {}deliveries set lane = webhook, wake = null where wake >= @since and wake <= @now order by wake limit @n`,
@@ -151,16 +286,24 @@ update json_table(convert(@rows using utf8mb4), '$[*]' columns (
   i varchar(255) character set utf8mb4 path '$.i', d bigint path '$.d', e bigint path '$.e')) j
 straight_join {}deliveries on id = cast(i as binary)
 set lane = webhook
-where state = 'pending' and lane is null and wake is null and due between d and e`,
+where state = 'pending' and lane is null and wake is null and parked is null and due between d and e`,
 
 	deleteLeases: `
 delete l
 from json_table(@rows, '$[*]' columns (d bigint path '$.d', t bigint path '$.t')) j
 straight_join {}leases l on l.due = d and l.token = t`,
 
-	prune: `
+	deleteSubjects: `
+delete t
+from json_table(convert(@rows using utf8mb4), '$[*]' columns (
+  s varchar(255) character set utf8mb4 path '$.s', a varchar(255) character set utf8mb4 path '$.a',
+  c bigint path '$.c', i varchar(255) character set utf8mb4 path '$.i')) j
+straight_join {}subjects t on t.subject = cast(s as binary) and t.account = cast(a as binary) and t.created = c and t.id = cast(i as binary)`,
+
+	prune: pruning{`
 delete from {}deliveries
-where created < @before and state <> 'pending' and due < @before order by created limit @n`,
+where created < @before and state <> 'pending' and due < @before`, ` order by created limit @n
+returning account, created, id, subjects`},
 
 	isNoTable:   func(err error) bool { return mysqlNumber(err) == 1146 },
 	isDuplicate: func(err error) bool { return slices.Contains([]uint64{1062, 1586}, mysqlNumber(err)) },
@@ -168,6 +311,7 @@ where created < @before and state <> 'pending' and due < @before order by create
 		// A deadlock, a lock timeout, and a row that changed since it was read.
 		return slices.Contains([]uint64{1213, 1205, 1020}, mysqlNumber(err))
 	},
+	isLocked: func(err error) bool { return mysqlNumber(err) == 1205 },
 }
 
 // selectChanged returns the IDs of the rows with the batch's token.
@@ -180,10 +324,10 @@ where batch = @token`}
 // mariadbInsert inserts deliveries.
 const mariadbInsert = `
 insert into {}deliveries (
-  seq, id, account, webhook, event, type, created, state, due, lease, attempts, batch, lane, wake,
-  body, carrier, log)
-select k, i, a, w, e, t, c, s, d, l, n, @token, if(r = 1, w, null), if(r = 0, d, null),
-  from_base64(b), from_base64(h), from_base64(g)
+  seq, id, account, webhook, event, type, created, state, due, lease, attempts, batch, lane, wake, parked,
+  body, carrier, log, line_key, joined, event_time, failure, subjects)
+select k, i, a, w, e, t, c, s, d, l, n, @token, if(r = 1, w, null), if(r = 0, d, null), if(r = 2, 1, null),
+  from_base64(b), from_base64(h), from_base64(g), q, y, z, f, u
 from json_table(convert(@rows using utf8mb4), '$[*]' columns (
   k bigint path '$.k',
   i varchar(255) character set utf8mb4 path '$.i', a varchar(255) character set utf8mb4 path '$.a',
@@ -191,5 +335,13 @@ from json_table(convert(@rows using utf8mb4), '$[*]' columns (
   t varchar(255) character set utf8mb4 path '$.t', c bigint path '$.c',
   s varchar(255) character set utf8mb4 path '$.s', d bigint path '$.d', l bigint path '$.l',
   n int path '$.n', r int path '$.r', b longtext path '$.b', h longtext path '$.h',
-  g longtext path '$.g')) j
+  g longtext path '$.g', q varchar(255) character set utf8mb4 path '$.q', y bigint path '$.y', z bigint path '$.z',
+  f varchar(255) character set utf8mb4 path '$.f', u text character set utf8mb4 path '$.u')) j
 order by i`
+
+// mariadbQueue is the value of r for a changed delivery: a delivery with a key that was
+// leased, ready or waiting is the first of its line, and one that was not is parked.
+const mariadbQueue = `case
+    when line_key is null or v is not null or s <> 'pending' then r
+    when state <> 'pending' or parked = 1 then 2
+    else r end`

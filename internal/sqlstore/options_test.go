@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"reflect"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -95,11 +94,11 @@ func calls(ctx context.Context, s sqlStore) map[string]error {
 	errs := map[string]error{"Migrate": s.Migrate(ctx)}
 	_, errs["Webhooks"] = s.Webhooks(ctx, webhook.WebhookQuery{All: true})
 	_, errs["PutWebhook"] = s.PutWebhook(ctx, webhook.Webhook{ID: "w"})
-	_, errs["Enqueue"] = s.Enqueue(ctx, []webhook.Delivery{{ID: "d"}})
+	_, errs["Enqueue"] = s.Enqueue(ctx, []webhook.OutboxEvent{{}})
 	_, errs["Claim"] = s.Claim(ctx, webhook.Claim{Limit: 1, Each: 1})
 	_, errs["Apply"] = s.Apply(ctx, []webhook.Change{{ID: "d"}})
 	_, errs["Deliveries"] = s.Deliveries(ctx, webhook.DeliveryQuery{All: true})
 	_, errs["Count"] = s.Count(ctx, webhook.DeliveryQuery{All: true})
-	_, errs["Prune"] = s.Prune(ctx, time.Time{}, 1)
+	_, errs["Prune"] = s.Prune(ctx, webhook.Prune{Limit: 1})
 	return errs
 }

@@ -2,23 +2,24 @@ package sqlstore
 
 import (
 	"context"
-	"time"
+	"encoding/json"
+
+	"github.com/listhook/webhook"
 )
 
-// Prune deletes up to limit deliveries that finished before the given time. When
-// there are no more of them, it deletes the webhooks that their owners deleted
-// before that time and that have no delivery left.
+// Prune removes deliveries that finished before p.Before and that p selects, and the
+// webhooks that were deleted before p.Deleted.
 //
 // It finds the deliveries by the time of creation, which is before that of
 // finishing. An index by the time of finishing would be written several times for
 // each delivery, and read once.
-func (s *Store) Prune(ctx context.Context, before time.Time, limit int) (n int, err error) {
-	for n < limit {
-		most := limit - n
+func (s *Store) Prune(ctx context.Context, p webhook.Prune) (n int, err error) {
+	for n < p.Limit {
+		most := p.Limit - n
 		if s.d.maxPrune > 0 {
 			most = min(most, s.d.maxPrune)
 		}
-		k, err := s.prune(ctx, s.sql.prune, args{"before": milli(before), "n": most})
+		k, err := s.prune(ctx, p, most)
 		n += k
 		if err != nil {
 			return n, err
@@ -27,18 +28,64 @@ func (s *Store) Prune(ctx context.Context, before time.Time, limit int) (n int, 
 			break
 		}
 	}
-	if n >= limit && limit > 0 {
-		return n, nil
+	if p.Deleted.IsZero() {
+		return n, s.usable(ctx)
 	}
-	_, err = s.prune(ctx, s.sql.pruneWebhooks, args{"before": milli(before)})
-	return n, err
+	return n, s.write(ctx, false, func(q Querier) error {
+		_, err := s.exec(ctx, q, s.sql.pruneWebhooks, args{"before": milli(p.Deleted)})
+		return err
+	})
 }
 
-// prune deletes rows in a transaction and returns their number.
-func (s *Store) prune(ctx context.Context, st statement, a args) (n int, err error) {
-	err = s.write(ctx, false, func(q Querier) error {
-		k, err := s.exec(ctx, q, st, a)
-		n = int(k)
+// A subjectOf is one row of the table of subjects.
+type subjectOf struct {
+	Account string `json:"a"`
+	Created int64  `json:"c"`
+	ID      string `json:"i"`
+	Subject string `json:"s"`
+}
+
+// prune removes up to most deliveries in a transaction, and returns their number.
+func (s *Store) prune(ctx context.Context, p webhook.Prune, most int) (n int, err error) {
+	err = s.write(ctx, true, func(q Querier) error {
+		n = 0
+		var subjects []subjectOf
+		b := s.newQuery(s.d.prune.before)
+		b.wheres = 1
+		b.args["before"], b.args["n"] = milli(p.Before), most
+		if len(p.States) > 0 {
+			whereIn(b, `state`, p.States)
+		}
+		if len(p.Types) > 0 {
+			whereIn(b, `type`, p.Types)
+		}
+		b.add(s.d.prune.after)
+		err := b.query(ctx, q, func(scan Scan) error {
+			var of subjectOf
+			var list []byte
+			if err := scan(&of.Account, &of.Created, &of.ID, &list); err != nil {
+				return err
+			}
+			n++
+			var texts []string
+			if len(list) > 0 {
+				if err := json.Unmarshal(list, &texts); err != nil {
+					return err
+				}
+			}
+			for _, of.Subject = range texts {
+				subjects = append(subjects, of)
+			}
+			return nil
+		})
+		if err != nil || len(subjects) == 0 {
+			return err
+		}
+		data, err := json.Marshal(subjects)
+		if err != nil {
+			return err
+		}
+		_, err = s.exec(ctx, q, s.sql.deleteSubjects, args{"rows": string(data)})
 		return err
 	})
 	return n, err

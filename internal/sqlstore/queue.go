@@ -32,6 +32,7 @@ const (
 	queueReady
 	queueWaiting
 	queueLeased
+	queueParked // a delivery with a key, until it is the first of its line; see lines.go
 )
 
 // column returns the value of the column r in @rows.
@@ -41,6 +42,8 @@ func (q queue) column() any {
 		return 1
 	case queueWaiting:
 		return 0
+	case queueParked:
+		return 2
 	}
 	return nil
 }

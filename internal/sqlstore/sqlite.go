@@ -50,45 +50,145 @@ create table {}leases (
   ids   text not null,
   primary key (due, token)
 );
+`, `
+alter table {}webhooks add put integer not null default 0;
+alter table {}webhooks add tallies blob;
+update {}webhooks set put = r.n
+from (select id, row_number() over (order by changed, id) as n from {}webhooks) r where r.id = {}webhooks.id;
+create index {}webhooks_put on {}webhooks (put);
+create table {}puts (
+  one  integer primary key,
+  n    integer not null
+);
+insert into {}puts (one, n) select 1, count(*) from {}webhooks;
+alter table {}deliveries add line_key text;
+alter table {}deliveries add stood integer;
+alter table {}deliveries add sequence integer;
+alter table {}deliveries add joined integer;
+alter table {}deliveries add event_time integer;
+alter table {}deliveries add failure text;
+alter table {}deliveries add subjects text;
+create index {}deliveries_key on {}deliveries (line_key, created) where line_key is not null;
+create table {}subjects (
+  subject text not null,
+  account text not null,
+  created integer not null,
+  id      text not null,
+  primary key (subject, account, created, id)
+) without rowid;
+create table {}line_events (
+  n        integer primary key,
+  kind     integer not null,
+  webhook  text not null,
+  line_key text,
+  id       text not null,
+  joined   integer
+);
+create table {}lines (
+  webhook  text not null,
+  line_key text not null,
+  place    integer not null,
+  id       text not null,
+  joined   integer not null,
+  primary key (webhook, line_key, place)
+) without rowid;
+create index {}lines_id on {}lines (id);
+create table {}steps (
+  one  integer primary key,
+  n    integer not null
+);
+insert into {}steps (one, n) values (1, 0);
 `},
-	wal: `pragma journal_mode = wal`,
+	oneWriter: true,
+	wal:       `pragma journal_mode = wal`,
 
 	textList: `select value from json_each(@list)`,
-	queues: [3]string{`{}deliveries where ready = 1`, `{}deliveries where ready = 0`, `(
+	queues: [4]string{`{}deliveries where ready = 1`, `{}deliveries where ready = 0`, `(
   select distinct d.id, d.due, d.webhook
   from {}leases l, json_each(l.ids) i cross join {}deliveries d
-  where d.id = i.value and d.state = 'pending' and d.ready is null and d.due between l.due and l.last) l where true`},
+  where d.id = i.value and d.state = 'pending' and d.ready is null and d.due between l.due and l.last) l where true`,
+		parked(`d.ready = 2`, `select id from {}lines`)},
 
 	insertWebhook: `
-insert into {}webhooks (id, account, list, hold, changed, deleted, version, doc)
-values (@id, @account, @list, @hold, @changed, @deleted, 1, @doc)
+insert into {}webhooks (id, account, list, hold, changed, deleted, version, doc, put, tallies)
+select @id, @account, @list, @hold, @changed, @deleted, 1, @doc, n, @tallies from {}puts where true
 on conflict (id) do nothing`,
 
 	enqueue: result(`
 insert into {}deliveries (
   id, account, webhook, event, type, created, state, due, lease, attempts, ready,
-  body, carrier, log)
-{values i, a, w, e, t, c, s, d, l, n, r, b, h, g}
+  body, carrier, log, line_key, joined, event_time, failure, subjects)
+{values i, a, w, e, t, c, s, d, l, n, r, b, h, g, q, y, z, f, u}
 on conflict (id) do nothing
 returning id`),
 
+	insertSubjects: `
+insert into {}subjects (subject, account, created, id)
+select s.value, d.account, d.created, d.id
+from json_each(@rows) j cross join {}deliveries d cross join json_each(d.subjects) s where d.id = j.value
+on conflict do nothing`,
+
 	erase: script{{text: `
-update {}deliveries set body = x'', carrier = x'', log = x''
+delete from {}subjects where (subject, account, created, id) in (
+  select s.value, d.account, d.created, d.id
+  from json_each(@rows) j cross join {}deliveries d cross join json_each(d.subjects) s
+  where d.id = j.value->>'i' and d.lease = j.value->>'l' and j.value->>'x')`}, {text: `
+update {}deliveries set body = x'', carrier = x'', log = x'', failure = null, subjects = null
 from json_each(@rows) j
 where {}deliveries.id = j.value->>'i' and lease = j.value->>'l' and j.value->>'x'`}},
 
 	apply: result(`
-with j (i, l, s, d, n, r, g) as ({values i, l, s, d, n, r, g})
+with j (i, l, s, d, n, r, g, f, v, y) as ({values i, l, s, d, n, r, g, f, v, y})
 update {}deliveries
-set state = j.s, due = j.d, lease = lease + 1, attempts = j.n, ready = j.r,
-    log = cast(log || j.g as blob)
+set state = j.s, due = j.d, lease = lease + 1, attempts = j.n,
+    ready = case
+      when line_key is null or v or j.s <> 'pending' then j.r
+      when state <> 'pending' or ready = 2 then 2
+      else j.r end,
+    log = cast(log || j.g as blob), failure = case when length(j.g) > 0 then j.f else failure end,
+    stood = case when line_key is not null then state = 'pending' end,
+    line_key = case when not v then line_key end,
+    joined = case when line_key is not null and not v and state <> 'pending' and j.s = 'pending' then j.y else joined end
 from j where {}deliveries.id = j.i and lease = j.l
-returning id`),
+returning id, ` + changedLine),
+
+	insertLineEvents: `
+insert into {}line_events (kind, webhook, line_key, id, joined)
+select j.value->>'e', d.webhook, d.line_key, d.id, d.joined
+from json_each(@rows) j cross join {}deliveries d where d.id = j.value->>'i' order by j.key`,
+
+	lockLines: result(`update {}steps set n = n + 1 returning n`),
+
+	takeLineEvents: `
+delete from {}line_events where n in (select n from {}line_events where n >= @from order by n limit @n)
+returning n, kind, webhook, coalesce(line_key, ''), id, coalesce(joined, ` + noTime + `)`,
+
+	joinLines: `
+insert into {}lines (webhook, line_key, place, id, joined)
+select j.value->>'w', j.value->>'k', j.value->>'p', j.value->>'i', j.value->>'y' from json_each(@rows) j`,
+
+	leaveLines: result(`
+delete from {}lines where (webhook, line_key, place) in (
+  select l.webhook, l.line_key, l.place from json_each(@rows) j cross join {}lines l where l.id = j.value)
+returning webhook, line_key, place, id`),
+
+	numberDeliveries: `
+update {}deliveries set sequence = j.value->>'p' from json_each(@rows) j
+where {}deliveries.id = j.value->>'i' and sequence is null`,
+
+	enterFirst: script{{text: `
+update {}deliveries set ready = due <= @now, sequence = coalesce(sequence, place)
+from (
+  select l.id as first, l.place from json_each(@rows) j cross join {}lines l
+  where l.webhook = j.value->>'w' and l.line_key = j.value->>'k' and l.place > j.value->>'p' and l.place = (
+    select place from {}lines where webhook = j.value->>'w' and line_key = j.value->>'k' order by place limit 1)) l
+where {}deliveries.id = first and ready = 2`}},
 
 	idle: `
 select not exists (select 1 from {}deliveries where ready = 1)
   and not exists (select 1 from {}deliveries where ready = 0 and due >= @since and due <= @now),
-  not exists (select 1 from {}leases where due >= @since and due <= @now)`,
+  not exists (select 1 from {}leases where due >= @since and due <= @now),
+  not exists (select 1 from {}line_events where n >= @events)`,
 
 	promote: `
 update {}deliveries set ready = 1 where seq in (
@@ -129,10 +229,15 @@ where {}deliveries.id = j.value->>'i' and state = 'pending' and ready is null an
 	deleteLeases: `
 delete from {}leases where (due, token) in (select value->>'d', value->>'t' from json_each(@rows))`,
 
-	prune: `
+	deleteSubjects: `
+delete from {}subjects where (subject, account, created, id) in (
+  select value->>'s', value->>'a', value->>'c', value->>'i' from json_each(@rows))`,
+
+	prune: pruning{`
 delete from {}deliveries where seq in (
   select seq from {}deliveries
-  where created < @before and state <> 'pending' and due < @before order by created limit @n)`,
+  where created < @before and state <> 'pending' and due < @before`, ` order by created limit @n)
+returning account, created, id, subjects`},
 
 	// SQLite has one writer at a time. Enqueue waits for this transaction, so it is
 	// short.

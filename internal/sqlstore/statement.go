@@ -118,12 +118,24 @@ func (s *Store) run(ctx context.Context, q Querier, script prepared, a args, man
 // runBatch runs a script on a batch and returns the IDs of the rows that the
 // script did not return.
 func (s *Store) runBatch(ctx context.Context, q Querier, script prepared, b *batch) ([]string, error) {
+	return s.runBatchEvents(ctx, q, script, b, nil)
+}
+
+// runBatchEvents is runBatch for a script that also returns the kind of an event of a
+// line for each row. It appends these events.
+func (s *Store) runBatchEvents(ctx context.Context, q Querier, script prepared, b *batch, events *[]lineEvent) ([]string, error) {
 	ids := make(map[string]bool, len(b.rows))
-	var id string
-	column := []any{&id}
+	var e lineEvent
+	columns := []any{&e.ID}
+	if events != nil {
+		columns = append(columns, &e.Kind)
+	}
 	collect := func(scan Scan) error {
-		err := scan(column...)
-		ids[id] = true
+		err := scan(columns...)
+		ids[e.ID] = true
+		if e.Kind != 0 {
+			*events = append(*events, e)
+		}
 		return err
 	}
 	if st := script[0]; len(st.values) > 0 {

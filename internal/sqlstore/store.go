@@ -42,6 +42,7 @@ type Store struct {
 	calls  atomic.Uint64 // of statements; see text
 	clock  clock
 	due    dueCursor    // of Claim
+	events dueCursor    // of Claim, by the number of a line's event
 	ready  readyCursor  // of Claim
 	leases leaseTracker // of Claim, Enqueue and Apply
 
@@ -150,13 +151,13 @@ func (o *outbox) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]webhoo
 	return ws, o.s.explain(err)
 }
 
-func (o *outbox) Enqueue(ctx context.Context, ds []webhook.Delivery) ([]string, error) {
+func (o *outbox) Enqueue(ctx context.Context, events []webhook.OutboxEvent) ([]string, error) {
 	if err := o.check(ctx); err != nil {
 		return nil, err
 	}
 	// insertNew cannot be used, because its error for a duplicate aborts the
 	// transaction. The leases are not tracked, because it may be rolled back.
-	had, _, err := o.s.enqueue(ctx, o.q, ds, false)
+	had, _, err := o.s.enqueue(ctx, o.q, events, false)
 	return had, o.s.explain(err)
 }
 

@@ -20,7 +20,10 @@ func (s *Store) PutWebhook(ctx context.Context, w webhook.Webhook) (version int6
 	}
 	a := args{
 		"id": w.ID, "account": w.Account, "list": w.List, "hold": milli(w.HeldUntil), "changed": milli(w.Changed),
-		"deleted": 0, "version": w.Version,
+		"deleted": 0, "version": w.Version, "keep": 0, "tallies": w.Tallies,
+	}
+	if w.Tallies == nil {
+		a["keep"], a["tallies"] = 1, []byte(nil)
 	}
 	if w.Deleted {
 		a["deleted"] = 1
@@ -36,7 +39,10 @@ func (s *Store) PutWebhook(ctx context.Context, w webhook.Webhook) (version int6
 	}
 	a["doc"] = string(doc)
 	var n int64
-	err = s.write(ctx, false, func(q Querier) error {
+	err = s.write(ctx, true, func(q Querier) error {
+		if _, err := s.exec(ctx, q, s.sql.nextPut, nil); err != nil {
+			return err
+		}
 		n, err = s.exec(ctx, q, put, a)
 		if err != nil && s.d.isDuplicate != nil && s.d.isDuplicate(err) {
 			n, err = 0, nil // its ID is taken
@@ -67,7 +73,11 @@ func (s *Store) Webhooks(ctx context.Context, q webhook.WebhookQuery) (ws []webh
 }
 
 func (s *Store) webhooks(ctx context.Context, db Querier, q webhook.WebhookQuery) (ws []webhook.Webhook, err error) {
-	b := s.newQuery(`select doc from {}webhooks`)
+	what := `doc, put`
+	if q.Tallies {
+		what += `, tallies`
+	}
+	b := s.newQuery(`select ` + what + ` from {}webhooks`)
 	if !q.All {
 		b.whereIs(`account`, q.Account)
 	}
@@ -77,24 +87,39 @@ func (s *Store) webhooks(ctx context.Context, db Querier, q webhook.WebhookQuery
 	if len(q.Lists) > 0 {
 		whereIn(b, `list`, q.Lists)
 	}
-	if q.Changed.IsZero() {
+	if !q.Deleted {
 		b.where(`deleted = 0`)
-	} else {
-		b.where(`changed >= @v`, milli(q.Changed))
 	}
-	if q.After != "" {
+	if q.PutAfter > 0 {
+		b.where(`put > @v`, q.PutAfter)
+	}
+	switch {
+	case q.Newest:
+		b.add(` order by put desc`)
+	case q.After != "":
 		b.check("After", q.After)
 		b.where(`id > @v`, q.After)
+		fallthrough
+	default:
+		b.add(` order by id`)
 	}
-	b.add(` order by id`)
 	b.limit(q.Limit)
 	err = b.query(ctx, db, func(scan Scan) error {
-		var doc []byte
-		if err := scan(&doc); err != nil {
+		var (
+			w       webhook.Webhook
+			doc     []byte
+			put     int64
+			tallies []byte
+		)
+		dest := []any{&doc, &put}
+		if q.Tallies {
+			dest = append(dest, &tallies)
+		}
+		if err := scan(dest...); err != nil {
 			return err
 		}
-		var w webhook.Webhook
 		err := json.Unmarshal(doc, &w)
+		w.Put, w.Tallies = put, tallies
 		ws = append(ws, w)
 		return err
 	})

@@ -40,7 +40,7 @@ func shift(by time.Duration, times ...*time.Time) {
 }
 
 func shiftDelivery(by time.Duration, d *webhook.Delivery) {
-	shift(by, &d.Created, &d.Due)
+	shift(by, &d.Created, &d.Due, &d.Time, &d.Joined)
 	d.Log = slices.Clone(d.Log)
 	for i := range d.Log {
 		shift(by, &d.Log[i].Start)
@@ -55,7 +55,6 @@ func (s skewedStore) out(ds []webhook.Delivery) []webhook.Delivery {
 }
 
 func (s skewedStore) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]webhook.Webhook, error) {
-	shift(s.fast, &q.Changed)
 	ws, err := s.store.Webhooks(ctx, q)
 	for i := range ws {
 		shift(-s.fast, &ws[i].HeldUntil, &ws[i].Changed)
@@ -68,12 +67,15 @@ func (s skewedStore) PutWebhook(ctx context.Context, w webhook.Webhook) (int64, 
 	return s.store.PutWebhook(ctx, w)
 }
 
-func (s skewedStore) Enqueue(ctx context.Context, ds []webhook.Delivery) ([]string, error) {
-	ds = slices.Clone(ds)
-	for i := range ds {
-		shiftDelivery(s.fast, &ds[i])
+func (s skewedStore) Enqueue(ctx context.Context, events []webhook.OutboxEvent) ([]string, error) {
+	events = slices.Clone(events)
+	for i := range events {
+		events[i].Deliveries = slices.Clone(events[i].Deliveries)
+		for j := range events[i].Deliveries {
+			shiftDelivery(s.fast, &events[i].Deliveries[j].Delivery)
+		}
 	}
-	return s.store.Enqueue(ctx, ds)
+	return s.store.Enqueue(ctx, events)
 }
 
 func (s skewedStore) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Delivery, error) {
@@ -86,7 +88,7 @@ func (s skewedStore) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Deli
 func (s skewedStore) Apply(ctx context.Context, cs []webhook.Change) ([]string, error) {
 	cs = slices.Clone(cs)
 	for i := range cs {
-		shift(s.fast, &cs[i].Due)
+		shift(s.fast, &cs[i].Due, &cs[i].Joined)
 		if cs[i].Log != nil {
 			log := *cs[i].Log
 			shift(s.fast, &log.Start)
@@ -97,7 +99,7 @@ func (s skewedStore) Apply(ctx context.Context, cs []webhook.Change) ([]string, 
 }
 
 func (s skewedStore) shiftQuery(q *webhook.DeliveryQuery) {
-	shift(s.fast, &q.Since, &q.Until, &q.DueBy, &q.After.Created)
+	shift(s.fast, &q.Since, &q.Until, &q.DueBy, &q.Blocking, &q.After.Created)
 }
 
 func (s skewedStore) Deliveries(ctx context.Context, q webhook.DeliveryQuery) ([]webhook.Delivery, error) {
@@ -111,7 +113,7 @@ func (s skewedStore) Count(ctx context.Context, q webhook.DeliveryQuery) (int, e
 	return s.store.Count(ctx, q)
 }
 
-func (s skewedStore) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
-	shift(s.fast, &before)
-	return s.store.Prune(ctx, before, limit)
+func (s skewedStore) Prune(ctx context.Context, p webhook.Prune) (int, error) {
+	shift(s.fast, &p.Before, &p.Deleted)
+	return s.store.Prune(ctx, p)
 }

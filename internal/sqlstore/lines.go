@@ -1,0 +1,353 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Pending deliveries of one webhook with the same key stand in a line, of which only
+// the first may be claimed. The lines are a table: webhook, key, place, and ID. Only
+// one step writes it, the sequencing step of a claim, of which one runs at a time. The
+// other calls decide nothing about order, and wait for nobody. In their own
+// transaction they append to a table of events that a delivery has joined its line, or
+// has left it. The sequencing step
+//
+//  1. takes a lock, and then, in a later statement, which sees what was committed
+//     before, the events;
+//  2. removes from the lines what left them, and appends what joined;
+//  3. enters the new first delivery of each of these lines into the ready or the
+//     waiting queue.
+//
+// So places only grow, and one transaction whose commit comes late joins late. What is
+// not first is parked: it is in no queue, so that no claim meets it. The first
+// delivery stays first until it leaves, and is leased, retried and made ready as a
+// delivery without a key is. Its place, when it first joined, is its Sequence.
+//
+// Events have numbers that grow with each call, so those of one delivery, and those of
+// calls one after another, are in order of the number.
+
+// A lineEvent is a row of the table of events.
+type lineEvent struct {
+	ID   string        `json:"i"`
+	Kind lineEventKind `json:"e"`
+
+	number       int64
+	webhook, key string
+	joined       int64
+}
+
+type lineEventKind int
+
+const (
+	joinedLine     lineEventKind = 1
+	leftLine       lineEventKind = 2 // it ended, or lost its key
+	leftUnnumbered lineEventKind = 3 // leftLine, of a delivery without a Sequence
+	movedInLine    lineEventKind = 4 // its due changed, and it is not leased: only on PostgreSQL
+)
+
+const (
+	// stepBits is how many low bits of a place count the deliveries that join in one
+	// step. The others are the number of the step.
+	stepBits = 12
+
+	// maxLineEvents is how many events one step takes at most.
+	maxLineEvents = 1 << stepBits
+
+	// maxSteps is how many steps one claim makes at most, if one of them entered a
+	// delivery into a queue.
+	maxSteps = 4
+
+	// lineEventSlack is how many numbers before the last event a scan from the cursor
+	// begins: transactions commit in another order than that of their numbers.
+	lineEventSlack = 10_000
+)
+
+// insertLineEvents stores events, unless the dialect's statements do so.
+func (s *Store) insertLineEvents(ctx context.Context, q Querier, events []lineEvent) error {
+	if len(events) == 0 || s.sql.insertLineEvents.text == "" {
+		return nil
+	}
+	data, err := json.Marshal(events)
+	if err != nil {
+		return err
+	}
+	_, err = s.exec(ctx, q, s.sql.insertLineEvents, args{"rows": string(data)})
+	return err
+}
+
+// sequence runs sequencing steps, each in a transaction. It skips them while another
+// process holds the lock for long. It reports whether one of them may have entered a
+// delivery into a queue.
+func (s *Store) sequence(ctx context.Context, now int64) (entered bool, err error) {
+	err = s.retryChecked(ctx, func() error {
+		entered, err = s.steps(now, func(st *sequencing) error {
+			err := s.db.InTx(ctx, true, func(q Querier) error {
+				st.q = q
+				return st.run(ctx)
+			})
+			if err != nil && st.locking && s.d.isLocked(err) && ctx.Err() == nil {
+				*st, err = sequencing{}, nil // another process is at it, or frozen
+			}
+			return err
+		})
+		return err
+	})
+	return entered, err
+}
+
+// sequenceIn runs sequencing steps in a transaction.
+func (s *Store) sequenceIn(ctx context.Context, q Querier, now int64) error {
+	_, err := s.steps(now, func(st *sequencing) error {
+		st.q = q
+		return st.run(ctx)
+	})
+	return err
+}
+
+// steps calls step until no event is left, or enough of them for one claim.
+func (s *Store) steps(now int64, step func(*sequencing) error) (entered bool, err error) {
+	for n := 1; ; n++ {
+		st := sequencing{s: s, now: now}
+		if err := step(&st); err != nil {
+			s.events.reset()
+			return entered, err
+		}
+		st.advance()
+		entered = entered || st.entered
+		if len(st.events) < maxLineEvents || n >= maxSteps && entered {
+			return entered, nil
+		}
+	}
+}
+
+// eventsFrom returns the number of the event at which the next scan begins, and
+// whether it is a full scan.
+func (s *Store) eventsFrom() (from int64, full bool) {
+	if from, full = s.events.start(); !full {
+		from -= lineEventSlack
+	}
+	return from, full
+}
+
+// A sequencing is one sequencing step.
+type sequencing struct {
+	s   *Store
+	q   Querier
+	now int64
+
+	locking bool // the lock is being waited for
+	full    bool // the events are read from the first number on
+	step    int64
+	events  []lineEvent
+	ready   []row // deliveries that were entered into the ready queue, on PostgreSQL
+	entered bool  // a delivery may have been entered into a queue
+	took    time.Duration
+}
+
+// A placed is a delivery in a line.
+type placed struct {
+	Webhook string `json:"w"`
+	Key     string `json:"k"`
+	Place   int64  `json:"p"`
+	ID      string `json:"i"`
+	Joined  int64  `json:"y"`
+}
+
+func (st *sequencing) run(ctx context.Context) error {
+	if err := st.lock(ctx); err != nil {
+		return err
+	}
+	if err := st.takeEvents(ctx); err != nil || len(st.events) == 0 {
+		return err
+	}
+	joined, left, numbers := st.replay()
+	removed, err := st.remove(ctx, left)
+	if err != nil {
+		return err
+	}
+	if err := st.exec(ctx, st.s.sql.joinLines, joined); err != nil {
+		return err
+	}
+	if err := st.number(ctx, removed, numbers); err != nil {
+		return err
+	}
+	return st.enterFirst(ctx, joined, removed)
+}
+
+// lock takes the lock that excludes other sequencing steps, and gives the step its
+// number.
+func (st *sequencing) lock(ctx context.Context) error {
+	st.locking = true
+	a := args{"name": "listhook lines " + st.s.prefix}
+	_, err := st.s.run(ctx, st.q, st.s.sql.lockLines, a, 0, func(scan Scan) error { return scan(&st.step) })
+	st.locking = err != nil
+	return err
+}
+
+// takeEvents reads and deletes events, in order of their numbers.
+func (st *sequencing) takeEvents(ctx context.Context) error {
+	var from int64
+	from, st.full = st.s.eventsFrom()
+	start := time.Now()
+	a := args{"from": from, "n": maxLineEvents}
+	err := st.s.query(ctx, st.q, st.s.sql.takeLineEvents, a, func(scan Scan) error {
+		var e lineEvent
+		err := scan(&e.number, &e.Kind, &e.webhook, &e.key, &e.ID, &e.joined)
+		st.events = append(st.events, e)
+		return err
+	})
+	st.took = time.Since(start)
+	if err != nil || len(st.events) == 0 {
+		return err
+	}
+	slices.SortFunc(st.events, func(a, b lineEvent) int { return cmp.Compare(a.number, b.number) })
+	if st.s.sql.deleteLineEvents.text == "" {
+		return nil
+	}
+	numbers := make([]int64, len(st.events))
+	for i := range st.events {
+		numbers[i] = st.events[i].number
+	}
+	return st.exec(ctx, st.s.sql.deleteLineEvents, numbers)
+}
+
+// replay returns, from the events, which deliveries join their lines to stay, those of
+// which older entries go, and the Sequence of those that have none and left in between.
+func (st *sequencing) replay() (joined []placed, left []string, numbers map[string]int64) {
+	standing, gone := map[string]int{}, map[string]bool{}
+	numbers = map[string]int64{}
+	for i := range st.events {
+		e := &st.events[i]
+		at, stands := standing[e.ID]
+		switch e.Kind {
+		case joinedLine:
+			standing[e.ID] = len(joined)
+			joined = append(joined, placed{e.webhook, e.key, st.step<<stepBits + int64(len(joined)), e.ID, e.joined})
+		case leftLine, leftUnnumbered:
+			if _, numbered := numbers[e.ID]; e.Kind == leftUnnumbered && !numbered {
+				numbers[e.ID] = 0 // that of the entry in the lines, if it is there
+				if stands {
+					numbers[e.ID] = joined[at].Place
+				}
+			}
+			if !gone[e.ID] {
+				gone[e.ID] = true
+				left = append(left, e.ID)
+			}
+			delete(standing, e.ID)
+		}
+	}
+	stay := joined[:0]
+	for i, p := range joined {
+		if at, ok := standing[p.ID]; ok && at == i {
+			stay = append(stay, p)
+		}
+	}
+	return stay, left, numbers
+}
+
+// remove removes the entries of deliveries that left their lines, and returns them.
+func (st *sequencing) remove(ctx context.Context, left []string) (removed []placed, err error) {
+	if len(left) == 0 {
+		return nil, nil
+	}
+	data, err := jsonArray(left)
+	if err != nil {
+		return nil, err
+	}
+	_, err = st.s.run(ctx, st.q, st.s.sql.leaveLines, args{"rows": data}, 0, func(scan Scan) error {
+		var p placed
+		err := scan(&p.Webhook, &p.Key, &p.Place, &p.ID)
+		removed = append(removed, p)
+		return err
+	})
+	return removed, err
+}
+
+// number stores the Sequence of deliveries that left their lines without one: nobody
+// had claimed them.
+func (st *sequencing) number(ctx context.Context, removed []placed, numbers map[string]int64) error {
+	var rows []placed
+	for _, p := range removed {
+		if number, ok := numbers[p.ID]; ok && number == 0 {
+			numbers[p.ID] = p.Place
+		}
+	}
+	for id, number := range numbers {
+		if number > 0 {
+			rows = append(rows, placed{ID: id, Place: number})
+		}
+	}
+	slices.SortFunc(rows, func(a, b placed) int { return strings.Compare(a.ID, b.ID) })
+	return st.exec(ctx, st.s.sql.numberDeliveries, rows)
+}
+
+// enterFirst enters the first deliveries of lines into the ready or the waiting queue,
+// where they are new: every entry before them was removed, or they joined in this step.
+func (st *sequencing) enterFirst(ctx context.Context, joined, removed []placed) error {
+	type lineName struct{ webhook, key string }
+	after := map[lineName]int64{} // the place after which the first one is new
+	note := func(webhook, key string, place int64) {
+		name := lineName{webhook, key}
+		if before, ok := after[name]; !ok || place < before {
+			after[name] = place
+		}
+	}
+	for _, p := range joined {
+		note(p.Webhook, p.Key, st.step<<stepBits-1)
+	}
+	for _, p := range removed {
+		note(p.Webhook, p.Key, p.Place)
+	}
+	for _, e := range st.events {
+		if e.Kind == movedInLine {
+			note(e.webhook, e.key, 0)
+		}
+	}
+	if len(after) == 0 {
+		return nil
+	}
+	rows := make([]placed, 0, len(after))
+	for name, place := range after {
+		rows = append(rows, placed{Webhook: name.webhook, Key: name.key, Place: place})
+	}
+	data, err := json.Marshal(rows)
+	if err != nil {
+		return err
+	}
+	st.entered = true
+	_, err = st.s.run(ctx, st.q, st.s.sql.enterFirst, args{"rows": string(data), "now": st.now}, 0, func(scan Scan) error {
+		r := row{Queue: queueReady}
+		err := scan(&r.Webhook, &r.Due)
+		st.ready = append(st.ready, r)
+		return err
+	})
+	return err
+}
+
+// exec runs a statement on rows, unless there are none.
+func (st *sequencing) exec(ctx context.Context, statement statement, rows any) error {
+	data, err := json.Marshal(rows)
+	if text := string(data); err != nil || text == "null" || text == "[]" {
+		return err
+	}
+	_, err = st.s.exec(ctx, st.q, statement, args{"rows": string(data)})
+	return err
+}
+
+// advance moves the cursors after a step that was committed.
+func (st *sequencing) advance() {
+	if st.s == nil {
+		return
+	}
+	if n := len(st.events); n > 0 {
+		st.s.events.advance(st.events[n-1].number, st.full, st.took)
+	} else {
+		st.s.events.rest(st.full, st.took)
+	}
+	st.s.ready.includeRows(st.ready)
+}
