@@ -2,6 +2,7 @@ package manage
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -107,6 +108,34 @@ func (r *rig) emit(id string) webhook.Delivery {
 	require.NoError(r.t, err)
 	require.Len(r.t, ds, 1)
 	return ds[0]
+}
+
+// line emits events of types about one subscriber, and returns their deliveries in that
+// order.
+func (r *rig) line(types ...webhook.EventType) []webhook.Delivery {
+	for i, t := range types {
+		m := webhook.Meta{ID: fmt.Sprint("line", i), Account: "acme", Source: webhook.SourcePublic, Lists: []string{"13"}}
+		s := webhook.Subscriber{ID: "7", Email: "jane@example.com"}
+		var e webhook.Event = webhook.Update{Meta: m, Subscriber: s}
+		switch t {
+		case webhook.TypeSubscribe:
+			e = webhook.Subscribe{Meta: m, Subscriber: s}
+		case webhook.TypeUnsubscribe:
+			e = webhook.Unsubscribe{Meta: m, Subscriber: s}
+		}
+		require.NoError(r.t, r.Emit(r.t.Context(), e))
+	}
+	ds, err := r.Deliveries(r.t.Context(), webhook.DeliveryQuery{Account: "acme"})
+	require.NoError(r.t, err)
+	line := make([]webhook.Delivery, len(types))
+	for _, d := range ds {
+		for i := range line {
+			if d.EventID == fmt.Sprint("line", i) {
+				line[i] = d
+			}
+		}
+	}
+	return line
 }
 
 // as asks for a page; a form makes it a POST.

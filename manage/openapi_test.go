@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -104,6 +105,7 @@ func TestOpenAPIKeepsItsWord(t *testing.T) {
 		"rotateSecret":   {"", ``, "", `{"overlap":-1}`},
 		"sendTest":       {"", `{"type":"open"}`, "", `{"type":"party"}`},
 		"replay":         {"", `{"since":"1999-01-02T09:28:42+00:00","states":["failed","delivered"]}`, "", `{"since":"yesterday"}`},
+		"redeliver":      {"", `{"anyway":false}`, "", `{"anyway":"perhaps"}`},
 		"listDeliveries": {"?limit=1&filters[state]=pending", "", "?filters[state]=lost", ""},
 		"explain":        {"", `{"type":"open","source":"public","lists":[12]}`, "", `{"type":"open","source":"somebody"}`},
 	}
@@ -130,6 +132,10 @@ func TestOpenAPIKeepsItsWord(t *testing.T) {
 					id = d.ID
 				}
 				switch status {
+				case "200", "409":
+					if op.OperationID == "redeliver" || op.OperationID == "skip" {
+						id = r.prepareLine(store, op.OperationID, status)
+					}
 				case "400":
 					body = `["no object"]`
 				case "403":
@@ -144,6 +150,7 @@ func TestOpenAPIKeepsItsWord(t *testing.T) {
 						lost, err := store.Apply(t.Context(), []webhook.Change{{ID: d.ID, Lease: d.Lease, State: webhook.StateFailed, Due: d.Created, Erase: true}})
 						require.NoError(t, err)
 						require.Empty(t, lost)
+						body = ""
 					}
 				case "429":
 					for r.call("ann", "GET", "/api/3/users/me", "").Code == 200 {
@@ -164,6 +171,25 @@ func TestOpenAPIKeepsItsWord(t *testing.T) {
 			}
 		}))
 	})
+}
+
+// prepareLine emits two updates about a subscriber, and returns the ID of the first.
+// For the status 409 it has ended, or an attempt at it is under way.
+func (r *rig) prepareLine(store webhook.Store, operation, status string) string {
+	first := r.line(webhook.TypeUpdate, webhook.TypeUpdate)[0]
+	switch {
+	case status != "409":
+	case operation == "skip":
+		now := time.Now().UTC()
+		ds, err := store.Claim(r.t.Context(), webhook.Claim{Now: now, Until: now.Add(30 * time.Second), Limit: 9, Each: 9})
+		require.NoError(r.t, err)
+		require.NotEmpty(r.t, ds)
+	default:
+		lost, err := store.Apply(r.t.Context(), []webhook.Change{{ID: first.ID, Lease: first.Lease, State: webhook.StateFailed, Due: first.Created}})
+		require.NoError(r.t, err)
+		require.Empty(r.t, lost)
+	}
+	return first.ID
 }
 
 // synced runs a test while time stands still, so that the rate of an account

@@ -24,6 +24,7 @@ const (
 	NextRetry    NextReason = "retry"     // at At, after an attempt that failed
 	NextHeld     NextReason = "held"      // not before At, until when its webhook is held
 	NextDisabled NextReason = "disabled"  // when its webhook, which keeps events, is enabled
+	NextInOrder  NextReason = "in_order"  // when an earlier delivery of its key has ended
 	NextNone     NextReason = "none"      // never: its webhook is gone, or is disabled and keeps nothing
 )
 

@@ -1,5 +1,5 @@
 // Package label has the texts that people read instead of the values of event
-// types, sources, formats and states.
+// types, sources, formats, orders and states.
 package label
 
 import (
@@ -40,6 +40,13 @@ var Formats = []Label{
 	{string(webhook.Format2013), "2013: subscriber[…]"},
 	{string(webhook.FormatCurrent), "Current: contact[…]"},
 	{string(webhook.FormatJSON), "JSON"},
+}
+
+// Orders are which events of a subscriber wait for each other.
+var Orders = []Label{
+	{string(webhook.OrderState), "Subscriptions, unsubscriptions, updates and bounces"},
+	{string(webhook.OrderAll), "All events"},
+	{string(webhook.OrderNone), "None"},
 }
 
 // States are the states of deliveries.

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -58,6 +59,8 @@ func fieldValue(w webhook.Webhook, name string) string {
 			return string(webhook.Format2013)
 		}
 		return string(w.Format)
+	case "Order":
+		return string(cmp.Or(w.Order, webhook.OrderState))
 	case "Headers":
 		return headerLines(w.Headers)
 	case "NoRetry":
@@ -81,6 +84,8 @@ func fieldLines(w webhook.Webhook, name string, lists []account.List) []string {
 	switch name {
 	case "List":
 		value = listName(lists, w.List)
+	case "Order":
+		value = label.TextOf(label.Orders, webhook.Order(value))
 	case "Format":
 		value = label.TextOf(label.Formats, webhook.Format(value))
 	}
@@ -105,6 +110,8 @@ func takeField(w *webhook.Webhook, from webhook.Webhook, name string) {
 		w.Sources = from.Sources
 	case "Format":
 		w.Format = from.Format
+	case "Order":
+		w.Order = from.Order
 	case "Headers":
 		w.Headers = from.Headers
 	case "NoRetry":

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -29,12 +30,14 @@ type form struct {
 	Types    []choice
 	Sources  []choice
 	Formats  []formatChoice
+	Orders   []choice
 }
 
 // fieldLabels are the fields in the form's order.
 var fieldLabels = []label.Label{
 	{Value: "Name", Text: "Name"}, {Value: "URL", Text: "URL"}, {Value: "List", Text: "List"},
 	{Value: "Events", Text: "Events"}, {Value: "Sources", Text: "Initialized from"}, {Value: "Format", Text: "Format"},
+	{Value: "Order", Text: "Order"},
 	{Value: "Headers", Text: "Headers"}, {Value: "NoRetry", Text: "Retries"}, {Value: "KeepEvents", Text: "While it is off"},
 }
 
@@ -97,6 +100,7 @@ func (p *pageRequest) newForm(f form) (form, error) {
 		w.Format = webhook.Format2013
 	}
 	f.Formats = formatChoices(w.Format)
+	f.Orders = choices(label.Orders, cmp.Or(w.Order, webhook.OrderState))
 	f.IsNew = w.ID == ""
 	return f, nil
 }
@@ -179,6 +183,9 @@ func readForm(values url.Values, w *webhook.Webhook) (headers string, faults map
 	if values.Has("format") {
 		w.Format = webhook.Format(values.Get("format"))
 	}
+	if values.Has("order") {
+		w.Order = webhook.Order(values.Get("order"))
+	}
 	w.NoRetry = values.Get("no_retry") != ""
 	w.KeepEvents = values.Get("keep") != ""
 	headers = values.Get("headers")
@@ -230,6 +237,8 @@ func validateAll(w webhook.Webhook) map[string]string {
 			w.Sources = webhook.Sources()
 		case "Format":
 			w.Format = ""
+		case "Order":
+			w.Order = ""
 		case "Headers":
 			w.Headers = nil
 		}

@@ -163,6 +163,9 @@ type deliveryView struct {
 	Body     string
 	Attempts []attemptView
 	Erased   bool
+
+	account.Line
+	Waiting number // deliveries that wait for this one
 }
 
 // An attemptView is an attempt as the page shows it.
@@ -206,12 +209,19 @@ func (p *pageRequest) deliveryView() error {
 		return err
 	}
 	out.deliveryRow = deliveryRow{d, account.NextAttemptOf(d, out.Webhook, p.now)}
-	number := 0
+	if out.Line, err = p.LineOf(p.r.Context(), d); err != nil {
+		return err
+	}
+	if out.Blocking != nil {
+		out.Next = account.NextAttempt{Reason: account.NextInOrder}
+	}
+	out.Waiting = number{min(out.Behind, countLimit), out.Behind > countLimit}
+	n := 0
 	for _, a := range d.Log {
 		one := p.attempt(0, a)
 		if !one.Note {
-			number++
-			one.Number = number
+			n++
+			one.Number = n
 		}
 		out.Attempts = append(out.Attempts, one)
 	}
@@ -234,6 +244,10 @@ func requestHead(w webhook.Webhook, d webhook.Delivery) []string {
 		"Content-Length: " + strconv.Itoa(len(d.Body)),
 		webhook.HeaderID + ": " + d.ID,
 		webhook.HeaderEvent + ": " + string(d.Type),
+		webhook.HeaderEventTime + ": " + strconv.FormatInt(account.EventTime(d).UnixMilli(), 10),
+	}
+	if d.Sequence > 0 {
+		head = append(head, webhook.HeaderSequence+": "+strconv.FormatInt(d.Sequence, 10))
 	}
 	for line := range strings.Lines(headerLines(w.Headers)) {
 		name, _, _ := strings.Cut(line, ":")
@@ -243,20 +257,4 @@ func requestHead(w webhook.Webhook, d webhook.Delivery) []string {
 		head = append(head, webhook.HeaderSignature+": v1,…")
 	}
 	return head
-}
-
-func (p *pageRequest) resend() error {
-	id := p.r.PathValue("id")
-	if err := p.Dispatcher.Redeliver(p.r.Context(), p.Account, id); err != nil {
-		return err
-	}
-	done := "resent"
-	d, err := p.Delivery(p.r.Context(), id)
-	if err != nil {
-		return err
-	}
-	if w, err := p.Webhook(p.r.Context(), d.WebhookID); err == nil && w.HeldUntil.After(p.now) {
-		done = "held"
-	}
-	return p.goTo("deliveries/" + url.PathEscape(id) + "?done=" + done)
 }

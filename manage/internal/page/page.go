@@ -96,6 +96,8 @@ var routes = []route.Route[action]{
 	route.Get("deliveries/{id}", account.RightView, (*pageRequest).deliveryView),
 	route.Get("deliveries/{id}/resend", account.RightManage, (*pageRequest).toDelivery),
 	route.Post("deliveries/{id}/resend", account.RightManage, (*pageRequest).resend),
+	route.Get("deliveries/{id}/skip", account.RightManage, (*pageRequest).toDelivery),
+	route.Post("deliveries/{id}/skip", account.RightManage, (*pageRequest).skip),
 	route.Get("explain", account.RightView, (*pageRequest).explainView),
 	route.Get("samples", account.RightView, (*pageRequest).samples),
 	route.Get("operator", account.RightOperator, (*pageRequest).operator),

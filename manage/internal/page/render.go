@@ -27,6 +27,9 @@ var templates = sync.OnceValues(func() (map[string]*template.Template, error) {
 		"formatLabel": func(f webhook.Format) string {
 			return label.TextOf(label.Formats, cmp.Or(f, webhook.Format2013))
 		},
+		"orderLabel": func(o webhook.Order) string {
+			return label.TextOf(label.Orders, cmp.Or(o, webhook.OrderState))
+		},
 	}).ParseFS(files, "templates/layout.html", "templates/parts.html")
 	if err != nil {
 		return nil, err
@@ -77,6 +80,9 @@ var notices = map[string]string{
 	"tried":   "Its receiver is tried now.",
 	"unsign":  "Its requests are not signed any more.",
 	"resent":  "The delivery is under way again.",
+	"newer":   "Nothing was sent: a newer delivery for the same subscriber exists. See below.",
+	"skipped": "The others no longer wait for this delivery.",
+	"busy":    "Nothing was skipped, because an attempt may be under way. Try again in a minute.",
 	"held":    "The delivery will be sent when its webhook is tried again: its page says when, and can do so now.",
 }
 

@@ -18,6 +18,7 @@ type resending struct {
 	Failed       number
 	States       []choice
 	Since, Until string // as typed
+	Superseded   bool   // also what a newer delivery replaces
 	Error        string
 }
 
@@ -53,7 +54,8 @@ func (p *pageRequest) askResend(status int, w webhook.Webhook, typed url.Values,
 	}
 	return p.render(status, "resend", "Resend", resending{
 		Webhook: w, Failed: number{min(failed, countLimit), failed > countLimit},
-		States: choices(resentLabels, typed["state"]...), Since: typed.Get("since"), Until: typed.Get("until"), Error: problem,
+		States: choices(resentLabels, typed["state"]...), Since: typed.Get("since"), Until: typed.Get("until"),
+		Superseded: typed.Get("superseded") != "", Error: problem,
 	})
 }
 
@@ -68,7 +70,7 @@ func (p *pageRequest) resendAll() error {
 		return p.askResend(http.StatusUnprocessableEntity, w, form, problem)
 	}
 	replayed, err := p.Dispatcher.Replay(p.r.Context(), p.Account, w.ID, webhook.ReplayQuery{
-		Since: since, Until: until, States: typed[webhook.State](form["state"]),
+		Since: since, Until: until, States: typed[webhook.State](form["state"]), Superseded: form.Get("superseded") != "",
 	})
 	var invalid *webhook.InvalidError
 	if errors.As(err, &invalid) {
@@ -77,7 +79,8 @@ func (p *pageRequest) resendAll() error {
 	if err != nil {
 		return err
 	}
-	return p.goTo("webhooks/" + url.PathEscape(w.ID) + "/resent?count=" + strconv.Itoa(replayed.Begun))
+	return p.goTo("webhooks/" + url.PathEscape(w.ID) + "/resent?count=" + strconv.Itoa(replayed.Begun) +
+		"&left=" + strconv.Itoa(replayed.Superseded))
 }
 
 // resent says how many deliveries were begun again.
@@ -90,10 +93,11 @@ func (p *pageRequest) resent() error {
 	if err != nil {
 		return p.toWebhook()
 	}
+	left, _ := strconv.ParseUint(p.r.URL.Query().Get("left"), 10, 31) // 0, if it is no number
 	return p.render(http.StatusOK, "resent", "Under way again", struct {
-		Webhook webhook.Webhook
-		Count   uint64
-	}{w, n})
+		Webhook     webhook.Webhook
+		Count, Left uint64
+	}{w, n, left})
 }
 
 // readSpan reads the times of the form, or says what is wrong with it.
@@ -114,4 +118,44 @@ func (p *pageRequest) readSpan(form url.Values) (since, until time.Time, problem
 		problem = "What is pending will be sent anyway."
 	}
 	return since, until, problem
+}
+
+// resend begins one delivery again. Whoever saw the warning that a newer one exists
+// says anyway.
+func (p *pageRequest) resend() error {
+	id := p.r.PathValue("id")
+	begin := p.Dispatcher.Redeliver
+	if p.r.PostForm.Get("anyway") != "" {
+		begin = p.Dispatcher.RedeliverAnyway
+	}
+	err := begin(p.r.Context(), p.Account, id)
+	var newer *webhook.NewerError
+	if errors.As(err, &newer) {
+		return p.goTo("deliveries/" + url.PathEscape(id) + "?done=newer")
+	}
+	if err != nil {
+		return err
+	}
+	done := "resent"
+	d, err := p.Delivery(p.r.Context(), id)
+	if err != nil {
+		return err
+	}
+	if w, err := p.Webhook(p.r.Context(), d.WebhookID); err == nil && w.HeldUntil.After(p.now) {
+		done = "held"
+	}
+	return p.goTo("deliveries/" + url.PathEscape(id) + "?done=" + done)
+}
+
+// skip lets those that wait for a delivery go on.
+func (p *pageRequest) skip() error {
+	id, done := p.r.PathValue("id"), "skipped"
+	_, err := p.Dispatcher.Skip(p.r.Context(), p.Account, id)
+	switch {
+	case errors.Is(err, webhook.ErrUnderWay):
+		done = "busy"
+	case err != nil:
+		return err
+	}
+	return p.goTo("deliveries/" + url.PathEscape(id) + "?done=" + done)
 }

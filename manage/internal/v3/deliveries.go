@@ -2,6 +2,7 @@ package v3
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -24,8 +25,18 @@ type deliveryJSON struct {
 	Reason   *account.NextReason `json:"next_attempt_reason"` // null: not pending
 	Finished *string             `json:"finished"`            // of the others
 	Tried    int                 `json:"tried"`
+	Time     *string             `json:"event_time"`
+	Sequence *int64              `json:"sequence"` // null: it has no order, or was never first in it
+	Line     *lineJSON           `json:"line,omitempty"`
 	Body     *string             `json:"body,omitempty"`
 	Attempts []attemptJSON       `json:"attempts,omitempty"`
+}
+
+// A lineJSON is what the order of deliveries means for one of them.
+type lineJSON struct {
+	WaitsFor *string `json:"waits_for"` // the delivery that has to end first
+	Behind   int     `json:"behind"`    // how many wait for this one
+	Newer    *string `json:"newer"`     // of one that ended: a newer delivery for the same subscriber
 }
 
 type attemptJSON struct {
@@ -64,7 +75,10 @@ func deliveriesOf(ctx context.Context, c *account.Caller, ds ...webhook.Delivery
 func deliveryOf(c *account.Caller, d webhook.Delivery, w *webhook.Webhook, now time.Time) deliveryJSON {
 	out := deliveryJSON{
 		ID: d.ID, Webhook: d.WebhookID, Event: d.EventID, Type: d.Type, State: d.State,
-		Created: formatTime(c, d.Created), Tried: d.Attempts,
+		Created: formatTime(c, d.Created), Tried: d.Attempts, Time: formatTime(c, account.EventTime(d)),
+	}
+	if d.Sequence > 0 {
+		out.Sequence = &d.Sequence
 	}
 	if d.State == webhook.StatePending {
 		next := account.NextAttemptOf(d, w, now)
@@ -146,6 +160,14 @@ func viewDelivery(ctx context.Context, c *account.Caller, r *http.Request) (int,
 		return 0, nil, err
 	}
 	out := list[0]
+	line, err := c.LineOf(ctx, d)
+	if err != nil {
+		return 0, nil, err
+	}
+	out.Line = &lineJSON{WaitsFor: idOf(line.Blocking), Behind: line.Behind, Newer: idOf(line.Newer)}
+	if inOrder := account.NextInOrder; line.Blocking != nil {
+		out.Next, out.Reason = nil, &inOrder
+	}
 	body := string(d.Body)
 	out.Body, out.Attempts = &body, []attemptJSON{}
 	for _, t := range d.Log {
@@ -156,21 +178,70 @@ func viewDelivery(ctx context.Context, c *account.Caller, r *http.Request) (int,
 	}{out}, nil
 }
 
+// idOf returns the ID of a delivery, or nil for none.
+func idOf(d *webhook.Delivery) *string {
+	if d == nil {
+		return nil
+	}
+	return &d.ID
+}
+
+// A newerJSON is the answer to who would send a delivery again although a newer one
+// exists.
+type newerJSON struct {
+	message
+	Newer string `json:"newer"` // its id
+}
+
 func redeliver(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	if err := c.Dispatcher.Redeliver(ctx, c.Account, r.PathValue("id")); err != nil {
+	object, err := readBody(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	anyway := false
+	if err := object.read("anyway", &anyway, "true or false"); err != nil {
+		return 0, nil, err
+	}
+	begin := c.Dispatcher.Redeliver
+	if anyway {
+		begin = c.Dispatcher.RedeliverAnyway
+	}
+	err = begin(ctx, c.Account, r.PathValue("id"))
+	var newer *webhook.NewerError
+	if errors.As(err, &newer) {
+		return http.StatusConflict, newerJSON{message{"A newer delivery for the same subscriber exists, " + newer.Newer.ID +
+			": to send this one again may undo what that one said. With \"anyway\": true it is sent all the same."}, newer.Newer.ID}, nil
+	}
+	if err != nil {
 		return 0, nil, found(err, "Delivery", r)
 	}
 	d, err := c.Delivery(ctx, r.PathValue("id"))
 	if err != nil {
 		return 0, nil, found(err, "Delivery", r)
 	}
+	return answerDelivery(ctx, c, http.StatusAccepted, d)
+}
+
+// answerDelivery answers with a delivery as the log shows it.
+func answerDelivery(ctx context.Context, c *account.Caller, status int, d webhook.Delivery) (int, any, error) {
 	list, err := deliveriesOf(ctx, c, d)
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusAccepted, struct {
+	return status, struct {
 		Delivery deliveryJSON `json:"delivery"`
 	}{list[0]}, nil
+}
+
+func skip(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
+	d, err := c.Dispatcher.Skip(ctx, c.Account, r.PathValue("id"))
+	if errors.Is(err, webhook.ErrUnderWay) {
+		return http.StatusConflict, message{"An attempt may be under way, and its outcome decides: try again in a minute."}, nil
+	}
+	if err != nil {
+		return 0, nil, found(err, "Delivery", r)
+	}
+	return answerDelivery(ctx, c, http.StatusOK, d)
 }
 
 func replay(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
@@ -193,6 +264,10 @@ func replay(ctx context.Context, c *account.Caller, r *http.Request) (int, any, 
 	if err != nil {
 		return 0, nil, err
 	}
+	superseded := false
+	if err := object.read("superseded", &superseded, "true or false"); err != nil {
+		return 0, nil, err
+	}
 	var states []webhook.State
 	for _, text := range texts {
 		states = append(states, webhook.State(text))
@@ -201,12 +276,13 @@ func replay(ctx context.Context, c *account.Caller, r *http.Request) (int, any, 
 		states = []webhook.State{webhook.StateFailed}
 	}
 	replayed, err := c.Dispatcher.Replay(ctx, c.Account, r.PathValue("id"), webhook.ReplayQuery{
-		Since: since, Until: until, States: states,
+		Since: since, Until: until, States: states, Superseded: superseded,
 	})
 	if err != nil {
 		return 0, nil, found(err, "Webhook", r)
 	}
 	return http.StatusAccepted, struct {
-		Replayed int `json:"replayed"`
-	}{replayed.Begun}, nil
+		Replayed   int `json:"replayed"`
+		Superseded int `json:"superseded"` // left out
+	}{replayed.Begun, replayed.Superseded}, nil
 }

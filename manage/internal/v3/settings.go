@@ -1,6 +1,7 @@
 package v3
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 type settingsJSON struct {
 	webhookJSON
 	Format     webhook.Format    `json:"format"`
+	Order      webhook.Order     `json:"order"`
 	Headers    map[string]string `json:"headers"`        // no values for those who may only see
 	Secrets    []secretJSON      `json:"secrets"`        // without their keys
 	Ignored    []string          `json:"ignored_events"` // asked for, but there is no such type
@@ -43,13 +45,12 @@ type healthJSON struct {
 
 func settingsOf(c *account.Caller, w webhook.Webhook) settingsJSON {
 	s := settingsJSON{
-		webhookJSON: webhookOf(c, w), Format: w.Format, Headers: map[string]string{}, Secrets: []secretJSON{},
+		webhookJSON: webhookOf(c, w), Headers: map[string]string{}, Secrets: []secretJSON{},
 		Ignored: append([]string{}, w.IgnoredEvents...), NoRetry: w.NoRetry, KeepEvents: w.KeepEvents, Enabled: w.Disabled == "", Disabled: w.Disabled, DisabledAt: formatTime(c, w.DisabledAt), Discarded: w.Discarded,
 		Health: healthJSON{w.Health.Failures, formatTime(c, w.Health.Since), formatTime(c, w.Health.Success), w.Health.Reason},
 	}
-	if s.Format == "" {
-		s.Format = webhook.Format2013
-	}
+	s.Format = cmp.Or(w.Format, webhook.Format2013)
+	s.Order = cmp.Or(w.Order, webhook.OrderState)
 	maps.Copy(s.Headers, c.Shown(w).Headers)
 	for _, secret := range w.Secrets {
 		s.Secrets = append(s.Secrets, secretJSON{formatTime(c, secret.Until)})
@@ -105,6 +106,7 @@ func editSettings(ctx context.Context, c *account.Caller, r *http.Request) (int,
 			into      any
 		}{
 			{"format", "a string", &w.Format},
+			{"order", "a string", &w.Order},
 			{"no_retry", "true or false", &w.NoRetry},
 			{"keep_events", "true or false", &w.KeepEvents},
 		} {

@@ -49,6 +49,7 @@ var routes = []route.Route[call]{
 	route.Get("listhook/deliveries", account.RightView, listDeliveries),
 	route.Get("listhook/deliveries/{id}", account.RightView, viewDelivery),
 	route.Post("listhook/deliveries/{id}/redeliver", account.RightManage, redeliver),
+	route.Post("listhook/deliveries/{id}/skip", account.RightManage, skip),
 	route.Post("listhook/explain", account.RightView, explain),
 	route.Get("listhook/openapi.json", account.RightAny, viewOpenAPI),
 }
