@@ -46,7 +46,7 @@ func (s *Store) selected(q webhook.DeliveryQuery) iter.Seq[*delivery] {
 	return func(yield func(*delivery) bool) {
 		n := 0
 		for d := range s.candidates(q) {
-			if !q.Selects(&d.Delivery) {
+			if !q.Selects(&d.Delivery) || !q.Blocking.IsZero() && !d.blocks(q.Blocking) {
 				continue
 			}
 			if n++; !yield(d) || n == q.Limit {
@@ -57,36 +57,53 @@ func (s *Store) selected(q webhook.DeliveryQuery) iter.Seq[*delivery] {
 }
 
 // candidates yields the deliveries that q may select, in the order that it asks for:
-// those with its IDs, those that block others, or the part of the log between its
-// bounds.
+// those with its IDs, the first ones of lines, or the part of the log, or of a line's,
+// between its bounds.
 func (s *Store) candidates(q webhook.DeliveryQuery) iter.Seq[*delivery] {
-	compare := func(a, b *delivery) int { return q.Compare(&a.Delivery, &b.Delivery) }
-	if !q.Blocking.IsZero() {
-		var first []*delivery
-		for _, l := range s.lines {
-			if l.blocks(q.Blocking) {
-				first = append(first, l.first())
-			}
-		}
-		slices.SortFunc(first, compare)
-		return slices.Values(first)
-	}
-	if len(q.IDs) > 0 {
+	switch l := s.lines[lineKey{q.Webhook, q.Key}]; {
+	case len(q.IDs) > 0:
 		named := map[string]*delivery{}
 		for _, id := range q.IDs {
 			if d := s.deliveries[id]; d != nil {
 				named[id] = d
 			}
 		}
-		return slices.Values(slices.SortedFunc(maps.Values(named), compare))
+		return inOrder(q, maps.Values(named))
+	case l != nil:
+		return between(q, &l.all)
+	case q.Webhook != "" && q.Key != "":
+		return between(q, new(sortedSet[*delivery]))
+	case !q.Blocking.IsZero():
+		return inOrder(q, s.firstOfLines())
 	}
+	return between(q, &s.log)
+}
+
+// inOrder sorts deliveries as q asks for them.
+func inOrder(q webhook.DeliveryQuery, ds iter.Seq[*delivery]) iter.Seq[*delivery] {
+	return slices.Values(slices.SortedFunc(ds, func(a, b *delivery) int { return q.Compare(&a.Delivery, &b.Delivery) }))
+}
+
+// firstOfLines yields the first one of each line.
+func (s *Store) firstOfLines() iter.Seq[*delivery] {
+	return func(yield func(*delivery) bool) {
+		for _, l := range s.lines {
+			if d := l.first(); d != nil && !yield(d) {
+				return
+			}
+		}
+	}
+}
+
+// between yields the part of a log that lies between the bounds of q.
+func between(q webhook.DeliveryQuery, log *sortedSet[*delivery]) iter.Seq[*delivery] {
 	since := func(d *delivery) bool { return !d.Created.Before(q.Since) }
 	until := func(d *delivery) bool { return q.Until.IsZero() || d.Created.Before(q.Until) }
 	after := webhook.DeliveryQuery{All: true, Oldest: q.Oldest, After: q.After}
 	if q.Oldest {
-		return takeWhile(until, s.log.ascend(func(d *delivery) bool { return since(d) && after.Selects(&d.Delivery) }))
+		return takeWhile(until, log.ascend(func(d *delivery) bool { return since(d) && after.Selects(&d.Delivery) }))
 	}
-	return takeWhile(since, s.log.descend(func(d *delivery) bool { return until(d) && after.Selects(&d.Delivery) }))
+	return takeWhile(since, log.descend(func(d *delivery) bool { return until(d) && after.Selects(&d.Delivery) }))
 }
 
 // takeWhile yields the values of seq up to the first for which ok returns false.

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// A line holds the pending deliveries of one webhook with the same Key. The first one
-// alone is in the webhook's queue.
+// A line holds the deliveries of one webhook with the same Key.
 type line struct {
-	key        lineKey
-	deliveries sortedSet[*delivery] // by place; not empty
+	key     lineKey
+	all     sortedSet[*delivery] // oldest first; not empty
+	pending sortedSet[*delivery] // by place; the first one alone is in the webhook's queue
 }
 
 type lineKey struct{ webhook, key string }
@@ -17,51 +17,77 @@ type lineKey struct{ webhook, key string }
 func byPlace(a, b *delivery) int { return cmp.Compare(a.place, b.place) }
 
 // blocked reports whether d stands behind others in its line.
-func (d *delivery) blocked() bool { return d.line != nil && d.line.first() != d }
+func (d *delivery) blocked() bool { return d.place != 0 && d.line.first() != d }
 
-func (l *line) first() *delivery {
-	d, _ := l.deliveries.first()
-	return d
-}
-
-// blocks reports whether a delivery of l other than the first joined before the given
-// time.
-func (l *line) blocks(before time.Time) bool {
-	for d := range l.deliveries.ascend(always) {
-		if d != l.first() && d.Joined.Before(before) {
+// blocks reports whether d is the first of its line and another one joined before the
+// given time.
+func (d *delivery) blocks(before time.Time) bool {
+	if d.place == 0 || d.blocked() {
+		return false
+	}
+	for other := range d.line.pending.ascend(always) {
+		if other != d && other.Joined.Before(before) {
 			return true
 		}
 	}
 	return false
 }
 
-// join adds d to the end of its line. It is called before schedule.
-func (s *Store) join(d *delivery) {
-	key := lineKey{d.WebhookID, d.Key}
+// first returns the first pending delivery, nil if there is none.
+func (l *line) first() *delivery {
+	d, _ := l.pending.first()
+	return d
+}
+
+// align puts d, which is new or was changed, in its line, or takes it out. It is called
+// between unschedule and schedule.
+func (s *Store) align(d *delivery) {
+	if d.line == nil && d.Key != "" {
+		d.line = s.line(lineKey{d.WebhookID, d.Key})
+		d.line.all.insert(d)
+	}
+	switch {
+	case d.place == 0 && d.InLine():
+		s.lastPlace++
+		d.place = s.lastPlace
+		if d.Sequence == 0 {
+			d.Sequence = d.place
+		}
+		d.line.pending.insert(d)
+	case d.place != 0 && !d.InLine():
+		first := !d.blocked()
+		d.line.pending.delete(d)
+		d.place = 0
+		if next := d.line.first(); first && next != nil {
+			s.schedule(next)
+		}
+	}
+	if d.line != nil && d.Key == "" {
+		s.forgetKey(d)
+	}
+}
+
+// line returns the line with a key. It adds one if there is none.
+func (s *Store) line(key lineKey) *line {
 	l := s.lines[key]
 	if l == nil {
 		l = &line{key: key}
-		l.deliveries.compare = byPlace
+		l.all.compare = byCreated
+		l.pending.compare = byPlace
 		s.lines[key] = l
 	}
-	s.lastPlace++
-	d.line, d.place = l, s.lastPlace
-	if d.Sequence == 0 {
-		d.Sequence = d.place
-	}
-	l.deliveries.insert(d)
+	return l
 }
 
-// leave removes d from its line, after unschedule. If it was the first, the next one
-// is scheduled.
-func (s *Store) leave(d *delivery) {
+// forgetKey removes d, which is not pending in its line, from those with its Key.
+func (s *Store) forgetKey(d *delivery) {
 	l := d.line
-	first := l.first() == d
-	l.deliveries.delete(d)
+	if l == nil {
+		return
+	}
+	l.all.delete(d)
 	d.line = nil
-	if next := l.first(); next == nil {
+	if _, ok := l.all.first(); !ok {
 		delete(s.lines, l.key)
-	} else if first {
-		s.schedule(next)
 	}
 }

@@ -37,7 +37,7 @@ type Store struct {
 	waiting sortedSet[*queue] // by next
 	ready   sortedSet[*queue] // by webhook
 
-	lines     map[lineKey]*line // those that deliveries stand in
+	lines     map[lineKey]*line
 	lastPlace int64
 }
 
@@ -49,8 +49,8 @@ func New() *Store { return &Store{} }
 // A delivery is one that is stored.
 type delivery struct {
 	webhook.Delivery
-	line  *line // that it stands in; nil: in none
-	place int64 // in its line
+	line  *line // of its Key; nil: it has none
+	place int64 // in its line; 0: it stands in none
 }
 
 // A class is what deliveries have in common that Prune may choose.
@@ -122,9 +122,7 @@ func (s *Store) add(d webhook.Delivery) {
 	stored := &delivery{Delivery: d}
 	s.deliveries[d.ID] = stored
 	s.log.insert(stored)
-	if stored.InLine() {
-		s.join(stored)
-	}
+	s.align(stored)
 	s.schedule(stored)
 }
 
@@ -173,12 +171,7 @@ func (s *Store) Apply(ctx context.Context, cs []webhook.Change) (lost []string, 
 			c.Log = &attempt
 		}
 		c.ApplyTo(&d.Delivery)
-		switch {
-		case d.InLine() && d.line == nil:
-			s.join(d)
-		case !d.InLine() && d.line != nil:
-			s.leave(d)
-		}
+		s.align(d)
 		s.schedule(d)
 	}
 	return lost, nil
@@ -198,6 +191,7 @@ func (s *Store) Prune(ctx context.Context, p webhook.Prune) (n int, err error) {
 			}
 			class.delete(d)
 			s.log.delete(d)
+			s.forgetKey(d)
 			delete(s.deliveries, d.ID)
 			n++
 		}

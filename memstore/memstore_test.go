@@ -84,7 +84,7 @@ func TestClaimDoesNotGrowWithTheLine(t *testing.T) {
 		s.ready.compare = counting(&n, s.ready.compare)
 		q, l := s.queues["1"], s.lines[lineKey{"1", "line"}]
 		q.pending.compare = counting(&n, q.pending.compare)
-		l.deliveries.compare = counting(&n, l.deliveries.compare)
+		l.pending.compare = counting(&n, l.pending.compare)
 		for i := range 10 {
 			got, err := s.Claim(t.Context(), webhook.Claim{Now: now, Until: now.Add(time.Minute), Limit: 10, Each: 10})
 			require.NoError(t, err)
