@@ -529,22 +529,25 @@ var turnFaults = []fault{
 			}
 			c.Room = room
 		})},
-	{name: "looks at the thousand longest due", fails: "claim_gets_past_a_backlog",
-		inject: func(p *plain) {
-			p.claim = func(ctx context.Context, c webhook.Claim) ([]webhook.Delivery, error) {
-				due, err := p.plainDeliveries(ctx, webhook.DeliveryQuery{All: true, States: states[:1], DueBy: c.Now})
-				if err != nil {
-					return nil, err
-				}
-				slices.SortFunc(due, func(a, b webhook.Delivery) int { return a.Due.Compare(b.Due) })
-				seen := map[string]bool{}
-				for _, d := range due[:min(1000, len(due))] {
-					seen[d.ID] = true
-				}
-				plainly := p.claimable
-				defer func() { p.claimable = plainly }()
-				p.claimable = func(d webhook.Delivery, c webhook.Claim) bool { return seen[d.ID] && plainly(d, c) }
-				return p.plainClaim(ctx, c)
-			}
-		}},
+	{name: "looks at the thousand longest due", fails: "claim_gets_past_a_backlog", inject: thousandDue},
+	{name: "looks at the thousand longest due of lines too", fails: "claim_gets_past_long_lines", inject: thousandDue},
+}
+
+// thousandDue has a store claim of the thousand longest due only.
+func thousandDue(p *plain) {
+	p.claim = func(ctx context.Context, c webhook.Claim) ([]webhook.Delivery, error) {
+		due, err := p.plainDeliveries(ctx, webhook.DeliveryQuery{All: true, States: states[:1], DueBy: c.Now})
+		if err != nil {
+			return nil, err
+		}
+		slices.SortFunc(due, func(a, b webhook.Delivery) int { return a.Due.Compare(b.Due) })
+		seen := map[string]bool{}
+		for _, d := range due[:min(1000, len(due))] {
+			seen[d.ID] = true
+		}
+		plainly := p.claimable
+		defer func() { p.claimable = plainly }()
+		p.claimable = func(d webhook.Delivery, c webhook.Claim) bool { return seen[d.ID] && plainly(d, c) }
+		return p.plainClaim(ctx, c)
+	}
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/listhook/webhook"
 )
 
-var faults = slices.Concat(putFaults, webhookFaults, enqueueFaults, claimFaults, turnFaults,
+var faults = slices.Concat(putFaults, numberFaults, webhookFaults, enqueueFaults, eventFaults, claimFaults, turnFaults,
+	lineFaults, sequenceFaults, fieldFaults, pruneFieldFaults,
 	applyFaults, logFaults, pruneFaults, valueFaults, memoryFaults, contextFaults, duplicateFaults, concurrentFaults, otherFaults)
 
 // disasters are faults that fail everything; fails is what the failures say.

@@ -218,9 +218,11 @@ var memoryFaults = []fault{
 		inject: deliveryQuery(func(q *webhook.DeliveryQuery) { slices.Sort(q.IDs) })},
 	{name: "sorts the deliveries that it is given", fails: "changes_nothing_that_it_is_given",
 		inject: func(p *plain) {
-			p.enqueue = func(ctx context.Context, ds []webhook.Delivery) ([]string, error) {
-				slices.SortStableFunc(ds, byCreated)
-				return p.plainEnqueue(ctx, ds)
+			p.events = func(ctx context.Context, events []webhook.OutboxEvent) ([]string, error) {
+				for _, e := range events {
+					slices.SortStableFunc(e.Deliveries, func(a, b webhook.OutboxDelivery) int { return byCreated(a.Delivery, b.Delivery) })
+				}
+				return p.flatEnqueue(ctx, events)
 			}
 		}},
 	{name: "uses up the Room that it is given", fails: "changes_nothing_that_it_is_given",
@@ -329,7 +331,7 @@ var concurrentFaults = []fault{
 			p.claim = func(ctx context.Context, c webhook.Claim) ([]webhook.Delivery, error) {
 				read := newPlain()
 				p.mu.Lock()
-				read.m = clone(p.m)
+				read.m = p.m.copy()
 				p.mu.Unlock()
 				pause()
 				ds, err := read.plainClaim(ctx, c)
@@ -402,6 +404,21 @@ var concurrentFaults = []fault{
 				return had, err
 			}
 		}},
+	{name: "orders lines by Due", fails: "concurrent_callers_keep_lines_in_order",
+		inject: sortLines(func(a, b webhook.Delivery) int { return a.Due.Compare(b.Due) })},
+	{name: "goes on in a line a moment before its first ends", fails: "concurrent_callers_keep_lines_in_order", timeout: 5 * time.Second,
+		inject: func(p *plain) {
+			p.claim = func(ctx context.Context, c webhook.Claim) ([]webhook.Delivery, error) {
+				ds, err := p.plainClaim(ctx, c)
+				p.mu.Lock()
+				for _, d := range ds {
+					p.m.leave(d)
+				}
+				p.mu.Unlock()
+				pause()
+				return ds, err
+			}
+		}},
 	{name: "writes back all that it read", fails: "concurrent_callers_work_it_off", timeout: 5 * time.Second,
 		inject: func(p *plain) {
 			p.claim = func(ctx context.Context, c webhook.Claim) ([]webhook.Delivery, error) {
@@ -444,7 +461,35 @@ var otherFaults = []fault{
 				first.(*plain).claimable = func(d webhook.Delivery, c webhook.Claim) bool {
 					return d.State == webhook.StatePending && !d.Due.After(c.Now) && !holds[d.WebhookID].HeldUntil.After(c.Now)
 				}
-				second.m = &model{webhooks: maps.Clone(holds), deliveries: second.m.deliveries}
+				apart := *second.m
+				apart.webhooks = maps.Clone(holds)
+				second.m = &apart
+				return second
+			}
+		}},
+	{name: "has lines of its own in each handle", fails: "storage_has_its_lines_in_common",
+		suite: func(s *Suite) {
+			s.Second = func(_ *testing.T, first webhook.Store) webhook.Store {
+				second, apart := newPlain(), *first.(*plain).m
+				apart.lines = map[lineKey][]string{}
+				second.m = &apart
+				return second
+			}
+		}},
+	{name: "numbers puts in each handle", fails: "storage_has_its_lines_in_common",
+		suite: func(s *Suite) {
+			s.Second = func(_ *testing.T, first webhook.Store) webhook.Store {
+				second := newPlain()
+				second.m = first.(*plain).m
+				last := int64(0)
+				second.putWebhook = func(ctx context.Context, w webhook.Webhook) (int64, error) {
+					version, err := second.plainPutWebhook(ctx, w)
+					last++
+					w = second.m.webhooks[w.ID]
+					w.Put = last
+					second.m.webhooks[w.ID] = w
+					return version, err
+				}
 				return second
 			}
 		}},

@@ -20,6 +20,9 @@ type model struct {
 	lines      map[lineKey][]string // the deliveries in each line, the first one first
 	sequences  sequences
 	puts       int64 // the last one's number
+
+	stands func(d webhook.Delivery) bool
+	keyOf  func(d webhook.Delivery) lineKey
 }
 
 // A lineKey says which deliveries stand in one line.
@@ -31,6 +34,8 @@ func newModel() *model {
 		deliveries: map[string]webhook.Delivery{},
 		lines:      map[lineKey][]string{},
 		sequences:  newSequences(),
+		stands:     stands,
+		keyOf:      keyOf,
 	}
 }
 
@@ -97,7 +102,7 @@ func (m *model) enqueue(ds []webhook.Delivery) (had []string) {
 func (m *model) add(d webhook.Delivery) {
 	d = clone(d)
 	d.Failure, d.Sequence = failure(d.Log), 0
-	if stands(d) {
+	if m.stands(d) {
 		m.join(&d)
 	}
 	m.deliveries[d.ID] = d
@@ -110,21 +115,24 @@ func keyOf(d webhook.Delivery) lineKey { return lineKey{d.WebhookID, d.Key} }
 
 // join adds d to the end of its line.
 func (m *model) join(d *webhook.Delivery) {
-	m.lines[keyOf(*d)] = append(m.lines[keyOf(*d)], d.ID)
+	m.lines[m.keyOf(*d)] = append(m.lines[m.keyOf(*d)], d.ID)
 	m.sequences.join(d)
 }
 
 // leave removes d from its line.
 func (m *model) leave(d webhook.Delivery) {
-	m.lines[keyOf(d)] = slices.DeleteFunc(m.lines[keyOf(d)], func(id string) bool { return id == d.ID })
+	m.lines[m.keyOf(d)] = slices.DeleteFunc(m.lines[m.keyOf(d)], func(id string) bool { return id == d.ID })
 }
 
 // waits says whether d stands behind another one.
-func (m *model) waits(d webhook.Delivery) bool { return stands(d) && m.lines[keyOf(d)][0] != d.ID }
+func (m *model) waits(d webhook.Delivery) bool {
+	line := m.lines[m.keyOf(d)]
+	return m.stands(d) && len(line) > 0 && line[0] != d.ID
+}
 
 // blocks says whether d is the first of a line in which another one joined before then.
 func (m *model) blocks(d webhook.Delivery, then time.Time) bool {
-	return stands(d) && !m.waits(d) && slices.ContainsFunc(m.lines[keyOf(d)][1:], func(id string) bool {
+	return m.stands(d) && !m.waits(d) && slices.ContainsFunc(m.lines[m.keyOf(d)][1:], func(id string) bool {
 		return m.deliveries[id].Joined.Before(then)
 	})
 }
@@ -153,10 +161,10 @@ func (m *model) apply(cs []webhook.Change) (lost []string) {
 
 // move stores d, which a change made of was.
 func (m *model) move(was webhook.Delivery, d *webhook.Delivery, c webhook.Change) {
-	if stands(was) && !stands(*d) {
+	if m.stands(was) && !m.stands(*d) {
 		m.leave(was)
 	}
-	if !stands(was) && stands(*d) {
+	if !m.stands(was) && m.stands(*d) {
 		d.Joined = c.Joined
 		m.join(d)
 	}
@@ -295,7 +303,7 @@ func (m *model) claim(c webhook.Claim, got []webhook.Delivery) string {
 		case m.webhooks[was.WebhookID].HeldUntil.After(c.Now):
 			return fmt.Sprintf("%q was claimed although its webhook is held", d.ID)
 		case m.waits(was):
-			return fmt.Sprintf("%q was claimed although %q stands before it in its line", d.ID, m.lines[keyOf(was)][0])
+			return fmt.Sprintf("%q was claimed although %q stands before it in its line", d.ID, m.lines[m.keyOf(was)][0])
 		}
 		taken[was.WebhookID]++
 		if was.Due.After(latest[was.WebhookID]) {

@@ -17,6 +17,7 @@ type plain struct {
 
 	// What a fault may replace whole; nil: the plain one.
 	webhooks   func(ctx context.Context, q webhook.WebhookQuery) ([]webhook.Webhook, error)
+	events     func(ctx context.Context, events []webhook.OutboxEvent) ([]string, error)
 	enqueue    func(ctx context.Context, ds []webhook.Delivery) ([]string, error)
 	putWebhook func(ctx context.Context, w webhook.Webhook) (int64, error)
 	claim      func(ctx context.Context, c webhook.Claim) ([]webhook.Delivery, error)
@@ -34,8 +35,9 @@ type plain struct {
 	leased    func(was, now webhook.Delivery) (returned webhook.Delivery) // what it returns
 
 	// Steps of others.
-	fenced   func(d webhook.Delivery, c webhook.Change) bool // Apply may change d
-	change   func(d *webhook.Delivery, c webhook.Change)     // what Apply stores
+	fenced   func(d webhook.Delivery, c webhook.Change) bool                   // Apply may change d
+	change   func(d *webhook.Delivery, c webhook.Change)                       // what Apply stores
+	move     func(was webhook.Delivery, d *webhook.Delivery, c webhook.Change) // in its line, and into the storage; nil: the plain one
 	prunable func(d webhook.Delivery, q webhook.Prune) bool
 	removed  func(w webhook.Webhook, q webhook.Prune) bool // Prune may remove w
 	keep     func(d webhook.Delivery) webhook.Delivery     // what Enqueue stores
@@ -45,7 +47,7 @@ type plain struct {
 func newPlain() *plain {
 	p := &plain{m: newModel()}
 	var last int64
-	p.m.sequences.next = func() int64 { last++; return last }
+	p.m.sequences.next = func(lineKey) int64 { last++; return last }
 	p.claimable = func(d webhook.Delivery, c webhook.Claim) bool { return p.m.claimable(d, c) }
 	p.order = func(a, b webhook.Delivery) int { return a.Due.Compare(b.Due) }
 	p.turns = turns
@@ -72,6 +74,13 @@ func newPlain() *plain {
 	return p
 }
 
+// copy returns a model of the same, which can be changed alone.
+func (m *model) copy() *model {
+	c := *m
+	c.webhooks, c.deliveries, c.lines = clone(m.webhooks), clone(m.deliveries), clone(m.lines)
+	return &c
+}
+
 // locked runs do under the lock, if the context lives.
 func locked[T any](p *plain, ctx context.Context, do func() (T, error)) (T, error) {
 	p.mu.Lock()
@@ -95,6 +104,14 @@ func (p *plain) plainWebhooks(ctx context.Context, q webhook.WebhookQuery) ([]we
 }
 
 func (p *plain) Enqueue(ctx context.Context, events []webhook.OutboxEvent) ([]string, error) {
+	if p.events != nil {
+		return p.events(ctx, events)
+	}
+	return p.flatEnqueue(ctx, events)
+}
+
+// flatEnqueue enqueues the deliveries of events.
+func (p *plain) flatEnqueue(ctx context.Context, events []webhook.OutboxEvent) ([]string, error) {
 	var ds []webhook.Delivery
 	for _, e := range events {
 		ds = slices.AppendSeq(ds, e.All())
@@ -181,7 +198,11 @@ func (p *plain) plainApply(ctx context.Context, cs []webhook.Change) ([]string, 
 			}
 			was := d
 			p.change(&d, c)
-			p.m.move(was, &d, c)
+			move := p.m.move
+			if p.move != nil {
+				move = p.move
+			}
+			move(was, &d, c)
 		}
 		return lost, nil
 	})

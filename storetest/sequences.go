@@ -12,7 +12,7 @@ import (
 type sequences struct {
 	lines map[lineKey][]*sequence // in the order of joining, those of removed deliveries too
 	byID  map[string]*sequence    // of the deliveries that are stored
-	next  func() int64            // for a store, which gives numbers; nil: they are to be seen
+	next  func(lineKey) int64     // for a store, which gives numbers; nil: they are to be seen
 }
 
 type sequence struct {
@@ -34,7 +34,7 @@ func (s sequences) join(d *webhook.Delivery) {
 	s.byID[d.ID] = n
 	s.lines[n.line] = append(s.lines[n.line], n)
 	if s.next != nil {
-		n.number = s.next()
+		n.number = s.next(n.line)
 		d.Sequence = n.number
 	}
 }
