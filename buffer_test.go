@@ -158,9 +158,9 @@ func TestAnInvalidEventIsNotBuffered(t *testing.T) {
 	b := newBufferRig(t, webhook.BufferOptions{})
 	bad := open("bad")
 	bad.Source = "nobody"
-	var invalid *webhook.InvalidError
+	var invalid *webhook.InvalidEventsError
 	require.ErrorAs(t, b.EmitBuffered(b.ctx, open("good"), bad), &invalid)
-	assert.Equal(t, "events[1].Source", invalid.Field)
+	assert.Equal(t, 1, invalid.Invalid[0].Index)
 	assert.ErrorAs(t, b.EmitBuffered(b.ctx, (*webhook.Open)(nil)), &invalid)
 	assert.Zero(t, b.Status().Buffered, "none of them is taken")
 }
@@ -487,7 +487,7 @@ func TestEachBufferedEventHasOneEnd(t *testing.T) {
 }
 
 func TestNegativeOptionsAreRefusedByName(t *testing.T) {
-	allowed := map[string]bool{"Retention": true, "SwitchOffAfter": true} // for ever, and never
+	allowed := map[string]bool{"Retention": true, "DisableAfter": true} // for ever, and never
 	var check func(prefix string, of reflect.Type, set func(*webhook.Options) reflect.Value)
 	check = func(prefix string, of reflect.Type, set func(*webhook.Options) reflect.Value) {
 		for i := range of.NumField() {

@@ -88,6 +88,16 @@ type Options struct {
 	// BodyLimit is the most bytes that a body may have: 256 KiB by default.
 	BodyLimit int
 
+	// SkipInvalid has Emit, EmitTx and EmitBuffered store the events of a call that
+	// can be delivered, although others cannot. These are returned as an
+	// *InvalidEventsError all the same.
+	SkipInvalid bool
+
+	// OmitFields has custom fields left out of an event that could not be delivered
+	// with them, such as those with a key that PHP would misread, instead of refusing
+	// the event. Hooks.Omitted is called with what was left out. See also FieldsOf.
+	OmitFields bool
+
 	// CustomerAccount returns what bodies of the current format say of an
 	// account, by Meta.Account. It is asked for each event that a webhook of
 	// that format gets, while Emit or EmitTx waits, and from several goroutines
@@ -142,6 +152,10 @@ type Hooks struct {
 	// is ErrBufferFull, or what ended Shutdown's context before they were stored, or
 	// why the store refused an event while it took others.
 	Dropped func(es []Event, err error)
+
+	// Omitted is called when fields were left out of an event because of
+	// Options.OmitFields, before it is known whether a webhook wants it.
+	Omitted func(e Event, omitted []Omission)
 
 	// Attempt is called before an attempt is made. The context that it returns
 	// is that of the request, and the function, unless nil, is called with the
