@@ -65,6 +65,7 @@ type Options struct {
 	// and for webhooks that changed, or up to a tenth sooner: 1 s by default.
 	// What is emitted here is attempted at once, without a poll. A change by a
 	// process whose clock is more than a minute slow is seen within 5 minutes.
+	// Idle Dispatchers of a Pool ask less often: see Pool.NewDispatcher.
 	PollInterval time.Duration
 
 	// Retention is how long finished deliveries are kept, with their bodies,
@@ -184,6 +185,9 @@ type Hooks struct {
 	Disabled func(w Webhook)
 }
 
+// defaultConcurrency is the default of Concurrency.
+const defaultConcurrency = 256
+
 // minStoreTimeout is the least StoreTimeout.
 const minStoreTimeout = time.Second / 10
 
@@ -219,7 +223,7 @@ func (o *Options) withDefaults() (Options, error) {
 			return Options{}, invalid("Options.EncryptionKeys", fmt.Sprintf("holds one that has not %d bytes", sealed.KeySize))
 		}
 	}
-	setDefault(&opts.Concurrency, 256)
+	setDefault(&opts.Concurrency, defaultConcurrency)
 	setDefault(&opts.PerWebhook, 32)
 	setDefault(&opts.PerHost, (opts.Concurrency+1)/2)
 	setDefault(&opts.Timeout, 15*time.Second)
