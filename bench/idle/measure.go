@@ -82,8 +82,10 @@ func startDispatchers(ctx context.Context, n int, s *site, receiver *httptest.Se
 		}
 		account := fmt.Sprint("account ", i)
 		_, err = d.AddWebhook(ctx, webhook.Webhook{
-			Account: account, Name: "idle", URL: receiver.URL,
-			Events: []webhook.EventType{webhook.TypeUnsubscribe}, Sources: []webhook.Source{webhook.SourcePublic},
+			Account: account, Settings: webhook.Settings{
+				Name: "idle", URL: receiver.URL,
+				Events: []webhook.EventType{webhook.TypeUnsubscribe}, Sources: []webhook.Source{webhook.SourcePublic},
+			},
 		})
 		if err != nil {
 			return ds, err
