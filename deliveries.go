@@ -86,7 +86,7 @@ func (d *Dispatcher) SendTest(ctx context.Context, account, webhook string, t Ev
 	if w.List != "" {
 		m.Lists = []string{w.List}
 	}
-	body, err := encodeFor(customer, sample, m, w.Format)
+	body, err := encodeFor(customer, w.disclosed(sample), m, w.Format)
 	if err != nil {
 		return Attempt{}, err
 	}

@@ -155,26 +155,28 @@ func countRows(targets []*endpoint, split []string) int {
 }
 
 // A bodyCache holds the bodies of an event, without the ids of deliveries, one for
-// each format and the lists that it names.
+// each format, what is disclosed and the lists that it names.
 type bodyCache map[bodyKey][]byte
 
 type bodyKey struct {
 	format Format
 	list   string
 	all    bool // it is for all lists of the event
+
+	disclosure string // see disclosureKey
 }
 
 // body returns the body of one delivery to t, which is for a list of the event or,
 // if it is the only one to a webhook of every list, for all of them.
 func (bs bodyCache) body(customer CustomerAccount, e Event, m Meta, t *endpoint, id, list string) ([]byte, error) {
-	key := bodyKey{t.Format, list, t.List == "" && (len(m.Lists) < 2 || !perList(e.Type()))}
+	key := bodyKey{t.Format, list, t.List == "" && (len(m.Lists) < 2 || !perList(e.Type())), t.disclosureKey}
 	body, ok := bs[key]
 	if !ok {
 		if !key.all {
 			m.Lists = []string{list}
 		}
 		var err error
-		if body, err = encodeFor(customer, e, m, t.Format); err != nil {
+		if body, err = encodeFor(customer, t.disclosed(e), m, t.Format); err != nil {
 			return nil, err
 		}
 		bs[key] = body

@@ -27,6 +27,13 @@ type Settings struct {
 	Disabled   string            `json:"Off"`  // why the webhook is disabled; "": it is enabled
 	KeepEvents bool              `json:"Keep"` // while disabled, keep its events: see Options.KeepLimit and Retention
 
+	// Disclosure says what bodies hold of a subscriber. "": DiscloseAll.
+	Disclosure Disclosure `json:",omitempty"`
+
+	// FieldIDs are the custom fields that bodies hold, with DiscloseFields. None: no
+	// custom field.
+	FieldIDs []string `json:",omitempty"`
+
 	// IgnoredEvents are names of event types that its owner asked for and that
 	// do not exist here, such as "deal_add": a note for people. At most 100,
 	// none of them empty.
@@ -46,7 +53,7 @@ func (s Settings) LogValue() slog.Value { return slog.StringValue(s.String()) }
 func (s Settings) clone() Settings {
 	s.Events, s.Sources = slices.Clone(s.Events), slices.Clone(s.Sources)
 	s.Secrets, s.Headers = slices.Clone(s.Secrets), maps.Clone(s.Headers)
-	s.IgnoredEvents = slices.Clone(s.IgnoredEvents)
+	s.IgnoredEvents, s.FieldIDs = slices.Clone(s.IgnoredEvents), slices.Clone(s.FieldIDs)
 	return s
 }
 
@@ -89,7 +96,7 @@ const (
 // taken, or nil.
 func (s Settings) validate() error {
 	for _, check := range []func() error{
-		s.validateNames, s.validateURL, s.validateSelection, s.validateHeaders, s.validateSecrets,
+		s.validateNames, s.validateURL, s.validateSelection, s.validateDisclosure, s.validateHeaders, s.validateSecrets,
 	} {
 		if err := check(); err != nil {
 			return err

@@ -64,6 +64,9 @@ var edits = []struct {
 	{"Events", "event", []string{"open"}, []webhook.EventType{"open"}, func(w *webhook.Webhook) { w.Events = []webhook.EventType{"click"} }},
 	{"Sources", "source", []string{"api"}, []webhook.Source{"api"}, func(w *webhook.Webhook) { w.Sources = []webhook.Source{"admin"} }},
 	{"Format", "format", []string{"current"}, webhook.FormatCurrent, nil},
+	{"Disclosure", "disclosure", []string{"minimal"}, webhook.DiscloseMinimal, func(w *webhook.Webhook) {
+		w.Disclosure, w.FieldIDs = webhook.DiscloseFields, []string{"7"}
+	}},
 	{"Headers", "headers", []string{"X-Key: mine"}, map[string]string{"X-Key": "mine"}, func(w *webhook.Webhook) { w.Headers = map[string]string{"X-Key": "theirs"} }},
 	{"NoRetry", "no_retry", []string{"1"}, true, nil},
 	{"KeepEvents", "keep", []string{"1"}, true, nil},

@@ -1,5 +1,5 @@
 // Package label has the texts that people read instead of the values of event
-// types, sources, formats and states.
+// types, sources, formats, disclosures and states.
 package label
 
 import (
@@ -40,6 +40,13 @@ var Formats = []Label{
 	{string(webhook.Format2013), "2013: subscriber[…]"},
 	{string(webhook.FormatCurrent), "Current: contact[…]"},
 	{string(webhook.FormatJSON), "JSON"},
+}
+
+// Disclosures are what bodies hold of a subscriber.
+var Disclosures = []Label{
+	{string(webhook.DiscloseAll), "All that is known"},
+	{string(webhook.DiscloseFields), "All, but only the custom fields that are chosen here"},
+	{string(webhook.DiscloseMinimal), "ID and email address only"},
 }
 
 // States are the states of deliveries.

@@ -30,6 +30,8 @@ type webhookView struct {
 	Types   []choice
 	Headers []string // their names
 	Secrets []webhook.Secret
+
+	Disclosed string // what is left out of the bodies
 }
 
 // A testResult is the answer to a test.
@@ -86,6 +88,9 @@ func (p *pageRequest) showWebhook(test *testResult) error {
 		tested = test.Type
 	}
 	out.Types = choices(label.Types, tested)
+	if out.Disclosed, err = p.disclosed(w); err != nil {
+		return err
+	}
 	for line := range strings.Lines(headerLines(w.Headers)) {
 		name, _, _ := strings.Cut(line, ":")
 		out.Headers = append(out.Headers, name)

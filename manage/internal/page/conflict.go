@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -58,6 +59,8 @@ func fieldValue(w webhook.Webhook, name string) string {
 			return string(webhook.Format2013)
 		}
 		return string(w.Format)
+	case "Disclosure":
+		return strings.Join(append([]string{string(cmp.Or(w.Disclosure, webhook.DiscloseAll))}, w.FieldIDs...), "\n")
 	case "Headers":
 		return headerLines(w.Headers)
 	case "NoRetry":
@@ -83,6 +86,9 @@ func fieldLines(w webhook.Webhook, name string, lists []account.List) []string {
 		value = listName(lists, w.List)
 	case "Format":
 		value = label.TextOf(label.Formats, webhook.Format(value))
+	case "Disclosure":
+		disclosure, ids, _ := strings.Cut(value, "\n")
+		value = strings.TrimSuffix(label.TextOf(label.Disclosures, disclosure)+"\n"+ids, "\n")
 	}
 	if value == "" {
 		return []string{"(empty)"}
@@ -105,6 +111,8 @@ func takeField(w *webhook.Webhook, from webhook.Webhook, name string) {
 		w.Sources = from.Sources
 	case "Format":
 		w.Format = from.Format
+	case "Disclosure":
+		w.Disclosure, w.FieldIDs = from.Disclosure, from.FieldIDs
 	case "Headers":
 		w.Headers = from.Headers
 	case "NoRetry":

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -29,12 +30,17 @@ type form struct {
 	Types    []choice
 	Sources  []choice
 	Formats  []formatChoice
+
+	Disclosures []choice
+	Fields      []choice // custom fields; nil: the app names none
+	FieldIDs    string   // a line each, as typed
 }
 
 // fieldLabels are the fields in the form's order.
 var fieldLabels = []label.Label{
 	{Value: "Name", Text: "Name"}, {Value: "URL", Text: "URL"}, {Value: "List", Text: "List"},
 	{Value: "Events", Text: "Events"}, {Value: "Sources", Text: "Initialized from"}, {Value: "Format", Text: "Format"},
+	{Value: "Disclosure", Text: "Subscriber data"},
 	{Value: "Headers", Text: "Headers"}, {Value: "NoRetry", Text: "Retries"}, {Value: "KeepEvents", Text: "While it is off"},
 }
 
@@ -97,6 +103,12 @@ func (p *pageRequest) newForm(f form) (form, error) {
 		w.Format = webhook.Format2013
 	}
 	f.Formats = formatChoices(w.Format)
+	f.Disclosures = choices(label.Disclosures, cmp.Or(w.Disclosure, webhook.DiscloseAll))
+	fields, err := p.customFields(w.FieldIDs)
+	if err != nil {
+		return form{}, err
+	}
+	f.Fields, f.FieldIDs = choices(fields, w.FieldIDs...), strings.Join(w.FieldIDs, "\n")
 	f.IsNew = w.ID == ""
 	return f, nil
 }
@@ -179,6 +191,12 @@ func readForm(values url.Values, w *webhook.Webhook) (headers string, faults map
 	if values.Has("format") {
 		w.Format = webhook.Format(values.Get("format"))
 	}
+	if values.Has("disclosure") {
+		w.Disclosure, w.FieldIDs = webhook.Disclosure(values.Get("disclosure")), nil
+	}
+	if w.Disclosure == webhook.DiscloseFields {
+		w.FieldIDs = typedIDs(values["field_id"])
+	}
 	w.NoRetry = values.Get("no_retry") != ""
 	w.KeepEvents = values.Get("keep") != ""
 	headers = values.Get("headers")
@@ -216,7 +234,7 @@ func validateAll(w webhook.Webhook) map[string]string {
 		if !errors.As(w.Validate(), &invalid) {
 			break
 		}
-		faults[invalid.Field] = "This " + invalid.Reason + "."
+		faults[formField(invalid.Field)] = "This " + invalid.Reason + "."
 		switch invalid.Field {
 		case "Name":
 			w.Name = "x"
@@ -230,6 +248,10 @@ func validateAll(w webhook.Webhook) map[string]string {
 			w.Sources = webhook.Sources()
 		case "Format":
 			w.Format = ""
+		case "Disclosure":
+			w.Disclosure = ""
+		case "FieldIDs":
+			w.FieldIDs = nil
 		case "Headers":
 			w.Headers = nil
 		}
@@ -244,7 +266,7 @@ func (p *pageRequest) refuseForm(f form, err error) error {
 	if !errors.As(err, &invalid) {
 		return err
 	}
-	f.Errors[invalid.Field] = "This " + invalid.Reason + "."
+	f.Errors[formField(invalid.Field)] = "This " + invalid.Reason + "."
 	return p.showForm(http.StatusUnprocessableEntity, f)
 }
 

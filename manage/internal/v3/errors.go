@@ -111,6 +111,8 @@ func fieldName(field string) string {
 	switch field {
 	case "List":
 		return "listid"
+	case "FieldIDs":
+		return "field_ids"
 	case "IgnoredEvents":
 		return "events"
 	case "Disabled":

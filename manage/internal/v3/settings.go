@@ -1,6 +1,7 @@
 package v3
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"net/http"
@@ -16,18 +17,20 @@ import (
 // A settingsJSON is a webhook with everything that this library keeps of it.
 type settingsJSON struct {
 	webhookJSON
-	Format     webhook.Format    `json:"format"`
-	Headers    map[string]string `json:"headers"`        // no values for those who may only see
-	Secrets    []secretJSON      `json:"secrets"`        // without their keys
-	Ignored    []string          `json:"ignored_events"` // asked for, but there is no such type
-	NoRetry    bool              `json:"no_retry"`
-	KeepEvents bool              `json:"keep_events"`
-	Enabled    bool              `json:"enabled"`
-	Disabled   string            `json:"off_reason"`
-	DisabledAt *string           `json:"off_since"`
-	Discarded  int               `json:"not_kept"`
-	HeldUntil  *string           `json:"held_until"`
-	Health     healthJSON        `json:"health"`
+	Format     webhook.Format     `json:"format"`
+	Disclosure webhook.Disclosure `json:"disclosure"`
+	FieldIDs   []string           `json:"field_ids"`      // of disclosure fields
+	Headers    map[string]string  `json:"headers"`        // no values for those who may only see
+	Secrets    []secretJSON       `json:"secrets"`        // without their keys
+	Ignored    []string           `json:"ignored_events"` // asked for, but there is no such type
+	NoRetry    bool               `json:"no_retry"`
+	KeepEvents bool               `json:"keep_events"`
+	Enabled    bool               `json:"enabled"`
+	Disabled   string             `json:"off_reason"`
+	DisabledAt *string            `json:"off_since"`
+	Discarded  int                `json:"not_kept"`
+	HeldUntil  *string            `json:"held_until"`
+	Health     healthJSON         `json:"health"`
 }
 
 type secretJSON struct {
@@ -43,13 +46,12 @@ type healthJSON struct {
 
 func settingsOf(c *account.Caller, w webhook.Webhook) settingsJSON {
 	s := settingsJSON{
-		webhookJSON: webhookOf(c, w), Format: w.Format, Headers: map[string]string{}, Secrets: []secretJSON{},
+		webhookJSON: webhookOf(c, w), Headers: map[string]string{}, Secrets: []secretJSON{},
 		Ignored: append([]string{}, w.IgnoredEvents...), NoRetry: w.NoRetry, KeepEvents: w.KeepEvents, Enabled: w.Disabled == "", Disabled: w.Disabled, DisabledAt: formatTime(c, w.DisabledAt), Discarded: w.Discarded,
 		Health: healthJSON{w.Health.Failures, formatTime(c, w.Health.Since), formatTime(c, w.Health.Success), w.Health.Reason},
 	}
-	if s.Format == "" {
-		s.Format = webhook.Format2013
-	}
+	s.Format = cmp.Or(w.Format, webhook.Format2013)
+	s.Disclosure, s.FieldIDs = cmp.Or(w.Disclosure, webhook.DiscloseAll), append([]string{}, w.FieldIDs...)
 	maps.Copy(s.Headers, c.Shown(w).Headers)
 	for _, secret := range w.Secrets {
 		s.Secrets = append(s.Secrets, secretJSON{formatTime(c, secret.Until)})
@@ -105,12 +107,22 @@ func editSettings(ctx context.Context, c *account.Caller, r *http.Request) (int,
 			into      any
 		}{
 			{"format", "a string", &w.Format},
+			{"disclosure", "a string", &w.Disclosure},
 			{"no_retry", "true or false", &w.NoRetry},
 			{"keep_events", "true or false", &w.KeepEvents},
 		} {
 			if err := object.read(f.key, f.into, f.what); err != nil {
 				return err
 			}
+		}
+		if object.has("field_ids") {
+			ids, err := object.texts("field_ids")
+			if err != nil {
+				return err
+			}
+			w.FieldIDs = ids
+		} else if w.Disclosure != webhook.DiscloseFields {
+			w.FieldIDs = nil
 		}
 		var headers map[string]string
 		if err := object.read("headers", &headers, "an object of strings"); err != nil {
