@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/url"
-	"reflect"
 	"slices"
 	"strconv"
 	"sync"
@@ -18,7 +17,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/listhook/webhook"
-	"github.com/listhook/webhook/memstore"
 )
 
 // A bufferRig emits through the buffer to a store that fails when the test says so.
@@ -484,37 +482,6 @@ func TestEachBufferedEventHasOneEnd(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestNegativeOptionsAreRefusedByName(t *testing.T) {
-	allowed := map[string]bool{"Retention": true, "DisableAfter": true} // for ever, and never
-	var check func(prefix string, of reflect.Type, set func(*webhook.Options) reflect.Value)
-	check = func(prefix string, of reflect.Type, set func(*webhook.Options) reflect.Value) {
-		for i := range of.NumField() {
-			f := of.Field(i)
-			field := func(o *webhook.Options) reflect.Value { return set(o).Field(i) }
-			switch f.Type.Kind() {
-			case reflect.Struct:
-				check(prefix+f.Name+".", f.Type, field)
-			case reflect.Int, reflect.Int64:
-				var o webhook.Options
-				field(&o).SetInt(-1)
-				_, err := webhook.New(memstore.New(), nil, &o)
-				if allowed[f.Name] {
-					assert.NoError(t, err, f.Name)
-					continue
-				}
-				var invalid *webhook.InvalidError
-				if assert.ErrorAs(t, err, &invalid, f.Name) {
-					assert.Equal(t, prefix+f.Name, invalid.Field)
-				}
-			}
-		}
-	}
-	check("Options.", reflect.TypeFor[webhook.Options](), func(o *webhook.Options) reflect.Value { return reflect.ValueOf(o).Elem() })
-
-	_, err := webhook.New(memstore.New(), nil, &webhook.Options{Buffer: webhook.BufferOptions{WhenFull: "explode"}})
-	assert.EqualError(t, err, `webhook: Options.Buffer.WhenFull is "explode", not one of wait, drop and emit`)
 }
 
 func BenchmarkEmitBuffered(b *testing.B) {

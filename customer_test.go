@@ -114,9 +114,11 @@ func TestTheBodysLimitHoldsWithACustomersAccount(t *testing.T) {
 		e := webhook.Sample(webhook.TypeOpen).(webhook.Open)
 		e.Campaign.Name = strings.Repeat("x", n)
 		if err := r.Emit(r.ctx, e); err != nil {
+			var invalid *webhook.InvalidError
+			require.ErrorAs(t, err, &invalid)
 			assert.Equal(t, &webhook.InvalidError{
 				Field: "Event", Reason: fmt.Sprintf("makes a body of more than %d bytes", limit-6120),
-			}, err)
+			}, invalid)
 			break
 		}
 		ds, err := r.Deliveries(r.ctx, webhook.DeliveryQuery{})

@@ -9,15 +9,25 @@ import (
 
 // Deliveries returns the deliveries that q selects, newest first unless it
 // says otherwise. Account is always looked at, unless q.All is set. Page with
-// q.Limit and q.After.
+// q.Limit and q.After. An unknown state or type is an *InvalidError, and so is a
+// negative limit.
 func (d *Dispatcher) Deliveries(ctx context.Context, q DeliveryQuery) ([]Delivery, error) {
-	ds, err := d.store.Deliveries(ctx, q.forStore())
+	q, err := q.forStore()
+	if err != nil {
+		return nil, err
+	}
+	ds, err := d.store.Deliveries(ctx, q)
 	return hideUrgency(ds), wrap("Deliveries", err)
 }
 
-// Count returns how many deliveries q selects, and stops counting at q.Limit.
+// Count returns how many deliveries q selects, and stops counting at q.Limit. It
+// refuses what Deliveries refuses.
 func (d *Dispatcher) Count(ctx context.Context, q DeliveryQuery) (int, error) {
-	n, err := d.store.Count(ctx, q.forStore())
+	q, err := q.forStore()
+	if err != nil {
+		return 0, err
+	}
+	n, err := d.store.Count(ctx, q)
 	return n, wrap("Count", err)
 }
 

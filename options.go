@@ -237,8 +237,14 @@ func (o *Options) withDefaults() (Options, error) {
 		return Options{}, invalid("Options.BodyLimit", "is below 8192, too little with CustomerAccount")
 	}
 	setDefault(&opts.UserAgent, "listhook/1 (webhooks)")
-	if opts.Timeout < time.Millisecond || opts.PollInterval < time.Millisecond {
-		return Options{}, invalid("Options", fmt.Sprintf("has a Timeout (%s) or PollInterval (%s) below a millisecond", opts.Timeout, opts.PollInterval))
+	if !isHeaderValue(opts.UserAgent) {
+		return Options{}, invalid("Options.UserAgent", "cannot be sent as the value of a header")
+	}
+	if opts.Timeout < time.Millisecond {
+		return Options{}, invalid("Options.Timeout", fmt.Sprintf("is %s, below a millisecond", opts.Timeout))
+	}
+	if opts.PollInterval < time.Millisecond {
+		return Options{}, invalid("Options.PollInterval", fmt.Sprintf("is %s, below a millisecond", opts.PollInterval))
 	}
 	if opts.StoreTimeout < minStoreTimeout {
 		return Options{}, invalid("Options.StoreTimeout", fmt.Sprintf("is %s: the least is %s", opts.StoreTimeout, minStoreTimeout))

@@ -198,12 +198,17 @@ func (s Settings) validateHeaders() error {
 			return invalid("Headers", fmt.Sprintf("would override %s", canonical))
 		case seen[canonical]:
 			return invalid("Headers", fmt.Sprintf("holds %s twice", canonical))
-		case len(value) > maxHeader || !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl):
+		case !isHeaderValue(value):
 			return invalid("Headers", fmt.Sprintf("holds a value for %s that cannot be sent", canonical))
 		}
 		seen[canonical] = true
 	}
 	return nil
+}
+
+// isHeaderValue reports whether a text can be sent as the value of a header field.
+func isHeaderValue(s string) bool {
+	return len(s) <= maxHeader && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // notToken reports whether r may not stand in a header name (RFC 9110, 5.6.2).
