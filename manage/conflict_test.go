@@ -102,7 +102,7 @@ func TestAConflictShowsWhatDiffersAndNobodysChangeIsLost(t *testing.T) {
 				require.Equal(t, 409, got.Code)
 				assert.Equal(t, theirs, r.all()[0], "nothing is saved")
 				page := got.Body.String()
-				assert.Contains(t, page, "Somebody else changed this webhook meanwhile.")
+				assert.Contains(t, page, "Somebody else changed this webhook in the meantime.")
 				assert.Contains(t, page, `name="take-`+first.field+`" value="theirs"`)
 				assert.Contains(t, page, `name="take-`+second.field+`" value="yours"`)
 

@@ -44,7 +44,11 @@ func newHandler(d *webhook.Dispatcher, opts *Options) (*handler, error) {
 		return nil, err
 	}
 	accounts := account.NewService(o.accounts(d))
-	p, err := page.New(o.page(accounts))
+	config, err := o.page(accounts)
+	if err != nil {
+		return nil, err
+	}
+	p, err := page.New(config)
 	if err != nil {
 		return nil, err
 	}

@@ -5,26 +5,23 @@ import (
 	"strings"
 
 	"github.com/listhook/webhook"
-	"github.com/listhook/webhook/manage/internal/label"
+	"github.com/listhook/webhook/manage/internal/account"
 )
 
 // customFields are the account's custom fields, with those of ids that the app does
 // not name any more; nil if it names none at all.
-func (p *pageRequest) customFields(ids []string) ([]label.Label, error) {
+func (p *pageRequest) customFields(ids []string) ([]account.Field, error) {
 	fields, err := p.Fields(p.r.Context())
 	if err != nil || len(fields) == 0 {
 		return nil, err
 	}
-	labels := make([]label.Label, len(fields))
-	for i, f := range fields {
-		labels[i] = label.Label{Value: f.ID, Text: f.Title}
-	}
+	fields = slices.Clone(fields)
 	for _, id := range ids {
-		if !slices.ContainsFunc(labels, func(l label.Label) bool { return l.Value == id }) {
-			labels = append(labels, label.Label{Value: id, Text: "Field " + id})
+		if !slices.ContainsFunc(fields, func(f account.Field) bool { return f.ID == id }) {
+			fields = append(fields, account.Field{ID: id, Title: p.lang.Text("Field {id}", "id", id)})
 		}
 	}
-	return labels, nil
+	return fields, nil
 }
 
 // typedIDs reads IDs of custom fields, each by itself or several on lines.
@@ -53,17 +50,19 @@ func formField(field string) string {
 func (p *pageRequest) disclosed(w webhook.Webhook) (string, error) {
 	switch w.Disclosure {
 	case "", webhook.DiscloseAll:
-		return "all that is known is sent", nil
+		return p.lang.Text("everything is sent"), nil
 	case webhook.DiscloseFields:
 		if len(w.FieldIDs) == 0 {
-			return "custom fields are left out", nil
+			return p.lang.Text("custom fields are left out"), nil
 		}
 		fields, err := p.customFields(w.FieldIDs)
-		var names []string
-		for _, id := range w.FieldIDs {
-			names = append(names, label.TextOf(fields, id))
+		names := slices.Clone(w.FieldIDs)
+		for i, id := range names {
+			if at := slices.IndexFunc(fields, func(f account.Field) bool { return f.ID == id }); at >= 0 {
+				names[i] = fields[at].Title
+			}
 		}
-		return "custom fields are left out, except " + strings.Join(names, ", "), err
+		return p.lang.Text("custom fields are left out, except {names}", "names", strings.Join(names, ", ")), err
 	}
-	return "only ID and email address are sent; name, IP address, phone, organization, tags and custom fields are left out", nil
+	return p.lang.Text("only ID and email address are sent"), nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/internal/netguard"
 	"github.com/listhook/webhook/manage/internal/account"
+	"github.com/listhook/webhook/manage/internal/text"
 )
 
 // The operator sees which receivers fail and what waits, in all accounts.
@@ -20,9 +21,9 @@ type failingWebhook struct {
 	webhook.Webhook
 	Gone     bool // it was deleted
 	Status   status
-	Failed   number // deliveries of the last day
-	Canceled number // the same
-	Pending  number
+	Failed   text.Number // deliveries of the last day
+	Canceled text.Number // the same
+	Pending  text.Number
 	Oldest   time.Time // of the pending
 }
 
@@ -57,12 +58,12 @@ func (p *pageRequest) operator() error {
 	if err != nil {
 		return err
 	}
-	return p.render(http.StatusOK, "operator", "All accounts", struct {
+	return p.render(http.StatusOK, "operator", p.lang.Text("All accounts"), struct {
 		Waiting waiting
-		Failed  number
+		Failed  text.Number
 		Failing []failingWebhook
 		Hidden  int
-	}{pending, number{len(failed.deliveries), failed.more}, rows, max(len(failing)-operatorShow, 0)})
+	}{pending, text.Number{Count: len(failed.deliveries), More: failed.more}, rows, max(len(failing)-operatorShow, 0)})
 }
 
 // A stateRead is what was read of the deliveries in a state, of all accounts.
@@ -89,7 +90,7 @@ func failingOf(failed, canceled, pending stateRead) map[string]*failingWebhook {
 		if failing[d.WebhookID] == nil {
 			failing[d.WebhookID] = &failingWebhook{
 				Webhook: webhook.Webhook{ID: d.WebhookID, Account: d.Account}, Gone: true,
-				Failed: number{More: failed.more}, Canceled: number{More: canceled.more}, Pending: number{More: pending.more},
+				Failed: text.Number{More: failed.more}, Canceled: text.Number{More: canceled.more}, Pending: text.Number{More: pending.more},
 			}
 		}
 		return failing[d.WebhookID]
@@ -205,7 +206,7 @@ func (p *pageRequest) operatorWebhook() error {
 	if err != nil {
 		return err
 	}
-	return p.render(http.StatusOK, "operatorwebhook", w.Name, struct {
+	return p.render(http.StatusOK, "operatorwebhook", p.nameOf(w), struct {
 		webhook.Webhook
 		Status  status
 		Host    string
@@ -240,7 +241,7 @@ func (p *pageRequest) operatorSwitch() error {
 		reason := cmp.Or(strings.TrimSpace(form.Get("reason")), "Switched off by the operator.")
 		_, err = theirs.Disable(p.r.Context(), w.ID, reason, form.Get("keep") != "")
 	default:
-		err = &webhook.InvalidError{Field: "The action", Reason: "is none of those offered"}
+		err = errNoChoice
 	}
 	if err != nil {
 		return err
