@@ -27,8 +27,8 @@ func TestAnOwnerChoosesWhatIsSentOfSubscribers(t *testing.T) {
 		says     string
 		contains string // in the form afterwards
 	}{
-		"everything":     {withFields, url.Values{"disclosure": {"all"}}, "all", nil, "all that is known is sent", `name="disclosure" value="all" checked`},
-		"nothing chosen": {withFields, nil, "", nil, "all that is known is sent", `name="disclosure" value="all" checked`},
+		"everything":     {withFields, url.Values{"disclosure": {"all"}}, "all", nil, "everything is sent", `name="disclosure" value="all" checked`},
+		"nothing chosen": {withFields, nil, "", nil, "everything is sent", `name="disclosure" value="all" checked`},
 		"some fields by their names": {
 			withFields, url.Values{"disclosure": {"fields"}, "field_id": {"8", "404"}}, "fields", []string{"8", "404"},
 			"custom fields are left out, except Colours, Field 404", `name="field_id" value="8" checked`,
@@ -40,7 +40,7 @@ func TestAnOwnerChoosesWhatIsSentOfSubscribers(t *testing.T) {
 		"no fields": {withFields, url.Values{"disclosure": {"fields"}}, "fields", nil, "custom fields are left out", `value="fields" checked`},
 		"fields that are not asked for": {
 			withFields, url.Values{"disclosure": {"minimal"}, "field_id": {"8"}}, "minimal", nil,
-			"only ID and email address are sent; name, IP address, phone, organization, tags and custom fields are left out", `value="minimal" checked`,
+			"only ID and email address are sent", `value="minimal" checked`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -53,7 +53,7 @@ func TestAnOwnerChoosesWhatIsSentOfSubscribers(t *testing.T) {
 			w := r.all()[0]
 			assert.Equal(t, c.want, w.Disclosure)
 			assert.Equal(t, c.ids, w.FieldIDs)
-			assert.Contains(t, r.as("ann", "/webhooks/"+w.ID, nil).Body.String(), "<dt>Subscriber</dt><dd>"+c.says+"</dd>")
+			assert.Contains(t, r.as("ann", "/webhooks/"+w.ID, nil).Body.String(), "<dt>Subscriber data</dt><dd>"+c.says+"</dd>")
 			assert.Contains(t, html.UnescapeString(r.as("ann", "/webhooks/"+w.ID+"/edit", nil).Body.String()), c.contains)
 		})
 	}
