@@ -151,8 +151,9 @@ func assertSendable(t *testing.T, fields map[string]string) {
 				ID: text, Email: text, FirstName: text, LastName: text, IP: text, Phone: text, Fields: fields,
 			},
 			Campaign: webhook.Campaign{ID: text, Name: text},
+			Details:  webhook.BounceDetails{Type: webhook.BounceHard},
 		},
-		webhook.Update{Meta: webhook.Meta{Source: webhook.SourceAPI}, Subscriber: webhook.Subscriber{Fields: fields}},
+		webhook.Update{Meta: webhook.Meta{Source: webhook.SourceAPI}, Subscriber: webhook.Subscriber{ID: "1", Fields: fields}},
 	))
 }
 

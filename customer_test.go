@@ -21,6 +21,7 @@ import (
 func bodies(t *testing.T, opts *webhook.Options, subscriber webhook.Subscriber) (current, of2013 string) {
 	t.Helper()
 	opts.Logger = slog.New(slog.DiscardHandler)
+	subscriber.ID = "1"
 	r := newHarness(t, opts)
 	for _, f := range []webhook.Format{webhook.FormatCurrent, webhook.Format2013} {
 		r.put(func(w *webhook.Webhook) { w.Account, w.Format = "7", f })
