@@ -44,6 +44,18 @@ type Options struct {
 	// app's fault and logged. Nil: the APIs are refused to everybody.
 	Key func(ctx context.Context, key string) (Access, error)
 
+	// Dispatcher returns the dispatcher on the database that has an account, for
+	// apps whose accounts are spread over databases: Handler and APIs are given nil
+	// then. It is asked at each request that needs one, so it should answer from
+	// memory. webhook.ErrNotFound, or nil, says that there is no such account; any
+	// other error is the app's fault and logged.
+	Dispatcher func(ctx context.Context, account string) (*webhook.Dispatcher, error)
+
+	// Dispatchers returns the dispatchers on all databases, one for each, for
+	// the operator's view. A database that does not answer is left out there, and
+	// the view says so. Nil: the operator sees nothing but single webhooks.
+	Dispatchers func(ctx context.Context) ([]*webhook.Dispatcher, error)
+
 	// Lists returns the lists of an account, in the order to offer them in.
 	// Webhooks can be tied to these only. Nil: the app has no names for them,
 	// and any list is taken.
@@ -172,10 +184,14 @@ func (o *Options) withDefaults() (Options, error) {
 // packages behind the handler.
 func (o Options) accounts(d *webhook.Dispatcher) account.Config {
 	c := account.Config{
-		Dispatcher: d, Logger: o.Logger, DefaultFormat: o.DefaultFormat, MaxWebhooks: o.MaxWebhooks, Rate: o.Rate,
+		DispatcherOf: o.Dispatcher, AllDispatchers: o.Dispatchers, Logger: o.Logger, DefaultFormat: o.DefaultFormat, MaxWebhooks: o.MaxWebhooks, Rate: o.Rate,
 		Lists:     converted(o.Lists, func(l List) account.List { return account.List(l) }),
 		Fields:    converted(o.Fields, func(f Field) account.Field { return account.Field(f) }),
 		Campaigns: converted(o.Campaigns, func(c Campaign) account.Campaign { return account.Campaign(c) }),
+	}
+	if d != nil {
+		c.DispatcherOf = func(context.Context, string) (*webhook.Dispatcher, error) { return d, nil }
+		c.AllDispatchers = func(context.Context) ([]*webhook.Dispatcher, error) { return []*webhook.Dispatcher{d}, nil }
 	}
 	if o.Key != nil {
 		c.Key = func(ctx context.Context, key string) (account.Access, error) {

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -178,20 +179,29 @@ const countLimit = 10_000
 
 // waiting counts what is pending in the account, or for one of its webhooks.
 func (p *pageRequest) waiting(webhookID string) (waiting, error) {
-	return p.waitingOf(webhook.DeliveryQuery{Account: p.Account, Webhook: webhookID})
+	return waitingIn(p.r.Context(), p.Dispatcher, webhook.DeliveryQuery{Account: p.Account, Webhook: webhookID})
 }
 
-func (p *pageRequest) waitingOf(q webhook.DeliveryQuery) (waiting, error) {
+// waitingIn counts what is pending of what q selects in a database.
+func waitingIn(ctx context.Context, d *webhook.Dispatcher, q webhook.DeliveryQuery) (waiting, error) {
 	q.States = []webhook.State{webhook.StatePending}
 	q.Limit = countLimit + 1
-	n, err := p.Dispatcher.Count(p.r.Context(), q)
+	n, err := d.Count(ctx, q)
 	if err != nil || n == 0 {
 		return waiting{}, err
 	}
 	q.Oldest, q.Limit, q.Brief = true, 1, true
-	ds, err := p.Dispatcher.Deliveries(p.r.Context(), q)
+	ds, err := d.Deliveries(ctx, q)
 	if err != nil || len(ds) == 0 {
 		return waiting{}, err
 	}
 	return waiting{text.Number{Count: min(n, countLimit), More: n > countLimit}, ds[0].Created}, nil
+}
+
+// add adds what waits in another database.
+func (w *waiting) add(other waiting) {
+	if w.Count == 0 || other.Count > 0 && other.Oldest.Before(w.Oldest) {
+		w.Oldest = other.Oldest
+	}
+	w.Number = w.Add(other.Number)
 }

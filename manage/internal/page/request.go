@@ -47,7 +47,7 @@ func (p *Page) serve(w http.ResponseWriter, r *http.Request, route route.Route[a
 	// With no-referrer, browsers would not say the origin of a form either.
 	header.Set("Referrer-Policy", "same-origin")
 
-	req := &pageRequest{Caller: p.Accounts.Caller(account.Access{}), page: p, w: w, r: r, now: time.Now(), lang: p.Texts.Language(p.Locale)}
+	req := &pageRequest{Caller: p.Accounts.Anybody(), page: p, w: w, r: r, now: time.Now(), lang: p.Texts.Language(p.Locale)}
 	req.base = "./" + strings.Repeat("../", strings.Count(r.URL.EscapedPath(), "/")-1)
 	err := req.admit(route.Need)
 	if err == nil {
@@ -99,7 +99,11 @@ func (p *pageRequest) admit(need account.Right) error {
 	if !access.Allows(need) {
 		return account.ErrForbidden
 	}
-	return nil
+	caller, err := p.page.Accounts.Caller(p.r.Context(), access)
+	if err == nil {
+		p.Caller = caller
+	}
+	return err
 }
 
 // refuse answers with an error's page.

@@ -42,6 +42,11 @@ type Number struct {
 	More  bool // there may be more
 }
 
+// Add returns the sum of two numbers.
+func (n Number) Add(other Number) Number {
+	return Number{n.Count + other.Count, n.More || other.More}
+}
+
 // Number writes a whole number, and says of a Number that ended early that there
 // may be more.
 func (l *Language) Number(value any) string {
