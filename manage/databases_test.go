@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -62,8 +63,10 @@ func spread(t *testing.T, accounts ...string) (map[string]*rig, map[string]*brok
 			switch r := rigs[account]; {
 			case r != nil:
 				return r.Dispatcher, nil
-			case account == "moving":
+			case account == "late":
 				return nil, errors.New("the directory is down")
+			case account == "moving":
+				return nil, fmt.Errorf("moving it: %w", ErrUnavailable)
 			}
 			return nil, webhook.ErrNotFound
 		},
@@ -105,13 +108,23 @@ func TestOneHandlerForAccountsOnSeveralDatabases(t *testing.T) {
 
 func TestAnAccountWithoutADatabase(t *testing.T) {
 	people["lost"] = Access{Account: "nowhere", Manage: true}
-	people["late"] = Access{Account: "moving", Manage: true}
+	people["late"] = Access{Account: "late", Manage: true}
+	people["moving"] = Access{Account: "moving", Manage: true}
 	defer delete(people, "lost")
+	defer delete(people, "moving")
 	defer delete(people, "late")
 	rigs, _, log := spread(t, "acme")
 	r := rigs["acme"]
 	assert.Equal(t, 404, r.as("lost", "/", nil).Code)
 	assert.Equal(t, 404, r.call("lost", "GET", "/api/3/webhooks", "").Code)
+	for _, got := range []*httptest.ResponseRecorder{
+		r.as("moving", "/", nil), r.call("moving", "GET", "/api/3/webhooks", ""),
+		r.call("", "GET", "/admin/api.php?api_action=webhook_list&api_output=json&api_key=moving", ""),
+	} {
+		assert.Equal(t, 503, got.Code)
+		assert.Equal(t, "10", got.Header().Get("Retry-After"))
+		assert.Contains(t, got.Body.String(), "not available for a moment")
+	}
 	assert.Empty(t, log.String())
 	assert.Equal(t, 500, r.as("late", "/", nil).Code)
 	assert.Equal(t, 500, r.call("late", "GET", "/api/3/webhooks", "").Code)

@@ -19,6 +19,11 @@ import (
 // session has ended. Errors that wrap it count as well.
 var ErrNoSession = errors.New("webhook: nobody is logged in")
 
+// ErrUnavailable is what Options.Dispatcher returns while an account can be neither
+// seen nor changed, as when it is moved to another database: the page and the APIs
+// answer 503 then. Errors that wrap it count as well.
+var ErrUnavailable = account.ErrUnavailable
+
 // Options say who may do what, and how the page looks. The zero value refuses
 // everybody.
 type Options struct {
@@ -47,8 +52,9 @@ type Options struct {
 	// Dispatcher returns the dispatcher on the database that has an account, for
 	// apps whose accounts are spread over databases: Handler and APIs are given nil
 	// then. It is asked at each request that needs one, so it should answer from
-	// memory. webhook.ErrNotFound, or nil, says that there is no such account; any
-	// other error is the app's fault and logged.
+	// memory. webhook.ErrNotFound, or nil, says that there is no such account,
+	// and ErrUnavailable that it cannot be asked for just now; any other error is
+	// the app's fault and logged.
 	Dispatcher func(ctx context.Context, account string) (*webhook.Dispatcher, error)
 
 	// Dispatchers returns the dispatchers on all databases, one for each, for

@@ -131,6 +131,9 @@ func (p *pageRequest) refuse(err error) {
 	case errors.As(err, &busy):
 		p.w.Header().Set("Retry-After", fmt.Sprint(int(busy)))
 		status, says = http.StatusTooManyRequests, p.lang.Text("Too many requests. Wait {n, plural, one {# second} other {# seconds}}, then try again.", "n", int(busy))
+	case errors.Is(err, account.ErrUnavailable):
+		p.w.Header().Set("Retry-After", account.UnavailableRetryAfter)
+		status, says = http.StatusServiceUnavailable, p.lang.Text("Your account is not available for a moment. Try again soon.")
 	case errors.As(err, &limit):
 		status, says = http.StatusForbidden, p.lang.Text("You have {n, plural, one {# webhook, which is the limit} other {# webhooks, which is the limit}}. Delete one first.", "n", int(limit))
 	case errors.As(err, &invalid):
