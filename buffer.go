@@ -292,9 +292,11 @@ func (b *buffer) stored(group, left []stampedEvent, err error) {
 	for _, e := range group {
 		b.events, b.bytes = b.events-1, b.bytes-e.size
 	}
-	if len(left) == 0 {
-		b.retry, b.tries = time.Time{}, 0
-	} else {
+	if len(left) < len(group) {
+		b.tries = 0
+	}
+	b.retry = time.Time{}
+	if len(left) > 0 {
 		b.retry = time.Now().Add(min(bufferRetry<<b.tries, maxBufferRetry))
 		b.tries = min(b.tries+1, 10)
 		for _, e := range left {

@@ -22,27 +22,55 @@ type claimer struct {
 	background context.Context // of calls of the store
 	stop       <-chan struct{}
 	woken      <-chan struct{} // asks for a claim
+
+	idleInterval func() time.Duration // between polls that find nothing
 }
 
+// idleAfter is how many polls without a delivery make a Dispatcher idle, if the pool
+// has so many that they should poll less often.
+const idleAfter = 10
+
+// idleRefresh is how often an idle Dispatcher asks for changed webhooks. It also does
+// so before it uses what it knows of them.
+const idleRefresh = time.Minute
+
 // run claims deliveries that are due when it is woken and at every poll, until stop
-// is closed. A poll also asks for changed webhooks, so that an idle process wakes its
+// is closed. A poll also asks for changed webhooks, so that a process wakes its
 // store's connection, and the server behind it, once in an interval.
 func (c *claimer) run() {
 	poll := time.NewTimer(0)
 	defer poll.Stop()
-	after := ""
+	after, idle, refreshed := "", false, time.Time{}
 	for {
 		select {
 		case <-c.stop:
 			return
 		case <-c.woken:
 		case <-poll.C:
-			poll.Reset(jittered(c.opts.PollInterval))
-			c.refresh()
+			if !idle || time.Since(refreshed) >= idleRefresh {
+				c.refresh()
+				refreshed = time.Now()
+			}
+			idle = c.idleInterval() > c.opts.PollInterval &&
+				!c.tracker.usedSince(time.Now().Add(-idleAfter*c.opts.PollInterval))
+			poll.Reset(jittered(c.interval(idle)))
 		}
 		c.store.beat()
+		began := time.Now()
 		after = c.claim(after)
+		if idle && c.tracker.usedSince(began) { // there may be more
+			idle = false
+			poll.Reset(jittered(c.interval(idle)))
+		}
 	}
+}
+
+// interval returns the time until the next poll.
+func (c *claimer) interval(idle bool) time.Duration {
+	if idle {
+		return c.idleInterval()
+	}
+	return c.opts.PollInterval
 }
 
 // refresh keeps the remembered webhooks current.
@@ -76,6 +104,11 @@ func (c *claimer) claim(after string) string {
 		c.limiter.Cancel(r)
 		c.notify.logError("claiming deliveries", err)
 		return after
+	}
+	if len(ds) > 0 {
+		if err := c.cache.refresh(ctx); err != nil { // it may have been idle
+			c.notify.logError("reading webhooks", err)
+		}
 	}
 	slices.SortFunc(ds, func(a, b Delivery) int { // a Store returns them in any order
 		return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.ID, b.ID))

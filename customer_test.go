@@ -21,6 +21,7 @@ import (
 func bodies(t *testing.T, opts *webhook.Options, subscriber webhook.Subscriber) (current, of2013 string) {
 	t.Helper()
 	opts.Logger = slog.New(slog.DiscardHandler)
+	subscriber.ID = "1"
 	r := newHarness(t, opts)
 	for _, f := range []webhook.Format{webhook.FormatCurrent, webhook.Format2013} {
 		r.put(func(w *webhook.Webhook) { w.Account, w.Format = "7", f })
@@ -114,9 +115,11 @@ func TestTheBodysLimitHoldsWithACustomersAccount(t *testing.T) {
 		e := webhook.Sample(webhook.TypeOpen).(webhook.Open)
 		e.Campaign.Name = strings.Repeat("x", n)
 		if err := r.Emit(r.ctx, e); err != nil {
+			var invalid *webhook.InvalidError
+			require.ErrorAs(t, err, &invalid)
 			assert.Equal(t, &webhook.InvalidError{
 				Field: "Event", Reason: fmt.Sprintf("makes a body of more than %d bytes", limit-6120),
-			}, err)
+			}, invalid)
 			break
 		}
 		ds, err := r.Deliveries(r.ctx, webhook.DeliveryQuery{})

@@ -9,15 +9,25 @@ import (
 
 // Deliveries returns the deliveries that q selects, newest first unless it
 // says otherwise. Account is always looked at, unless q.All is set. Page with
-// q.Limit and q.After.
+// q.Limit and q.After. An unknown state or type is an *InvalidError, and so is a
+// negative limit.
 func (d *Dispatcher) Deliveries(ctx context.Context, q DeliveryQuery) ([]Delivery, error) {
-	ds, err := readDeliveries(ctx, d.store, q.forStore())
+	q, err := q.forStore()
+	if err != nil {
+		return nil, err
+	}
+	ds, err := readDeliveries(ctx, d.store, q)
 	return hideUrgency(ds), wrap("Deliveries", err)
 }
 
-// Count returns how many deliveries q selects, and stops counting at q.Limit.
+// Count returns how many deliveries q selects, and stops counting at q.Limit. It
+// refuses what Deliveries refuses.
 func (d *Dispatcher) Count(ctx context.Context, q DeliveryQuery) (int, error) {
-	n, err := countDeliveries(ctx, d.store, q.forStore())
+	q, err := q.forStore()
+	if err != nil {
+		return 0, err
+	}
+	n, err := countDeliveries(ctx, d.store, q)
 	return n, wrap("Count", err)
 }
 
@@ -110,7 +120,7 @@ func (d *Dispatcher) SendTest(ctx context.Context, account, webhook string, t Ev
 	if w.List != "" {
 		m.Lists = []string{w.List}
 	}
-	body, err := encodeFor(customer, sample, m, w.Format)
+	body, err := encodeFor(customer, w.disclosed(sample), m, w.Format)
 	if err != nil {
 		return Attempt{}, err
 	}

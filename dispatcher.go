@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/listhook/webhook/internal/limiter"
 )
@@ -19,6 +20,7 @@ type Dispatcher struct {
 	store Store // encrypts webhooks, if there are keys
 	plain Store // as New got it
 	opts  *Options
+	pool  *Pool
 
 	notify    *notifier
 	heartbeat *heartbeat
@@ -61,32 +63,62 @@ type Dispatcher struct {
 // to set one is to decide that requests go wherever it dials. Nil options are
 // the defaults. An option out of range, of client's ClientOptions too, is an
 // *InvalidError.
+//
+// For several databases in one process see Pool.
 func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {
-	if store == nil {
-		return nil, invalid("store", "is nil")
-	}
 	o, err := opts.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	transport := transportOf(client)
-	if broken, ok := transport.(brokenTransport); ok {
-		return nil, broken.err
+	p, err := newPool(client, PoolOptions{Concurrency: o.Concurrency, PerHost: o.PerHost})
+	if err != nil {
+		return nil, err
 	}
-	if client != nil && client.Timeout > 0 {
-		o.Timeout = min(o.Timeout, client.Timeout)
+	return p.newDispatcher(store, o)
+}
+
+// NewDispatcher returns a Dispatcher on store that shares what the Pool has with its
+// other Dispatchers. It is as that of New otherwise. Options.Concurrency and
+// Options.PerHost must be zero: the Pool's hold.
+//
+// Where many Dispatchers have nothing to do, each asks its store less often than
+// every PollInterval, so that all of them together ask 20 times a second. One that
+// has had no delivery for ten polls counts as idle. What another process emits for
+// it may then wait until the next poll, ten seconds at most, unless Wake is called,
+// as pgxstore's Listen does.
+func (p *Pool) NewDispatcher(store Store, opts *Options) (*Dispatcher, error) {
+	o, err := opts.withDefaults()
+	switch {
+	case err != nil:
+		return nil, err
+	case opts != nil && opts.Concurrency != 0:
+		return nil, invalid("Options.Concurrency", "is set, and the Pool's holds")
+	case opts != nil && opts.PerHost != 0:
+		return nil, invalid("Options.PerHost", "is set, and the Pool's holds")
 	}
-	d := &Dispatcher{store: store, plain: store, opts: &o, woken: make(chan struct{}, 1), stop: make(chan struct{})}
+	return p.newDispatcher(store, o)
+}
+
+func (p *Pool) newDispatcher(store Store, o Options) (*Dispatcher, error) {
+	if store == nil {
+		return nil, invalid("store", "is nil")
+	}
+	if p.timeout > 0 {
+		o.Timeout = min(o.Timeout, p.timeout)
+	}
+	d := &Dispatcher{
+		store: store, plain: store, opts: &o, pool: p, woken: make(chan struct{}, 1), stop: make(chan struct{}),
+	}
 	if len(o.EncryptionKeys) > 0 {
 		d.store = &encryptedStore{store, o.EncryptionKeys}
 	}
-	d.wire(transport)
+	d.wire()
 	return d, nil
 }
 
 // wire makes the components, and gives each those that it needs.
-func (d *Dispatcher) wire(transport http.RoundTripper) {
-	store, opts := d.store, d.opts
+func (d *Dispatcher) wire() {
+	store, opts, transport := d.store, d.opts, d.pool.transport
 	requests, abort := context.WithCancelCause(context.Background())
 	background, abandon := context.WithCancel(context.Background())
 	d.abort, d.abandon = abort, abandon
@@ -123,11 +155,9 @@ func (d *Dispatcher) wire(transport http.RoundTripper) {
 			recorder: d.recorder, unblocker: d.unblocker, outages: d.outages, requests: requests, background: background,
 			stopped: d.stopped, wake: d.Wake,
 		},
-		completer: d.completer, tracker: d.tracker, concurrency: opts.Concurrency, idle: make(chan *inflight),
+		completer: d.completer, tracker: d.tracker, goroutines: d.pool.workers,
 	}
-	d.limiter = limiter.New(limiter.Config{
-		Concurrency: opts.Concurrency, PerWebhook: opts.PerWebhook, PerHost: opts.PerHost,
-	}, d.workers.start, d.workers.giveBack, d.Wake)
+	d.limiter = limiter.New(d.pool.limits, opts.PerWebhook, d.workers.start, d.workers.giveBack, d.Wake)
 
 	d.preparer = &preparer{opts: opts, notify: notify, cache: d.cache, retained: d.retained}
 	d.enqueuer = newEnqueuer(&enqueuer{
@@ -137,7 +167,7 @@ func (d *Dispatcher) wire(transport http.RoundTripper) {
 	d.buffer = newBuffer(&buffer{opts: opts, notify: notify, preparer: d.preparer, enqueuer: d.enqueuer})
 	d.claimer = &claimer{
 		store: d.heartbeat, opts: opts, notify: notify, cache: d.cache, limiter: d.limiter, outages: d.outages,
-		tracker: d.tracker, background: background, stop: d.stop, woken: d.woken,
+		tracker: d.tracker, background: background, stop: d.stop, woken: d.woken, idleInterval: d.idleInterval,
 	}
 	d.eraser = &eraser{store: store, notify: notify, editor: d.editor}
 	d.pruner = &pruner{
@@ -156,6 +186,9 @@ func (d *Dispatcher) onUpdate(w *Webhook) {
 		d.recorder.notifyLater(*w)
 	}
 }
+
+// idleInterval returns the interval between polls while there is nothing to do.
+func (d *Dispatcher) idleInterval() time.Duration { return d.pool.idleInterval(d.opts.PollInterval) }
 
 // stopped reports whether Shutdown was called.
 func (d *Dispatcher) stopped() bool {

@@ -30,15 +30,32 @@ func (d *Dispatcher) Wants(ctx context.Context, account string, t EventType, sou
 	return wants || !known
 }
 
+// Validate returns an *InvalidEventsError that names those events that Emit would
+// refuse with the Dispatcher's Options, or nil. It asks nothing of the store.
+func (d *Dispatcher) Validate(events ...Event) error {
+	var bad invalidEvents
+	for i, e := range events {
+		err := validate(e, d.opts.eventLimit())
+		if err != nil && d.opts.OmitFields {
+			_, _, err = omitFields(e, d.opts.eventLimit())
+		}
+		if err != nil {
+			bad.add(len(events), i, err)
+		}
+	}
+	return bad.error()
+}
+
 // Emit hands over events for delivery. It returns once they are durable, and
 // nil also when no webhook wants them. The first attempt follows at once where
 // the Dispatcher was started, else in the process where one was.
 //
-// An event that cannot be delivered is an *InvalidError, whether or not a
-// webhook wants it, and then none of the events is stored. So is one that would have
-// more than 50,000 deliveries: one of many lists, for many webhooks. After any other
-// error some of them may have been stored: emit again with the same Meta.ID,
-// which delivers each at most once to each webhook.
+// If events cannot be delivered, whether or not a webhook wants them, the error is an
+// *InvalidEventsError that names each of them, and none of the events is stored; with
+// Options.SkipInvalid all others are. An event that would have more than 50,000
+// deliveries, one of many lists for many webhooks, is an *InvalidError. After any other
+// error some of them may have been stored: emit again with the same Meta.ID, which
+// delivers each at most once to each webhook.
 //
 // While this process holds half of the deliveries that it may hold, or more,
 // Emit takes a millisecond longer for each event that is emitted at the same
@@ -49,16 +66,19 @@ func (d *Dispatcher) Wants(ctx context.Context, account string, t EventType, sou
 // after three times Options.StoreTimeout at most.
 func (d *Dispatcher) Emit(ctx context.Context, events ...Event) error {
 	began := time.Now()
-	inserts, refused, err := d.preparer.prepare(ctx, nil, true, events)
+	inserts, refused, skipped, err := d.preparer.prepare(ctx, nil, true, events)
 	if err != nil {
 		return wrap("Emit", err)
 	}
 	if len(inserts) == 0 {
 		d.retained.noteRefused(refused)
-		return nil
+		return skipped
 	}
 	patience := 3*d.opts.StoreTimeout - time.Since(began)
-	return wrap("Emit", d.enqueuer.add(ctx, inserts, refused, patience))
+	if err := d.enqueuer.add(ctx, inserts, refused, patience); err != nil {
+		return wrap("Emit", err)
+	}
+	return skipped
 }
 
 // EmitBuffered hands over events that a kill, a crash or a loss of power may lose: it
@@ -72,18 +92,18 @@ func (d *Dispatcher) Emit(ctx context.Context, events ...Event) error {
 // stored with the ID and the time that it has when EmitBuffered returns, so storing it
 // again after an error does not deliver it twice.
 //
-// An event that cannot be delivered is an *InvalidError, as with Emit, and then none
-// of the events is taken. An event that no webhook wants is not held. ctx is used while
+// Events that cannot be delivered are an *InvalidEventsError, as with Emit. An event that no webhook wants is not held. ctx is used while
 // EmitBuffered waits, and for Hooks.Carrier: an event is taken even if ctx has ended,
 // as that of a request does when the mail client hangs up. Change nothing that the
 // events refer to, such as their Fields, afterwards.
 func (d *Dispatcher) EmitBuffered(ctx context.Context, events ...Event) error {
 	began := time.Now()
-	if err := d.preparer.check(events); err != nil {
+	events, skipped, err := d.preparer.check(events)
+	if err != nil {
 		return err
 	}
 	var carrier map[string]string
-	var lost error
+	var failed error
 	asked := false
 	for _, e := range events {
 		m := e.meta()
@@ -94,24 +114,29 @@ func (d *Dispatcher) EmitBuffered(ctx context.Context, events ...Event) error {
 			asked, carrier = true, d.preparer.carrier(ctx)
 		}
 		patience := 3*d.opts.StoreTimeout - time.Since(began)
-		if err := d.buffer.add(ctx, stampEvent(e, carrier), patience); err != nil && lost == nil {
-			lost = err
+		if err := d.buffer.add(ctx, stampEvent(e, carrier), patience); err != nil {
+			failed = err
 		}
 	}
-	return lost
+	if failed != nil {
+		return failed
+	}
+	return skipped
 }
 
 // EmitTx hands over events within a transaction of the caller's, which the
 // store's Tx method makes an Outbox: they are delivered if it commits, and
-// never if it does not. Call Wake after the commit to skip the poll. Errors
-// are those of Emit; whether the transaction can go on after one is the
-// database's rule.
+// never if it does not. Call Wake after the commit to skip the poll.
+//
+// Errors are those of Emit. After an *InvalidEventsError the transaction can go on:
+// events are validated before anything is asked of it. Whether it can after another
+// error is the database's rule.
 func (d *Dispatcher) EmitTx(ctx context.Context, tx Outbox, events ...Event) error {
 	if tx == nil {
 		return invalid("tx", "is nil")
 	}
 	direct := d.isStore(tx)
-	inserts, refused, err := d.preparer.prepare(ctx, d.outbox(tx), direct, events)
+	inserts, refused, skipped, err := d.preparer.prepare(ctx, d.outbox(tx), direct, events)
 	if err != nil {
 		return wrap("EmitTx", err)
 	}
@@ -119,7 +144,7 @@ func (d *Dispatcher) EmitTx(ctx context.Context, tx Outbox, events ...Event) err
 		return wrap("EmitTx", err)
 	}
 	d.retained.noteRefused(refused)
-	return nil
+	return skipped
 }
 
 // isStore reports whether tx is no transaction, but the Dispatcher's own store.

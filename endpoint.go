@@ -40,12 +40,14 @@ type endpoint struct {
 	signer *signature.Signer
 	broken error     // why it cannot be attempted; nil: it can
 	gone   time.Time // when the webhook was found to be deleted; zero: it is not
+
+	disclosureKey string
 }
 
 // newEndpoint makes w ready. w was validated when it was put; should it be
 // invalid all the same, its attempts fail and say so.
 func newEndpoint(w Webhook) *endpoint {
-	t := &endpoint{Webhook: w, header: http.Header{}}
+	t := &endpoint{Webhook: w, header: http.Header{}, disclosureKey: w.Settings.disclosureKey()}
 	if len(w.Sealed) > 0 {
 		t.broken = errSealed(&w)
 	} else if t.url, t.broken = normalURL(w.URL); t.broken == nil {

@@ -53,7 +53,8 @@ type Event interface {
 	Type() EventType
 
 	meta() Meta
-	person() *Subscriber // nil: an event without one
+	person() *Subscriber           // nil: an event without one
+	lacks() (field, reason string) // what it requires and has not
 }
 
 // Meta is what every event says of itself.

@@ -126,7 +126,10 @@ func TestWhatMustNotWaitGoesFirstWithinItsLane(t *testing.T) {
 			r.emit(open(fmt.Sprint(i)))
 		}
 		meta := webhook.Meta{Source: webhook.SourcePublic}
-		r.emit(webhook.Unsubscribe{Meta: meta}, webhook.Bounce{Meta: meta}, webhook.Subscribe{Meta: meta})
+		ann := webhook.Subscriber{ID: "1"}
+		r.emit(webhook.Unsubscribe{Meta: meta, Subscriber: ann},
+			webhook.Bounce{Meta: meta, Subscriber: ann, Details: webhook.BounceDetails{Type: webhook.BounceSoft}},
+			webhook.Subscribe{Meta: meta, Subscriber: ann})
 		r.start()
 		time.Sleep(time.Minute)
 		var order []string

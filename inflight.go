@@ -31,8 +31,16 @@ func (f *inflight) size() (rows, bytes int) {
 
 // A tracker knows the deliveries that this process holds.
 type tracker struct {
-	mu   sync.Mutex // guards byID, and the fields of an inflight that say so
+	mu   sync.Mutex // guards all below, and the fields of an inflight that say so
 	byID map[string]*inflight
+	used time.Time // when the last one was let go
+}
+
+// usedSince reports whether a delivery is held, or was since a time.
+func (tr *tracker) usedSince(t time.Time) bool {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return len(tr.byID) > 0 || tr.used.After(t)
 }
 
 // add notes f, unless the delivery is held already: its lease had run out and
@@ -85,6 +93,7 @@ func (tr *tracker) forget(f *inflight) (reclaimed *inflight) {
 	if tr.byID[f.ID] == f {
 		delete(tr.byID, f.ID)
 	}
+	tr.used = time.Now()
 	return f.reclaimed
 }
 

@@ -48,7 +48,7 @@ func TestLeasesOnlyGrow(t *testing.T) {
 			t.Run(fmt.Sprint(c.name, order), func(t *testing.T) {
 				tr := &tracker{byID: map[string]*inflight{}}
 				var started []*inflight
-				lim := limiter.New(limiter.Config{Concurrency: 100, PerWebhook: 100, PerHost: 100},
+				lim := limiter.New(limiter.NewPool[*inflight](limiter.Config{Concurrency: 100, PerHost: 100}), 100,
 					func(f *inflight) { started = append(started, f) }, nil, func() {})
 				newest := int64(0)
 				for _, a := range order {
@@ -81,7 +81,7 @@ func TestLeasesOnlyGrow(t *testing.T) {
 func TestWhatWasOvertakenIsNotBegunAgain(t *testing.T) {
 	tr := &tracker{byID: map[string]*inflight{}}
 	var started []int64
-	lim := limiter.New(limiter.Config{Concurrency: 100, PerWebhook: 100, PerHost: 100},
+	lim := limiter.New(limiter.NewPool[*inflight](limiter.Config{Concurrency: 100, PerHost: 100}), 100,
 		func(f *inflight) { started = append(started, f.Lease) }, nil, func() {})
 	all := map[int64]*inflight{}
 	for _, a := range []claimed{{1, 0}, {2, 0}, {4, 1}} {

@@ -196,7 +196,7 @@ func countRows(targets []*endpoint, split []string) int {
 }
 
 // A bodyCache holds the bodies of an event, without the ids of deliveries, one for
-// each format and the lists that it names.
+// each format, what is disclosed and the lists that it names.
 type bodyCache map[bodyKey]cachedBody
 
 // A cachedBody is a body without an id. Unless it takes one, all deliveries with its
@@ -210,19 +210,21 @@ type bodyKey struct {
 	format Format
 	list   string
 	all    bool // it is for all lists of the event
+
+	disclosure string // see disclosureKey
 }
 
 // index returns the index in bodies of the body of one delivery to t, which is for a
 // list of the event or, if it is the only one to a webhook of every list, for all of
 // them.
 func (bs bodyCache) index(bodies *[][]byte, customer CustomerAccount, e Event, m Meta, t *endpoint, id, list string) (int, error) {
-	key := bodyKey{t.Format, list, t.List == "" && (len(m.Lists) < 2 || !perList(e.Type()))}
+	key := bodyKey{t.Format, list, t.List == "" && (len(m.Lists) < 2 || !perList(e.Type())), t.disclosureKey}
 	cached, ok := bs[key]
 	if !ok {
 		if !key.all {
 			m.Lists = []string{list}
 		}
-		body, err := encodeFor(customer, e, m, t.Format)
+		body, err := encodeFor(customer, t.disclosed(e), m, t.Format)
 		if err != nil {
 			return 0, err
 		}

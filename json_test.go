@@ -88,16 +88,17 @@ func TestABodyKeepsItsContentTypeWhenTheFormatChanges(t *testing.T) {
 }
 
 func TestABodyInJSONNamesTheListsThatItIsFor(t *testing.T) {
+	ann := webhook.Subscriber{ID: "1"}
 	for name, c := range map[string]struct {
 		list  string
 		event webhook.Event
 		want  [][]any
 	}{
-		"all at once to a webhook of every list":      {"", webhook.Open{Meta: webhook.Meta{Source: webhook.SourceAPI, Lists: []string{"2", "1", "2"}}}, [][]any{{"2", "1"}}},
-		"its own to a webhook of one":                 {"2", webhook.Open{Meta: webhook.Meta{Source: webhook.SourceAPI, Lists: []string{"2", "1"}}}, [][]any{{"2"}}},
-		"each of a subscription, since its id is":     {"", webhook.Subscribe{Meta: webhook.Meta{Source: webhook.SourceAPI, Lists: []string{"2", "1"}}}, [][]any{{"1"}, {"2"}}},
-		"the own list of a subscription to a webhook": {"1", webhook.Subscribe{Meta: webhook.Meta{Source: webhook.SourceAPI, Lists: []string{"2", "1"}}}, [][]any{{"1"}}},
-		"none": {"", webhook.Open{Meta: webhook.Meta{Source: webhook.SourceAPI}}, [][]any{{}}},
+		"all at once to a webhook of every list":      {"", webhook.Open{Meta: webhook.Meta{Source: webhook.SourceAPI, Lists: []string{"2", "1", "2"}}, Subscriber: ann}, [][]any{{"2", "1"}}},
+		"its own to a webhook of one":                 {"2", webhook.Open{Meta: webhook.Meta{Source: webhook.SourceAPI, Lists: []string{"2", "1"}}, Subscriber: ann}, [][]any{{"2"}}},
+		"each of a subscription, since its id is":     {"", webhook.Subscribe{Meta: webhook.Meta{Source: webhook.SourceAPI, Lists: []string{"2", "1"}}, Subscriber: ann}, [][]any{{"1"}, {"2"}}},
+		"the own list of a subscription to a webhook": {"1", webhook.Subscribe{Meta: webhook.Meta{Source: webhook.SourceAPI, Lists: []string{"2", "1"}}, Subscriber: ann}, [][]any{{"1"}}},
+		"none": {"", webhook.Open{Meta: webhook.Meta{Source: webhook.SourceAPI}, Subscriber: ann}, [][]any{{}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newHarness(t, nil)

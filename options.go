@@ -65,6 +65,7 @@ type Options struct {
 	// and for webhooks that changed, or up to a tenth sooner: 1 s by default.
 	// What is emitted here is attempted at once, without a poll. A change by a
 	// process whose clock is more than a minute slow is seen within 5 minutes.
+	// Idle Dispatchers of a Pool ask less often: see Pool.NewDispatcher.
 	PollInterval time.Duration
 
 	// OrderWait is how long a delivery waits at most for an earlier one of its key
@@ -96,6 +97,16 @@ type Options struct {
 
 	// BodyLimit is the most bytes that a body may have: 256 KiB by default.
 	BodyLimit int
+
+	// SkipInvalid has Emit, EmitTx and EmitBuffered store the events of a call that
+	// can be delivered, although others cannot. These are returned as an
+	// *InvalidEventsError all the same.
+	SkipInvalid bool
+
+	// OmitFields has custom fields left out of an event that could not be delivered
+	// with them, such as those with a key that PHP would misread, instead of refusing
+	// the event. Hooks.Omitted is called with what was left out. See also FieldsOf.
+	OmitFields bool
 
 	// CustomerAccount returns what bodies of the current format say of an
 	// account, by Meta.Account. It is asked for each event that a webhook of
@@ -152,6 +163,10 @@ type Hooks struct {
 	// why the store refused an event while it took others.
 	Dropped func(es []Event, err error)
 
+	// Omitted is called when fields were left out of an event because of
+	// Options.OmitFields, before it is known whether a webhook wants it.
+	Omitted func(e Event, omitted []Omission)
+
 	// Attempt is called before an attempt is made. The context that it returns
 	// is that of the request, and the function, unless nil, is called with the
 	// result.
@@ -178,6 +193,9 @@ type Hooks struct {
 	// once: again, perhaps by another process, if this one dies in between.
 	Disabled func(w Webhook)
 }
+
+// defaultConcurrency is the default of Concurrency.
+const defaultConcurrency = 256
 
 // minStoreTimeout is the least StoreTimeout.
 const minStoreTimeout = time.Second / 10
@@ -215,7 +233,7 @@ func (o *Options) withDefaults() (Options, error) {
 			return Options{}, invalid("Options.EncryptionKeys", fmt.Sprintf("holds one that has not %d bytes", sealed.KeySize))
 		}
 	}
-	setDefault(&opts.Concurrency, 256)
+	setDefault(&opts.Concurrency, defaultConcurrency)
 	setDefault(&opts.PerWebhook, 32)
 	setDefault(&opts.PerHost, (opts.Concurrency+1)/2)
 	setDefault(&opts.Timeout, 15*time.Second)
@@ -230,8 +248,14 @@ func (o *Options) withDefaults() (Options, error) {
 		return Options{}, invalid("Options.BodyLimit", "is below 8192, too little with CustomerAccount")
 	}
 	setDefault(&opts.UserAgent, "listhook/1 (webhooks)")
-	if opts.Timeout < time.Millisecond || opts.PollInterval < time.Millisecond {
-		return Options{}, invalid("Options", fmt.Sprintf("has a Timeout (%s) or PollInterval (%s) below a millisecond", opts.Timeout, opts.PollInterval))
+	if !isHeaderValue(opts.UserAgent) {
+		return Options{}, invalid("Options.UserAgent", "cannot be sent as the value of a header")
+	}
+	if opts.Timeout < time.Millisecond {
+		return Options{}, invalid("Options.Timeout", fmt.Sprintf("is %s, below a millisecond", opts.Timeout))
+	}
+	if opts.PollInterval < time.Millisecond {
+		return Options{}, invalid("Options.PollInterval", fmt.Sprintf("is %s, below a millisecond", opts.PollInterval))
 	}
 	if opts.StoreTimeout < minStoreTimeout {
 		return Options{}, invalid("Options.StoreTimeout", fmt.Sprintf("is %s: the least is %s", opts.StoreTimeout, minStoreTimeout))

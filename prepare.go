@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 )
 
 // A preparer makes the deliveries of events.
@@ -18,22 +17,23 @@ type preparer struct {
 
 // prepare checks all events, then makes the deliveries of events that a webhook
 // wants. direct says that tx is no transaction: in one, which may be rolled back,
-// deliveries do not count against the quota of a webhook.
-func (p *preparer) prepare(ctx context.Context, tx Outbox, direct bool, events []Event) (inserts []*insert, refused []refusal, err error) {
+// deliveries do not count against the quota of a webhook. skipped says which events
+// were left out.
+func (p *preparer) prepare(ctx context.Context, tx Outbox, direct bool, events []Event) (inserts []*insert, refused []refusal, skipped, err error) {
 	if err := ctx.Err(); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	if err := p.check(events); err != nil {
-		return nil, nil, err
+	if events, skipped, err = p.check(events); err != nil {
+		return nil, nil, nil, err
 	}
 	made := preparation{preparer: p, tx: tx, direct: direct}
 	for _, e := range events {
 		if err := made.add(ctx, e, e.meta()); err != nil {
 			made.undo(err)
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 	}
-	return made.inserts, made.refused, nil
+	return made.inserts, made.refused, skipped, nil
 }
 
 // prepareStamped makes the deliveries of an event that was checked before: no insert,
@@ -47,18 +47,46 @@ func (p *preparer) prepareStamped(ctx context.Context, e *stampedEvent) (inserts
 	return made.inserts, made.refused, nil
 }
 
-// check validates events.
-func (p *preparer) check(events []Event) error {
+// check returns the events that can be delivered: all of them, or an error that names
+// each of the others. With Options.SkipInvalid that is skipped instead.
+func (p *preparer) check(events []Event) (good []Event, skipped, err error) {
+	var bad invalidEvents
+	good = events
+	copied := false // good is no longer events, but the good ones of those before i
 	for i, e := range events {
-		if err := validate(e, p.opts.eventLimit()); err != nil {
-			var bad *InvalidError
-			if len(events) > 1 && errors.As(err, &bad) {
-				return invalid("events["+strconv.Itoa(i)+"]."+bad.Field, bad.Reason)
-			}
-			return err
+		err := validate(e, p.opts.eventLimit())
+		if err == nil && !copied {
+			continue
 		}
+		if !copied {
+			good, copied = slices.Clone(events[:i]), true
+		}
+		if err != nil && p.opts.OmitFields {
+			e, err = p.omitFields(e)
+		}
+		if err != nil {
+			bad.add(len(events), i, err)
+			continue
+		}
+		good = append(good, e)
 	}
-	return nil
+	if p.opts.SkipInvalid || bad.err == nil {
+		return good, bad.error(), nil
+	}
+	return nil, nil, bad.error()
+}
+
+// omitFields returns an invalid event without the fields because of which it cannot be
+// delivered.
+func (p *preparer) omitFields(e Event) (Event, error) {
+	sent, omitted, err := omitFields(e, p.opts.eventLimit())
+	if err != nil {
+		return nil, err
+	}
+	if hook := p.opts.Hooks.Omitted; hook != nil {
+		p.notify.safely("Hooks.Omitted", func() { hook(sent, omitted) })
+	}
+	return sent, nil
 }
 
 // carrier asks the app what to keep with the deliveries of a call.

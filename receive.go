@@ -52,14 +52,27 @@ type ReceiveOptions struct {
 	BodyLimit int64
 }
 
+func (o *ReceiveOptions) validate() error {
+	switch {
+	case o.Tolerance < 0:
+		return invalid("Tolerance", "is negative: every request would be refused")
+	case o.BodyLimit < 0:
+		return invalid("BodyLimit", "is negative: every request would be refused")
+	}
+	return nil
+}
+
 // Verify checks the signature of a request with the given header and body, as
 // Standard Webhooks says. It returns ErrSignature or ErrTimestamp, or an
-// *InvalidError of the field Secrets when those of opts cannot be used.
+// *InvalidError that names the field of opts that cannot be used.
 //
 // What it accepts may still come twice: a receiver knows a delivery again by
 // its HeaderID.
 func Verify(h http.Header, body []byte, opts *ReceiveOptions) error {
 	opts = cmp.Or(opts, &ReceiveOptions{})
+	if err := opts.validate(); err != nil {
+		return err
+	}
 	if len(opts.Secrets) == 0 {
 		if opts.Unsigned {
 			return nil
@@ -110,6 +123,9 @@ func Verify(h http.Header, body []byte, opts *ReceiveOptions) error {
 // none of the nine events.
 func ParseRequest(r *http.Request, opts *ReceiveOptions) (Event, error) {
 	opts = cmp.Or(opts, &ReceiveOptions{})
+	if err := opts.validate(); err != nil {
+		return nil, err
+	}
 	read := decodeForm
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {

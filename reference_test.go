@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math/big"
@@ -189,6 +190,9 @@ func randomEvent(r *rand.Rand, typ EventType, more ...string) Event {
 			ID: text(), Email: text(), FirstName: text(), LastName: text(), IP: text(), Phone: text(), OrgName: text(),
 			CustomerAccount: text(),
 		}
+		if s.ID == "" {
+			s.Email = cmp.Or(s.Email, "x") // one of them is required
+		}
 		if s.IP == "0.0.0.0" {
 			s.IP = ""
 		}
@@ -238,22 +242,24 @@ func randomEvent(r *rand.Rand, typ EventType, more ...string) Event {
 	case TypeUpdate:
 		return Update{Meta: m, Subscriber: someone()}
 	case TypeSent:
-		return Sent{Meta: m, Campaign: mailing()}
+		c := mailing()
+		c.Name = cmp.Or(c.Name, "x")
+		return Sent{Meta: m, Campaign: c}
 	case TypeOpen:
 		return Open{Meta: m, Subscriber: someone(), Campaign: mailing()}
 	case TypeClick:
-		return Click{Meta: m, Subscriber: someone(), Campaign: mailing(), Link: Link{ID: text(), URL: text()}}
+		return Click{Meta: m, Subscriber: someone(), Campaign: mailing(), Link: Link{ID: text(), URL: cmp.Or(text(), "x")}}
 	case TypeForward:
 		return Forward{Meta: m, Subscriber: someone(), Campaign: mailing(), Details: ForwardDetails{Count: r.IntN(5)}}
 	case TypeShare:
 		return Share{
 			Meta: m, Subscriber: someone(), Campaign: mailing(),
-			Details: ShareDetails{Network: Network(text()), NetworkID: text(), Content: text()},
+			Details: ShareDetails{Network: Network(cmp.Or(text(), "x")), NetworkID: text(), Content: text()},
 		}
 	case TypeBounce:
 		return Bounce{
 			Meta: m, Subscriber: someone(), Campaign: mailing(),
-			Details: BounceDetails{Type: BounceType(text()), Code: text(), Description: text()},
+			Details: BounceDetails{Type: []BounceType{BounceHard, BounceSoft}[r.IntN(2)], Code: text(), Description: text()},
 		}
 	}
 	panic("no random event of type " + string(typ))
@@ -264,7 +270,7 @@ func randomEvent(r *rand.Rand, typ EventType, more ...string) Event {
 func manyFields(n int) Update {
 	e := Update{
 		Meta:       Meta{Source: SourceSystem},
-		Subscriber: Subscriber{Fields: map[string]string{}},
+		Subscriber: Subscriber{ID: "1", Fields: map[string]string{}},
 	}
 	const envelopePersonAndCustomer = 5 + 9 + 3
 	for i := range n - envelopePersonAndCustomer {

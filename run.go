@@ -21,6 +21,7 @@ func (d *Dispatcher) Start() error {
 		return errors.New("webhook: Start: the dispatcher is running already")
 	}
 	d.started = true
+	d.pool.workers.join()
 	d.heartbeat.beat()
 	d.loops.Go(d.claimer.run)
 	d.loops.Go(d.pruner.run)
@@ -47,7 +48,9 @@ func (d *Dispatcher) Shutdown(ctx context.Context) error {
 	if !d.stopped() {
 		close(d.stop)
 		d.limiter.Close() // from here on nothing begins
-		d.workers.close()
+		if d.started {
+			d.pool.workers.leave()
+		}
 	}
 	d.mu.Unlock()
 	d.buffer.close()

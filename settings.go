@@ -28,6 +28,13 @@ type Settings struct {
 	Disabled   string            `json:"Off"`  // why the webhook is disabled; "": it is enabled
 	KeepEvents bool              `json:"Keep"` // while disabled, keep its events: see Options.KeepLimit and Retention
 
+	// Disclosure says what bodies hold of a subscriber. "": DiscloseAll.
+	Disclosure Disclosure `json:",omitempty"`
+
+	// FieldIDs are the custom fields that bodies hold, with DiscloseFields. None: no
+	// custom field.
+	FieldIDs []string `json:",omitempty"`
+
 	// IgnoredEvents are names of event types that its owner asked for and that
 	// do not exist here, such as "deal_add": a note for people. At most 100,
 	// none of them empty.
@@ -47,7 +54,7 @@ func (s Settings) LogValue() slog.Value { return slog.StringValue(s.String()) }
 func (s Settings) clone() Settings {
 	s.Events, s.Sources = slices.Clone(s.Events), slices.Clone(s.Sources)
 	s.Secrets, s.Headers = slices.Clone(s.Secrets), maps.Clone(s.Headers)
-	s.IgnoredEvents = slices.Clone(s.IgnoredEvents)
+	s.IgnoredEvents, s.FieldIDs = slices.Clone(s.IgnoredEvents), slices.Clone(s.FieldIDs)
 	return s
 }
 
@@ -90,7 +97,7 @@ const (
 // taken, or nil.
 func (s Settings) validate() error {
 	for _, check := range []func() error{
-		s.validateNames, s.validateURL, s.validateSelection, s.validateHeaders, s.validateSecrets,
+		s.validateNames, s.validateURL, s.validateSelection, s.validateDisclosure, s.validateHeaders, s.validateSecrets,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -195,12 +202,17 @@ func (s Settings) validateHeaders() error {
 			return invalid("Headers", fmt.Sprintf("would override %s", canonical))
 		case seen[canonical]:
 			return invalid("Headers", fmt.Sprintf("holds %s twice", canonical))
-		case len(value) > maxHeader || !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl):
+		case !isHeaderValue(value):
 			return invalid("Headers", fmt.Sprintf("holds a value for %s that cannot be sent", canonical))
 		}
 		seen[canonical] = true
 	}
 	return nil
+}
+
+// isHeaderValue reports whether a text can be sent as the value of a header field.
+func isHeaderValue(s string) bool {
+	return len(s) <= maxHeader && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // notToken reports whether r may not stand in a header name (RFC 9110, 5.6.2).

@@ -163,7 +163,7 @@ func workers() int {
 	for size := 1 << 20; ; size *= 2 {
 		stacks := make([]byte, size)
 		if n := runtime.Stack(stacks, true); n < size {
-			return strings.Count(string(stacks[:n]), "created by github.com/listhook/webhook.(*workers).start")
+			return strings.Count(string(stacks[:n]), "created by github.com/listhook/webhook.(*goroutines).start")
 		}
 	}
 }

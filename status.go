@@ -65,7 +65,7 @@ func (d *Dispatcher) Ready() error {
 	if outage, _ := d.outages.status(); outage != "" {
 		return errors.New("webhook: nothing can be sent: " + outage)
 	}
-	return d.heartbeat.ready(max(3*d.opts.PollInterval, 5*time.Second), d.opts.StoreTimeout)
+	return d.heartbeat.ready(max(3*d.idleInterval(), 5*time.Second), d.opts.StoreTimeout)
 }
 
 // Backlog counts what is not finished, for metrics. Counting stops at a million.

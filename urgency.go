@@ -55,20 +55,3 @@ func hideUrgency(ds []Delivery) []Delivery {
 	}
 	return ds
 }
-
-// forStore returns an app's query for the store: with times as a store keeps them,
-// and so that DueBy selects by what withoutUrgency shows.
-func (q DeliveryQuery) forStore() DeliveryQuery {
-	q.Since, q.Until = ceilStoreTime(q.Since), ceilStoreTime(q.Until)
-	if !q.After.Created.IsZero() {
-		q.After.Created = storeTime(q.After.Created)
-	}
-	if q.DueBy.IsZero() {
-		return q
-	}
-	q.DueBy = storeTime(q.DueBy)
-	if end := q.DueBy.Add(time.Millisecond); q.Until.IsZero() || end.Before(q.Until) {
-		q.Until = end // what is created later is due later
-	}
-	return q
-}

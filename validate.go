@@ -29,6 +29,9 @@ func validate(e Event, bodyLimit int) error {
 	if err := m.validate(); err != nil {
 		return err
 	}
+	if field, reason := e.lacks(); field != "" {
+		return invalid(field, reason)
+	}
 	size := l.schema.Measure(e)
 	if size.Misread {
 		return invalid("Subscriber.Fields", "has the key "+quote(size.Name)+", which PHP would misread")

@@ -69,11 +69,11 @@ func TestValidateTakesWhatCanBeSent(t *testing.T) {
 	open := Sample(TypeOpen).(Open)
 	for name, e := range map[string]Event{
 		"a pointer":                     &open,
-		"the least":                     Open{Meta: Meta{Source: SourceAPI}},
-		"the greatest ID":               Open{Meta: Meta{Source: SourceAPI, ID: strings.Repeat("x", 255), Account: strings.Repeat("é", 127)}},
+		"the least":                     Open{Meta: Meta{Source: SourceAPI}, Subscriber: Subscriber{ID: "1"}},
+		"the greatest ID":               Open{Meta: Meta{Source: SourceAPI, ID: strings.Repeat("x", 255), Account: strings.Repeat("é", 127)}, Subscriber: Subscriber{ID: "1"}},
 		"any bytes as values":           Open{Meta: Meta{Source: SourceAPI, By: "\xff\x00"}, Subscriber: Subscriber{Email: "\xff\x00[]"}},
 		"as many variables as PHP does": manyFields(1000),
-		"no campaign":                   Unsubscribe{Meta: Meta{Source: SourceAPI}},
+		"no campaign":                   Unsubscribe{Meta: Meta{Source: SourceAPI}, Subscriber: Subscriber{ID: "1"}},
 	} {
 		assert.NoError(t, validate(e, testBodyLimit), name)
 	}

@@ -11,8 +11,11 @@ import (
 
 // Webhooks returns the webhooks that q selects, in order of ID, from the
 // store. One that none of Options.EncryptionKeys opens is an error, which names
-// it.
+// it. A negative limit is an *InvalidError.
 func (d *Dispatcher) Webhooks(ctx context.Context, q WebhookQuery) ([]Webhook, error) {
+	if err := validateLimit(q.Limit); err != nil {
+		return nil, err
+	}
 	ws, err := readWebhooks(ctx, d.store, q)
 	if err == nil {
 		err = firstSealed(ws)

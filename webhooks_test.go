@@ -33,6 +33,15 @@ func TestAWebhookThatCannotWorkIsRefusedByField(t *testing.T) {
 		{"no sources", "Sources", func(w *webhook.Webhook) { w.Sources = nil }},
 		{"an unknown source", "Sources", func(w *webhook.Webhook) { w.Sources = []webhook.Source{"cron"} }},
 		{"an unknown format", "Format", func(w *webhook.Webhook) { w.Format = "xml" }},
+		{"an unknown disclosure", "Disclosure", func(w *webhook.Webhook) { w.Disclosure = "some" }},
+		{"fields that are not asked for", "FieldIDs", func(w *webhook.Webhook) { w.FieldIDs = []string{"7"} }},
+		{"fields beside the least", "FieldIDs", func(w *webhook.Webhook) { w.Disclosure, w.FieldIDs = "minimal", []string{"7"} }},
+		{"a field without an ID", "FieldIDs", func(w *webhook.Webhook) { w.Disclosure, w.FieldIDs = "fields", []string{"7", ""} }},
+		{"a field twice", "FieldIDs", func(w *webhook.Webhook) { w.Disclosure, w.FieldIDs = "fields", []string{"7", "8", "7"} }},
+		{"a field that is no text", "FieldIDs", func(w *webhook.Webhook) { w.Disclosure, w.FieldIDs = "fields", []string{"\xff"} }},
+		{"fields without end", "FieldIDs", func(w *webhook.Webhook) {
+			w.Disclosure, w.FieldIDs = "fields", strings.Split(strings.Repeat("x,", 1000)+"x", ",")
+		}},
 		{"a header of ours", "Headers", header("content-type", "text/plain")},
 		{"a header of HTTP", "Headers", header("Host", "example.com")},
 		{"a signature", "Headers", header("webhook-signature", "v1,x")},

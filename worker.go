@@ -1,29 +1,21 @@
 package webhook
 
-import "sync/atomic"
+import (
+	"sync"
+	"sync/atomic"
+)
 
-// workers are goroutines that make attempts. Each ends after close, or when
-// enough others wait for an attempt to make.
+// workers have the deliveries of one Dispatcher attempted, by goroutines that all
+// Dispatchers of a Pool share.
 type workers struct {
-	attempter   *attempter
-	completer   *completer
-	tracker     *tracker
-	concurrency int
-	idle        chan *inflight // to goroutines that wait for an attempt to make
-	waiting     atomic.Int64   // goroutines that receive from idle
+	attempter  *attempter
+	completer  *completer
+	tracker    *tracker
+	goroutines *goroutines
 }
 
-// close ends the goroutines that wait. Nothing may be started after it.
-func (ws *workers) close() { close(ws.idle) }
-
-// start has a free worker make an attempt, or else a new one.
-func (ws *workers) start(f *inflight) {
-	select {
-	case ws.idle <- f:
-	default:
-		go ws.run(f)
-	}
-}
+// start has a delivery attempted.
+func (ws *workers) start(f *inflight) { ws.goroutines.start(job{ws, f}) }
 
 // giveBack makes a delivery due again for whoever claims it next.
 func (ws *workers) giveBack(f *inflight) {
@@ -31,21 +23,87 @@ func (ws *workers) giveBack(f *inflight) {
 	ws.completer.add(f)
 }
 
-// run makes attempts, one after the other, until close. A goroutine keeps the stack
-// that it has grown for the next attempt. At most Concurrency goroutines wait for
-// one. A burst of slow attempts may leave eight times as many: the others end.
-func (ws *workers) run(f *inflight) {
-	for more := true; more; ws.waiting.Add(-1) {
-		switch ws.attempter.try(f) {
-		case decided:
-			ws.completer.add(f)
-		case abandon:
-			ws.tracker.release(f)
-		case parked:
-		}
-		more = ws.waiting.Add(1) <= int64(ws.concurrency)
-		if more {
-			f, more = <-ws.idle
+// A job is a delivery that is to be attempted.
+type job struct {
+	workers *workers
+	f       *inflight
+}
+
+func (j job) run() {
+	ws, f := j.workers, j.f
+	switch ws.attempter.try(f) {
+	case decided:
+		f.slot.Decided()
+		ws.completer.add(f)
+	case abandon:
+		ws.tracker.release(f)
+	case parked:
+	}
+}
+
+// goroutines do jobs, one after the other, so that each keeps the stack that it has
+// grown. At most so many wait for a job. A burst of slow attempts may leave eight
+// times as many: the others end. All end once no Dispatcher uses them.
+type goroutines struct {
+	most    int
+	idle    chan job     // to goroutines that wait for a job
+	waiting atomic.Int64 // goroutines that receive from idle
+
+	mu    sync.Mutex    // guards all below
+	users int           // Dispatchers that run
+	done  chan struct{} // closed once none runs
+}
+
+func newGoroutines(most int) *goroutines {
+	return &goroutines{most: most, idle: make(chan job), done: make(chan struct{})}
+}
+
+// join counts a Dispatcher that is to run.
+func (g *goroutines) join() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.users++; g.users == 1 {
+		g.done = make(chan struct{})
+	}
+}
+
+// leave counts a Dispatcher that runs no more, and starts nothing.
+func (g *goroutines) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.users--; g.users == 0 {
+		close(g.done)
+	}
+}
+
+// running returns how many Dispatchers run.
+func (g *goroutines) running() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.users
+}
+
+// start has a free goroutine do a job, or else a new one.
+func (g *goroutines) start(j job) {
+	select {
+	case g.idle <- j:
+	default:
+		g.mu.Lock()
+		done := g.done
+		g.mu.Unlock()
+		go g.run(j, done)
+	}
+}
+
+func (g *goroutines) run(j job, done <-chan struct{}) {
+	for more := true; more; g.waiting.Add(-1) {
+		j.run()
+		if more = g.waiting.Add(1) <= int64(g.most); more {
+			select {
+			case j = <-g.idle:
+			case <-done:
+				more = false
+			}
 		}
 	}
 }

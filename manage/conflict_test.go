@@ -64,6 +64,9 @@ var edits = []struct {
 	{"Events", "event", []string{"open"}, []webhook.EventType{"open"}, func(w *webhook.Webhook) { w.Events = []webhook.EventType{"click"} }},
 	{"Sources", "source", []string{"api"}, []webhook.Source{"api"}, func(w *webhook.Webhook) { w.Sources = []webhook.Source{"admin"} }},
 	{"Format", "format", []string{"current"}, webhook.FormatCurrent, nil},
+	{"Disclosure", "disclosure", []string{"minimal"}, webhook.DiscloseMinimal, func(w *webhook.Webhook) {
+		w.Disclosure, w.FieldIDs = webhook.DiscloseFields, []string{"7"}
+	}},
 	{"Order", "order", []string{"all"}, webhook.OrderAll, func(w *webhook.Webhook) { w.Order = webhook.OrderNone }},
 	{"Headers", "headers", []string{"X-Key: mine"}, map[string]string{"X-Key": "mine"}, func(w *webhook.Webhook) { w.Headers = map[string]string{"X-Key": "theirs"} }},
 	{"NoRetry", "no_retry", []string{"1"}, true, nil},
@@ -100,7 +103,7 @@ func TestAConflictShowsWhatDiffersAndNobodysChangeIsLost(t *testing.T) {
 				require.Equal(t, 409, got.Code)
 				assert.Equal(t, theirs, r.all()[0], "nothing is saved")
 				page := got.Body.String()
-				assert.Contains(t, page, "Somebody else changed this webhook meanwhile.")
+				assert.Contains(t, page, "Somebody else changed this webhook in the meantime.")
 				assert.Contains(t, page, `name="take-`+first.field+`" value="theirs"`)
 				assert.Contains(t, page, `name="take-`+second.field+`" value="yours"`)
 

@@ -146,16 +146,16 @@ func htmlText(s string) string {
 
 func TestEveryMistakeStandsAtItsField(t *testing.T) {
 	for _, c := range []struct{ field, key, value, want string }{
-		{"Name", "name", " ", "This is empty: give it a name to tell it apart by."},
-		{"URL", "url", "", "This is empty."},
-		{"URL", "url", "javascript:alert(1)", "This does not begin with http:// or https://."},
-		{"List", "list", "66", "This is none of the account"},
-		{"Events", "event", "party", "This holds the unknown type &#34;party&#34;."},
-		{"Sources", "source", "aliens", "This holds the unknown source"},
-		{"Format", "format", "1999", "This is the unknown"},
-		{"Headers", "headers", "no colon", "This holds a line that is not such as"},
-		{"Headers", "headers", "Host: elsewhere", "This would override Host."},
-		{"Headers", "headers", "A: 1\nA: 2", "This holds A twice."},
+		{"Name", "name", " ", "Enter a name."},
+		{"URL", "url", "", "Enter the URL that events are sent to."},
+		{"URL", "url", "javascript:alert(1)", "Begin the URL with https:// or http://."},
+		{"List", "list", "66", "This list does not exist. Choose another one."},
+		{"Events", "event", "party", "There is no event &#34;party&#34;."},
+		{"Sources", "source", "aliens", "There is no source &#34;aliens&#34;."},
+		{"Format", "format", "1999", "There is no format &#34;1999&#34;."},
+		{"Headers", "headers", "no colon", "Write each header on a line of its own, such as &#34;Name: value&#34;."},
+		{"Headers", "headers", "Host: elsewhere", "Host is set by us and cannot be changed."},
+		{"Headers", "headers", "A: 1\nA: 2", "A stands there twice."},
 	} {
 		t.Run(c.field+" "+c.value, func(t *testing.T) {
 			r := newRig(t)
@@ -208,6 +208,6 @@ func TestTwoPeopleEditingDoNotOverwriteEachOther(t *testing.T) {
 	form.Set("name", "Later")
 	got := r.as("ann", "/webhooks/"+w.ID+"/edit", form)
 	assert.Equal(t, 409, got.Code)
-	assert.Contains(t, got.Body.String(), "Somebody else changed this webhook meanwhile.")
+	assert.Contains(t, got.Body.String(), "Somebody else changed this webhook in the meantime.")
 	assert.Equal(t, "CRM", r.all()[0].Name)
 }

@@ -17,7 +17,8 @@ import (
 )
 
 // Handler returns the page and the APIs, for any prefix. Nil options refuse
-// everybody. An option out of range is a *webhook.InvalidError.
+// everybody. An option out of range is a *webhook.InvalidError. Where accounts are
+// spread over databases d is nil, and Options.Dispatcher has them.
 func Handler(d *webhook.Dispatcher, opts *Options) (http.Handler, error) {
 	return newHandler(d, opts)
 }
@@ -36,15 +37,22 @@ func APIs(d *webhook.Dispatcher, opts *Options) (http.Handler, error) {
 }
 
 func newHandler(d *webhook.Dispatcher, opts *Options) (*handler, error) {
-	if d == nil {
+	if d == nil && (opts == nil || opts.Dispatcher == nil) {
 		return nil, &webhook.InvalidError{Field: "dispatcher", Reason: "is nil"}
+	}
+	if d != nil && opts != nil && (opts.Dispatcher != nil || opts.Dispatchers != nil) {
+		return nil, &webhook.InvalidError{Field: "Options.Dispatcher", Reason: "is set beside the dispatcher that was given"}
 	}
 	o, err := opts.withDefaults()
 	if err != nil {
 		return nil, err
 	}
 	accounts := account.NewService(o.accounts(d))
-	p, err := page.New(o.page(accounts))
+	config, err := o.page(accounts)
+	if err != nil {
+		return nil, err
+	}
+	p, err := page.New(config)
 	if err != nil {
 		return nil, err
 	}

@@ -28,21 +28,21 @@ func TestTheNextAttemptIsNamedAlikeOnThePageAndInTheAPI(t *testing.T) {
 		page     string // on the delivery's own page
 	}{
 		{"an event that waits for room", nil, webhook.Delivery{Due: in(-time.Hour)},
-			in(-time.Hour), "due", ">due now<", "as soon as there is room"},
+			in(-time.Hour), "due", ">due now<", "as soon as possible"},
 		{"an urgent event, which is due a year early", nil, webhook.Delivery{Due: in(-time.Hour - year), Type: webhook.TypeUnsubscribe},
-			in(-time.Hour), "due", ">due now<", "as soon as there is room"},
+			in(-time.Hour), "due", ">due now<", "as soon as possible"},
 		{"an urgent event, which was given back", nil, webhook.Delivery{Due: in(-year), Lease: 2, Type: webhook.TypeBounce},
-			in(-time.Hour), "due", ">due now<", "as soon as there is room"},
+			in(-time.Hour), "due", ">due now<", "as soon as possible"},
 		{"an attempt under way", nil, webhook.Delivery{Due: in(time.Minute), Lease: 1},
-			time.Time{}, "under_way", ">under way<", "under way now"},
+			time.Time{}, "under_way", ">being sent<", "now: it is being sent"},
 		{"an attempt that failed", nil, webhook.Delivery{Due: in(2*time.Hour + time.Minute), Lease: 2, Attempts: 1},
 			in(2*time.Hour + time.Minute), "retry", "in 2 hours", "in 2 hours"},
 		{"a webhook that is held", func(w *webhook.Webhook) { w.HeldUntil = in(3*time.Hour + time.Minute) }, webhook.Delivery{Due: in(-time.Hour - year), Type: webhook.TypeSubscribe},
-			in(3*time.Hour + time.Minute), "held", "held, next <time", "its webhook is held until then"},
+			in(3*time.Hour + time.Minute), "held", "paused, next attempt <time", "the webhook is paused until then"},
 		{"a webhook that is held for less than the retry waits", func(w *webhook.Webhook) { w.HeldUntil = in(time.Hour) }, webhook.Delivery{Due: in(2*time.Hour + time.Minute), Attempts: 1},
 			in(2*time.Hour + time.Minute), "retry", "in 2 hours", "in 2 hours"},
 		{"a webhook that was held", func(w *webhook.Webhook) { w.HeldUntil = in(-time.Minute) }, webhook.Delivery{Due: in(-time.Minute)},
-			in(-time.Minute), "due", ">due now<", "as soon as there is room"},
+			in(-time.Minute), "due", ">due now<", "as soon as possible"},
 		{"a webhook that is disabled and keeps its events", func(w *webhook.Webhook) {
 			w.Disabled, w.KeepEvents, w.HeldUntil = "Moving.", true, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 		},

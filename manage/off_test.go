@@ -45,8 +45,8 @@ func TestAWebhookThatIsHeldCanBeTriedNow(t *testing.T) {
 
 	page := r.as("ann", "/webhooks/"+w.ID, nil).Body.String()
 	assert.Contains(t, page, "12 failures in a row")
-	assert.Contains(t, page, "All wait until")
-	assert.Contains(t, page, "Try now")
+	assert.Contains(t, page, "All deliveries wait until")
+	assert.Contains(t, page, "Try it now")
 	assert.Contains(t, r.as("ann", "/deliveries/"+d.ID+"/resend", url.Values{}).Header().Get("Location"), "done=held")
 
 	require.Equal(t, 303, r.as("ann", "/webhooks/"+w.ID+"/try", url.Values{}).Code)
@@ -56,7 +56,7 @@ func TestAWebhookThatIsHeldCanBeTriedNow(t *testing.T) {
 	ds, err := r.Deliveries(t.Context(), webhook.DeliveryQuery{Account: "acme"})
 	require.NoError(t, err)
 	assert.Equal(t, webhook.StatePending, ds[0].State, "nothing was canceled")
-	assert.NotContains(t, r.as("ann", "/webhooks/"+w.ID, nil).Body.String(), "Try now")
+	assert.NotContains(t, r.as("ann", "/webhooks/"+w.ID, nil).Body.String(), "Try it now")
 }
 
 func TestWhatWasKeptIsSentOrDropped(t *testing.T) {
@@ -66,7 +66,7 @@ func TestWhatWasKeptIsSentOrDropped(t *testing.T) {
 		says string
 	}{
 		{"", webhook.StatePending, "The webhook is on."},
-		{"drop", webhook.StateCanceled, "What it had kept was dropped"},
+		{"drop", webhook.StateCanceled, "The events that it had kept were discarded"},
 	} {
 		t.Run(string(c.want), func(t *testing.T) {
 			r := newRig(t)
@@ -76,16 +76,16 @@ func TestWhatWasKeptIsSentOrDropped(t *testing.T) {
 			w.Discarded = 7
 			_, err := r.store.PutWebhook(t.Context(), w) // as the dispatcher does
 			require.NoError(t, err)
-			assert.Contains(t, r.as("ann", "/webhooks/"+w.ID, nil).Body.String(), "<strong>7 could not be kept</strong>")
+			assert.Contains(t, r.as("ann", "/webhooks/"+w.ID, nil).Body.String(), "<strong>7 events could not be kept</strong>")
 			page := r.as("ann", "/webhooks/"+w.ID+"/on", nil).Body.String()
-			assert.Contains(t, page, "What was kept meanwhile: 2 events")
-			assert.Contains(t, page, "7 events more could not be kept")
+			assert.Contains(t, page, "2 events were kept while it was off")
+			assert.Contains(t, page, "7 more events could not be kept")
 
 			got := r.as("ann", "/webhooks/"+w.ID+"/on", url.Values{"kept": {c.kept}})
 			require.Equal(t, 303, got.Code)
 			page = r.as("ann", "/webhooks/"+w.ID+got.Header().Get("Location")[strings.Index(got.Header().Get("Location"), "?"):], nil).Body.String()
 			assert.Contains(t, page, c.says)
-			assert.Contains(t, page, "events are kept, but for 7 the last time")
+			assert.Contains(t, page, "events are kept, except 7 the last time")
 			ds, err := r.Deliveries(t.Context(), webhook.DeliveryQuery{Account: "acme"})
 			require.NoError(t, err)
 			for _, d := range ds {
@@ -106,14 +106,14 @@ func TestWhatWasKeptIsSentOrDropped(t *testing.T) {
 func TestDeletingSaysWhatIsPending(t *testing.T) {
 	r := newRig(t)
 	w := r.put(nil)
-	assert.Contains(t, r.as("ann", "/webhooks/"+w.ID+"/delete", nil).Body.String(), "Nothing is pending for it.")
+	assert.Contains(t, r.as("ann", "/webhooks/"+w.ID+"/delete", nil).Body.String(), "No delivery is pending.")
 	d := r.emit("e1")
 	r.emit("e2")
 	assert.Contains(t, r.as("ann", "/webhooks/"+w.ID+"/delete", nil).Body.String(), "2 deliveries are still pending")
 	require.Equal(t, 303, r.as("ann", "/webhooks/"+w.ID+"/delete", url.Values{}).Code)
 	assert.Empty(t, r.all())
 	page := r.as("ann", "/deliveries/"+d.ID, nil).Body.String()
-	assert.Contains(t, page, "to a webhook that was deleted")
+	assert.Contains(t, page, "The webhook was deleted.")
 	assert.NotContains(t, page, "<button")
 }
 

@@ -63,7 +63,7 @@ func TestTheOperatorTriesAWebhookThatIsHeld(t *testing.T) {
 	w.HeldUntil = time.Now().Add(time.Hour).UTC()
 	_, err := r.store.PutWebhook(t.Context(), w)
 	require.NoError(t, err)
-	assert.Contains(t, r.as("op", "/operator/webhook?account=acme&id="+w.ID, nil).Body.String(), "Try its receiver now")
+	assert.Contains(t, r.as("op", "/operator/webhook?account=acme&id="+w.ID, nil).Body.String(), "Try it now")
 	require.Equal(t, 303, r.as("op", "/operator/webhook", url.Values{"account": {"acme"}, "id": {w.ID}, "do": {"try"}}).Code)
 	assert.Zero(t, r.all()[0].HeldUntil)
 }

@@ -12,11 +12,17 @@ import (
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/manage/internal/account"
 	"github.com/listhook/webhook/manage/internal/page"
+	"github.com/listhook/webhook/manage/internal/text"
 )
 
 // ErrNoSession is what Options.Session returns when nobody is logged in, or the
 // session has ended. Errors that wrap it count as well.
 var ErrNoSession = errors.New("webhook: nobody is logged in")
+
+// ErrUnavailable is what Options.Dispatcher returns while an account can be neither
+// seen nor changed, as when it is moved to another database: the page and the APIs
+// answer 503 then. Errors that wrap it count as well.
+var ErrUnavailable = account.ErrUnavailable
 
 // Options say who may do what, and how the page looks. The zero value refuses
 // everybody.
@@ -42,6 +48,19 @@ type Options struct {
 	// tells nothing of the key. A zero Access is refused; an error is the
 	// app's fault and logged. Nil: the APIs are refused to everybody.
 	Key func(ctx context.Context, key string) (Access, error)
+
+	// Dispatcher returns the dispatcher on the database that has an account, for
+	// apps whose accounts are spread over databases: Handler and APIs are given nil
+	// then. It is asked at each request that needs one, so it should answer from
+	// memory. webhook.ErrNotFound, or nil, says that there is no such account,
+	// and ErrUnavailable that it cannot be asked for just now; any other error is
+	// the app's fault and logged.
+	Dispatcher func(ctx context.Context, account string) (*webhook.Dispatcher, error)
+
+	// Dispatchers returns the dispatchers on all databases, one for each, for
+	// the operator's view. A database that does not answer is left out there, and
+	// the view says so. Nil: the operator sees nothing but single webhooks.
+	Dispatchers func(ctx context.Context) ([]*webhook.Dispatcher, error)
 
 	// Lists returns the lists of an account, in the order to offer them in.
 	// Webhooks can be tied to these only. Nil: the app has no names for them,
@@ -69,8 +88,22 @@ type Options struct {
 	// this process, beside a reserve of five seconds' worth: 20 by default.
 	Rate int
 
-	// Title is what the page is called: "Webhooks" by default.
+	// Title is what the page is called: "Webhooks" by default, in the visitor's
+	// language.
 	Title string
+
+	// Locale is the page's language for those whose Access names none, and for
+	// those who are not logged in: "en" by default. The page has English, Spanish
+	// and German, and those of Texts.
+	Locale string
+
+	// Texts are texts of the page by language and by the English message that they
+	// translate: they add languages, and replace texts of the page, the English ones
+	// too. What they do not translate is said in the next best language: of "de-AT"
+	// in German, of "fr" in English. The function Texts returns the messages. A
+	// message that the page does not have, or a text with other arguments, is a
+	// *webhook.InvalidError.
+	Texts map[string]map[string]string
 
 	// Home is where the page links back to, a URL of the app's. "": no link.
 	Home string
@@ -98,6 +131,7 @@ type Access struct {
 	Operator bool           // see the webhooks of all accounts, and disable them
 	User     string         // a name or an email address, for the API's clients to show
 	Location *time.Location // the page's times, and the APIs'; nil: UTC
+	Locale   string         // the page's language, as "es" or "de-AT"; "": Options.Locale
 }
 
 // List is a list of the app's that webhooks can be tied to.
@@ -146,9 +180,6 @@ func (o *Options) withDefaults() (Options, error) {
 	if opts.Rate == 0 {
 		opts.Rate = 20
 	}
-	if opts.Title == "" {
-		opts.Title = "Webhooks"
-	}
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
 	}
@@ -159,10 +190,14 @@ func (o *Options) withDefaults() (Options, error) {
 // packages behind the handler.
 func (o Options) accounts(d *webhook.Dispatcher) account.Config {
 	c := account.Config{
-		Dispatcher: d, Logger: o.Logger, DefaultFormat: o.DefaultFormat, MaxWebhooks: o.MaxWebhooks, Rate: o.Rate,
+		DispatcherOf: o.Dispatcher, AllDispatchers: o.Dispatchers, Logger: o.Logger, DefaultFormat: o.DefaultFormat, MaxWebhooks: o.MaxWebhooks, Rate: o.Rate,
 		Lists:     converted(o.Lists, func(l List) account.List { return account.List(l) }),
 		Fields:    converted(o.Fields, func(f Field) account.Field { return account.Field(f) }),
 		Campaigns: converted(o.Campaigns, func(c Campaign) account.Campaign { return account.Campaign(c) }),
+	}
+	if d != nil {
+		c.DispatcherOf = func(context.Context, string) (*webhook.Dispatcher, error) { return d, nil }
+		c.AllDispatchers = func(context.Context) ([]*webhook.Dispatcher, error) { return []*webhook.Dispatcher{d}, nil }
 	}
 	if o.Key != nil {
 		c.Key = func(ctx context.Context, key string) (account.Access, error) {
@@ -174,9 +209,14 @@ func (o Options) accounts(d *webhook.Dispatcher) account.Config {
 }
 
 // page returns what the app told of the page.
-func (o Options) page(accounts *account.Service) page.Config {
+func (o Options) page(accounts *account.Service) (page.Config, error) {
+	texts, err := text.NewCatalog(o.Texts)
+	if err != nil {
+		return page.Config{}, &webhook.InvalidError{Field: "Options.Texts", Reason: "of " + err.Error()}
+	}
 	c := page.Config{
 		Accounts: accounts, Login: o.Login, Title: o.Title, Home: o.Home, Style: o.Style, TrustedOrigins: o.TrustedOrigins,
+		Texts: texts, Locale: o.Locale,
 	}
 	if o.Session != nil {
 		c.Session = func(r *http.Request) (access account.Access, loggedIn bool, err error) {
@@ -187,7 +227,27 @@ func (o Options) page(accounts *account.Service) page.Config {
 			return account.Access(who), true, err
 		}
 	}
-	return c
+	return c, nil
+}
+
+// Texts returns what the page says in a language, by its English messages: what
+// Options.Texts can replace, and what a translation starts from. Where the page
+// does not have the language, it is English.
+//
+// A text may hold arguments in braces, and plural forms as ICU writes them:
+// "{n, plural, one {# delivery} other {# deliveries}}". The elements <b>, <code>
+// and <a> are kept where the message has them. "12,345.6" says how the language
+// writes a number, and "Jan Feb …" are its months.
+func Texts(locale string) map[string]string {
+	messages, err := text.Messages(locale)
+	if err != nil {
+		return nil // the texts are a part of the program: a test reads them
+	}
+	texts := make(map[string]string, len(messages))
+	for m, translated := range messages {
+		texts[string(m)] = translated
+	}
+	return texts
 }
 
 // converted makes a function of the app's return another type; nil stays nil.

@@ -119,6 +119,6 @@ func TestAnAppsFaultsAreLoggedAndNotTold(t *testing.T) {
 	} {
 		assert.Equal(t, 500, got.Code)
 		assert.NotContains(t, got.Body.String(), "hunter2")
-		assert.Contains(t, strings.ToLower(got.Body.String()), "something went wrong here")
+		assert.Contains(t, strings.ToLower(got.Body.String()), "something went wrong")
 	}
 }

@@ -79,16 +79,16 @@ func TestCountsThatEndEarlySayThatThereMayBeMore(t *testing.T) {
 	emitted(5000)
 	body := r.as("op", "/operator", nil).Body.String()
 	assert.Contains(t, body, `<dd class="bad">5,000</dd>`, "all of them")
-	assert.Contains(t, body, `<td data-label="Failed">5,000 <span`)
+	assert.Contains(t, body, `<td data-label="Failed, 24 hours">5,000 <span`)
 	emitted(5001)
 	body = r.as("op", "/operator", nil).Body.String()
 	assert.Contains(t, body, `<dd class="bad">5,000 or more</dd>`)
-	assert.Contains(t, body, `<td data-label="Failed">5,000 or more <span`)
+	assert.Contains(t, body, `<td data-label="Failed, 24 hours">5,000 or more <span`)
 	assert.Contains(t, body, `>3 canceled</span>`, "all of these were read")
 	for _, page := range []string{"/", "/webhooks/" + w.ID} {
 		assert.Contains(t, r.as("ann", page, nil).Body.String(), `<dd class="bad">5,000 or more</dd>`, page)
 	}
-	assert.Contains(t, r.as("ann", "/", nil).Body.String(), ">at least 0 delivered, 5000 failed<")
+	assert.Contains(t, r.as("ann", "/", nil).Body.String(), ">at least 0 delivered, 5,000 failed<")
 }
 
 func TestTheOverviewShowsTheBeginningOfALongURL(t *testing.T) {
@@ -125,7 +125,7 @@ func TestABadTimeIsSaidAndNotTakenForAnEmptyLog(t *testing.T) {
 	for _, query := range []string{"since=x", "until=2026-02-31T10:00", "since=2026-01-01T00:00&until=yesterday"} {
 		got := r.as("ann", "/deliveries?"+query, nil)
 		assert.Equal(t, 422, got.Code)
-		assert.Contains(t, got.Body.String(), "This is not a time, such as 2026-03-31T18:30.")
+		assert.Contains(t, got.Body.String(), "Enter a date and a time, such as 2026-03-31T18:30.")
 		assert.NotContains(t, got.Body.String(), "Nothing was sent yet")
 		assert.NotContains(t, got.Body.String(), "No delivery is like that")
 	}
@@ -138,7 +138,7 @@ func TestTheOperatorSeesWhatFailedBeforeWhatWaits(t *testing.T) {
 	r.finished(w, 100, webhook.StatePending, webhook.TypeOpen, time.Now().Add(-2*time.Hour))
 	got := r.as("op", "/operator/webhook?account=acme&id="+w.ID, nil)
 	require.Equal(t, 200, got.Code)
-	_, table, _ := strings.Cut(got.Body.String(), "What failed or waits")
+	_, table, _ := strings.Cut(got.Body.String(), "Failed and pending deliveries")
 	assert.Equal(t, 3, strings.Count(table, ">Failed</span>"))
 	assert.Equal(t, 15, strings.Count(table, ">Pending</span>"))
 	assert.Less(t, strings.LastIndex(table, ">Failed</span>"), strings.Index(table, ">Pending</span>"))

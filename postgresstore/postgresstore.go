@@ -5,9 +5,9 @@
 //	store := postgresstore.New(db, nil)
 //	err = store.Migrate(ctx)
 //
-// It is tested with pgx and lib/pq, and needs PostgreSQL 14 or newer. The module
-// pgxstore uses the same tables through a pgxpool. Its Listen wakes a process when
-// another one commits.
+// It is tested with pgx and lib/pq, and needs PostgreSQL 14 or newer. With a listener
+// of lib/pq's, Listen wakes a process when another one commits. The module pgxstore
+// uses the same tables through a pgxpool.
 //
 // The store works behind a pooler in transaction mode if the driver does, because it
 // changes no setting of a session. A program that uses pgx behind a pooler sets
@@ -26,7 +26,10 @@ import (
 // Store is a webhook.Store in a PostgreSQL database. New makes one. It is safe for
 // concurrent use. The Dispatcher calls the methods of webhook.Store; an app calls
 // Migrate, Tx and Schema.
-type Store struct{ sql *sqlstore.Store }
+type Store struct {
+	sql     *sqlstore.Store
+	channel string // that commits notify
+}
 
 // Options change the defaults of New.
 type Options struct {
@@ -51,7 +54,7 @@ func New(db *sql.DB, opts *Options) *Store {
 		o = *opts
 	}
 	o.Prefix = cmp.Or(o.Prefix, sqlstore.DefaultPrefix)
-	return &Store{sqlstore.NewPostgres(db, o.Prefix, o.Relaxed)}
+	return &Store{sqlstore.NewPostgres(db, o.Prefix, o.Relaxed), sqlstore.Channel(o.Prefix)}
 }
 
 // Migrate creates the tables or upgrades them. It may be called at each start,

@@ -67,10 +67,10 @@ func TestAVisitorSeesTheNineEventsArrive(t *testing.T) {
 	app, _ := serveApp(t, "")
 
 	b.open(app.url)
-	b.click("Add a webhook for it", "Initialized from")
+	b.click("Add a webhook for it", "Triggered by")
 	assert.Equal(t, app.receiver, b.value("URL"))
 	read[bool](b, `true`, `(document.querySelector("input[name=format][value='2013']").checked = true)`)
-	b.click("Add the webhook", "whsec_")
+	b.click("Add webhook", "whsec_")
 	secret := read[string](b, `document.getElementById("key") !== null`, `document.getElementById("key").textContent.trim()`)
 	b.open(app.url + "/inbox")
 	b.fill("The webhook’s secret", secret)

@@ -42,7 +42,6 @@ func TestReceiversInEveryOrder(t *testing.T) {
 		return webhook.Bounce{Meta: meta(second, lists...), Subscriber: s, Campaign: spring, Details: webhook.BounceDetails{Type: kind, Code: "5.1.1"}}
 	}
 	ada := person("1", "Ada", nil)
-	nobody := webhook.Subscriber{FirstName: "Nobody"}
 	for _, c := range []struct {
 		name, folder string
 		events       []webhook.Event
@@ -84,7 +83,7 @@ func TestReceiversInEveryOrder(t *testing.T) {
 		{"an app without IDs knows people by address", "sync",
 			[]webhook.Event{
 				subscribe(1, person("", "Ada", nil), "12"), subscribe(2, person("", "Grace", nil), "12"),
-				unsubscribe(3, person("", "Ada", nil), "12"), update(4, nobody, "12"),
+				unsubscribe(3, person("", "Ada", nil), "12"),
 			},
 			map[string][]string{memberships: {"12|ada@example.com|0", "12|grace@example.com|1"}}},
 
@@ -103,7 +102,7 @@ func TestReceiversInEveryOrder(t *testing.T) {
 		{"a hard bounce is for every list, whatever the list that it comes with", "suppress",
 			[]webhook.Event{
 				subscribe(1, ada, "12"), bounce(2, ada, webhook.BounceHard), bounce(3, grace, webhook.BounceHard, "12"),
-				bounce(4, alan, webhook.BounceSoft, "12"), subscribe(5, alan, "12"), bounce(6, nobody, webhook.BounceHard),
+				bounce(4, alan, webhook.BounceSoft, "12"), subscribe(5, alan, "12"),
 			},
 			map[string][]string{suppressed: {"ada@example.com|every list|5.1.1 ", "grace@example.com|every list|5.1.1 "}}},
 

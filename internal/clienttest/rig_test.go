@@ -78,7 +78,7 @@ type rig struct {
 // key is the account's.
 const key = "4f3c6d12f0ca2737"
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T, change ...func(*manage.Options)) *rig {
 	r := &rig{store: &memstore.Store{}, received: make(chan string, 100)}
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		body, _ := io.ReadAll(req.Body)
@@ -106,9 +106,9 @@ func newRig(t *testing.T) *rig {
 				return manage.Access{}, manage.ErrNoSession
 			}
 			if req.Header.Get("X-Role") == "viewer" {
-				return manage.Access{Account: account, View: true}, nil
+				return manage.Access{Account: account, View: true, Locale: req.Header.Get("X-Locale")}, nil
 			}
-			return manage.Access{Account: account, Manage: true, Operator: true}, nil
+			return manage.Access{Account: account, Manage: true, Operator: true, Locale: req.Header.Get("X-Locale")}, nil
 		},
 		Login: func(_ *http.Request, back string) string { return "/login?next=" + url.QueryEscape(back) },
 		Key: func(_ context.Context, k string) (manage.Access, error) {
@@ -120,6 +120,9 @@ func newRig(t *testing.T) *rig {
 		Fields: func(context.Context, string) ([]manage.Field, error) {
 			return []manage.Field{{ID: "7", Title: "City"}, {ID: "8", Title: "Colours", Type: "checkbox"}}, nil
 		},
+	}
+	for _, c := range change {
+		c(opts)
 	}
 	h, err := manage.Handler(d, opts)
 	require.NoError(t, err)

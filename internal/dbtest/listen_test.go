@@ -6,27 +6,50 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lib/pq"
+
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/pgxstore"
 	"github.com/listhook/webhook/postgresstore"
 	"github.com/listhook/webhook/storetest"
 )
 
-// A commit in one process wakes another, whichever store commits, unless what
-// it commits is in the committer's own hands.
+// A commit in one process wakes another, whichever store commits and listens, unless
+// what it commits is in the committer's own hands.
 func TestListenWakes(t *testing.T) {
+	for name, listen := range map[string]func(ctx context.Context, t *testing.T, dsn, prefix string, wake func()) error{
+		"pgxstore": func(ctx context.Context, t *testing.T, dsn, prefix string, wake func()) error {
+			return pgxstore.New(openPool(t, dsn), &pgxstore.Options{Prefix: prefix}).Listen(ctx, wake)
+		},
+		"lib/pq": func(ctx context.Context, t *testing.T, dsn, prefix string, wake func()) error {
+			store := postgresstore.New(open(t, "postgres", dsn, 2), &postgresstore.Options{Prefix: prefix})
+			listener := pq.NewListener(dsn, 100*time.Millisecond, 10*time.Second, nil)
+			return postgresstore.Listen(ctx, store, listener, wake)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			testListenWakes(t, func(ctx context.Context, dsn, prefix string, wake func()) error {
+				return listen(ctx, t, dsn, prefix, wake)
+			})
+		})
+	}
+}
+
+func testListenWakes(t *testing.T, listen func(ctx context.Context, dsn, prefix string, wake func()) error) {
 	dsn := postgres(t)
 	application := name()
-	pool := openPool(t, dsn+"&application_name="+application)
 	// A channel is the whole database's, so the prefix is this test's own.
 	prefix := name() + "_"
-	listener := pgxstore.New(pool, &pgxstore.Options{Prefix: prefix})
-	if err := listener.Migrate(t.Context()); err != nil {
+	other := postgresstore.New(open(t, "pgx", dsn, 2), &postgresstore.Options{Prefix: prefix})
+	if err := other.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	woken, ended := make(chan struct{}, 100), make(chan error, 1)
-	go func() { ended <- listener.Listen(ctx, func() { woken <- struct{}{} }) }()
+	go func() {
+		ended <- listen(ctx, dsn+"&application_name="+application, prefix, func() { woken <- struct{}{} })
+	}()
 	wait := func(why string) {
 		t.Helper()
 		select {
@@ -37,7 +60,6 @@ func TestListenWakes(t *testing.T) {
 	}
 	wait("the beginning")
 
-	other := postgresstore.New(open(t, "pgx", dsn, 2), &postgresstore.Options{Prefix: prefix})
 	leased := delivery("leased")
 	leased.Lease, leased.Due = 1, now.Add(time.Minute)
 	for _, c := range []struct {
@@ -65,7 +87,7 @@ func TestListenWakes(t *testing.T) {
 	}
 
 	// The connection is cut: it listens again, and wakes for what it missed.
-	cut := `select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen%' and application_name = '` + application + `'`
+	cut := `select pg_terminate_backend(pid) from pg_stat_activity where query ilike 'listen%' and application_name = '` + application + `'`
 	must(t, open(t, "pgx", dsn, 1), cut)
 	wait("the new connection")
 

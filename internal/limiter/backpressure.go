@@ -1,6 +1,9 @@
 package limiter
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Throttle waits throttleEach for each delivery, but no longer than throttleMax.
 const (
@@ -13,16 +16,17 @@ const (
 // cores, would send ever more deliveries through the store's queue. That costs a
 // third write for each, and all of them would arrive later.
 func (l *Limiter[T]) Throttle(n int) {
-	l.mu.Lock()
+	l.pool.mu.Lock()
 	if !l.saturated() {
-		l.mu.Unlock()
+		l.pool.mu.Unlock()
 		return
 	}
 	if l.relief == nil {
 		l.relief = make(chan struct{})
+		l.pool.throttled = append(l.pool.throttled, l)
 	}
 	relief := l.relief
-	l.mu.Unlock()
+	l.pool.mu.Unlock()
 	timeout := time.NewTimer(min(time.Duration(n)*throttleEach, throttleMax))
 	defer timeout.Stop()
 	select {
@@ -34,14 +38,18 @@ func (l *Limiter[T]) Throttle(n int) {
 // saturated reports whether half of the deliveries that may be held are, or the
 // store is known to have more than there is room for. The caller holds mu.
 func (l *Limiter[T]) saturated() bool {
-	return !l.closed && (l.claimedFull || l.free() <= l.config.maxHeld()/2)
+	return !l.closed && (l.claimedFull || l.free(2) <= 0)
 }
 
-// signalRelief ends the wait of Throttle if the limiter is not saturated. The
+// signalRelief ends the wait of Throttle in the limiters that are not saturated. The
 // caller holds mu.
-func (l *Limiter[T]) signalRelief() {
-	if l.relief != nil && !l.saturated() {
+func (p *Pool[T]) signalRelief() {
+	p.throttled = slices.DeleteFunc(p.throttled, func(l *Limiter[T]) bool {
+		if l.saturated() {
+			return false
+		}
 		close(l.relief)
 		l.relief = nil
-	}
+		return true
+	})
 }

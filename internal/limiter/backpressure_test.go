@@ -10,7 +10,7 @@ import (
 
 func TestEmittingIsThrottledWhileSaturated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newTestLimiter(Config{Concurrency: 4, PerWebhook: 4, PerHost: 4})
+		l := newTestLimiterIn(NewPool[*delivery](Config{Concurrency: 4, PerHost: 4}), 4)
 		throttled := func(n int) time.Duration {
 			began := time.Now()
 			l.Throttle(n)

@@ -47,3 +47,17 @@ func (q *fifo[T]) popLast() T {
 	q.items = q.items[:last]
 	return x
 }
+
+// remove removes the items that match, and returns them in their order.
+func (q *fifo[T]) remove(match func(T) bool) (removed []T) {
+	kept := make([]T, 0, q.len())
+	for q.len() > 0 {
+		if x := q.pop(); match(x) {
+			removed = append(removed, x)
+		} else {
+			kept = append(kept, x)
+		}
+	}
+	q.items, q.head = kept, 0
+	return removed
+}

@@ -10,6 +10,10 @@
 // attempts, and Config.PerHost those to one host. Queues take turns, so that a
 // long one delays no other.
 //
+// A Limiter has the queues of one store. The Limiters of a process share a Pool,
+// which has the two limits and the turns. What only waits for a store counts in its
+// Limiter and not in the Pool, so that a store that hangs stops no other.
+//
 // A delivery needs a Slot before it is leased, which bounds memory. TryAcquire
 // takes one for a delivery that is new. Reserve holds slots for a claim, which
 // learns only from the store how many deliveries there are; Fill turns them
@@ -23,6 +27,7 @@
 //	slot.AcquireHost(host)         // false: it waits again, for the host
 //	slot.Sent()                    // the attempt begins; after a while it is slow
 //	slot.Finish(good, delivered)   // it ended; a success may free its place now
+//	slot.Decided()                 // only the store is still needed
 //	slot.Release()                 // its outcome is stored
 //
 // A slot is taken until the outcome is stored, so attempts stop while the store
@@ -34,7 +39,6 @@ package limiter
 import (
 	"maps"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -52,59 +56,41 @@ const (
 // once.
 const maxKnown = 4096
 
-// Config holds the limits of a Limiter. All must be positive.
-type Config struct {
-	Concurrency int // attempts under way, except slow ones
-	PerWebhook  int // attempts under way for one webhook
-	PerHost     int // attempts under way to one host, except stalled ones
-}
-
-// maxSlow is how many attempts may count as slow. Beyond it, slow attempts keep
-// their place among the others.
-func (c Config) maxSlow() int { return slowFactor * c.Concurrency }
-
-// maxWaiting is how many deliveries may wait.
-func (c Config) maxWaiting() int { return waitFactor * c.Concurrency }
-
-// maxHeld is how many deliveries may be held, except those of slow attempts.
-func (c Config) maxHeld() int { return c.Concurrency + c.maxWaiting() }
-
-// startLimit is the limit of a new queue, unless many attempts are slow.
-func (c Config) startLimit() int { return min(startLimit, c.PerWebhook) }
-
 // A Limiter limits attempts at deliveries of type T. It is safe for concurrent
 // use.
 type Limiter[T any] struct {
-	config   Config
-	start    func(T)
-	giveBack func(T)
-	wake     func()
+	pool       *Pool[T]
+	perWebhook int // attempts under way for one webhook
+	start      func(T)
+	giveBack   func(T)
+	wake       func()
 
-	mu          sync.Mutex // guards all below, and the fields of queues, hosts and slots
-	fast, slow  int        // attempts under way
-	waiting     int        // slots of deliveries that wait
-	reserved    int        // slots held for claims
-	storing     int        // slots of deliveries that succeeded, while that is stored
+	// The pool's mu guards all below, and the fields of queues and slots.
+	fast, slow  int // attempts under way, or ended while the outcome is stored
+	waiting     int // slots of deliveries that wait
+	reserved    int // slots held for claims
+	storing     int // slots of deliveries that succeeded, while that is stored
+	pooled      int // slots that count in the pool, except those of slow attempts
 	closed      bool
 	drained     chan struct{} // closed once closed is set and no slot is taken
 	claimedFull bool          // the last claim brought all it had room for: any queue may have a backlog
 	relief      chan struct{} // unless nil: closed once the limiter is not saturated
 	queues      map[string]*queue[T]
-	hosts       map[string]*host[T]
-	turns       fifo[*queue[T]] // queues that have a delivery waiting and room to start it
-	recent      fifo[*Slot[T]]  // attempts that are not slow yet, the oldest first
-	aging       fifo[*Slot[T]]  // slow attempts that are not stalled yet, the oldest first
-	timer       *time.Timer     // for the first attempt in recent or aging
+	parked      fifo[*queue[T]] // queues whose turn came while fast was at its limit
 }
 
-// New returns a Limiter. It calls start with a delivery that is to be attempted
-// now, giveBack with one that is to be returned to the store, and wake when the
-// store should be asked for more. It calls them with its mutex held, so none
-// may block or call the Limiter.
-func New[T any](c Config, start, giveBack func(T), wake func()) *Limiter[T] {
+// New returns a Limiter in a pool, with a limit on the attempts under way for each
+// webhook. It calls start with a delivery that is to be attempted now, giveBack with
+// one that is to be returned to the store, and wake when the store should be asked
+// for more. It calls them with the pool's mutex held, so none may block or call a
+// Limiter.
+func New[T any](p *Pool[T], perWebhook int, start, giveBack func(T), wake func()) *Limiter[T] {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.limiters++
 	return &Limiter[T]{
-		config: c, start: start, giveBack: giveBack, wake: wake,
-		queues: map[string]*queue[T]{}, hosts: map[string]*host[T]{}, drained: make(chan struct{}),
+		pool: p, perWebhook: perWebhook, start: start, giveBack: giveBack, wake: wake,
+		queues: map[string]*queue[T]{}, drained: make(chan struct{}),
 	}
 }
 
@@ -113,7 +99,7 @@ func New[T any](c Config, start, giveBack func(T), wake func()) *Limiter[T] {
 func (l *Limiter[T]) queue(webhook string) *queue[T] {
 	q := l.queues[webhook]
 	if q == nil {
-		q = &queue[T]{limit: l.newLimit()}
+		q = &queue[T]{limiter: l, limit: l.newLimit()}
 		if len(l.queues) >= maxKnown {
 			maps.DeleteFunc(l.queues, func(_ string, q *queue[T]) bool { return q.held() == 0 })
 		}
@@ -128,10 +114,10 @@ func (l *Limiter[T]) queue(webhook string) *queue[T] {
 // eighth of all are left to claims, so that retries and other processes' events
 // never starve behind new ones.
 func (l *Limiter[T]) TryAcquire(webhook string) *Slot[T] {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.pool.mu.Lock()
+	defer l.pool.mu.Unlock()
 	q := l.queue(webhook)
-	if l.closed || q.backlog || q.room() <= 1 || l.free() <= (l.config.maxHeld()+7)/8 {
+	if l.closed || q.backlog || q.room() <= 1 || l.free(8) <= 0 {
 		return nil
 	}
 	return l.newSlot(webhook, q)
@@ -143,59 +129,75 @@ func (l *Limiter[T]) newLimit() int {
 	if l.manySlow() {
 		return 1
 	}
-	return l.config.startLimit()
+	return l.startLimit()
 }
+
+// startLimit is the limit of a new queue, unless many attempts are slow.
+func (l *Limiter[T]) startLimit() int { return min(startLimit, l.perWebhook) }
 
 // manySlow reports whether more than half of the places for slow attempts are
 // taken. The caller holds mu.
-func (l *Limiter[T]) manySlow() bool { return 2*l.slow > l.config.maxSlow() }
+func (l *Limiter[T]) manySlow() bool { return 2*max(l.slow, l.pool.slow) > l.pool.config.maxSlow() }
+
+// manyWaiting reports whether more than half of the deliveries that may wait do.
+// The caller holds mu.
+func (l *Limiter[T]) manyWaiting() bool {
+	return 2*max(l.waiting, l.pool.waiting) > l.pool.config.maxWaiting()
+}
 
 // held is how many deliveries are held, except those of slow attempts. The
 // caller holds mu.
 func (l *Limiter[T]) held() int { return l.fast + l.waiting + l.storing }
 
-// free is how many more deliveries may be held. The caller holds mu.
-func (l *Limiter[T]) free() int { return l.config.maxHeld() - l.held() - l.reserved }
+// free is how many more deliveries may be held, when one part in so many of all is
+// to be left; parts of 0 leaves none. The pool's limit holds for all limiters
+// together, but each may hold its share whatever the others do. The caller holds mu.
+func (l *Limiter[T]) free(parts int) int {
+	most := l.pool.config.maxHeld()
+	own := most - left(most, parts) - l.held() - l.reserved
+	return min(own, max(l.pool.free()-left(most, parts), l.freeOfShare(parts)))
+}
+
+// freeOfShare is how many more deliveries may be held of the limiter's share. The
+// caller holds mu.
+func (l *Limiter[T]) freeOfShare(parts int) int {
+	share := l.pool.share(l)
+	return share - left(share, parts) - l.pooled - l.reserved
+}
+
+// left is one part in so many of n, rounded up; of 0 parts it is nothing.
+func left(n, parts int) int {
+	if parts == 0 {
+		return 0
+	}
+	return (n + parts - 1) / parts
+}
 
 // newSlot takes a slot. The caller holds mu.
 func (l *Limiter[T]) newSlot(webhook string, q *queue[T]) *Slot[T] {
+	l.pool.activate(l)
 	l.waiting++
 	q.waiting++
-	return &Slot[T]{limiter: l, queue: q, webhook: webhook}
+	s := &Slot[T]{limiter: l, queue: q, webhook: webhook}
+	s.joinPool()
+	return s
 }
 
 // Narrow sets the limit of a webhook's queue to 1, as is enough for probes. It
 // grows again with good answers.
 func (l *Limiter[T]) Narrow(webhook string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.pool.mu.Lock()
+	defer l.pool.mu.Unlock()
 	q := l.queue(webhook)
 	q.limit = 1
 	l.trim(q)
 }
 
-// schedule gives a queue a turn if it can use one. The caller holds mu, and
-// calls startNext.
-func (l *Limiter[T]) schedule(q *queue[T]) {
-	if !q.inTurns && q.busy < q.limit && q.len() > 0 {
-		q.inTurns = true
-		l.turns.push(q)
-	}
-}
-
-// startNext starts attempts, one for each queue in turn, while there is room.
-// The caller holds mu.
-func (l *Limiter[T]) startNext() {
-	for l.fast < l.config.Concurrency && l.turns.len() > 0 && !l.closed {
-		q := l.turns.pop()
-		q.inTurns = false
-		if q.busy >= q.limit || q.len() == 0 {
-			continue
-		}
-		s := q.pop()
-		s.startAttempt()
-		l.schedule(q)
-		l.start(s.item)
+// unpark gives queues their turn again while fewer attempts are under way than may
+// be. The caller holds mu, and calls the pool's startNext.
+func (l *Limiter[T]) unpark() {
+	for n := l.pool.config.Concurrency - l.fast; n > 0 && l.parked.len() > 0; n-- {
+		l.pool.turns.push(l.parked.pop())
 	}
 }
 
@@ -205,6 +207,7 @@ func (l *Limiter[T]) trim(q *queue[T]) {
 	for q.len() > 0 && q.busy+q.len() > capacity(q.limit) {
 		s := q.popLast()
 		s.givenBack = true
+		s.leavePool()
 		q.setBacklog()
 		l.giveBack(s.item)
 	}
@@ -212,7 +215,7 @@ func (l *Limiter[T]) trim(q *queue[T]) {
 
 // forgetIdle drops a queue that is the same as a new one. The caller holds mu.
 func (l *Limiter[T]) forgetIdle(webhook string, q *queue[T]) {
-	if q.held() == 0 && !q.backlog && q.limit >= l.config.startLimit() {
+	if q.held() == 0 && !q.backlog && q.limit >= l.startLimit() {
 		delete(l.queues, webhook)
 	}
 }
@@ -220,7 +223,7 @@ func (l *Limiter[T]) forgetIdle(webhook string, q *queue[T]) {
 // wakeIfNeeded asks for a claim if the store has deliveries for the places that
 // came free. The caller holds mu.
 func (l *Limiter[T]) wakeIfNeeded(q *queue[T]) {
-	if !l.closed && (q.needsClaim() || l.claimedFull && l.free() >= l.config.maxHeld()/4) {
+	if !l.closed && (q.needsClaim() || l.claimedFull && l.free(4) >= 0) {
 		l.wake()
 	}
 }
@@ -228,24 +231,26 @@ func (l *Limiter[T]) wakeIfNeeded(q *queue[T]) {
 // Close gives back the deliveries that wait, and starts no more attempts. From
 // then on TryAcquire and Reserve return nothing, and Enqueue gives back.
 func (l *Limiter[T]) Close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.pool.mu.Lock()
+	defer l.pool.mu.Unlock()
 	if l.closed {
 		return
 	}
 	l.closed = true
+	l.pool.limiters--
 	for _, q := range l.queues {
 		for q.len() > 0 {
-			l.giveBack(q.pop().item)
+			q.pop().returnToStore()
 		}
 	}
-	for _, h := range l.hosts {
-		for h.waiting.len() > 0 {
-			l.giveBack(h.waiting.pop().item)
+	for _, h := range l.pool.hosts {
+		for _, s := range h.waiting.remove(func(s *Slot[T]) bool { return s.limiter == l }) {
+			s.returnToStore()
 		}
 	}
 	l.signalDrained()
-	l.signalRelief()
+	l.pool.signalRelief()
+	l.pool.startNext()
 }
 
 // Drained returns a channel that is closed when, after Close, the last slot is
@@ -282,8 +287,8 @@ type QueueStats struct {
 
 // Stats returns what the Limiter holds now.
 func (l *Limiter[T]) Stats() Stats {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.pool.mu.Lock()
+	defer l.pool.mu.Unlock()
 	s := Stats{Attempts: l.fast, Slow: l.slow, Waiting: l.waiting}
 	for _, webhook := range slices.Sorted(maps.Keys(l.queues)) {
 		q := l.queues[webhook]

@@ -25,9 +25,12 @@ type delivery struct {
 	slot    *Slot[*delivery]
 }
 
-func newTestLimiter(c Config) *testLimiter {
+func newTestLimiter(c Config) *testLimiter { return newTestLimiterIn(NewPool[*delivery](c), 32) }
+
+// newTestLimiterIn returns one of several limiters in a pool.
+func newTestLimiterIn(p *Pool[*delivery], perWebhook int) *testLimiter {
 	l := new(testLimiter)
-	l.Limiter = New(c,
+	l.Limiter = New(p, perWebhook,
 		func(d *delivery) { l.started = append(l.started, d) },
 		func(d *delivery) { l.givenBack = append(l.givenBack, d) },
 		func() { l.wakes++ })
@@ -35,7 +38,7 @@ func newTestLimiter(c Config) *testLimiter {
 }
 
 // defaults are those of webhook.Options.
-var defaults = Config{Concurrency: 256, PerWebhook: 32, PerHost: 128}
+var defaults = Config{Concurrency: 256, PerHost: 128}
 
 // emit leases a delivery that was just emitted, or returns nil.
 func (l *testLimiter) emit(webhook string) *delivery { return l.add(webhook, false) }
@@ -66,10 +69,10 @@ func (l *testLimiter) claim(webhooks ...string) []*delivery {
 // send returns the deliveries started since its last call, after it has sent
 // them.
 func (l *testLimiter) send() []*delivery {
-	l.mu.Lock()
+	l.pool.mu.Lock()
 	ds := l.started
 	l.started = nil
-	l.mu.Unlock()
+	l.pool.mu.Unlock()
 	for _, d := range ds {
 		d.slot.Sent()
 	}
@@ -78,10 +81,10 @@ func (l *testLimiter) send() []*delivery {
 
 // store stores the deliveries that were given back.
 func (l *testLimiter) store() {
-	l.mu.Lock()
+	l.pool.mu.Lock()
 	ds := l.givenBack
 	l.givenBack = nil
-	l.mu.Unlock()
+	l.pool.mu.Unlock()
 	for _, d := range ds {
 		d.slot.Release()
 	}
@@ -89,8 +92,8 @@ func (l *testLimiter) store() {
 }
 
 func (l *testLimiter) limit(webhook string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.pool.mu.Lock()
+	defer l.pool.mu.Unlock()
 	return l.queue(webhook).limit
 }
 
@@ -165,7 +168,7 @@ func TestUrgentDeliveriesGoFirstInTheirQueue(t *testing.T) {
 
 func TestQueuesTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newTestLimiter(Config{Concurrency: 1, PerWebhook: 32, PerHost: 2})
+		l := newTestLimiter(Config{Concurrency: 1, PerHost: 2})
 		l.claim("a", "a", "a", "b", "c")
 		var order string
 		for ds := l.send(); len(ds) > 0; ds = l.send() {
@@ -180,7 +183,7 @@ func TestQueuesTakeTurns(t *testing.T) {
 
 func TestASlowAttemptLeavesItsPlaceToOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newTestLimiter(Config{Concurrency: 8, PerWebhook: 32, PerHost: 8})
+		l := newTestLimiter(Config{Concurrency: 8, PerHost: 8})
 		for i := range 8 {
 			require.NotNil(t, l.emit(string(rune('a'+i))))
 		}
@@ -215,9 +218,9 @@ func TestAnAttemptThatEndedInTimeIsNotSlowWhileItsOutcomeIsStored(t *testing.T) 
 
 func TestASuccessFreesItsPlaceWhileItIsStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newTestLimiter(Config{Concurrency: 2, PerWebhook: 32, PerHost: 1})
+		l := newTestLimiter(Config{Concurrency: 2, PerHost: 1})
 		l.claim("a", "b", "c", "d", "e", "f", "g")
-		free := l.free()
+		free := l.free(0)
 		next := func(n int) []*delivery {
 			t.Helper()
 			ds := l.send()
@@ -240,7 +243,7 @@ func TestASuccessFreesItsPlaceWhileItIsStored(t *testing.T) {
 		assert.Equal(t, 1, l.slow)
 		ds[3].slot.Finish(false, false)
 		assert.Empty(t, l.send(), "a failure keeps its place until it is stored")
-		assert.Equal(t, free, l.free()-l.slow, "memory is bounded as before")
+		assert.Equal(t, free, l.free(0)-l.slow, "memory is bounded as before")
 
 		for _, d := range ds {
 			d.slot.Release()
@@ -248,14 +251,14 @@ func TestASuccessFreesItsPlaceWhileItIsStored(t *testing.T) {
 		for _, d := range next(2) {
 			d.answered(true)
 		}
-		assert.Empty(t, l.hosts)
+		assert.Empty(t, l.pool.hosts)
 		assert.Zero(t, l.fast+l.slow+l.waiting+l.storing)
 	})
 }
 
 func TestSlowAttemptsAreLimitedToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newTestLimiter(Config{Concurrency: 1, PerWebhook: 32, PerHost: 1})
+		l := newTestLimiter(Config{Concurrency: 1, PerHost: 1})
 		for i := range slowFactor + 1 {
 			l.claim(string(rune('a' + i)))
 			assert.Len(t, l.send(), 1, "attempt %d", i)
@@ -286,7 +289,7 @@ func TestAStalledAttemptNarrowsItsQueue(t *testing.T) {
 // A thousand receivers that hang must leave room for the others.
 func TestWhilePlacesAreShortNewQueuesAreNarrow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newTestLimiter(Config{Concurrency: 4, PerWebhook: 32, PerHost: 4})
+		l := newTestLimiter(Config{Concurrency: 4, PerHost: 4})
 		proven := l.queue("proven")
 		proven.limit = 2 * startLimit
 		l.claim("proven")
@@ -315,7 +318,7 @@ func TestWhilePlacesAreShortNewQueuesAreNarrow(t *testing.T) {
 
 func TestWebhooksBehindOneHostShareALimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newTestLimiter(Config{Concurrency: 8, PerWebhook: 32, PerHost: 2})
+		l := newTestLimiter(Config{Concurrency: 8, PerHost: 2})
 		var ds []*delivery
 		for i := range 4 {
 			require.NotNil(t, l.emit(fmt.Sprint(i)))
@@ -340,14 +343,14 @@ func TestWebhooksBehindOneHostShareALimit(t *testing.T) {
 		for _, d := range append(ds[1:], other) {
 			d.answered(true)
 		}
-		assert.Empty(t, l.hosts)
+		assert.Empty(t, l.pool.hosts)
 		assert.Zero(t, l.fast+l.slow+l.waiting)
 	})
 }
 
 func TestCloseGivesBackAllThatWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newTestLimiter(Config{Concurrency: 2, PerWebhook: 32, PerHost: 1})
+		l := newTestLimiter(Config{Concurrency: 2, PerHost: 1})
 		for _, webhook := range []string{"a", "b", "c"} {
 			require.NotNil(t, l.emit(webhook))
 		}
@@ -439,7 +442,7 @@ func TestADeliveryThatWasGivenBackIsClaimedOnceItIsStored(t *testing.T) {
 
 func TestStatsNameTheQueuesThatMatter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newTestLimiter(Config{Concurrency: 8, PerWebhook: 4, PerHost: 8})
+		l := newTestLimiterIn(NewPool[*delivery](Config{Concurrency: 8, PerHost: 8}), 4)
 		assert.Zero(t, l.Stats())
 		for range 6 {
 			l.emit("b")

@@ -1,15 +1,16 @@
 package limiter
 
 // A queue holds the deliveries of one webhook. Its fields are guarded by the
-// Limiter's mu.
+// pool's mu.
 type queue[T any] struct {
+	limiter    *Limiter[T]
 	limit      int // of busy
 	busy       int // attempts under way
 	waiting    int // slots of deliveries that wait, in this queue or for a host
 	storing    int // slots of deliveries that succeeded, while that is stored
 	urgent     fifo[*Slot[T]]
 	others     fifo[*Slot[T]]
-	inTurns    bool // it is in Limiter.turns
+	inTurns    bool // it is in Pool.turns or Limiter.parked
 	backlog    bool // the store may hold due deliveries
 	newBacklog bool // backlog was set since the last claim began, which may have missed them
 }

@@ -4,8 +4,8 @@ package limiter
 // webhook. Until a claim finds none, TryAcquire lets no newer delivery of the
 // webhook overtake them.
 func (l *Limiter[T]) ExpectBacklog(webhook string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.pool.mu.Lock()
+	defer l.pool.mu.Unlock()
 	l.queue(webhook).setBacklog()
 }
 
@@ -13,8 +13,8 @@ func (l *Limiter[T]) ExpectBacklog(webhook string) {
 // reports whether to claim now. A claim that began after ExpectBacklog may have
 // missed them.
 func (l *Limiter[T]) NoteBacklog(webhook string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.pool.mu.Lock()
+	defer l.pool.mu.Unlock()
 	q := l.queue(webhook)
 	q.setBacklog()
 	return q.needsClaim()
@@ -24,10 +24,9 @@ func (l *Limiter[T]) NoteBacklog(webhook string) bool {
 // one can overtake, and reports whether to claim now. It lets TryAcquire go on,
 // unless there is no room for a claim: then one follows once there is.
 func (l *Limiter[T]) NoteOrdered(webhook string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	q := l.queues[webhook]
-	if q == nil && l.free() > 0 || q != nil && q.room() > 0 && l.free() > 0 {
+	l.pool.mu.Lock()
+	defer l.pool.mu.Unlock()
+	if q := l.queues[webhook]; l.claimable() > 0 && (q == nil || q.room() > 0) {
 		return true
 	}
 	l.queue(webhook).setBacklog()
@@ -40,20 +39,23 @@ type Reservation struct {
 	Limit int            // in all
 	Room  map[string]int // by webhook
 	Each  int            // for a webhook that Room does not name
+
+	claim *claim // how it counts in the pool
 }
 
 // Reserve holds slots for a claim, at most limit. Fill or Cancel must follow,
 // before the next Reserve.
 func (l *Limiter[T]) Reserve(limit int) Reservation {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	r := Reservation{Limit: min(limit, l.free()), Each: capacity(l.newLimit()), Room: map[string]int{}}
+	l.pool.mu.Lock()
+	defer l.pool.mu.Unlock()
+	r := Reservation{Limit: min(limit, l.claimable()), Each: capacity(l.newLimit()), Room: map[string]int{}}
 	if l.closed || r.Limit <= 0 {
 		return Reservation{}
 	}
 	l.reserved += r.Limit
+	r.claim = l.pool.reserve(r.Limit)
 	for webhook, q := range l.queues {
-		if q.held() > 0 || q.backlog || q.limit < l.config.startLimit() {
+		if q.held() > 0 || q.backlog || q.limit < l.startLimit() {
 			r.Room[webhook] = q.room()
 		}
 		q.newBacklog = false
@@ -61,12 +63,24 @@ func (l *Limiter[T]) Reserve(limit int) Reservation {
 	return r
 }
 
+// claimable is how many deliveries a claim may bring. Claims of several limiters may
+// be under way at once, so that each takes a quarter of what the pool has free, or
+// else of its limiter's share. The caller holds mu.
+func (l *Limiter[T]) claimable() int {
+	free := l.free(0)
+	if l.pool.limiters > 1 {
+		free = min(free, max(l.pool.free()/4, l.freeOfShare(0)))
+	}
+	return free
+}
+
 // Fill ends a reservation and returns a slot for each claimed delivery, given
 // by its webhook. A queue that got less than it had room for has no backlog.
 func (l *Limiter[T]) Fill(r Reservation, webhooks []string) []*Slot[T] {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.pool.mu.Lock()
+	defer l.pool.mu.Unlock()
 	l.reserved -= r.Limit
+	l.pool.endClaim(r.claim)
 	slots := make([]*Slot[T], len(webhooks))
 	count := map[string]int{}
 	for i, webhook := range webhooks {
@@ -75,7 +89,7 @@ func (l *Limiter[T]) Fill(r Reservation, webhooks []string) []*Slot[T] {
 	}
 	l.signalDrained()
 	l.claimedFull = len(webhooks) >= r.Limit
-	l.signalRelief()
+	l.pool.signalRelief()
 	if l.claimedFull {
 		return slots
 	}
@@ -99,9 +113,10 @@ func (l *Limiter[T]) Fill(r Reservation, webhooks []string) []*Slot[T] {
 
 // Cancel ends a reservation whose claim failed.
 func (l *Limiter[T]) Cancel(r Reservation) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.pool.mu.Lock()
+	defer l.pool.mu.Unlock()
 	l.reserved -= r.Limit
+	l.pool.endClaim(r.claim)
 	l.signalDrained()
-	l.signalRelief()
+	l.pool.signalRelief()
 }

@@ -23,25 +23,25 @@ async function visit(page, scripts) {
   await page.goto(base + "/");
   await page.getByRole("link", { name: "Add your first webhook" }).click();
   await page.getByLabel("URL").fill("http://192.168.0.1/hook");
-  await page.getByRole("button", { name: "Add the webhook" }).click();
-  assert.match(await text(page, "#Name-error"), /empty/);
+  await page.getByRole("button", { name: "Add webhook" }).click();
+  assert.match(await text(page, "#Name-error"), /Enter a name/);
   if (scripts) await look(page, "errors");
-  assert.match(await page.evaluate(() => document.activeElement.textContent), /These fields need a look/, "who cannot see it is told");
+  assert.match(await page.evaluate(() => document.activeElement.textContent), /Correct these fields/, "who cannot see it is told");
   await page.getByLabel("Name").fill("Shop <b>sync</b>");
-  await page.getByRole("button", { name: "Add the webhook" }).click();
+  await page.getByRole("button", { name: "Add webhook" }).click();
   assert.match(await text(page, "#URL-error"), /address/i);
   assert.equal(await page.getByLabel("Name").inputValue(), "Shop <b>sync</b>", "what was typed is still there");
 
   await page.getByLabel("URL").fill(receiver + "/hook.php?key=1");
   await page.getByLabel("List").selectOption("Newsletter");
   await page.getByLabel("Campaign Forwarded").uncheck();
-  await page.getByLabel("By system processes").uncheck();
-  await page.getByRole("button", { name: "Add the webhook" }).click();
+  await page.getByLabel("System processes").uncheck();
+  await page.getByRole("button", { name: "Add webhook" }).click();
   assert.match(await text(page, "#key"), /^whsec_/);
   const secret = await text(page, "#key");
   await page.reload();
   assert.equal(await text(page, "#key"), secret, "loading the page again shows it again, and adds nothing");
-  await page.getByRole("link", { name: "Send a test" }).click();
+  await page.getByRole("link", { name: "Send a test event" }).click();
   assert.equal(await text(page, "h1 bdi"), "Shop <b>sync</b>");
 
   const before = page.url();
@@ -59,7 +59,7 @@ async function visit(page, scripts) {
   assert.equal(await page.getByLabel("Campaign Forwarded").isChecked(), false);
   assert.equal(await page.getByLabel("Campaign Opened").isChecked(), true);
   if (scripts) {
-    await page.getByRole("button", { name: "all", exact: true }).first().click();
+    await page.getByRole("button", { name: "Select all", exact: true }).first().click();
     assert.equal(await page.getByLabel("Campaign Forwarded").isChecked(), true);
   }
   await page.getByLabel("Name").fill("Shop");
@@ -68,8 +68,8 @@ async function visit(page, scripts) {
 
   await page.getByRole("link", { name: "Switch off" }).click();
   await page.getByLabel(/Keep them/).check();
-  await page.getByLabel(/^Why/).fill("Stocktaking");
-  await page.getByRole("button", { name: "Switch it off" }).click();
+  await page.getByLabel(/^Reason/).fill("Stocktaking");
+  await page.getByRole("button", { name: "Switch off" }).click();
   assert.match(await text(page, "main"), /Stocktaking/);
   await page.getByRole("button", { name: "Switch on" }).click();
   assert.equal(await text(page, ".notice"), "The webhook is on.");
@@ -78,8 +78,8 @@ async function visit(page, scripts) {
 
   await page.goto(base + "/");
   await page.getByRole("link", { name: "Delete Shop" }).click();
-  assert.match(await text(page, "form"), /Nothing is pending/);
-  await page.getByRole("button", { name: "Delete the webhook" }).click();
+  assert.match(await text(page, "form"), /No delivery is pending/);
+  await page.getByRole("button", { name: "Delete webhook" }).click();
   assert.equal(await text(page, ".notice"), "The webhook was deleted.");
 }
 
@@ -90,10 +90,10 @@ async function follow(page) {
   await page.getByRole("button", { name: "Filter" }).click();
   await page.getByRole("row").nth(1).getByRole("link").click();
   assert.match(await text(page, ".attempts"), /The receiver failed \(500 Internal Server Error\)/);
-  await page.getByText("The request as it goes over the wire").click();
+  await page.getByText("Raw request").click();
   assert.match(await page.locator("pre").last().innerText(), /^POST \/flaky HTTP\/1\.1\nHost: /);
-  await page.getByRole("button", { name: "Try now" }).click();
-  assert.equal(await text(page, ".notice"), "The delivery is under way again.");
+  await page.getByRole("button", { name: "Send now" }).click();
+  assert.equal(await text(page, ".notice"), "The delivery is being sent again.");
 }
 
 // pause switches a webhook off and on, and drops what it kept meanwhile.
@@ -102,13 +102,13 @@ async function pause(page) {
   await page.getByRole("link", { name: "CRM", exact: true }).click();
   await page.getByRole("link", { name: "Switch off" }).click();
   await page.getByLabel(/Keep them/).check();
-  await page.getByRole("button", { name: "Switch it off" }).click();
+  await page.getByRole("button", { name: "Switch off" }).click();
   await page.getByRole("link", { name: "Switch on" }).click();
-  assert.match(await text(page, "legend"), /kept meanwhile: 1 event$/);
+  assert.match(await text(page, "legend"), /^1 event was kept while it was off$/);
   await look(page, "on");
-  await page.getByLabel(/Drop them/).check();
-  await page.getByRole("button", { name: "Switch it on" }).click();
-  assert.match(await text(page, ".notice"), /dropped/);
+  await page.getByLabel(/Discard them/).check();
+  await page.getByRole("button", { name: "Switch on" }).click();
+  assert.match(await text(page, ".notice"), /discarded/);
   assert.match(await text(page, "main"), /Canceled/i);
 }
 
@@ -116,18 +116,18 @@ async function pause(page) {
 async function operate(page) {
   await page.goto(base + "/operator");
   await page.getByRole("link", { name: "Flaky", exact: true }).click();
-  await page.getByLabel(/^Why/).fill("Too slow");
-  await page.getByLabel(/^Why/).press("Enter");
+  await page.getByLabel(/^Reason/).fill("Too slow");
+  await page.getByLabel(/^Reason/).press("Enter");
   assert.match(await text(page, ".notice"), /Too slow/);
   await page.getByLabel(/Send them/).check();
-  await page.getByRole("button", { name: "Switch it on" }).click();
-  await page.getByRole("button", { name: "Switch it off" }).waitFor();
+  await page.getByRole("button", { name: "Switch on" }).click();
+  await page.getByRole("button", { name: "Switch off" }).waitFor();
 }
 
 async function keyboard(page) {
   await page.goto(base + "/");
   await page.keyboard.press("Tab");
-  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Skip to the content");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Skip to content");
   await page.keyboard.press("Enter");
   assert.equal(await page.evaluate(() => document.activeElement.id), "main");
   await page.keyboard.press("Tab");
@@ -151,14 +151,14 @@ async function conflict(page) {
   await page.getByLabel("Name").fill("Shop");
   await page.getByLabel("Headers").fill("X-Shop: 8");
   await page.getByRole("button", { name: "Save" }).click();
-  assert.match(await text(page, ".notice"), /Somebody else changed this webhook meanwhile/);
+  assert.match(await text(page, ".notice"), /Somebody else changed this webhook in the meantime/);
   await look(page, "conflict");
   const group = (name) => page.getByRole("group", { name });
-  assert.equal(await group("Events").getByLabel("As it is now").isChecked(), true, "only the other changed it");
-  assert.equal(await group("Headers").getByLabel("As you have it").isChecked(), true, "only this form changes it");
+  assert.equal(await group("Events").getByLabel("Saved now").isChecked(), true, "only the other changed it");
+  assert.equal(await group("Headers").getByLabel("Your change").isChecked(), true, "only this form changes it");
   await page.getByRole("button", { name: "Save" }).click();
   assert.equal(await page.getByRole("button", { name: "Save" }).count(), 1, "the browser asks for the name's choice");
-  await group("Name").getByLabel("As you have it").check();
+  await group("Name").getByLabel("Your change").check();
   await page.getByRole("button", { name: "Save" }).click();
   assert.equal(await text(page, ".notice"), "The webhook was saved.");
   assert.equal(await text(page, "h1 bdi"), "Shop");
@@ -174,19 +174,19 @@ async function session(page, scripts) {
   await page.getByLabel("URL").fill(receiver + "/kept");
   await page.getByLabel("Link Clicked").uncheck();
   await end();
-  await page.getByRole("button", { name: "Add the webhook" }).click();
-  assert.match(await text(page, "main"), /what you typed is kept on this page/);
+  await page.getByRole("button", { name: "Add webhook" }).click();
+  assert.match(await text(page, "main"), /what you entered is kept on this page/);
   if (scripts) await look(page, "login");
-  await page.getByRole("button", { name: "Send it again" }).click();
-  assert.match(await text(page, "main"), /what you typed is kept on this page/, "still without a session");
+  await page.getByRole("button", { name: "Send again" }).click();
+  assert.match(await text(page, "main"), /what you entered is kept on this page/, "still without a session");
   const [login] = await Promise.all([page.waitForEvent("popup"), page.getByRole("link", { name: "Log in in a new tab" }).click()]);
   await login.getByRole("heading", { name: "You are logged in" }).waitFor();
   if (scripts) await look(login, "resume");
   assert.equal(await login.getByRole("link", { name: "Overview" }).evaluate((a) => a.href), base + "/");
   await login.close();
-  await page.getByRole("button", { name: "Send it again" }).click();
+  await page.getByRole("button", { name: "Send again" }).click();
   assert.match(await text(page, "#key"), /^whsec_/);
-  await page.getByRole("link", { name: "Send a test" }).click();
+  await page.getByRole("link", { name: "Send a test event" }).click();
   assert.equal(await text(page, "h1 bdi"), "Kept <b>name</b>");
   assert.doesNotMatch(await text(page, ".facts"), /Link Clicked/);
 
@@ -202,7 +202,7 @@ async function session(page, scripts) {
 async function gone(page) {
   await page.goto(base + "/");
   await page.getByRole("link", { name: "Flaky", exact: true }).click();
-  await page.getByRole("heading", { name: "Send a test" }).waitFor();
+  await page.getByRole("heading", { name: "Send a test event" }).waitFor();
   await page.request.post(page.url() + "/delete");
   await page.getByRole("button", { name: "Send", exact: true }).click();
   const link = page.locator("#test").getByRole("link", { name: "All webhooks" });

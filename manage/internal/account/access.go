@@ -13,6 +13,7 @@ type Access struct {
 	Operator bool           // see the webhooks of all accounts, and disable them
 	User     string         // a name or an email address
 	Location *time.Location // of the times in answers; nil: UTC
+	Locale   string         // the page's language; "": the page's own
 }
 
 // A Right is what a request needs.

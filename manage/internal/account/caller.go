@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -14,6 +15,21 @@ import (
 type Caller struct {
 	*Service
 	Access
+	Dispatcher *webhook.Dispatcher // of the Access's Account; nil: it has no right in one
+}
+
+// In returns the caller with an account, whatever rights it has there.
+func (c *Caller) In(ctx context.Context, account string) (*Caller, error) {
+	d, err := c.DispatcherOf(ctx, account)
+	if err != nil {
+		return nil, fmt.Errorf("webhook: Options.Dispatcher: %w", err)
+	}
+	if d == nil {
+		return nil, webhook.ErrNotFound
+	}
+	access := c.Access
+	access.Account = account
+	return &Caller{c.Service, access, d}, nil
 }
 
 // TakeToken takes one call's token of the account's rate, or returns a
@@ -46,8 +62,7 @@ func (c *Caller) Add(ctx context.Context, ws ...webhook.Webhook) ([]webhook.Webh
 			return nil, err
 		}
 	}
-	c.adding.Lock()
-	defer c.adding.Unlock()
+	defer c.adding.lock(c.Account)()
 	have, err := c.Webhooks(ctx)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,16 @@ import (
 // ErrForbidden is returned to those who may not do what they ask for.
 var ErrForbidden = errors.New("you may not do this")
 
+// ErrUnavailable is returned for an account that cannot be asked for just now, as
+// while it is moved to another database.
+var ErrUnavailable = errors.New("the account is not available for a moment")
+
+// What clients are told of ErrUnavailable.
+const (
+	Unavailable           = "The account is not available for a moment: try again."
+	UnavailableRetryAfter = "10" // seconds
+)
+
 // A BusyError is returned to an account that calls too often. It is the number
 // of seconds after which it may call again.
 type BusyError int

@@ -4,15 +4,18 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync"
 
 	"github.com/listhook/webhook"
 )
 
 // Config is what a Service needs. Nothing has a default here.
 type Config struct {
-	Dispatcher *webhook.Dispatcher
-	Logger     *slog.Logger
+	Logger *slog.Logger
+
+	// DispatcherOf returns the dispatcher that has an account's webhooks, and
+	// AllDispatchers returns every one, for the operator.
+	DispatcherOf   func(ctx context.Context, account string) (*webhook.Dispatcher, error)
+	AllDispatchers func(ctx context.Context) ([]*webhook.Dispatcher, error)
 
 	// Key returns who asks with an API key; a zero Access is refused. Nil
 	// refuses everybody.
@@ -35,7 +38,7 @@ type Service struct {
 	Config
 	rates rates
 
-	adding sync.Mutex // held while webhooks are counted and added, so that MaxWebhooks holds in this process
+	adding locks // by account: held while webhooks are counted and added, so that MaxWebhooks holds in this process
 }
 
 // NewService returns a Service.
@@ -43,8 +46,18 @@ func NewService(c Config) *Service {
 	return &Service{Config: c, rates: rates{perSecond: float64(c.Rate)}}
 }
 
-// Caller returns whoever asks with an access.
-func (s *Service) Caller(access Access) *Caller { return &Caller{s, access} }
+// Anybody returns a caller who has no right.
+func (s *Service) Anybody() *Caller { return &Caller{Service: s} }
+
+// Caller returns whoever asks with an access. It has a dispatcher if the access has
+// a right in an account.
+func (s *Service) Caller(ctx context.Context, access Access) (*Caller, error) {
+	c := &Caller{Service: s, Access: access}
+	if !access.Allows(RightView) {
+		return c, nil
+	}
+	return c.In(ctx, access.Account)
+}
 
 // ByKey returns the caller with an API key, if the key has any right: else
 // ErrForbidden. It takes a token of the account's rate, and returns a BusyError
@@ -60,6 +73,9 @@ func (s *Service) ByKey(ctx context.Context, key string) (*Caller, error) {
 	if !access.Allows(RightAny) {
 		return nil, ErrForbidden
 	}
-	c := s.Caller(access)
-	return c, c.TakeToken()
+	c := &Caller{Service: s, Access: access}
+	if err := c.TakeToken(); err != nil {
+		return nil, err
+	}
+	return s.Caller(ctx, access)
 }

@@ -1,17 +1,19 @@
 // Package label has the texts that people read instead of the values of event
-// types, sources, formats, orders and states.
+// types, sources, formats, disclosures, orders and states.
 package label
 
 import (
 	"slices"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/manage/internal/text"
 )
 
-// A Label is a choice of a form, by its name on the wire and as ActiveCampaign's
-// page called it.
+// A Label is a choice of a form: its value on the wire, and what people read. The
+// older API says the English of event types, which is ActiveCampaign's.
 type Label struct {
-	Value, Text string
+	Value string
+	Text  text.Message
 }
 
 // Types are the event types.
@@ -29,10 +31,10 @@ var Types = []Label{
 
 // Sources are the sources.
 var Sources = []Label{
-	{string(webhook.SourcePublic), "By a subscriber"},
-	{string(webhook.SourceAdmin), "By an admin user"},
-	{string(webhook.SourceAPI), "By the API"},
-	{string(webhook.SourceSystem), "By system processes"},
+	{string(webhook.SourcePublic), "A subscriber"},
+	{string(webhook.SourceAdmin), "An admin user"},
+	{string(webhook.SourceAPI), "The API"},
+	{string(webhook.SourceSystem), "System processes"},
 }
 
 // Formats are the formats.
@@ -40,6 +42,13 @@ var Formats = []Label{
 	{string(webhook.Format2013), "2013: subscriber[…]"},
 	{string(webhook.FormatCurrent), "Current: contact[…]"},
 	{string(webhook.FormatJSON), "JSON"},
+}
+
+// Disclosures are what bodies hold of a subscriber.
+var Disclosures = []Label{
+	{string(webhook.DiscloseAll), "Everything"},
+	{string(webhook.DiscloseFields), "Everything, but of the custom fields only those chosen here"},
+	{string(webhook.DiscloseMinimal), "ID and email address only"},
 }
 
 // Orders are which events of a subscriber wait for each other.
@@ -57,22 +66,28 @@ var States = []Label{
 	{string(webhook.StateCanceled), "Canceled"},
 }
 
-// TextOf returns the text of a value, or the value where there is none.
-func TextOf[T ~string](labels []Label, value T) string {
-	i := slices.IndexFunc(labels, func(l Label) bool { return l.Value == string(value) })
-	if i < 0 {
-		return string(value)
-	}
-	return labels[i].Text
+// Has reports whether a value is one of the labels'.
+func Has[T ~string](labels []Label, value T) bool {
+	return slices.ContainsFunc(labels, func(l Label) bool { return l.Value == string(value) })
 }
 
-// TextsOf returns the texts of values, in the labels' order.
-func TextsOf[T ~string](labels []Label, values []T) []string {
-	var texts []string
+// TextOf returns the text of a value, or the value where there is none.
+func TextOf[T ~string](labels []Label, value T) text.Message {
 	for _, l := range labels {
-		if slices.Contains(values, T(l.Value)) {
-			texts = append(texts, l.Text)
+		if l.Value == string(value) {
+			return l.Text
 		}
 	}
-	return texts
+	return text.Message(value)
+}
+
+// Of returns the labels of values, in the labels' order.
+func Of[T ~string](labels []Label, values []T) []Label {
+	var chosen []Label
+	for _, l := range labels {
+		if slices.Contains(values, T(l.Value)) {
+			chosen = append(chosen, l)
+		}
+	}
+	return chosen
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/manage/internal/account"
 	"github.com/listhook/webhook/manage/internal/label"
+	"github.com/listhook/webhook/manage/internal/text"
 )
 
 // revision returns which revision of a webhook a form was made for; 0 when it
@@ -30,6 +31,8 @@ type webhookView struct {
 	Types   []choice
 	Headers []string // their names
 	Secrets []webhook.Secret
+
+	Disclosed string // what is left out of the bodies
 }
 
 // A testResult is the answer to a test.
@@ -85,7 +88,10 @@ func (p *pageRequest) showWebhook(test *testResult) error {
 	if test != nil {
 		tested = test.Type
 	}
-	out.Types = choices(label.Types, tested)
+	out.Types = choices(p.lang, label.Types, tested)
+	if out.Disclosed, err = p.disclosed(w); err != nil {
+		return err
+	}
 	for line := range strings.Lines(headerLines(w.Headers)) {
 		name, _, _ := strings.Cut(line, ":")
 		out.Headers = append(out.Headers, name)
@@ -95,7 +101,7 @@ func (p *pageRequest) showWebhook(test *testResult) error {
 			out.Secrets = append(out.Secrets, s)
 		}
 	}
-	return p.render(http.StatusOK, "webhook", w.Name, out)
+	return p.render(http.StatusOK, "webhook", p.nameOf(w), out)
 }
 
 // failure adds to a status why the newest delivery failed.
@@ -110,7 +116,7 @@ func (p *pageRequest) failure(s status, newest webhook.Delivery) (string, error)
 	if err != nil {
 		return "", err
 	}
-	reason := d.Log[len(d.Log)-1].Reason
+	reason := p.reason(d.Log[len(d.Log)-1])
 	if strings.Contains(s.Reason, reason) {
 		return s.Reason, nil
 	}
@@ -136,7 +142,7 @@ func (p *pageRequest) rotateSecret() error {
 	id := p.r.PathValue("id")
 	overlap, err := strconv.ParseInt(p.r.PostForm.Get("overlap"), 10, 64)
 	if err != nil || overlap > int64(account.MaxOverlap.Seconds()) {
-		return &webhook.InvalidError{Field: "The overlap", Reason: "is none of those offered"}
+		return errNoChoice
 	}
 	w, err := p.Rotate(p.r.Context(), id, p.revision(), time.Duration(max(overlap, -1))*time.Second)
 	if err != nil {
@@ -155,7 +161,7 @@ type confirmation struct {
 	Action  string // the last part of the address: delete, off, on
 }
 
-func (p *pageRequest) confirm(action, title string) error {
+func (p *pageRequest) confirm(action string, title text.Message) error {
 	w, err := p.Webhook(p.r.Context(), p.r.PathValue("id"))
 	if err != nil {
 		return err
@@ -164,12 +170,12 @@ func (p *pageRequest) confirm(action, title string) error {
 	if err != nil {
 		return err
 	}
-	return p.render(http.StatusOK, "confirm", title, confirmation{Webhook: w, Waiting: pending, Action: action})
+	return p.render(http.StatusOK, "confirm", p.lang.Text(title), confirmation{Webhook: w, Waiting: pending, Action: action})
 }
 
-func (p *pageRequest) deleteForm() error { return p.confirm("delete", "Delete the webhook?") }
-func (p *pageRequest) offForm() error    { return p.confirm("off", "Switch the webhook off?") }
-func (p *pageRequest) onForm() error     { return p.confirm("on", "Switch the webhook on?") }
+func (p *pageRequest) deleteForm() error { return p.confirm("delete", "Delete this webhook?") }
+func (p *pageRequest) offForm() error    { return p.confirm("off", "Switch this webhook off?") }
+func (p *pageRequest) onForm() error     { return p.confirm("on", "Switch this webhook on?") }
 
 func (p *pageRequest) deleteWebhook() error {
 	if err := p.Dispatcher.DeleteWebhook(p.r.Context(), p.Account, p.r.PathValue("id")); err != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/listhook/webhook"
@@ -20,7 +21,7 @@ import (
 
 // A difference is a field of which the form and the store hold different values.
 type difference struct {
-	label.Label
+	Value, Text   string
 	Theirs, Yours []string // lines
 	Take          string   // takeTheirs, takeYours, or "": not chosen
 }
@@ -51,46 +52,67 @@ func fieldValue(w webhook.Webhook, name string) string {
 	case "List":
 		return w.List
 	case "Events":
-		return strings.Join(label.TextsOf(label.Types, w.Events), "\n")
+		return values(label.Of(label.Types, w.Events))
 	case "Sources":
-		return strings.Join(label.TextsOf(label.Sources, w.Sources), "\n")
+		return values(label.Of(label.Sources, w.Sources))
 	case "Format":
 		if w.Format == "" {
 			return string(webhook.Format2013)
 		}
 		return string(w.Format)
+	case "Disclosure":
+		return strings.Join(append([]string{string(cmp.Or(w.Disclosure, webhook.DiscloseAll))}, w.FieldIDs...), "\n")
 	case "Order":
 		return string(cmp.Or(w.Order, webhook.OrderState))
 	case "Headers":
 		return headerLines(w.Headers)
 	case "NoRetry":
-		return yesNo(w.NoRetry, "Never retry", "Retry")
+		return strconv.FormatBool(w.NoRetry)
 	case "KeepEvents":
-		return yesNo(w.KeepEvents, "Keep events", "Do not keep events")
+		return strconv.FormatBool(w.KeepEvents)
 	}
 	return ""
 }
 
-func yesNo(b bool, yes, no string) string {
-	if b {
-		return yes
+// values are those of labels, a line each.
+func values(labels []label.Label) string {
+	var lines strings.Builder
+	for _, l := range labels {
+		lines.WriteString(l.Value + "\n")
 	}
-	return no
+	return lines.String()
 }
 
 // fieldLines returns a field as it is shown.
-func fieldLines(w webhook.Webhook, name string, lists []account.List) []string {
+func (p *pageRequest) fieldLines(w webhook.Webhook, name string, lists []account.List) []string {
 	value := fieldValue(w, name)
 	switch name {
 	case "List":
-		value = listName(lists, w.List)
+		value = p.listName(lists, w.List)
 	case "Order":
-		value = label.TextOf(label.Orders, webhook.Order(value))
+		value = p.lang.Text(label.TextOf(label.Orders, webhook.Order(value)))
+	case "Events":
+		return p.texts(label.Of(label.Types, w.Events))
+	case "Sources":
+		return p.texts(label.Of(label.Sources, w.Sources))
 	case "Format":
-		value = label.TextOf(label.Formats, webhook.Format(value))
+		value = p.lang.Text(label.TextOf(label.Formats, webhook.Format(value)))
+	case "Disclosure":
+		disclosure, ids, _ := strings.Cut(value, "\n")
+		value = strings.TrimSuffix(p.lang.Text(label.TextOf(label.Disclosures, disclosure))+"\n"+ids, "\n")
+	case "NoRetry":
+		value = p.lang.Text("Try again after failures")
+		if w.NoRetry {
+			value = p.lang.Text("Never try again")
+		}
+	case "KeepEvents":
+		value = p.lang.Text("Discard events")
+		if w.KeepEvents {
+			value = p.lang.Text("Keep events")
+		}
 	}
 	if value == "" {
-		return []string{"(empty)"}
+		return []string{p.lang.Text("(empty)")}
 	}
 	return strings.Split(strings.TrimSuffix(value, "\n"), "\n")
 }
@@ -110,6 +132,8 @@ func takeField(w *webhook.Webhook, from webhook.Webhook, name string) {
 		w.Sources = from.Sources
 	case "Format":
 		w.Format = from.Format
+	case "Disclosure":
+		w.Disclosure, w.FieldIDs = from.Disclosure, from.FieldIDs
 	case "Order":
 		w.Order = from.Order
 	case "Headers":
@@ -138,7 +162,7 @@ func fingerprint(value string) string {
 // differences compares the form's fields, yours, with the stored ones, theirs. A
 // field that only one of the two changed since was is chosen already, and so is
 // one that was chosen between these values before.
-func differences(yours, theirs webhook.Webhook, form url.Values, lists []account.List) []difference {
+func (p *pageRequest) differences(yours, theirs webhook.Webhook, form url.Values, lists []account.List) []difference {
 	was := strings.Fields(form.Get("was"))
 	if len(was) != len(fieldLabels) {
 		was = make([]string, len(fieldLabels)) // nobody says what it was
@@ -149,7 +173,10 @@ func differences(yours, theirs webhook.Webhook, form url.Values, lists []account
 		if y == t {
 			continue
 		}
-		d := difference{Label: l, Yours: fieldLines(yours, l.Value, lists), Theirs: fieldLines(theirs, l.Value, lists)}
+		d := difference{
+			Value: l.Value, Text: p.lang.Text(l.Text),
+			Yours: p.fieldLines(yours, l.Value, lists), Theirs: p.fieldLines(theirs, l.Value, lists),
+		}
 		switch {
 		case was[i] == fingerprint(t) && form.Has("choose"):
 			if take := form.Get("take-" + l.Value); take == takeYours || take == takeTheirs {
@@ -207,7 +234,7 @@ func (p *pageRequest) showConflict(yours webhook.Webhook, e errConflict) error {
 	}
 	out := conflictView{
 		Webhook: e.theirs, Was: fingerprints(e.theirs), Choose: e.choose,
-		Differences: differences(yours, e.theirs, p.r.PostForm, lists),
+		Differences: p.differences(yours, e.theirs, p.r.PostForm, lists),
 	}
 	for _, f := range p.typedFields() {
 		if f.Name != "revision" && f.Name != "was" && f.Name != "choose" && !strings.HasPrefix(f.Name, "take-") {
@@ -218,7 +245,7 @@ func (p *pageRequest) showConflict(yours webhook.Webhook, e errConflict) error {
 	if e.choose {
 		status = http.StatusUnprocessableEntity
 	}
-	return p.render(status, "conflict", "Choose what to keep", out)
+	return p.render(status, "conflict", p.lang.Text("Choose which changes to keep"), out)
 }
 
 // editWebhook saves the form of a stored webhook.
@@ -229,7 +256,7 @@ func (p *pageRequest) editWebhook() error {
 		return err
 	}
 	f := form{Webhook: stored, Was: p.r.PostForm.Get("was")}
-	f.Headers, f.Errors = readForm(p.r.PostForm, &f.Webhook)
+	f.Headers, f.Errors = p.readForm(p.r.PostForm, &f.Webhook)
 	if len(f.Errors) > 0 {
 		f.Webhook.Revision = p.revision()
 		return p.showForm(http.StatusUnprocessableEntity, f)

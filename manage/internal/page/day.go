@@ -1,10 +1,10 @@
 package page
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/manage/internal/text"
 )
 
 // A day is what happened to deliveries in the last 24 hours.
@@ -15,6 +15,7 @@ type day struct {
 	Cut         bool // there were more: only the newest are counted
 
 	webhooks map[string]*tally
+	lang     *text.Language
 }
 
 // A tally counts deliveries by what became of them.
@@ -50,28 +51,28 @@ func (t tally) Total() int { return t.Delivered + t.Failed + t.Pending + t.Cance
 
 // Success is the percentage that was delivered of what was tried; "" when
 // nothing was.
-func (t tally) Success() string {
+func (t tally) Success(l *text.Language) string {
 	bad := t.Failed + t.Retried
 	tried := t.Delivered + bad
 	switch {
 	case tried == 0:
 		return ""
 	case bad == 0:
-		return "100%"
+		return l.Percent(100, 0)
 	case bad*1000 < tried:
-		return "99.9%" // never a round 100 with failures
+		return l.Percent(99.9, 1) // never a round 100 with failures
 	}
 	percent := float64(t.Delivered) * 100 / float64(tried)
 	if percent > 99 {
-		return fmt.Sprintf("%.1f%%", percent)
+		return l.Percent(percent, 1)
 	}
-	return fmt.Sprintf("%.0f%%", percent)
+	return l.Percent(percent, 0)
 }
 
 // lastDay counts the deliveries of the account, or of one of its webhooks.
 func (p *pageRequest) lastDay(webhookID string) (*day, error) {
 	until := p.now.Truncate(time.Hour).Add(time.Hour)
-	s := &day{From: until.Add(-24 * time.Hour), Until: until, webhooks: map[string]*tally{}}
+	s := &day{From: until.Add(-24 * time.Hour), Until: until, webhooks: map[string]*tally{}, lang: p.lang}
 	ds, err := p.Dispatcher.Deliveries(p.r.Context(), webhook.DeliveryQuery{
 		Account: p.Account, Webhook: webhookID, Since: s.From, Limit: dayLimit + 1, Brief: true,
 	})
@@ -98,7 +99,10 @@ func (p *pageRequest) lastDay(webhookID string) (*day, error) {
 }
 
 // Shown is a count of the day as a figure of the page.
-func (s *day) Shown(count int) number { return number{count, s.Cut} }
+func (s *day) Shown(count int) text.Number { return text.Number{Count: count, More: s.Cut} }
+
+// Success is that of the whole day, as Success of a tally.
+func (s *day) Success() string { return s.All.Success(s.lang) }
 
 // of returns the tally of one webhook.
 func (s *day) of(id string) tally {
@@ -111,8 +115,8 @@ func (s *day) of(id string) tally {
 // A bar is an hour of the chart: parts from the bottom, in the units of its
 // viewBox.
 type bar struct {
-	tally
 	X     float64
+	Title string
 	Parts []barPart
 }
 
@@ -135,7 +139,9 @@ func (s *day) Bars() []bar {
 	}
 	bars := make([]bar, len(s.Hours))
 	for i, h := range s.Hours {
-		b := bar{tally: h, X: float64(i) * chartStep}
+		b := bar{X: float64(i) * chartStep, Title: s.lang.Text(
+			"{time}: {delivered} delivered, {failed} failed, {pending} pending, {canceled} canceled",
+			"time", h.From.Format("15:04 MST"), "delivered", h.Delivered, "failed", h.Failed, "pending", h.Pending, "canceled", h.Canceled)}
 		y := chartHeight
 		for _, part := range []struct {
 			class string
@@ -155,6 +161,6 @@ func (s *day) Bars() []bar {
 
 // Summary says the chart in a sentence.
 func (s *day) Summary() string {
-	return fmt.Sprintf("Deliveries by hour over the last day: %d delivered, %d failed, %d pending, %d canceled.",
-		s.All.Delivered, s.All.Failed, s.All.Pending, s.All.Canceled)
+	return s.lang.Text("Deliveries by hour in the last 24 hours: {delivered} delivered, {failed} failed, {pending} pending, {canceled} canceled.",
+		"delivered", s.Shown(s.All.Delivered), "failed", s.Shown(s.All.Failed), "pending", s.Shown(s.All.Pending), "canceled", s.Shown(s.All.Canceled))
 }

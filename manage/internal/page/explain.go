@@ -20,8 +20,15 @@ type explainView struct {
 	List      string // as typed, when the lists have no names
 	Type      webhook.EventType
 	Asked     bool
-	Explained []webhook.Explanation
+	Explained []explained
 	Error     string
+}
+
+// explained says whether a webhook gets an event, and why not.
+type explained struct {
+	Webhook webhook.Webhook
+	Matches bool
+	Reason  string
 }
 
 func (p *pageRequest) explainView() error {
@@ -34,10 +41,10 @@ func (p *pageRequest) explainView() error {
 		Type: webhook.EventType(query.Get("event")), Asked: query.Has("event"),
 		List: strings.TrimSpace(query.Get("list")), KnowsAny: !known,
 	}
-	out.Types = choices(label.Types, out.Type)
-	out.Sources = choices(label.Sources, webhook.Source(query.Get("source")))
+	out.Types = choices(p.lang, label.Types, out.Type)
+	out.Sources = choices(p.lang, label.Sources, webhook.Source(query.Get("source")))
 	for _, l := range lists {
-		out.Lists = append(out.Lists, choice{label.Label{Value: l.ID, Text: l.Name}, l.ID == out.List})
+		out.Lists = append(out.Lists, choice{l.ID, l.Name, l.ID == out.List})
 	}
 	status := http.StatusOK
 	if out.Asked {
@@ -45,16 +52,19 @@ func (p *pageRequest) explainView() error {
 		if out.List != "" {
 			on = []string{out.List}
 		}
-		out.Explained, err = p.Explain(p.r.Context(), out.Type, webhook.Source(query.Get("source")), on)
+		all, err := p.Explain(p.r.Context(), out.Type, webhook.Source(query.Get("source")), on)
 		var invalid *webhook.InvalidError
 		if errors.As(err, &invalid) {
-			out.Error, err, status = sentence(invalid), nil, http.StatusUnprocessableEntity
+			out.Error, err, status = p.problem(invalid, ""), nil, http.StatusUnprocessableEntity
 		}
 		if err != nil {
 			return err
 		}
+		for _, e := range all {
+			out.Explained = append(out.Explained, explained{e.Webhook, e.Matches, p.sentence(e.Reason)})
+		}
 	}
-	return p.render(status, "explain", "Why did it not come?", out)
+	return p.render(status, "explain", p.lang.Text("Troubleshoot a missing event"), out)
 }
 
 // A sample is what a receiver gets of one of the nine.
@@ -74,9 +84,9 @@ func (p *pageRequest) samples() error {
 		body := webhook.SampleBody(t, format)
 		all = append(all, sample{t, params.OfDelivery(body), string(body)})
 	}
-	return p.render(http.StatusOK, "samples", "What is sent", struct {
+	return p.render(http.StatusOK, "samples", p.lang.Text("Example payloads"), struct {
 		Formats []choice
 		JSON    bool
 		Samples []sample
-	}{choices(label.Formats, format), format == webhook.FormatJSON, all})
+	}{choices(p.lang, label.Formats, format), format == webhook.FormatJSON, all})
 }

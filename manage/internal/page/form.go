@@ -13,6 +13,7 @@ import (
 	"github.com/listhook/webhook/manage/internal/account"
 	"github.com/listhook/webhook/manage/internal/label"
 	"github.com/listhook/webhook/manage/internal/params"
+	"github.com/listhook/webhook/manage/internal/text"
 )
 
 // A form is what the page's form for a webhook shows: what was typed, and what
@@ -31,14 +32,18 @@ type form struct {
 	Sources  []choice
 	Formats  []formatChoice
 	Orders   []choice
+
+	Disclosures []choice
+	Fields      []choice // custom fields; nil: the app names none
+	FieldIDs    string   // a line each, as typed
 }
 
 // fieldLabels are the fields in the form's order.
 var fieldLabels = []label.Label{
 	{Value: "Name", Text: "Name"}, {Value: "URL", Text: "URL"}, {Value: "List", Text: "List"},
-	{Value: "Events", Text: "Events"}, {Value: "Sources", Text: "Initialized from"}, {Value: "Format", Text: "Format"},
-	{Value: "Order", Text: "Order"},
-	{Value: "Headers", Text: "Headers"}, {Value: "NoRetry", Text: "Retries"}, {Value: "KeepEvents", Text: "While it is off"},
+	{Value: "Events", Text: "Events"}, {Value: "Sources", Text: "Triggered by"}, {Value: "Format", Text: "Format"},
+	{Value: "Disclosure", Text: "Subscriber data"}, {Value: "Order", Text: "In order"},
+	{Value: "Headers", Text: "Headers"}, {Value: "NoRetry", Text: "Retries"}, {Value: "KeepEvents", Text: "While the webhook is off"},
 }
 
 // Faults are the fields that something is wrong with.
@@ -48,8 +53,8 @@ func (f form) Faults() []label.Label {
 
 // A choice is a checkbox or an option.
 type choice struct {
-	label.Label
-	Chosen bool
+	Value, Text string
+	Chosen      bool
 }
 
 // A formatChoice is a format with a sample of what is sent in it.
@@ -61,9 +66,9 @@ type formatChoice struct {
 // telling are the keys whose lines tell the formats apart.
 var telling = regexp.MustCompile(`^(date_time|\w+(\[first_name\]|\.first_name|\[fields\]\[7\]|\.fields\.7))$`)
 
-func formatChoices(chosen webhook.Format) []formatChoice {
+func (p *pageRequest) formatChoices(chosen webhook.Format) []formatChoice {
 	var all []formatChoice
-	for _, c := range choices(label.Formats, chosen) {
+	for _, c := range choices(p.lang, label.Formats, chosen) {
 		f := formatChoice{choice: c}
 		for _, param := range params.OfDelivery(webhook.SampleBody(webhook.TypeSubscribe, webhook.Format(c.Value))) {
 			if telling.MatchString(param.Key) {
@@ -75,10 +80,10 @@ func formatChoices(chosen webhook.Format) []formatChoice {
 	return all
 }
 
-func choices[T ~string](labels []label.Label, chosen ...T) []choice {
+func choices[T ~string](lang *text.Language, labels []label.Label, chosen ...T) []choice {
 	all := make([]choice, len(labels))
 	for i, l := range labels {
-		all[i] = choice{l, slices.Contains(chosen, T(l.Value))}
+		all[i] = choice{l.Value, lang.Text(l.Text), slices.Contains(chosen, T(l.Value))}
 	}
 	return all
 }
@@ -91,16 +96,25 @@ func (p *pageRequest) newForm(f form) (form, error) {
 	}
 	w := f.Webhook
 	if w.List != "" && !account.HasList(lists, w.List) {
-		lists = append(slices.Clone(lists), account.List{ID: w.List, Name: "List " + w.List}) // it is gone, but not from the webhook
+		lists = append(slices.Clone(lists), account.List{ID: w.List, Name: p.listName(nil, w.List)}) // it is gone, but not from the webhook
 	}
 	f.Lists, f.KnowsAny = lists, !known
-	f.Types = choices(label.Types, w.Events...)
-	f.Sources = choices(label.Sources, w.Sources...)
+	f.Types = choices(p.lang, label.Types, w.Events...)
+	f.Sources = choices(p.lang, label.Sources, w.Sources...)
 	if w.Format == "" {
 		w.Format = webhook.Format2013
 	}
-	f.Formats = formatChoices(w.Format)
-	f.Orders = choices(label.Orders, cmp.Or(w.Order, webhook.OrderState))
+	f.Formats = p.formatChoices(w.Format)
+	f.Orders = choices(p.lang, label.Orders, cmp.Or(w.Order, webhook.OrderState))
+	f.Disclosures = choices(p.lang, label.Disclosures, cmp.Or(w.Disclosure, webhook.DiscloseAll))
+	fields, err := p.customFields(w.FieldIDs)
+	if err != nil {
+		return form{}, err
+	}
+	f.Fields, f.FieldIDs = nil, strings.Join(w.FieldIDs, "\n")
+	for _, one := range fields {
+		f.Fields = append(f.Fields, choice{one.ID, one.Title, slices.Contains(w.FieldIDs, one.ID)})
+	}
 	f.IsNew = w.ID == ""
 	return f, nil
 }
@@ -110,11 +124,11 @@ func (p *pageRequest) showForm(status int, f form) error {
 	if err != nil {
 		return err
 	}
-	title := "Add a webhook"
+	title := text.Message("Add a webhook")
 	if !f.IsNew {
-		title = "Edit the webhook"
+		title = "Edit webhook"
 	}
-	return p.render(status, "form", title, f)
+	return p.render(status, "form", p.lang.Text(title), f)
 }
 
 // addForm shows the form for a new webhook. An app's own pages may link to it
@@ -170,8 +184,7 @@ func readHeaders(text string) (headers map[string]string, reason string) {
 }
 
 // readForm takes over what was typed into w.
-func readForm(values url.Values, w *webhook.Webhook) (headers string, faults map[string]string) {
-	faults = map[string]string{}
+func (p *pageRequest) readForm(values url.Values, w *webhook.Webhook) (headers string, faults map[string]string) {
 	w.Name = strings.TrimSpace(values.Get("name"))
 	w.URL = strings.TrimSpace(values.Get("url"))
 	w.List = strings.TrimSpace(values.Get("list"))
@@ -186,17 +199,20 @@ func readForm(values url.Values, w *webhook.Webhook) (headers string, faults map
 	if values.Has("order") {
 		w.Order = webhook.Order(values.Get("order"))
 	}
+	if values.Has("disclosure") {
+		w.Disclosure, w.FieldIDs = webhook.Disclosure(values.Get("disclosure")), nil
+	}
+	if w.Disclosure == webhook.DiscloseFields {
+		w.FieldIDs = typedIDs(values["field_id"])
+	}
 	w.NoRetry = values.Get("no_retry") != ""
 	w.KeepEvents = values.Get("keep") != ""
 	headers = values.Get("headers")
 	var reason string
-	if w.Headers, reason = readHeaders(headers); reason != "" {
-		faults["Headers"] = "This " + reason + "."
-	}
-	for field, why := range validateAll(*w) {
-		if faults[field] == "" {
-			faults[field] = why
-		}
+	w.Headers, reason = readHeaders(headers)
+	faults = p.validateAll(*w)
+	if reason != "" {
+		faults["Headers"] = p.problem(&webhook.InvalidError{Field: "Headers", Reason: reason}, "")
 	}
 	return headers, faults
 }
@@ -212,10 +228,10 @@ func typed[T ~string](texts []string) []T {
 // validateAll returns what is wrong with each field of a webhook: Validate
 // names the first only, so each that it named is made right, and it is asked
 // again.
-func validateAll(w webhook.Webhook) map[string]string {
+func (p *pageRequest) validateAll(w webhook.Webhook) map[string]string {
 	faults := map[string]string{}
 	if err := account.CheckName(w.Name); err != nil {
-		faults["Name"] = "This is empty: give it a name to tell it apart by."
+		faults["Name"] = p.lang.Text("Enter a name.")
 		w.Name = "x"
 	}
 	for range 10 {
@@ -223,7 +239,7 @@ func validateAll(w webhook.Webhook) map[string]string {
 		if !errors.As(w.Validate(), &invalid) {
 			break
 		}
-		faults[invalid.Field] = "This " + invalid.Reason + "."
+		faults[formField(invalid.Field)] = p.problem(invalid, w.URL)
 		switch invalid.Field {
 		case "Name":
 			w.Name = "x"
@@ -239,6 +255,10 @@ func validateAll(w webhook.Webhook) map[string]string {
 			w.Format = ""
 		case "Order":
 			w.Order = ""
+		case "Disclosure":
+			w.Disclosure = ""
+		case "FieldIDs":
+			w.FieldIDs = nil
 		case "Headers":
 			w.Headers = nil
 		}
@@ -253,14 +273,14 @@ func (p *pageRequest) refuseForm(f form, err error) error {
 	if !errors.As(err, &invalid) {
 		return err
 	}
-	f.Errors[invalid.Field] = "This " + invalid.Reason + "."
+	f.Errors[formField(invalid.Field)] = p.problem(invalid, f.Webhook.URL)
 	return p.showForm(http.StatusUnprocessableEntity, f)
 }
 
 func (p *pageRequest) addWebhook() error {
 	f := form{Sign: p.r.PostForm.Get("sign") != ""}
 	f.Webhook.Format = p.DefaultFormat
-	f.Headers, f.Errors = readForm(p.r.PostForm, &f.Webhook)
+	f.Headers, f.Errors = p.readForm(p.r.PostForm, &f.Webhook)
 	if len(f.Errors) > 0 {
 		return p.showForm(http.StatusUnprocessableEntity, f)
 	}

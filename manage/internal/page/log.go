@@ -13,12 +13,14 @@ import (
 	"github.com/listhook/webhook/manage/internal/account"
 	"github.com/listhook/webhook/manage/internal/label"
 	"github.com/listhook/webhook/manage/internal/params"
+	"github.com/listhook/webhook/manage/internal/text"
 )
 
 // A logView is the delivery log with its filters.
 type logView struct {
 	Deliveries []deliveryRow
-	Names      map[string]string // of webhooks, by ID
+	names      map[string]string // of webhooks, by ID
+	deleted    string            // the name of one that is gone
 	Webhooks   []choice
 	States     []choice
 	Types      []choice
@@ -50,10 +52,10 @@ func (p *pageRequest) deliveryRows(ds []webhook.Delivery) ([]deliveryRow, error)
 
 // Name returns a webhook's name.
 func (l logView) Name(id string) string {
-	if name, ok := l.Names[id]; ok {
+	if name, ok := l.names[id]; ok {
 		return name
 	}
-	return "A deleted webhook"
+	return l.deleted
 }
 
 // logPage is how many deliveries the log shows at once.
@@ -62,8 +64,8 @@ const logPage = 50
 func (p *pageRequest) log() error {
 	query := p.r.URL.Query()
 	out := logView{
-		Names: map[string]string{}, States: choices(label.States, query.Get("state")),
-		Types: choices(label.Types, query.Get("event")), Since: query.Get("since"), Until: query.Get("until"),
+		names: map[string]string{}, deleted: p.lang.Text("(deleted webhook)"), States: choices(p.lang, label.States, query.Get("state")),
+		Types: choices(p.lang, label.Types, query.Get("event")), Since: query.Get("since"), Until: query.Get("until"),
 		Errors: map[string]string{},
 	}
 	ws, err := p.Webhooks(p.r.Context())
@@ -71,8 +73,8 @@ func (p *pageRequest) log() error {
 		return err
 	}
 	for _, w := range ws {
-		out.Names[w.ID] = w.Name
-		out.Webhooks = append(out.Webhooks, choice{label.Label{Value: w.ID, Text: w.Name}, w.ID == query.Get("webhook")})
+		out.names[w.ID] = p.nameOf(w)
+		out.Webhooks = append(out.Webhooks, choice{w.ID, p.nameOf(w), w.ID == query.Get("webhook")})
 	}
 	q := p.logQuery(query, &out)
 	status := http.StatusOK
@@ -81,11 +83,11 @@ func (p *pageRequest) log() error {
 	} else if err := p.readLog(q, query, &out); err != nil {
 		return err
 	}
-	return p.render(status, "log", "Delivery log", out)
+	return p.render(status, "log", p.lang.Text("Delivery log"), out)
 }
 
 // noTime says how a time is typed where the browser has no field for it.
-const noTime = "This is not a time, such as 2026-03-31T18:30."
+const noTime text.Message = "Enter a date and a time, such as 2026-03-31T18:30."
 
 // logQuery reads the filters.
 func (p *pageRequest) logQuery(query url.Values, out *logView) webhook.DeliveryQuery {
@@ -98,10 +100,10 @@ func (p *pageRequest) logQuery(query url.Values, out *logView) webhook.DeliveryQ
 	}
 	var err error
 	if q.Since, err = readLocal(out.Since, p.Zone()); err != nil {
-		out.Errors["Since"] = noTime
+		out.Errors["Since"] = p.lang.Text(noTime)
 	}
 	if q.Until, err = readLocal(out.Until, p.Zone()); err != nil {
-		out.Errors["Until"] = noTime
+		out.Errors["Until"] = p.lang.Text(noTime)
 	}
 	out.Filtered = q.Webhook != "" || q.States != nil || q.Types != nil || !q.Since.IsZero() || !q.Until.IsZero()
 	return q
@@ -165,7 +167,7 @@ type deliveryView struct {
 	Erased   bool
 
 	account.Line
-	Waiting number // deliveries that wait for this one
+	Waiting text.Number // deliveries that wait for this one
 }
 
 // An attemptView is an attempt as the page shows it.
@@ -175,6 +177,7 @@ type attemptView struct {
 	OK       bool
 	Note     bool // nothing was sent
 	Took     string
+	Why      string // it failed; "": it did not
 	Response string
 	Detail   string // for the operator only
 	Stamp    int64
@@ -182,7 +185,7 @@ type attemptView struct {
 
 func (p *pageRequest) attempt(number int, a webhook.Attempt) attemptView {
 	out := attemptView{
-		Attempt: a, Number: number, OK: a.Status >= 200 && a.Status < 300, Took: took(a.Duration),
+		Attempt: a, Number: number, OK: a.Status >= 200 && a.Status < 300, Took: p.lang.Took(a.Duration), Why: p.reason(a),
 		Note:     a.Status == 0 && a.Duration == 0,
 		Response: strings.ToValidUTF8(string(a.Response), "\ufffd"), Stamp: a.Start.Unix(),
 	}
@@ -215,7 +218,7 @@ func (p *pageRequest) deliveryView() error {
 	if out.Blocking != nil {
 		out.Next = account.NextAttempt{Reason: account.NextInOrder}
 	}
-	out.Waiting = number{min(out.Behind, countLimit), out.Behind > countLimit}
+	out.Waiting = text.Number{Count: min(out.Behind, countLimit), More: out.Behind > countLimit}
 	n := 0
 	for _, a := range d.Log {
 		one := p.attempt(0, a)
@@ -226,7 +229,7 @@ func (p *pageRequest) deliveryView() error {
 		out.Attempts = append(out.Attempts, one)
 	}
 	slices.Reverse(out.Attempts)
-	return p.render(http.StatusOK, "delivery", label.TextOf(label.Types, d.Type), out)
+	return p.render(http.StatusOK, "delivery", p.lang.Text(label.TextOf(label.Types, d.Type)), out)
 }
 
 // requestHead returns the first lines of a delivery's request, as its webhook

@@ -35,7 +35,7 @@ func (p *pageRequest) askLogin() error {
 		route.Redirect(p.w, login, http.StatusSeeOther)
 		return nil
 	}
-	return p.render(http.StatusUnauthorized, "login", "You are not logged in", loginView{
+	return p.render(http.StatusUnauthorized, "login", p.lang.Text("You are not logged in"), loginView{
 		Login: login, Typed: p.typedFields(), IsForm: isForm,
 	})
 }
@@ -75,5 +75,5 @@ func (p *pageRequest) typedFields() []field {
 
 // resume is where a login leads back to whose form waits in another tab.
 func (p *pageRequest) resume() error {
-	return p.render(http.StatusOK, "resume", "You are logged in", nil)
+	return p.render(http.StatusOK, "resume", p.lang.Text("You are logged in"), nil)
 }

@@ -2,86 +2,76 @@ package page
 
 import (
 	"fmt"
+	"html/template"
 	"time"
 
 	"github.com/listhook/webhook/manage/internal/account"
 )
 
-// A moment is a time as the page shows it.
-type moment struct {
-	ISO  string // for machines; "": never
-	Text string // in the account's zone
-	Ago  string // from now, either way
+// Ago says roughly how far t is from now, with the time itself as a hint.
+func (v view) Ago(t time.Time) template.HTML {
+	if t.IsZero() {
+		return v.escaped(v.lang.Text("never"))
+	}
+	return v.element(t, fmt.Sprintf(` title="%s"`, template.HTMLEscapeString(v.lang.Time(t.In(v.location)))), v.lang.Ago(t.Sub(v.now)))
 }
 
-// When returns t for the template "time".
-func (v view) When(t time.Time) moment {
+// Clock says t in the account's zone, and roughly how far it is from now.
+func (v view) Clock(t time.Time) template.HTML {
 	if t.IsZero() {
-		return moment{}
+		return v.escaped(v.lang.Text("never"))
 	}
-	return moment{
-		ISO:  t.UTC().Format(time.RFC3339),
-		Text: t.In(v.location).Format("2 Jan 2006, 15:04:05 MST"),
-		Ago:  ago(t.Sub(v.now)),
-	}
+	return v.element(t, "", v.lang.Time(t.In(v.location))) +
+		` <span class="muted">(` + v.escaped(v.lang.Ago(t.Sub(v.now))) + `)</span>`
+}
+
+func (v view) escaped(text string) template.HTML {
+	return template.HTML(template.HTMLEscapeString(text))
+}
+
+func (v view) element(t time.Time, attributes, text string) template.HTML {
+	return template.HTML(fmt.Sprintf(`<time datetime="%s"%s>%s</time>`, t.UTC().Format(time.RFC3339), attributes, template.HTMLEscapeString(text)))
 }
 
 // Zone names the zone of the page's times.
 func (v view) Zone() string { return v.now.In(v.location).Format("MST") }
 
-// A nextMoment is a nextAttempt as the page shows it.
-type nextMoment struct {
-	moment
-	Reason account.NextReason
+// Next says when a pending delivery is attempted next, in a few words.
+func (v view) Next(n account.NextAttempt) template.HTML {
+	switch n.Reason {
+	case account.NextDue:
+		return v.lang.HTML("due now")
+	case account.NextUnderWay:
+		return v.lang.HTML("being sent")
+	case account.NextRetry:
+		return v.lang.HTML("next attempt {time}", "time", v.Ago(n.At))
+	case account.NextHeld:
+		return v.lang.HTML("paused, next attempt {time}", "time", v.Ago(n.At))
+	case account.NextDisabled:
+		return v.lang.HTML("waits until the webhook is on")
+	case account.NextInOrder:
+		return v.lang.HTML("waits for an earlier one")
+	}
+	return v.lang.HTML("will be canceled")
 }
 
-// Next returns n for the templates "next" and "next-clock".
-func (v view) Next(n account.NextAttempt) nextMoment { return nextMoment{v.When(n.At), n.Reason} }
-
-// ago says a distance in time roughly.
-func ago(d time.Duration) string {
-	past := d <= 0
-	if past {
-		d = -d
+// NextClock says it in a sentence.
+func (v view) NextClock(n account.NextAttempt) template.HTML {
+	switch n.Reason {
+	case account.NextDue:
+		return v.lang.HTML("as soon as possible")
+	case account.NextUnderWay:
+		return v.lang.HTML("now: it is being sent")
+	case account.NextRetry:
+		return v.Clock(n.At)
+	case account.NextHeld:
+		return v.lang.HTML("{time}: the webhook is paused until then", "time", v.Clock(n.At))
+	case account.NextDisabled:
+		return v.lang.HTML("when the webhook is switched on: it is off and keeps its events")
+	case account.NextInOrder:
+		return v.lang.HTML("when the earlier one for the same subscriber has ended")
 	}
-	var text string
-	switch {
-	case d < 5*time.Second && past:
-		return "just now"
-	case d < time.Second:
-		return "now"
-	case d < time.Minute:
-		text = count(int(d.Seconds()), "second")
-	case d < time.Hour:
-		text = count(int(d.Minutes()), "minute")
-	case d < 48*time.Hour:
-		text = count(int(d.Hours()), "hour")
-	default:
-		text = count(int(d.Hours()/24), "day")
-	}
-	if past {
-		return text + " ago"
-	}
-	return "in " + text
-}
-
-// count says how many.
-func count(n int, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	return fmt.Sprintf("%d %s", n, what)
-}
-
-// took says how long an attempt took.
-func took(d time.Duration) string {
-	switch {
-	case d < time.Millisecond:
-		return "under 1 ms"
-	case d < time.Second:
-		return fmt.Sprintf("%d ms", d.Milliseconds())
-	}
-	return fmt.Sprintf("%.1f s", d.Seconds())
+	return v.lang.HTML("never: it will be canceled, because its webhook is off or was deleted")
 }
 
 // localTime is how browsers send the value of a datetime-local field, with and

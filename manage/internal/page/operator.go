@@ -11,6 +11,7 @@ import (
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/internal/netguard"
 	"github.com/listhook/webhook/manage/internal/account"
+	"github.com/listhook/webhook/manage/internal/text"
 )
 
 // The operator sees which receivers fail and what waits, in all accounts.
@@ -20,93 +21,52 @@ type failingWebhook struct {
 	webhook.Webhook
 	Gone     bool // it was deleted
 	Status   status
-	Failed   number // deliveries of the last day
-	Canceled number // the same
-	Pending  number
+	Failed   text.Number // deliveries of the last day
+	Canceled text.Number // the same
+	Pending  text.Number
 	Oldest   time.Time // of the pending
+
+	dispatcher *webhook.Dispatcher // on the database that has it
 }
 
 // How much the operator's view looks at.
 const (
-	operatorRows = 5000 // deliveries of a state
-	operatorShow = 100  // webhooks
+	operatorRows  = 5000 // deliveries of a state, in all databases
+	operatorLeast = 500  // and in each of them, if there are many
+	operatorShow  = 100  // webhooks
 
 	operatorLines = 15 // deliveries of a state, of one webhook
+
+	operatorPatience = 5 * time.Second // with one of several databases
 )
 
 func (p *pageRequest) operator() error {
-	pending, err := p.waitingOf(webhook.DeliveryQuery{All: true})
+	reads, err := p.readDatabases()
 	if err != nil {
 		return err
 	}
-	yesterday := p.now.Add(-24 * time.Hour)
-	failed, err := p.stateOf(webhook.DeliveryQuery{States: []webhook.State{webhook.StateFailed}, Since: yesterday})
-	if err != nil {
-		return err
+	var pending waiting
+	var failed text.Number
+	var failing []failingWebhook
+	for _, r := range reads {
+		pending.add(r.waiting)
+		failed = failed.Add(text.Number{Count: len(r.failed.deliveries), More: r.failed.more})
+		failing = append(failing, r.failing()...)
 	}
-	canceled, err := p.stateOf(webhook.DeliveryQuery{States: []webhook.State{webhook.StateCanceled}, Since: yesterday})
-	if err != nil {
-		return err
-	}
-	waits, err := p.stateOf(webhook.DeliveryQuery{States: []webhook.State{webhook.StatePending}, Oldest: true})
-	if err != nil {
-		return err
-	}
-	failing := failingOf(failed, canceled, waits)
-	rows, err := p.worst(failing)
-	if err != nil {
-		return err
-	}
-	return p.render(http.StatusOK, "operator", "All accounts", struct {
-		Waiting waiting
-		Failed  number
-		Failing []failingWebhook
-		Hidden  int
-	}{pending, number{len(failed.deliveries), failed.more}, rows, max(len(failing)-operatorShow, 0)})
-}
-
-// A stateRead is what was read of the deliveries in a state, of all accounts.
-type stateRead struct {
-	deliveries []webhook.Delivery
-	more       bool // there are others
-}
-
-func (p *pageRequest) stateOf(q webhook.DeliveryQuery) (stateRead, error) {
-	q.All, q.Limit, q.Brief = true, operatorRows+1, true
-	ds, err := p.Dispatcher.Deliveries(p.r.Context(), q)
-	if len(ds) > operatorRows {
-		return stateRead{ds[:operatorRows], true}, err
-	}
-	return stateRead{ds, false}, err
-}
-
-// failingOf counts deliveries by webhook. Of the pending the oldest come first.
-// Where more deliveries are in a state than were read, each webhook may have more
-// of them.
-func failingOf(failed, canceled, pending stateRead) map[string]*failingWebhook {
-	failing := map[string]*failingWebhook{}
-	of := func(d webhook.Delivery) *failingWebhook {
-		if failing[d.WebhookID] == nil {
-			failing[d.WebhookID] = &failingWebhook{
-				Webhook: webhook.Webhook{ID: d.WebhookID, Account: d.Account}, Gone: true,
-				Failed: number{More: failed.more}, Canceled: number{More: canceled.more}, Pending: number{More: pending.more},
-			}
-		}
-		return failing[d.WebhookID]
-	}
-	for _, d := range failed.deliveries {
-		of(d).Failed.Count++
-	}
-	for _, d := range canceled.deliveries {
-		of(d).Canceled.Count++
-	}
-	for _, d := range pending.deliveries {
-		f := of(d)
-		if f.Pending.Count++; f.Pending.Count == 1 {
-			f.Oldest = d.Created
+	rows, silent := p.worst(failing)
+	for _, r := range reads {
+		if r.err != nil {
+			silent++
 		}
 	}
-	return failing
+	return p.render(http.StatusOK, "operator", p.lang.Text("All accounts"), struct {
+		Waiting   waiting
+		Failed    text.Number
+		Failing   []failingWebhook
+		Hidden    int
+		Silent    int // databases that did not answer
+		Databases int
+	}{pending, failed, rows, max(len(failing)-operatorShow, 0), silent, len(reads)})
 }
 
 // harmless reports whether nothing is wrong but that deliveries were canceled,
@@ -117,12 +77,9 @@ func (f failingWebhook) harmless() bool {
 }
 
 // worst returns the webhooks that are the worst off, with what is known of
-// them: first those whose deliveries have waited longest.
-func (p *pageRequest) worst(failing map[string]*failingWebhook) ([]failingWebhook, error) {
-	var rows []failingWebhook
-	for _, t := range failing {
-		rows = append(rows, *t)
-	}
+// them: first those whose deliveries have waited longest. It leaves out those of
+// databases that do not answer, and returns how many these are.
+func (p *pageRequest) worst(rows []failingWebhook) (worst []failingWebhook, silent int) {
 	slices.SortFunc(rows, func(a, b failingWebhook) int {
 		if a.Pending.Count == 0 || b.Pending.Count == 0 {
 			return cmp.Or(cmp.Compare(min(b.Pending.Count, 1), min(a.Pending.Count, 1)), cmp.Compare(b.Failed.Count, a.Failed.Count), cmp.Compare(a.ID, b.ID))
@@ -130,40 +87,52 @@ func (p *pageRequest) worst(failing map[string]*failingWebhook) ([]failingWebhoo
 		return cmp.Or(a.Oldest.Compare(b.Oldest), cmp.Compare(a.ID, b.ID))
 	})
 	rows = rows[:min(len(rows), operatorShow)]
-	var ids []string
-	for _, t := range rows {
-		ids = append(ids, t.ID)
+	ids := map[*webhook.Dispatcher][]string{}
+	for _, f := range rows {
+		ids[f.dispatcher] = append(ids[f.dispatcher], f.ID)
 	}
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	ws, err := p.Dispatcher.Webhooks(p.r.Context(), webhook.WebhookQuery{All: true, IDs: ids})
-	if err != nil {
-		return nil, err
-	}
-	for _, w := range ws {
+	ctx, cancel := p.operatorContext(len(ids))
+	defer cancel()
+	for d, ids := range ids {
+		ws, err := d.Webhooks(ctx, webhook.WebhookQuery{All: true, IDs: ids})
+		if err != nil {
+			p.Logger.Error("webhook: the operator's view leaves out a database", "error", err)
+			rows = slices.DeleteFunc(rows, func(f failingWebhook) bool { return f.dispatcher == d })
+			silent++
+			continue
+		}
 		for i := range rows {
-			if rows[i].ID == w.ID {
-				rows[i].Webhook, rows[i].Gone = w, false
-				rows[i].Status = p.statusOf(w, webhook.Delivery{})
-				switch {
-				case rows[i].Status.Class != "good":
-				case rows[i].Failed.Count > 0:
-					rows[i].Status = status{"bad", "Failing", ""}
-				case rows[i].Pending.Count > 0:
-					rows[i].Status = status{"wait", "Waiting", ""}
-				}
+			if rows[i].dispatcher == d {
+				p.describe(&rows[i], ws)
 			}
 		}
 	}
-	return slices.DeleteFunc(rows, failingWebhook.harmless), nil
+	return slices.DeleteFunc(rows, failingWebhook.harmless), silent
+}
+
+// describe adds what is known of a webhook, if it is among ws: else it is gone.
+func (p *pageRequest) describe(f *failingWebhook, ws []webhook.Webhook) {
+	i := slices.IndexFunc(ws, func(w webhook.Webhook) bool { return w.ID == f.ID })
+	if i < 0 {
+		return
+	}
+	f.Webhook, f.Gone = ws[i], false
+	f.Status = p.statusOf(ws[i], webhook.Delivery{})
+	switch {
+	case f.Status.Class != "good":
+	case f.Failed.Count > 0:
+		f.Status = status{"bad", "Failing", ""}
+	case f.Pending.Count > 0:
+		f.Status = status{"wait", "Waiting", ""}
+	}
 }
 
 // anyWebhook returns the webhook that the operator asks for, of any account.
 func (p *pageRequest) anyWebhook(values url.Values) (*account.Caller, webhook.Webhook, error) {
-	access := p.Access
-	access.Account = values.Get("account")
-	theirs := p.Service.Caller(access)
+	theirs, err := p.In(p.r.Context(), values.Get("account"))
+	if err != nil {
+		return nil, webhook.Webhook{}, err
+	}
 	w, err := theirs.Webhook(p.r.Context(), values.Get("id"))
 	return theirs, w, err
 }
@@ -176,7 +145,7 @@ func (p *pageRequest) operatorWebhook() error {
 	// What failed comes first: there may be thousands that wait.
 	var ds []webhook.Delivery
 	for _, state := range []webhook.State{webhook.StateFailed, webhook.StatePending} {
-		some, err := p.Dispatcher.Deliveries(p.r.Context(), webhook.DeliveryQuery{
+		some, err := theirs.Dispatcher.Deliveries(p.r.Context(), webhook.DeliveryQuery{
 			Account: w.Account, Webhook: w.ID, States: []webhook.State{state}, Limit: operatorLines,
 		})
 		if err != nil {
@@ -201,11 +170,11 @@ func (p *pageRequest) operatorWebhook() error {
 	if err != nil {
 		return err
 	}
-	pending, err := p.waitingOf(webhook.DeliveryQuery{Account: theirs.Account, Webhook: w.ID})
+	pending, err := waitingIn(p.r.Context(), theirs.Dispatcher, webhook.DeliveryQuery{Account: theirs.Account, Webhook: w.ID})
 	if err != nil {
 		return err
 	}
-	return p.render(http.StatusOK, "operatorwebhook", w.Name, struct {
+	return p.render(http.StatusOK, "operatorwebhook", p.nameOf(w), struct {
 		webhook.Webhook
 		Status  status
 		Host    string
@@ -235,12 +204,12 @@ func (p *pageRequest) operatorSwitch() error {
 	case "on":
 		_, _, err = theirs.Enable(p.r.Context(), w.ID, form.Get("kept") == dropKept)
 	case "try":
-		_, err = p.Dispatcher.ProbeNow(p.r.Context(), w.Account, w.ID)
+		_, err = theirs.Dispatcher.ProbeNow(p.r.Context(), w.Account, w.ID)
 	case "off":
 		reason := cmp.Or(strings.TrimSpace(form.Get("reason")), "Switched off by the operator.")
 		_, err = theirs.Disable(p.r.Context(), w.ID, reason, form.Get("keep") != "")
 	default:
-		err = &webhook.InvalidError{Field: "The action", Reason: "is none of those offered"}
+		err = errNoChoice
 	}
 	if err != nil {
 		return err

@@ -1,19 +1,20 @@
 package page
 
 import (
-	"fmt"
+	"context"
 	"net/http"
 	"time"
 
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/manage/internal/account"
 	"github.com/listhook/webhook/manage/internal/label"
+	"github.com/listhook/webhook/manage/internal/text"
 )
 
 // A status is how a webhook does, in words.
 type status struct {
 	Class  string // of its badge: good, bad, wait, none
-	Text   string
+	Text   text.Message
 	Reason string
 }
 
@@ -21,29 +22,30 @@ type status struct {
 func (p *pageRequest) statusOf(w webhook.Webhook, newest webhook.Delivery) status {
 	switch failing := fails(newest); {
 	case w.Disabled != "" && w.KeepEvents:
-		return status{"wait", "Off, keeps events", w.Disabled}
+		return status{"wait", "Off, keeps events", p.sentence(w.Disabled)}
 	case w.Disabled != "":
-		return status{"none", "Off", w.Disabled}
+		return status{"none", "Off", p.sentence(w.Disabled)}
 	case w.Health.Failures > 0:
-		reason := fmt.Sprintf("%s in a row since %s. %s", count(w.Health.Failures, "failure"), p.short(w.Health.Since), w.Health.Reason)
+		reason := p.lang.Text("{n, plural, one {# failure} other {# failures in a row}} since {time}.", "n", w.Health.Failures, "time", p.short(w.Health.Since))
+		reason += " " + p.sentence(w.Health.Reason)
 		if w.HeldUntil.After(p.now) {
-			reason += " All wait until " + p.short(w.HeldUntil) + ", when one is tried."
+			reason += " " + p.lang.Text("All deliveries wait until {time}, when one of them is tried.", "time", p.short(w.HeldUntil))
 		}
 		return status{"bad", "Failing", reason}
 	case w.HeldUntil.After(p.now):
-		return status{"wait", "Held", "Its receiver asked to wait until " + p.short(w.HeldUntil) + "."}
+		return status{"wait", "Paused", p.lang.Text("The receiver asked us to wait until {time}.", "time", p.short(w.HeldUntil))}
 	case failing:
-		reason := "The last delivery failed."
+		reason := text.Message("The last delivery failed.")
 		if newest.State == webhook.StatePending {
-			reason = "The last delivery failed, and will be tried again."
+			reason = "The last delivery failed and will be tried again."
 		}
-		return status{"bad", "Failing", reason}
+		return status{"bad", "Failing", p.lang.Text(reason)}
 	}
 	return status{"good", "On", ""}
 }
 
 // short is a time of these days.
-func (p *pageRequest) short(t time.Time) string { return t.In(p.Zone()).Format("2 Jan, 15:04 MST") }
+func (p *pageRequest) short(t time.Time) string { return p.lang.ShortTime(t.In(p.Zone())) }
 
 // Held reports whether the webhook's deliveries wait although it is on.
 func (r webhookRow) Held() bool { return account.Held(r.Webhook) }
@@ -54,16 +56,16 @@ func fails(d webhook.Delivery) bool {
 }
 
 // listName returns the name of a webhook's list.
-func listName(lists []account.List, id string) string {
+func (p *pageRequest) listName(lists []account.List, id string) string {
 	if id == "" {
-		return "Every list"
+		return p.lang.Text("Every list")
 	}
 	for _, l := range lists {
 		if l.ID == id {
 			return l.Name
 		}
 	}
-	return "List " + id
+	return p.lang.Text("List {id}", "id", id)
 }
 
 // ShownURL is its URL, without a password.
@@ -90,19 +92,28 @@ type webhookRow struct {
 	Last    webhook.Delivery
 }
 
-// allOr returns one word for all of the labels.
-func allOr(texts []string, labels []label.Label, all string) []string {
-	if len(texts) == len(labels) {
-		return []string{all}
+// allOr returns the texts of the chosen labels, or one text for all of them.
+func (p *pageRequest) allOr(chosen, labels []label.Label, all text.Message) []string {
+	if len(chosen) == len(labels) {
+		return []string{p.lang.Text(all)}
+	}
+	return p.texts(chosen)
+}
+
+// texts returns the texts of labels.
+func (p *pageRequest) texts(labels []label.Label) []string {
+	texts := make([]string, len(labels))
+	for i, l := range labels {
+		texts[i] = p.lang.Text(l.Text)
 	}
 	return texts
 }
 
 func (p *pageRequest) row(w webhook.Webhook, lists []account.List, day tally, last webhook.Delivery) webhookRow {
 	return webhookRow{
-		Webhook: w, Status: p.statusOf(w, last), List: listName(lists, w.List),
-		Events:  allOr(label.TextsOf(label.Types, w.Events), label.Types, "All nine"),
-		Sources: allOr(label.TextsOf(label.Sources, w.Sources), label.Sources, "By anybody"),
+		Webhook: w, Status: p.statusOf(w, last), List: p.listName(lists, w.List),
+		Events:  p.allOr(label.Of(label.Types, w.Events), label.Types, "All events"),
+		Sources: p.allOr(label.Of(label.Sources, w.Sources), label.Sources, "Anybody"),
 		Day:     day, Last: last,
 	}
 }
@@ -148,7 +159,7 @@ func (p *pageRequest) overview() error {
 	if err != nil {
 		return err
 	}
-	return p.render(http.StatusOK, "overview", p.page.Title, struct {
+	return p.render(http.StatusOK, "overview", p.site(), struct {
 		Day     *day
 		Rows    []webhookRow
 		Waiting waiting
@@ -159,7 +170,7 @@ func (p *pageRequest) overview() error {
 
 // waiting is what is pending.
 type waiting struct {
-	number
+	text.Number
 	Oldest time.Time
 }
 
@@ -168,20 +179,29 @@ const countLimit = 10_000
 
 // waiting counts what is pending in the account, or for one of its webhooks.
 func (p *pageRequest) waiting(webhookID string) (waiting, error) {
-	return p.waitingOf(webhook.DeliveryQuery{Account: p.Account, Webhook: webhookID})
+	return waitingIn(p.r.Context(), p.Dispatcher, webhook.DeliveryQuery{Account: p.Account, Webhook: webhookID})
 }
 
-func (p *pageRequest) waitingOf(q webhook.DeliveryQuery) (waiting, error) {
+// waitingIn counts what is pending of what q selects in a database.
+func waitingIn(ctx context.Context, d *webhook.Dispatcher, q webhook.DeliveryQuery) (waiting, error) {
 	q.States = []webhook.State{webhook.StatePending}
 	q.Limit = countLimit + 1
-	n, err := p.Dispatcher.Count(p.r.Context(), q)
+	n, err := d.Count(ctx, q)
 	if err != nil || n == 0 {
 		return waiting{}, err
 	}
 	q.Oldest, q.Limit, q.Brief = true, 1, true
-	ds, err := p.Dispatcher.Deliveries(p.r.Context(), q)
+	ds, err := d.Deliveries(ctx, q)
 	if err != nil || len(ds) == 0 {
 		return waiting{}, err
 	}
-	return waiting{number{min(n, countLimit), n > countLimit}, ds[0].Created}, nil
+	return waiting{text.Number{Count: min(n, countLimit), More: n > countLimit}, ds[0].Created}, nil
+}
+
+// add adds what waits in another database.
+func (w *waiting) add(other waiting) {
+	if w.Count == 0 || other.Count > 0 && other.Oldest.Before(w.Oldest) {
+		w.Oldest = other.Oldest
+	}
+	w.Number = w.Add(other.Number)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/manage/internal/account"
 	"github.com/listhook/webhook/manage/internal/route"
+	"github.com/listhook/webhook/manage/internal/text"
 )
 
 // Config is what the page needs beside the accounts.
@@ -32,15 +33,18 @@ type Config struct {
 	// address of the page; nil, or "": it has none to show.
 	Login func(r *http.Request, back string) string
 
-	Title, Home, Style string
-	TrustedOrigins     []string // may send forms, beside the page's own
+	Title, Home, Style string // Title may be empty: it is "Webhooks" then, in the visitor's language
+
+	Texts          *text.Catalog
+	Locale         string   // the language where Access names none
+	TrustedOrigins []string // may send forms, beside the page's own
 }
 
 // A Page serves the page.
 type Page struct {
 	Config
 	forms     http.CrossOriginProtection
-	templates map[string]*template.Template
+	templates map[string]map[string]*template.Template // by language and name
 	assets    map[string]asset
 	version   string // of the assets, part of their addresses
 }
@@ -58,8 +62,13 @@ func New(c Config) (*Page, error) {
 	if p.assets, p.version, err = newAssets(c.Style); err != nil {
 		return nil, err
 	}
-	p.templates, err = templates()
-	return p, err
+	p.templates = map[string]map[string]*template.Template{}
+	for _, tag := range c.Texts.Languages() {
+		if p.templates[tag], err = templatesIn(c.Texts.Language(tag)); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
 }
 
 // An action serves a request for the page.

@@ -16,21 +16,33 @@ import (
 	"github.com/listhook/webhook/manage/internal/account"
 	"github.com/listhook/webhook/manage/internal/label"
 	"github.com/listhook/webhook/manage/internal/route"
+	"github.com/listhook/webhook/manage/internal/text"
 )
 
-// templates parses the templates, once: they are the same for every handler.
-var templates = sync.OnceValues(func() (map[string]*template.Template, error) {
-	shared, err := template.New("").Funcs(template.FuncMap{
-		"path":      url.PathEscape,
-		"shownURL":  account.HidePassword,
-		"typeLabel": func(t webhook.EventType) string { return label.TextOf(label.Types, t) },
+// functions are those that templates call, in a language. T says a message, and
+// HTML one with elements or with arguments that are HTML.
+func functions(lang *text.Language) template.FuncMap {
+	return template.FuncMap{
+		"T":         lang.Text,
+		"HTML":      lang.HTML,
+		"number":    lang.Number,
+		"typeLabel": func(t webhook.EventType) string { return lang.Text(label.TextOf(label.Types, t)) },
+		"stateText": func(s webhook.State) string { return lang.Text(label.TextOf(label.States, s)) },
 		"formatLabel": func(f webhook.Format) string {
-			return label.TextOf(label.Formats, cmp.Or(f, webhook.Format2013))
+			return lang.Text(label.TextOf(label.Formats, cmp.Or(f, webhook.Format2013)))
 		},
 		"orderLabel": func(o webhook.Order) string {
-			return label.TextOf(label.Orders, cmp.Or(o, webhook.OrderState))
+			return lang.Text(label.TextOf(label.Orders, cmp.Or(o, webhook.OrderState)))
 		},
-	}).ParseFS(files, "templates/layout.html", "templates/parts.html")
+		"path":     url.PathEscape,
+		"shownURL": account.HidePassword,
+	}
+}
+
+// parsed returns the templates, parsed once. Each language has a copy, since its
+// functions are the language's.
+var parsed = sync.OnceValues(func() (map[string]*template.Template, error) {
+	shared, err := template.New("").Funcs(functions(&text.Language{})).ParseFS(files, "templates/layout.html", "templates/parts.html")
 	if err != nil {
 		return nil, err
 	}
@@ -52,6 +64,22 @@ var templates = sync.OnceValues(func() (map[string]*template.Template, error) {
 	return all, nil
 })
 
+// templatesIn returns the templates in a language.
+func templatesIn(lang *text.Language) (map[string]*template.Template, error) {
+	all, err := parsed()
+	if err != nil {
+		return nil, err
+	}
+	translated := map[string]*template.Template{}
+	for name, t := range all {
+		if translated[name], err = t.Clone(); err != nil {
+			return nil, err
+		}
+		translated[name].Funcs(functions(lang))
+	}
+	return translated, nil
+}
+
 // A view is what a template gets.
 type view struct {
 	account.Access
@@ -64,26 +92,36 @@ type view struct {
 	Notice  string
 	Data    any
 
+	lang     *text.Language
 	now      time.Time
 	location *time.Location
 }
 
+// Lang is the language's tag.
+func (v view) Lang() string { return v.lang.Tag }
+
+// Language is the language itself.
+func (v view) Language() *text.Language { return v.lang }
+
+// Dir is the direction that the language is written in.
+func (v view) Dir() string { return v.lang.Dir }
+
 // notices are what the page says after it did something, by the word in the
 // address that it then redirects to.
-var notices = map[string]string{
-	"added":   "The webhook was added, and is on: what happens from now on is sent to it.",
+var notices = map[string]text.Message{
+	"added":   "The webhook was added and is on. Events are sent to it from now on.",
 	"saved":   "The webhook was saved.",
 	"deleted": "The webhook was deleted.",
 	"off":     "The webhook is off.",
 	"on":      "The webhook is on.",
-	"dropped": "The webhook is on. What it had kept was dropped: its log still has it.",
-	"tried":   "Its receiver is tried now.",
-	"unsign":  "Its requests are not signed any more.",
-	"resent":  "The delivery is under way again.",
+	"dropped": "The webhook is on. The events that it had kept were discarded; they are still in the log.",
+	"tried":   "A delivery is sent to the receiver now.",
+	"unsign":  "Requests are not signed any more.",
+	"resent":  "The delivery is being sent again.",
 	"newer":   "Nothing was sent: a newer delivery for the same subscriber exists. See below.",
-	"skipped": "The others no longer wait for this delivery.",
-	"busy":    "Nothing was skipped, because an attempt may be under way. Try again in a minute.",
-	"held":    "The delivery will be sent when its webhook is tried again: its page says when, and can do so now.",
+	"skipped": "The other deliveries no longer wait for this one.",
+	"busy":    "Nothing was skipped, because an attempt may be in progress. Try again in a minute.",
+	"held":    "The delivery will be sent when the webhook is tried again. Its page says when, and can try it now.",
 }
 
 // render answers with a template.
@@ -98,17 +136,38 @@ func (p *pageRequest) render(status int, name, title string, data any) error {
 		section = "operator"
 	}
 	out := view{
-		Access: p.Access, Site: p.page.Title, Home: p.page.Home, Title: title, Base: p.base, Version: p.page.version,
-		Section: section, Notice: notices[p.r.URL.Query().Get("done")], Data: data, now: p.now, location: p.Zone(),
+		Access: p.Access, Site: p.site(), Home: p.page.Home, Title: title, Base: p.base, Version: p.page.version,
+		Section: section, Data: data, lang: p.lang, now: p.now, location: p.Zone(),
+	}
+	if notice, ok := notices[p.r.URL.Query().Get("done")]; ok {
+		out.Notice = p.lang.Text(notice)
 	}
 	var b bytes.Buffer
-	if err := p.page.templates[name].ExecuteTemplate(&b, "layout", out); err != nil {
+	if err := p.page.templates[p.lang.Tag][name].ExecuteTemplate(&b, "layout", out); err != nil {
 		return err
 	}
-	p.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	header := p.w.Header()
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	header.Set("Content-Language", p.lang.Tag)
 	p.w.WriteHeader(status)
 	_, _ = p.w.Write(b.Bytes())
 	return nil
+}
+
+// site is what the page is called.
+func (p *pageRequest) site() string {
+	if p.page.Title != "" {
+		return p.page.Title
+	}
+	return p.lang.Text("Webhooks")
+}
+
+// nameOf returns what a webhook is called.
+func (p *pageRequest) nameOf(w webhook.Webhook) string {
+	if w.Name != "" {
+		return w.Name
+	}
+	return p.lang.Text("(no name)")
 }
 
 // goTo redirects after something was done.

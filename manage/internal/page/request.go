@@ -11,6 +11,7 @@ import (
 	"github.com/listhook/webhook/manage/internal/account"
 	"github.com/listhook/webhook/manage/internal/params"
 	"github.com/listhook/webhook/manage/internal/route"
+	"github.com/listhook/webhook/manage/internal/text"
 )
 
 // A pageRequest is one request for the page.
@@ -21,6 +22,7 @@ type pageRequest struct {
 	r    *http.Request
 	base string // the relative way to the handler's root: "./", "../"
 	now  time.Time
+	lang *text.Language
 }
 
 // The refusals that only the page knows.
@@ -28,6 +30,7 @@ var (
 	errNoSession = errors.New("nobody is logged in")
 	errMethod    = errors.New("method not allowed")
 	errForged    = errors.New("asked for by another site")
+	errNoChoice  = errors.New("a form sent what it does not offer")
 )
 
 // policy is the page's content security policy. Nothing inline, nothing from
@@ -44,7 +47,7 @@ func (p *Page) serve(w http.ResponseWriter, r *http.Request, route route.Route[a
 	// With no-referrer, browsers would not say the origin of a form either.
 	header.Set("Referrer-Policy", "same-origin")
 
-	req := &pageRequest{Caller: p.Accounts.Caller(account.Access{}), page: p, w: w, r: r, now: time.Now()}
+	req := &pageRequest{Caller: p.Accounts.Anybody(), page: p, w: w, r: r, now: time.Now(), lang: p.Texts.Language(p.Locale)}
 	req.base = "./" + strings.Repeat("../", strings.Count(r.URL.EscapedPath(), "/")-1)
 	err := req.admit(route.Need)
 	if err == nil {
@@ -90,58 +93,75 @@ func (p *pageRequest) admit(need account.Right) error {
 		return account.ErrForbidden
 	}
 	p.Access = access
+	if access.Locale != "" {
+		p.lang = p.page.Texts.Language(access.Locale)
+	}
 	if !access.Allows(need) {
 		return account.ErrForbidden
 	}
-	return nil
+	caller, err := p.page.Accounts.Caller(p.r.Context(), access)
+	if err == nil {
+		p.Caller = caller
+	}
+	return err
 }
 
 // refuse answers with an error's page.
 func (p *pageRequest) refuse(err error) {
-	type problem struct{ Text, Back string }
+	type problem struct{ Text string }
 	var busy account.BusyError
 	var limit account.LimitError
 	var invalid *webhook.InvalidError
-	status, text := http.StatusInternalServerError, account.SomethingWrong
+	status, says := http.StatusInternalServerError, p.lang.Text("Something went wrong on our side. We logged it.")
 	switch {
 	case errors.Is(err, account.ErrForbidden):
-		status, text = http.StatusForbidden, "You may not see or do this. Your administrator can give you the right to."
+		status, says = http.StatusForbidden, p.lang.Text("You do not have permission for this. Ask your administrator for it.")
 	case errors.Is(err, errForged):
-		status, text = http.StatusForbidden, "The form was sent from another site, so nothing was changed. If you sent it from here, open this page anew and try again."
+		status, says = http.StatusForbidden, p.lang.Text("The form came from another site, so nothing was changed. If you sent it from here, reload the page and try again.")
 	case errors.Is(err, webhook.ErrNotFound):
-		status, text = http.StatusNotFound, "There is nothing here. It may have been deleted, or its log may have been removed by age."
+		status, says = http.StatusNotFound, p.lang.Text("There is nothing here. It may have been deleted, or it was too old for the log.")
 	case errors.Is(err, webhook.ErrConflict):
-		status, text = http.StatusConflict, "Somebody else changed the webhook meanwhile, so nothing was done. Look at it again first."
+		status, says = http.StatusConflict, p.lang.Text("Somebody else changed the webhook in the meantime, so nothing was done. Look at it again first.")
 	case errors.Is(err, errMethod):
-		status, text = http.StatusMethodNotAllowed, "This address does not take such a request."
+		status, says = http.StatusMethodNotAllowed, p.lang.Text("This address does not take such a request.")
 	case errors.Is(err, params.ErrTooMuch):
-		status, text = http.StatusRequestEntityTooLarge, "The form holds too much."
+		status, says = http.StatusRequestEntityTooLarge, p.lang.Text("The form is too large.")
 	case errors.Is(err, params.ErrEncoding):
-		status, text = http.StatusBadRequest, "The form could not be read."
+		status, says = http.StatusBadRequest, p.lang.Text("The form could not be read.")
 	case errors.As(err, &busy):
 		p.w.Header().Set("Retry-After", fmt.Sprint(int(busy)))
-		status, text = http.StatusTooManyRequests, busy.Error()
+		status, says = http.StatusTooManyRequests, p.lang.Text("Too many requests. Wait {n, plural, one {# second} other {# seconds}}, then try again.", "n", int(busy))
+	case errors.Is(err, account.ErrUnavailable):
+		p.w.Header().Set("Retry-After", account.UnavailableRetryAfter)
+		status, says = http.StatusServiceUnavailable, p.lang.Text("Your account is not available for a moment. Try again soon.")
 	case errors.As(err, &limit):
-		status, text = http.StatusForbidden, limit.Error()
+		status, says = http.StatusForbidden, p.lang.Text("You have {n, plural, one {# webhook, which is the limit} other {# webhooks, which is the limit}}. Delete one first.", "n", int(limit))
 	case errors.As(err, &invalid):
-		status, text = http.StatusUnprocessableEntity, sentence(invalid)
+		status, says = http.StatusUnprocessableEntity, p.problem(invalid, "")
+	case errors.Is(err, errNoChoice):
+		status, says = http.StatusUnprocessableEntity, p.lang.Text("The form sent something that it does not offer. Reload the page and try again.")
 	default:
 		p.Logger.Error("webhook: the page failed", "error", err)
 	}
-	if err := p.render(status, "error", http.StatusText(status), problem{Text: text}); err != nil {
+	if err := p.render(status, "error", p.lang.Text(errorTitle(status)), problem{Text: says}); err != nil {
 		p.Logger.Error("webhook: the page failed", "error", err)
-		http.Error(p.w, text, status)
+		http.Error(p.w, says, status)
 	}
 }
 
-// sentence says what is wrong with a field.
-func sentence(e *webhook.InvalidError) string {
-	text := e.Field + " " + e.Reason + "."
-	switch e.Field {
-	case "webhook", "Body":
-		text = "The " + strings.ToLower(text)
-	case "Disabled": // the form asks why
-		text = "The reason " + e.Reason + "."
+// errorTitle is the heading of an error's page.
+func errorTitle(status int) text.Message {
+	switch status {
+	case http.StatusForbidden:
+		return "Not allowed"
+	case http.StatusNotFound:
+		return "Not found"
+	case http.StatusConflict:
+		return "Changed by somebody else"
+	case http.StatusTooManyRequests:
+		return "Too many requests"
+	case http.StatusInternalServerError:
+		return "Something went wrong"
 	}
-	return strings.ToUpper(text[:1]) + text[1:]
+	return "This did not work"
 }

@@ -10,12 +10,13 @@ import (
 
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/manage/internal/label"
+	"github.com/listhook/webhook/manage/internal/text"
 )
 
 // A resending is the form that asks what is to be sent again.
 type resending struct {
 	Webhook      webhook.Webhook
-	Failed       number
+	Failed       text.Number
 	States       []choice
 	Since, Until string // as typed
 	Superseded   bool   // also what a newer delivery replaces
@@ -24,9 +25,9 @@ type resending struct {
 
 // resentLabels are the states of what can be sent again.
 var resentLabels = []label.Label{
-	{Value: string(webhook.StateFailed), Text: "What failed"},
-	{Value: string(webhook.StateCanceled), Text: "What was canceled while the webhook was off"},
-	{Value: string(webhook.StateDelivered), Text: "What was delivered"},
+	{Value: string(webhook.StateFailed), Text: "Failed deliveries"},
+	{Value: string(webhook.StateCanceled), Text: "Deliveries that were canceled, as when the webhook was off"},
+	{Value: string(webhook.StateDelivered), Text: "Delivered ones"},
 }
 
 // resendForm asks since when; by default since the webhook began to fail, or a
@@ -52,9 +53,9 @@ func (p *pageRequest) askResend(status int, w webhook.Webhook, typed url.Values,
 	if err != nil {
 		return err
 	}
-	return p.render(status, "resend", "Resend", resending{
-		Webhook: w, Failed: number{min(failed, countLimit), failed > countLimit},
-		States: choices(resentLabels, typed["state"]...), Since: typed.Get("since"), Until: typed.Get("until"),
+	return p.render(status, "resend", p.lang.Text("Resend deliveries"), resending{
+		Webhook: w, Failed: text.Number{Count: min(failed, countLimit), More: failed > countLimit},
+		States: choices(p.lang, resentLabels, typed["state"]...), Since: typed.Get("since"), Until: typed.Get("until"),
 		Superseded: typed.Get("superseded") != "", Error: problem,
 	})
 }
@@ -74,7 +75,7 @@ func (p *pageRequest) resendAll() error {
 	})
 	var invalid *webhook.InvalidError
 	if errors.As(err, &invalid) {
-		return p.askResend(http.StatusUnprocessableEntity, w, form, sentence(invalid))
+		return p.askResend(http.StatusUnprocessableEntity, w, form, p.problem(invalid, ""))
 	}
 	if err != nil {
 		return err
@@ -94,7 +95,7 @@ func (p *pageRequest) resent() error {
 		return p.toWebhook()
 	}
 	left, _ := strconv.ParseUint(p.r.URL.Query().Get("left"), 10, 31) // 0, if it is no number
-	return p.render(http.StatusOK, "resent", "Under way again", struct {
+	return p.render(http.StatusOK, "resent", p.lang.Text("Sending again"), struct {
 		Webhook     webhook.Webhook
 		Count, Left uint64
 	}{w, n, left})
@@ -104,18 +105,18 @@ func (p *pageRequest) resent() error {
 func (p *pageRequest) readSpan(form url.Values) (since, until time.Time, problem string) {
 	since, err := readLocal(form.Get("since"), p.Zone())
 	if err != nil || since.IsZero() {
-		return since, until, "Since is not a time, such as 2026-03-31T18:30."
+		return since, until, p.lang.Text(noTime)
 	}
 	until, err = readLocal(form.Get("until"), p.Zone())
 	switch {
 	case err != nil:
-		problem = "Until is not a time, such as 2026-03-31T18:30."
+		problem = p.lang.Text(noTime)
 	case since.After(p.now):
-		problem = "Since is still to come."
+		problem = p.lang.Text("Choose a beginning in the past.")
 	case len(form["state"]) == 0:
-		problem = "Choose what to send again."
+		problem = p.lang.Text("Choose what to send again.")
 	case slices.Contains(form["state"], string(webhook.StatePending)):
-		problem = "What is pending will be sent anyway."
+		problem = p.lang.Text("Pending deliveries are sent anyway.")
 	}
 	return since, until, problem
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/manage/internal/text"
 )
 
 // A new secret is shown at an address of its own, to which the page redirects
@@ -67,11 +68,11 @@ func (p *pageRequest) showSecret() error {
 		return p.toWebhook()
 	}
 	out := newSecret{Webhook: w, Key: w.Secrets[0].Key, Added: query.Get("done") == "added"}
-	title := "The new secret"
+	title := text.Message("New secret")
 	if out.Added {
 		title = "The webhook was added"
 	}
-	return p.render(http.StatusOK, "added", title, out)
+	return p.render(http.StatusOK, "added", p.lang.Text(title), out)
 }
 
 // toWebhook leads from an address that only takes forms to the webhook's page:

@@ -22,7 +22,7 @@ func listEvents(_ context.Context, c *account.Caller, _ params.Params) (reply, s
 			nest(&fields, keyPath(p.Key))
 		}
 		r = append(r, replyField{strconv.Itoa(len(r)), reply{
-			{"description", label.TextOf(label.Types, t)},
+			{"description", string(label.TextOf(label.Types, t))},
 			{"db_field", string(t)},
 			{"fields", fields},
 			{"example_response", string(body)},

@@ -139,6 +139,9 @@ func failure(w http.ResponseWriter, err error, logger *slog.Logger) (status int,
 	case errors.As(err, &busy):
 		w.Header().Set("Retry-After", strconv.Itoa(int(busy)))
 		return http.StatusTooManyRequests, "Failed: " + busy.Error()
+	case errors.Is(err, account.ErrUnavailable):
+		w.Header().Set("Retry-After", account.UnavailableRetryAfter)
+		return http.StatusServiceUnavailable, "Failed: " + account.Unavailable
 	case errors.Is(err, params.ErrTooMuch):
 		return http.StatusRequestEntityTooLarge, "Failed: " + params.ErrTooMuch.Error()
 	case errors.Is(err, params.ErrEncoding):

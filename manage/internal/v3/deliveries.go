@@ -102,13 +102,13 @@ func listDeliveries(ctx context.Context, c *account.Caller, r *http.Request) (in
 		Account: c.Account, Webhook: query.Get("filters[webhook]"), Limit: limit + 1, Brief: true,
 	}
 	if state := query.Get("filters[state]"); state != "" {
-		if label.TextOf(label.States, state) == state {
+		if !label.Has(label.States, state) {
 			return 0, nil, fault(codeInvalid, "filters[state]", "is none of pending, delivered, failed, canceled")
 		}
 		q.States = []webhook.State{webhook.State(state)}
 	}
 	if event := query.Get("filters[type]"); event != "" {
-		if label.TextOf(label.Types, event) == event {
+		if !label.Has(label.Types, event) {
 			return 0, nil, fault(codeInvalid, "filters[type]", "is none of the nine event types")
 		}
 		q.Types = []webhook.EventType{webhook.EventType(event)}

@@ -85,6 +85,9 @@ func failure(w http.ResponseWriter, err error, logger *slog.Logger) (status int,
 		return http.StatusConflict, message{"Somebody else changed it at the same moment: read it again."}
 	case errors.Is(err, account.ErrForbidden):
 		return http.StatusForbidden, message{"You do not have permission to do this: check the key in the header Api-Token and its rights."}
+	case errors.Is(err, account.ErrUnavailable):
+		w.Header().Set("Retry-After", account.UnavailableRetryAfter)
+		return http.StatusServiceUnavailable, message{account.Unavailable}
 	case errors.As(err, &limit):
 		return http.StatusForbidden, message{limit.Error()}
 	case errors.As(err, &busy):
@@ -111,6 +114,8 @@ func fieldName(field string) string {
 	switch field {
 	case "List":
 		return "listid"
+	case "FieldIDs":
+		return "field_ids"
 	case "IgnoredEvents":
 		return "events"
 	case "Disabled":

@@ -70,7 +70,7 @@ func webhookOperation(t webhook.EventType, schema string) any {
 		},
 		"responses": object{
 			"2XX":     object{"description": "The event was taken."},
-			"410":     object{"description": "The receiver is gone: the webhook is switched off."},
+			"410":     object{"description": "The receiver is gone: the webhook is disabled."},
 			"default": object{"description": "The event was not taken: it is sent again."},
 		},
 	}}

@@ -17,19 +17,21 @@ import (
 // A settingsJSON is a webhook with everything that this library keeps of it.
 type settingsJSON struct {
 	webhookJSON
-	Format     webhook.Format    `json:"format"`
-	Order      webhook.Order     `json:"order"`
-	Headers    map[string]string `json:"headers"`        // no values for those who may only see
-	Secrets    []secretJSON      `json:"secrets"`        // without their keys
-	Ignored    []string          `json:"ignored_events"` // asked for, but there is no such type
-	NoRetry    bool              `json:"no_retry"`
-	KeepEvents bool              `json:"keep_events"`
-	Enabled    bool              `json:"enabled"`
-	Disabled   string            `json:"off_reason"`
-	DisabledAt *string           `json:"off_since"`
-	Discarded  int               `json:"not_kept"`
-	HeldUntil  *string           `json:"held_until"`
-	Health     healthJSON        `json:"health"`
+	Format     webhook.Format     `json:"format"`
+	Order      webhook.Order      `json:"order"`
+	Disclosure webhook.Disclosure `json:"disclosure"`
+	FieldIDs   []string           `json:"field_ids"`      // of disclosure fields
+	Headers    map[string]string  `json:"headers"`        // no values for those who may only see
+	Secrets    []secretJSON       `json:"secrets"`        // without their keys
+	Ignored    []string           `json:"ignored_events"` // asked for, but there is no such type
+	NoRetry    bool               `json:"no_retry"`
+	KeepEvents bool               `json:"keep_events"`
+	Enabled    bool               `json:"enabled"`
+	Disabled   string             `json:"off_reason"`
+	DisabledAt *string            `json:"off_since"`
+	Discarded  int                `json:"not_kept"`
+	HeldUntil  *string            `json:"held_until"`
+	Health     healthJSON         `json:"health"`
 }
 
 type secretJSON struct {
@@ -51,6 +53,7 @@ func settingsOf(c *account.Caller, w webhook.Webhook) settingsJSON {
 	}
 	s.Format = cmp.Or(w.Format, webhook.Format2013)
 	s.Order = cmp.Or(w.Order, webhook.OrderState)
+	s.Disclosure, s.FieldIDs = cmp.Or(w.Disclosure, webhook.DiscloseAll), append([]string{}, w.FieldIDs...)
 	maps.Copy(s.Headers, c.Shown(w).Headers)
 	for _, secret := range w.Secrets {
 		s.Secrets = append(s.Secrets, secretJSON{formatTime(c, secret.Until)})
@@ -107,12 +110,22 @@ func editSettings(ctx context.Context, c *account.Caller, r *http.Request) (int,
 		}{
 			{"format", "a string", &w.Format},
 			{"order", "a string", &w.Order},
+			{"disclosure", "a string", &w.Disclosure},
 			{"no_retry", "true or false", &w.NoRetry},
 			{"keep_events", "true or false", &w.KeepEvents},
 		} {
 			if err := object.read(f.key, f.into, f.what); err != nil {
 				return err
 			}
+		}
+		if object.has("field_ids") {
+			ids, err := object.texts("field_ids")
+			if err != nil {
+				return err
+			}
+			w.FieldIDs = ids
+		} else if w.Disclosure != webhook.DiscloseFields {
+			w.FieldIDs = nil
 		}
 		var headers map[string]string
 		if err := object.read("headers", &headers, "an object of strings"); err != nil {

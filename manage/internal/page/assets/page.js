@@ -1,4 +1,5 @@
-// What is better with a script; nothing needs it.
+// What is better with a script; nothing needs it. Texts are in data attributes, in
+// the visitor's language.
 "use strict";
 
 for (const button of document.querySelectorAll("[data-copy]")) {
@@ -7,22 +8,22 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     const code = document.getElementById(button.dataset.copy);
     try {
       await navigator.clipboard.writeText(code.textContent);
-      button.textContent = "Copied";
+      button.textContent = button.dataset.copied;
     } catch { // the browser does not allow it
       getSelection().selectAllChildren(code);
-      button.textContent = "Press Ctrl+C";
+      button.textContent = button.dataset.manual;
     }
   });
 }
 
 // Checkboxes of a group can be set together.
-for (const group of document.querySelectorAll("fieldset")) {
+for (const group of document.querySelectorAll("fieldset[data-all]")) {
   const boxes = [...group.querySelectorAll("input[type=checkbox]")];
   if (boxes.length < 3) continue;
   const toggle = document.createElement("button");
   toggle.type = "button";
   toggle.className = "toggle";
-  const say = () => { toggle.textContent = boxes.every((box) => box.checked) ? "none" : "all"; };
+  const say = () => { toggle.textContent = boxes.every((box) => box.checked) ? group.dataset.none : group.dataset.all; };
   toggle.addEventListener("click", () => {
     const set = !boxes.every((box) => box.checked);
     for (const box of boxes) box.checked = set;
@@ -50,7 +51,7 @@ for (const form of document.querySelectorAll("form[data-replace]")) {
       }
       place.replaceChildren(...document.importNode(answer, true).childNodes);
     } catch {
-      place.textContent = "The test could not be sent: is there a connection?";
+      place.textContent = form.dataset.offline;
     }
     place.removeAttribute("aria-busy");
   });

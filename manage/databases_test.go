@@ -1,0 +1,185 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/memstore"
+)
+
+// A brokenStore fails every call once broken is set.
+type brokenStore struct {
+	webhook.Store
+	broken bool
+}
+
+var errBroken = errors.New("the database is down")
+
+func (s *brokenStore) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]webhook.Webhook, error) {
+	if s.broken {
+		return nil, errBroken
+	}
+	return s.Store.Webhooks(ctx, q)
+}
+
+func (s *brokenStore) Count(ctx context.Context, q webhook.DeliveryQuery) (int, error) {
+	if s.broken {
+		return 0, errBroken
+	}
+	return s.Store.Count(ctx, q)
+}
+
+// spread is a handler on databases with an account each. The rigs share it; each has
+// the dispatcher of one.
+func spread(t *testing.T, accounts ...string) (map[string]*rig, map[string]*brokenStore, *strings.Builder) {
+	t.Helper()
+	rigs, stores, log := map[string]*rig{}, map[string]*brokenStore{}, &strings.Builder{}
+	pool, err := webhook.NewPool(&http.Client{Transport: transport(answer(200, "thanks"))}, nil)
+	require.NoError(t, err)
+	var all []*webhook.Dispatcher
+	for _, name := range accounts {
+		stores[name] = &brokenStore{Store: &memstore.Store{}}
+		d, err := pool.NewDispatcher(stores[name], nil)
+		require.NoError(t, err)
+		rigs[name] = &rig{Dispatcher: d, t: t, store: stores[name]}
+		all = append(all, d)
+	}
+	h, err := Handler(nil, &Options{
+		Session: func(req *http.Request) (Access, error) { return people[req.Header.Get("User")], nil },
+		Key:     func(_ context.Context, key string) (Access, error) { return people[key], nil },
+		Dispatcher: func(_ context.Context, account string) (*webhook.Dispatcher, error) {
+			switch r := rigs[account]; {
+			case r != nil:
+				return r.Dispatcher, nil
+			case account == "late":
+				return nil, errors.New("the directory is down")
+			case account == "moving":
+				return nil, fmt.Errorf("moving it: %w", ErrUnavailable)
+			}
+			return nil, webhook.ErrNotFound
+		},
+		Dispatchers: func(context.Context) ([]*webhook.Dispatcher, error) { return all, nil },
+		Logger:      slog.New(slog.NewTextHandler(log, nil)),
+	})
+	require.NoError(t, err)
+	for _, r := range rigs {
+		r.Handler = h
+	}
+	return rigs, stores, log
+}
+
+func TestOneHandlerForAccountsOnSeveralDatabases(t *testing.T) {
+	rigs, stores, _ := spread(t, "acme", "evil")
+	acme, evil := rigs["acme"], rigs["evil"]
+	ours := acme.put(nil)
+	theirs := evil.put(func(w *webhook.Webhook) { w.Account, w.Name = "evil", "Theirs" })
+
+	assert.Contains(t, acme.as("ann", "/", nil).Body.String(), "CRM")
+	assert.NotContains(t, acme.as("ann", "/", nil).Body.String(), "Theirs")
+	assert.Contains(t, acme.as("eve", "/webhooks/"+theirs.ID, nil).Body.String(), "Theirs")
+	assert.Equal(t, 404, acme.as("eve", "/webhooks/"+ours.ID, nil).Code)
+
+	got := acme.call("eve", "GET", "/api/3/webhooks", "")
+	assert.Equal(t, 200, got.Code)
+	assert.Contains(t, got.Body.String(), "Theirs")
+	assert.NotContains(t, got.Body.String(), "CRM")
+	got = acme.call("", "GET", "/admin/api.php?api_action=webhook_list&api_output=json&api_key=ann", "")
+	assert.Contains(t, got.Body.String(), "CRM")
+	assert.NotContains(t, got.Body.String(), "Theirs")
+
+	got = acme.as("eve", "/add", url.Values{"name": {"New"}, "url": {"https://new.example.com"}, "event": {"open"}, "source": {"public"}, "enabled": {"1"}})
+	require.Less(t, got.Code, 400, got.Body.String())
+	ws, err := stores["evil"].Webhooks(t.Context(), webhook.WebhookQuery{Account: "evil"})
+	require.NoError(t, err)
+	assert.Len(t, ws, 2)
+}
+
+func TestAnAccountWithoutADatabase(t *testing.T) {
+	people["lost"] = Access{Account: "nowhere", Manage: true}
+	people["late"] = Access{Account: "late", Manage: true}
+	people["moving"] = Access{Account: "moving", Manage: true}
+	defer delete(people, "lost")
+	defer delete(people, "moving")
+	defer delete(people, "late")
+	rigs, _, log := spread(t, "acme")
+	r := rigs["acme"]
+	assert.Equal(t, 404, r.as("lost", "/", nil).Code)
+	assert.Equal(t, 404, r.call("lost", "GET", "/api/3/webhooks", "").Code)
+	for _, got := range []*httptest.ResponseRecorder{
+		r.as("moving", "/", nil), r.call("moving", "GET", "/api/3/webhooks", ""),
+		r.call("", "GET", "/admin/api.php?api_action=webhook_list&api_output=json&api_key=moving", ""),
+	} {
+		assert.Equal(t, 503, got.Code)
+		assert.Equal(t, "10", got.Header().Get("Retry-After"))
+		assert.Contains(t, got.Body.String(), "not available for a moment")
+	}
+	assert.Empty(t, log.String())
+	assert.Equal(t, 500, r.as("late", "/", nil).Code)
+	assert.Equal(t, 500, r.call("late", "GET", "/api/3/webhooks", "").Code)
+	assert.Contains(t, log.String(), "Options.Dispatcher: the directory is down")
+	assert.Equal(t, 404, r.as("op", "/operator/webhook?account=nowhere&id=1", nil).Code)
+}
+
+func TestTheOperatorSeesAllDatabases(t *testing.T) {
+	rigs, stores, log := spread(t, "acme", "evil")
+	acme, evil := rigs["acme"], rigs["evil"]
+	ours := acme.put(nil)
+	theirs := evil.put(func(w *webhook.Webhook) { w.Account, w.Name, w.ID = "evil", "Theirs", ours.ID })
+	require.Equal(t, ours.ID, theirs.ID, "an account that is moved keeps its webhooks' IDs")
+	acme.finished(ours, 3, webhook.StateFailed, webhook.TypeClick, time.Now().Add(-time.Hour))
+	evil.finished(theirs, 4, webhook.StateFailed, webhook.TypeClick, time.Now().Add(-time.Hour))
+	body := acme.as("op", "/operator", nil).Body.String()
+	assert.Contains(t, body, "CRM")
+	assert.Contains(t, body, "Theirs")
+	assert.Contains(t, body, ">7<", "all that failed")
+	assert.NotContains(t, body, "did not answer")
+
+	one := url.Values{"account": {"evil"}, "id": {theirs.ID}, "do": {"off"}}
+	require.Equal(t, 303, acme.as("op", "/operator/webhook", one).Code)
+	assert.Contains(t, acme.as("op", "/operator/webhook?account=evil&id="+theirs.ID, nil).Body.String(), "Switched off by the operator.")
+	assert.NotContains(t, acme.as("op", "/operator/webhook?account=acme&id="+ours.ID, nil).Body.String(), "Switched off by the operator.")
+
+	stores["evil"].broken = true
+	body = acme.as("op", "/operator", nil).Body.String()
+	assert.Contains(t, body, "1 of 2 databases did not answer")
+	assert.Contains(t, body, "CRM")
+	assert.Contains(t, body, ">3<")
+	assert.NotContains(t, body, "Theirs")
+	assert.Contains(t, log.String(), errBroken.Error())
+}
+
+func TestOneDispatcherOrAFunctionOfAccounts(t *testing.T) {
+	of := func(context.Context, string) (*webhook.Dispatcher, error) { return nil, nil }
+	all := func(context.Context) ([]*webhook.Dispatcher, error) { return nil, nil }
+	d := newRig(t).Dispatcher
+	for i, c := range []struct {
+		d     *webhook.Dispatcher
+		opts  *Options
+		field string
+	}{
+		{nil, nil, "dispatcher"},
+		{nil, &Options{Dispatchers: all}, "dispatcher"},
+		{d, &Options{Dispatcher: of}, "Options.Dispatcher"},
+		{d, &Options{Dispatchers: all}, "Options.Dispatcher"},
+	} {
+		_, err := Handler(c.d, c.opts)
+		var invalid *webhook.InvalidError
+		require.ErrorAs(t, err, &invalid, fmt.Sprint(i))
+		assert.Equal(t, c.field, invalid.Field)
+	}
+	h, err := Handler(nil, &Options{Dispatcher: of, Session: func(*http.Request) (Access, error) { return people["op"], nil }})
+	require.NoError(t, err)
+	assert.Equal(t, 403, (&rig{Handler: h, t: t}).as("op", "/operator", nil).Code, "nothing says where to look")
+}

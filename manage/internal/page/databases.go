@@ -1,0 +1,123 @@
+package page
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/manage/internal/account"
+	"github.com/listhook/webhook/manage/internal/text"
+)
+
+// A databaseRead is what was read of one database for the operator.
+type databaseRead struct {
+	dispatcher              *webhook.Dispatcher
+	waiting                 waiting
+	failed, canceled, waits stateRead
+	err                     error
+}
+
+// A stateRead is what was read of the deliveries in a state, of all accounts.
+type stateRead struct {
+	deliveries []webhook.Delivery
+	more       bool // there are others
+}
+
+// readDatabases reads all databases at the same time. The error is that of the only
+// one, or that there is none to ask.
+func (p *pageRequest) readDatabases() ([]databaseRead, error) {
+	if p.AllDispatchers == nil {
+		return nil, account.ErrForbidden
+	}
+	ds, err := p.AllDispatchers(p.r.Context())
+	if err != nil {
+		return nil, fmt.Errorf("webhook: Options.Dispatchers: %w", err)
+	}
+	reads := make([]databaseRead, len(ds))
+	ctx, cancel := p.operatorContext(len(ds))
+	defer cancel()
+	var reading sync.WaitGroup
+	for i, d := range ds {
+		reading.Go(func() { reads[i] = readDatabase(ctx, d, p.now, max(operatorRows/len(ds), operatorLeast)) })
+	}
+	reading.Wait()
+	if len(ds) == 1 && reads[0].err != nil {
+		return nil, reads[0].err
+	}
+	for _, r := range reads {
+		if r.err != nil {
+			p.Logger.Error("webhook: the operator's view leaves out a database", "error", r.err)
+		}
+	}
+	return reads, nil
+}
+
+// operatorContext returns a context for reading from so many databases: where there
+// are others, none that hangs is waited for.
+func (p *pageRequest) operatorContext(databases int) (context.Context, context.CancelFunc) {
+	if databases == 1 {
+		return context.WithCancel(p.r.Context())
+	}
+	return context.WithTimeout(p.r.Context(), operatorPatience)
+}
+
+// readDatabase reads what the operator sees of a database, at most so many
+// deliveries of a state.
+func readDatabase(ctx context.Context, d *webhook.Dispatcher, now time.Time, rows int) (r databaseRead) {
+	r.dispatcher = d
+	if r.waiting, r.err = waitingIn(ctx, d, webhook.DeliveryQuery{All: true}); r.err != nil {
+		return r
+	}
+	yesterday := now.Add(-24 * time.Hour)
+	for _, part := range []struct {
+		into *stateRead
+		q    webhook.DeliveryQuery
+	}{
+		{&r.failed, webhook.DeliveryQuery{States: []webhook.State{webhook.StateFailed}, Since: yesterday}},
+		{&r.canceled, webhook.DeliveryQuery{States: []webhook.State{webhook.StateCanceled}, Since: yesterday}},
+		{&r.waits, webhook.DeliveryQuery{States: []webhook.State{webhook.StatePending}, Oldest: true}},
+	} {
+		part.q.All, part.q.Limit, part.q.Brief = true, rows+1, true
+		ds, err := d.Deliveries(ctx, part.q)
+		if err != nil {
+			return databaseRead{dispatcher: d, err: err}
+		}
+		*part.into = stateRead{ds[:min(len(ds), rows)], len(ds) > rows}
+	}
+	return r
+}
+
+// failing counts deliveries by webhook. Of the pending the oldest come first.
+// Where more deliveries are in a state than were read, each webhook may have more
+// of them.
+func (r databaseRead) failing() []failingWebhook {
+	byID := map[string]*failingWebhook{}
+	of := func(d webhook.Delivery) *failingWebhook {
+		if byID[d.WebhookID] == nil {
+			byID[d.WebhookID] = &failingWebhook{
+				Webhook: webhook.Webhook{ID: d.WebhookID, Account: d.Account}, Gone: true, dispatcher: r.dispatcher,
+				Failed: text.Number{More: r.failed.more}, Canceled: text.Number{More: r.canceled.more}, Pending: text.Number{More: r.waits.more},
+			}
+		}
+		return byID[d.WebhookID]
+	}
+	for _, d := range r.failed.deliveries {
+		of(d).Failed.Count++
+	}
+	for _, d := range r.canceled.deliveries {
+		of(d).Canceled.Count++
+	}
+	for _, d := range r.waits.deliveries {
+		f := of(d)
+		if f.Pending.Count++; f.Pending.Count == 1 {
+			f.Oldest = d.Created
+		}
+	}
+	all := make([]failingWebhook, 0, len(byID))
+	for _, f := range byID {
+		all = append(all, *f)
+	}
+	return all
+}

@@ -1,0 +1,53 @@
+package webhook
+
+import (
+	"slices"
+	"time"
+)
+
+// forStore returns an app's query for the store: with times as a store keeps them,
+// and so that DueBy selects by what withoutUrgency shows. A value that would select
+// nothing whatever is stored is a mistake, and an *InvalidError.
+func (q DeliveryQuery) forStore() (DeliveryQuery, error) {
+	if err := q.validate(); err != nil {
+		return DeliveryQuery{}, err
+	}
+	q.Since, q.Until = ceilStoreTime(q.Since), ceilStoreTime(q.Until)
+	if !q.After.Created.IsZero() {
+		q.After.Created = storeTime(q.After.Created)
+	}
+	if q.DueBy.IsZero() {
+		return q, nil
+	}
+	q.DueBy = storeTime(q.DueBy)
+	if end := q.DueBy.Add(time.Millisecond); q.Until.IsZero() || end.Before(q.Until) {
+		q.Until = end // what is created later is due later
+	}
+	return q, nil
+}
+
+func (q DeliveryQuery) validate() error {
+	for _, s := range q.States {
+		if !slices.Contains(states, s) {
+			return invalid("States", "holds "+quote(string(s))+", not one of pending, delivered, failed and canceled")
+		}
+	}
+	for _, t := range q.Types {
+		if !t.valid() {
+			return invalid("Types", "holds the unknown type "+quote(string(t)))
+		}
+	}
+	if q.After.ID != "" && q.After.Created.IsZero() {
+		return invalid("After", "has an ID, and no Created")
+	}
+	return validateLimit(q.Limit)
+}
+
+var states = []State{StatePending, StateDelivered, StateFailed, StateCanceled}
+
+func validateLimit(limit int) error {
+	if limit < 0 {
+		return invalid("Limit", "is negative: 0 is all")
+	}
+	return nil
+}
