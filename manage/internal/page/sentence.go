@@ -86,6 +86,7 @@ var attemptSentences = []knownSentence{
 	{"canceled", "Canceled: what waited for the webhook was dropped.", "Canceled: the events that waited for the webhook were discarded."},
 	{"canceled", "Canceled: the webhook keeps no more while it is off.", "Canceled: the webhook was off, and kept as many events as it may."},
 	{"canceled", "Canceled: it was kept for as long as anything is.", "Canceled: the webhook was off for longer than events are kept."},
+	{"canceled", "Canceled: a newer event replaces it, the {event} {id} of {moment}.", "Canceled: a newer event replaces it: {event}, {moment}, {id}."},
 	{"given_up", "Given up: it was begun many times, and no outcome could be stored.", "Given up: sending it was started many times, and the result could not be stored."},
 }
 
@@ -175,6 +176,10 @@ func (p *pageRequest) translate(k knownSentence, english string) (string, bool) 
 		case "date":
 			if day, err := time.Parse("2 January 2006", value); err == nil {
 				args[i+1] = p.lang.Date(day)
+			}
+		case "moment":
+			if at, err := time.Parse("2 January 2006 15:04:05 MST", value); err == nil {
+				args[i+1] = p.lang.Time(at.In(p.Zone())) + " " + at.In(p.Zone()).Format("MST")
 			}
 		case "time":
 			if d, err := time.ParseDuration(value); err == nil {
