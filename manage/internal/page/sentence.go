@@ -179,7 +179,7 @@ func (p *pageRequest) translate(k knownSentence, english string) (string, bool) 
 			}
 		case "moment":
 			if at, err := time.Parse("2 January 2006 15:04:05 MST", value); err == nil {
-				args[i+1] = p.lang.Time(at.In(p.Zone())) + " " + at.In(p.Zone()).Format("MST")
+				args[i+1] = p.lang.Time(at) + " " + at.Format("MST")
 			}
 		case "time":
 			if d, err := time.ParseDuration(value); err == nil {
