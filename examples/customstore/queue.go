@@ -18,9 +18,9 @@ import (
 
 // A tx is a transaction, and the buckets. Webhooks and deliveries are JSON
 // documents; all the other buckets are orders in which they are looked for, with
-// keys of the parts named here. A delivery is in log while it is stored, in
-// lines while it stands in one, and in finished or in queue, unless it stands
-// behind others in its line.
+// keys of the parts named here. A delivery is in log while it is stored, in keys
+// while it has a Key, in lines while it stands in one, and in finished or in queue,
+// unless it stands behind others in its line.
 type tx struct {
 	webhooks   *bolt.Bucket // ID: the webhook
 	tallies    *bolt.Bucket // webhook: its Tallies
@@ -28,6 +28,7 @@ type tx struct {
 	puts       *bolt.Bucket // Put: the webhook's ID
 	deliveries *bolt.Bucket // ID: the delivery
 	log        *bolt.Bucket // Created, ID
+	keys       *bolt.Bucket // webhook, Key, Created, ID
 	lines      *bolt.Bucket // webhook, Key, Place: Joined, the delivery's ID
 	queue      *bolt.Bucket // webhook, Due, ID: pending
 	finished   *bolt.Bucket // Due, ID
@@ -36,14 +37,14 @@ type tx struct {
 	err     error // the first one: the transaction is not committed
 }
 
-var buckets = []string{"webhooks", "tallies", "holds", "puts", "deliveries", "log", "lines", "queue", "finished"}
+var buckets = []string{"webhooks", "tallies", "holds", "puts", "deliveries", "log", "keys", "lines", "queue", "finished"}
 
 func newTx(t *bolt.Tx) *tx {
 	var b []*bolt.Bucket
 	for _, name := range buckets {
 		b = append(b, t.Bucket([]byte(name)))
 	}
-	return &tx{webhooks: b[0], tallies: b[1], holds: b[2], puts: b[3], deliveries: b[4], log: b[5], lines: b[6], queue: b[7], finished: b[8]}
+	return &tx{b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], false, nil}
 }
 
 // run runs do in a transaction that sees one state of the file, and commits it if
@@ -65,18 +66,9 @@ func (s *Store) run(ctx context.Context, writes bool, do func(*tx)) error {
 	return b.Commit()
 }
 
-func (t *tx) fail(err error) { t.err = cmp.Or(t.err, err) }
-
-func (t *tx) put(b *bolt.Bucket, key, value []byte) {
-	t.changed = true
-	t.fail(b.Put(key, value))
-}
-
-// delete removes a key, if it is there.
-func (t *tx) delete(b *bolt.Bucket, key []byte) {
-	t.changed = t.changed || b.Get(key) != nil
-	t.fail(b.Delete(key))
-}
+func (t *tx) fail(err error)                        { t.err = cmp.Or(t.err, err) }
+func (t *tx) put(b *bolt.Bucket, key, value []byte) { t.changed = true; t.fail(b.Put(key, value)) }
+func (t *tx) delete(b *bolt.Bucket, key []byte)     { t.changed = true; t.fail(b.Delete(key)) } // if it is there
 
 // next returns a number that is greater than those before.
 func (t *tx) next(b *bolt.Bucket) int64 {
@@ -113,26 +105,29 @@ func logKey(created time.Time, id string) []byte { return append(timeKey(created
 func finishedKey(d *delivery) []byte             { return append(timeKey(d.Due), d.ID...) }
 func queueOf(webhookID string) []byte            { return []byte(webhookID + "\x00") }
 func queueKey(d *delivery) []byte                { return append(queueOf(d.WebhookID), finishedKey(d)...) }
-func lineOf(d *delivery) []byte                  { return append(queueOf(d.WebhookID), d.Key+"\x00"...) }
-func placeKey(d *delivery) []byte                { return append(lineOf(d), numberKey(d.Place)...) }
-func idOf(key []byte) string                     { return string(key[8:]) } // behind a time
+func lineOf(webhookID, key string) []byte        { return append(queueOf(webhookID), key+"\x00"...) }
+func placeKey(d *delivery) []byte                { return append(lineOf(d.WebhookID, d.Key), numberKey(d.Place)...) }
+func keyKey(d *delivery) []byte {
+	return append(lineOf(d.WebhookID, d.Key), logKey(d.Created, d.ID)...)
+}
+func idOf(key []byte) string { return string(key[8:]) } // behind a time
 
 // delivery returns a delivery, nil if it is not stored.
-func (t *tx) delivery(id string) (d *delivery) {
-	t.load(t.deliveries, id, &d)
-	return d
-}
+func (t *tx) delivery(id string) (d *delivery) { t.load(t.deliveries, id, &d); return d }
 
 // move changes d and stores it, in its new places.
 func (t *tx) move(d *delivery, change func(*webhook.Delivery)) {
 	before := *d
 	t.delete(t.queue, queueKey(d))
 	t.delete(t.finished, finishedKey(d))
-	change(&d.Delivery)
+	t.delete(t.keys, keyKey(d))
+	if change(&d.Delivery); d.Key != "" {
+		t.put(t.keys, keyKey(d), nil)
+	}
 	if before.Place != 0 && !d.InLine() {
 		d.Place = 0
 		t.delete(t.lines, placeKey(&before))
-		t.queueFirst(lineOf(&before))
+		t.queueFirst(lineOf(before.WebhookID, before.Key))
 	} else if before.Place == 0 && d.InLine() {
 		d.Place = t.next(t.lines)
 		d.Sequence = cmp.Or(d.Sequence, d.Place)
@@ -143,7 +138,7 @@ func (t *tx) move(d *delivery, change func(*webhook.Delivery)) {
 	case d.State != webhook.StatePending:
 		t.put(t.finished, finishedKey(d), nil)
 	case d.InLine():
-		t.queueFirst(lineOf(d))
+		t.queueFirst(lineOf(d.WebhookID, d.Key))
 	default:
 		t.put(t.queue, queueKey(d), nil)
 	}
@@ -211,7 +206,7 @@ func (t *tx) newestPut(q webhook.WebhookQuery) iter.Seq[webhook.Webhook] {
 func (t *tx) selected(q webhook.DeliveryQuery) iter.Seq[*webhook.Delivery] {
 	return func(yield func(*webhook.Delivery) bool) {
 		n := 0
-		for key := range t.keys(q) {
+		for key := range t.entries(q) {
 			if d := t.delivery(idOf(key)); q.Selects(&d.Delivery) {
 				if n++; !yield(&d.Delivery) || n == q.Limit {
 					return
@@ -221,13 +216,14 @@ func (t *tx) selected(q webhook.DeliveryQuery) iter.Seq[*webhook.Delivery] {
 	}
 }
 
-// keys yields keys of log in the order that q asks for: of the deliveries that it
-// names or that block others, or else of those in its span of time.
-func (t *tx) keys(q webhook.DeliveryQuery) iter.Seq[[]byte] {
+// entries yields entries of log or keys in the order that q asks for: of the
+// deliveries that it names or that block others, or else of those in its span of time.
+func (t *tx) entries(q webhook.DeliveryQuery) iter.Seq[[]byte] {
 	if !q.Blocking.IsZero() {
-		return t.keysOf(t.blocking(q.Blocking), q.Oldest)
-	} else if len(q.IDs) > 0 {
-		return t.keysOf(q.IDs, q.Oldest)
+		return t.entriesOf(t.blocking(q.Blocking), q.Oldest)
+	}
+	if len(q.IDs) > 0 {
+		return t.entriesOf(q.IDs, q.Oldest)
 	}
 	from, to, after := timeKey(q.Since), []byte{0xff}, logKey(q.After.Created, q.After.ID)
 	if !q.Until.IsZero() {
@@ -238,21 +234,27 @@ func (t *tx) keys(q webhook.DeliveryQuery) iter.Seq[[]byte] {
 	} else if !q.Oldest && q.After != (webhook.Cursor{}) && bytes.Compare(after, to) < 0 {
 		to = after
 	}
+	c, prefix := t.log.Cursor(), []byte(nil)
+	if q.Webhook != "" && q.Key != "" {
+		c, prefix = t.keys.Cursor(), lineOf(q.Webhook, q.Key)
+	}
+	from, to = slices.Concat(prefix, from), slices.Concat(prefix, to)
 	return func(yield func([]byte) bool) {
-		c := t.log.Cursor()
-		if q.Oldest {
-			for key, _ := c.Seek(from); key != nil && bytes.Compare(key, to) < 0 && yield(key); key, _ = c.Next() {
-			}
-			return
+		step := c.Next
+		key, _ := c.Seek(from)
+		if !q.Oldest {
+			step = c.Prev
+			c.Seek(to)
+			key, _ = step()
 		}
-		c.Seek(to)
-		for key, _ := c.Prev(); key != nil && bytes.Compare(key, from) >= 0 && yield(key); key, _ = c.Prev() {
+		for key != nil && bytes.Compare(key, from) >= 0 && bytes.Compare(key, to) < 0 && yield(key[len(prefix):]) {
+			key, _ = step()
 		}
 	}
 }
 
-// keysOf yields the keys in log of the deliveries with these IDs that are stored.
-func (t *tx) keysOf(ids []string, oldest bool) iter.Seq[[]byte] {
+// entriesOf yields the entries in log of the deliveries with these IDs that are stored.
+func (t *tx) entriesOf(ids []string, oldest bool) iter.Seq[[]byte] {
 	var keys [][]byte
 	for _, id := range ids {
 		if d := t.delivery(id); d != nil {

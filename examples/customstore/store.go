@@ -163,6 +163,7 @@ func (s *Store) Prune(ctx context.Context, p webhook.Prune) (n int, err error) {
 		for _, d := range ds {
 			t.delete(t.finished, finishedKey(d))
 			t.delete(t.log, logKey(d.Created, d.ID))
+			t.delete(t.keys, keyKey(d))
 			t.delete(t.deliveries, []byte(d.ID))
 		}
 		n = len(ds)
