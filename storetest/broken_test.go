@@ -39,6 +39,32 @@ func TestBrokenStoresFail(t *testing.T) {
 	}
 }
 
+// TestFailuresPrintTheCalls runs cases against stores whose fault is seen by what was
+// asked before, and of two IDs.
+func TestFailuresPrintTheCalls(t *testing.T) {
+	t.Parallel()
+	for _, f := range []struct{ fault, fails, prints string }{
+		{"keeps those that it erases in line", "line_goes_on_when_its_first_is_erased", `
+        	calls:  about "b"
+        	          1 Enqueue: pending, Due t0-1s, Lease 0, Key "k", Sequence 0, of "1"`},
+		{"goes on when a claimed one ends only", "line_goes_on_when_its_first_ends", `
+        	calls:  about "bdeliveredfalse"
+`},
+		{"takes the next when a lease expires", "line_keeps_its_first_when_a_lease_expires", `
+        	          3 Claim at t0+60s: pending, Due t0+120s, Lease 2, Key "k", Sequence 1, of "1"`},
+		{"looks at leases and changes in two steps", "concurrent_applies_have_one_winner", `Apply to Lease 0: failed, Due t0`},
+		{"takes IDs for the same by case", "ids_are_compared_byte_for_byte", `"A", which is new, returned the version 2 and the error <nil>: it is taken for ["a"]`},
+	} {
+		t.Run(f.fails, func(t *testing.T) {
+			t.Parallel()
+			out, _ := runFault(t, f.fault, f.fails)
+			if !strings.Contains(out, f.prints) {
+				t.Errorf("the failure does not print\n%s\nbut\n%s", f.prints, out)
+			}
+		})
+	}
+}
+
 // TestTheSuiteEndsWhateverTheStoreDoes runs all cases against stores whose
 // every call hangs, panics, or ends its goroutine.
 func TestTheSuiteEndsWhateverTheStoreDoes(t *testing.T) {

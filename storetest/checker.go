@@ -26,12 +26,22 @@ type checker struct {
 	ctx  context.Context // for calls
 	end  context.Context // when a call that has not returned is given up
 	hung *atomic.Bool
+
+	calls *history // of what was asked of the store
 }
 
-// broken ends the case, saying which rule was broken and how.
+// broken ends the case, saying which rule was broken and how, and what was asked of the
+// store about the IDs that it names.
 func (c *checker) broken(format string, args ...any) {
 	c.t.Helper()
-	c.t.Fatalf("\n\trule:   %s\n\tbroken: %s", indent(c.rule.says), indent(fmt.Sprintf(format, args...)))
+	c.brokenFor(nil, format, args...)
+}
+
+// brokenFor is broken, with the calls about ids before those about other IDs.
+func (c *checker) brokenFor(ids []string, format string, args ...any) {
+	c.t.Helper()
+	how := fmt.Sprintf(format, args...)
+	c.t.Fatalf("\n\trule:   %s\n\tbroken: %s%s", indent(c.rule.says), indent(how), c.calls.print(append(ids, c.calls.named(how)...)))
 }
 
 func indent(text string) string {
@@ -51,7 +61,7 @@ func (c *checker) noError(err error, method string) {
 func (c *checker) same(what string, got, want any) {
 	c.t.Helper()
 	if d := diff(got, want); d != "" {
-		c.broken("%s:\n%s", what, d)
+		c.brokenFor(append(idsOf(got), idsOf(want)...), "%s:\n%s", what, d)
 	}
 }
 
@@ -62,6 +72,25 @@ func (c *checker) sameDelivery(what string, got, want webhook.Delivery) {
 		want.Sequence = got.Sequence
 	}
 	c.same(what, got, want)
+}
+
+// idsOf returns the ID of a webhook or a delivery, or of the one in a list of one.
+func idsOf(v any) []string {
+	switch v := v.(type) {
+	case webhook.Delivery:
+		return []string{v.ID}
+	case webhook.Webhook:
+		return []string{v.ID}
+	case []webhook.Delivery:
+		if len(v) == 1 {
+			return ids(v)
+		}
+	case []webhook.Webhook:
+		if len(v) == 1 {
+			return webhookIDs(v)
+		}
+	}
+	return nil
 }
 
 // ids ends the case unless got names the deliveries or webhooks of want, in

@@ -369,9 +369,12 @@ var storageRules = []rule{
 			m := newModel()
 			random := newRandom(4)
 			for range 3 {
+				calls := *c
+				calls.rule = randomRules[0] // until it is opened again
 				for range 60 {
-					random.call(c, m)
+					random.call(&calls, m)
 				}
+				calls.holds(m)
 				c.store = c.open("Reopen", func(t *testing.T) webhook.Store { return c.suite.Reopen(t, c.store.store) })
 				c.holds(m)
 			}

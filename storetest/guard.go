@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 
 	"github.com/listhook/webhook"
@@ -16,6 +17,7 @@ type guard struct {
 	ctx   context.Context // of the case
 	end   context.Context // when a call that has not returned is given up
 	hung  *atomic.Bool    // set when a call took all the time there was
+	calls *history
 }
 
 var _ webhook.Store = (*guard)(nil)
@@ -59,19 +61,32 @@ func (g *guard) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]webhook
 }
 
 func (g *guard) Enqueue(ctx context.Context, events []webhook.OutboxEvent) ([]string, error) {
-	return guarded(g, "Enqueue", func() ([]string, error) { return g.store.Enqueue(ctx, events) })
+	given := slices.Clone(events) // what it is given may be overwritten afterwards
+	for i := range given {
+		given[i].Deliveries = slices.Clone(given[i].Deliveries)
+	}
+	had, err := guarded(g, "Enqueue", func() ([]string, error) { return g.store.Enqueue(ctx, events) })
+	g.calls.noteEvents(given, had, err)
+	return had, err
 }
 
 func (g *guard) PutWebhook(ctx context.Context, w webhook.Webhook) (int64, error) {
-	return guarded(g, "PutWebhook", func() (int64, error) { return g.store.PutWebhook(ctx, w) })
+	version, err := guarded(g, "PutWebhook", func() (int64, error) { return g.store.PutWebhook(ctx, w) })
+	g.calls.notePut(w, version, err)
+	return version, err
 }
 
 func (g *guard) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Delivery, error) {
-	return guarded(g, "Claim", func() ([]webhook.Delivery, error) { return g.store.Claim(ctx, c) })
+	ds, err := guarded(g, "Claim", func() ([]webhook.Delivery, error) { return g.store.Claim(ctx, c) })
+	g.calls.noteClaimed(c, ds)
+	return ds, err
 }
 
 func (g *guard) Apply(ctx context.Context, cs []webhook.Change) ([]string, error) {
-	return guarded(g, "Apply", func() ([]string, error) { return g.store.Apply(ctx, cs) })
+	given := slices.Clone(cs)
+	lost, err := guarded(g, "Apply", func() ([]string, error) { return g.store.Apply(ctx, cs) })
+	g.calls.noteChanges(given, lost, err)
+	return lost, err
 }
 
 func (g *guard) Deliveries(ctx context.Context, q webhook.DeliveryQuery) ([]webhook.Delivery, error) {

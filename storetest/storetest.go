@@ -112,7 +112,7 @@ func (s Suite) check(t *testing.T, r rule, hung *atomic.Bool) {
 	end, cancelEnd := context.WithTimeout(context.Background(), timeout+min(timeout/10, time.Second))
 	defer cancelEnd()
 
-	c := &checker{t: t, rule: r, suite: s, ctx: ctx, end: end, hung: hung}
+	c := &checker{t: t, rule: r, suite: s, ctx: ctx, end: end, hung: hung, calls: newHistory()}
 	c.store = c.open("Open", s.Open)
 	defer func() {
 		if p := recover(); p != nil { // by what a store returned
@@ -140,7 +140,7 @@ func (c *checker) open(name string, open func(t *testing.T) webhook.Store) *guar
 	case store, ok := <-opened:
 		switch {
 		case ok && store != nil:
-			return &guard{store: store, ctx: c.ctx, end: c.end, hung: c.hung}
+			return &guard{store: store, ctx: c.ctx, end: c.end, hung: c.hung, calls: c.calls}
 		case len(panicked) > 0:
 			c.broken("%s panicked: %s", name, <-panicked)
 		case c.t.Skipped():

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,19 +25,24 @@ var valueRules = []rule{
 			for i, id := range alike {
 				w := hook(id)
 				w.Name = fmt.Sprint(i)
-				c.put(w)
+				if version, err := c.store.PutWebhook(c.ctx, w); err != nil || version != 1 {
+					c.broken("PutWebhook of %q, which is new, returned the version %d and the error %v%s", id, version, err, c.takenForWebhook(id))
+				}
 				d := pending(id, id, t0)
 				d.EventID = id
+				if had := c.enqueue(d); len(had) > 0 {
+					c.broken("Enqueue of %q, which is new, returned it as stored already%s", id, c.takenFor(id))
+				}
 				ds = append(ds, d)
-			}
-			if had := c.enqueue(ds...); len(had) > 0 {
-				c.broken("Enqueue took %s for others of the call", list(had))
 			}
 			c.set("webhooks", webhookIDs(c.webhooks(webhook.WebhookQuery{Account: account})), alike)
 			c.set("deliveries", ids(c.deliveries(webhook.DeliveryQuery{Account: account})), alike)
 			for i, id := range alike {
-				if w := c.webhook(id); w.Name != fmt.Sprint(i) {
-					c.broken("the webhook %q is that of another ID", id)
+				if found := c.takenForWebhook(id); found != "" {
+					c.broken("of the webhook %q%s", id, found)
+				}
+				if found := c.takenFor(id); found != "" {
+					c.broken("of the delivery %q%s", id, found)
 				}
 				c.same(fmt.Sprintf("the delivery %q", id), c.delivery(id), ds[i])
 				c.ids(fmt.Sprintf("deliveries to the webhook %q", id), ids(c.deliveries(webhook.DeliveryQuery{All: true, Webhook: id})), []string{id})
@@ -211,6 +217,48 @@ var valueRules = []rule{
 				c.same("a delivery claimed", c.claimOne(webhook.Claim{Now: t0, Until: never, Limit: 1, Each: 1}, d.ID), d)
 			}
 		}},
+}
+
+// takenForWebhook says for which other ones a store takes a webhook's ID, "" if for none.
+func (c *checker) takenForWebhook(id string) string {
+	c.t.Helper()
+	ws := c.webhooks(webhook.WebhookQuery{All: true, IDs: []string{id}, Deleted: true})
+	for _, w := range c.webhooks(webhook.WebhookQuery{All: true, Deleted: true}) {
+		if alikeAt(w.Name) == id {
+			ws = append(ws, w)
+		}
+	}
+	return taken(id, webhookIDs(ws))
+}
+
+// takenFor says for which other ones a store takes a delivery's ID, "" if for none.
+func (c *checker) takenFor(id string) string {
+	c.t.Helper()
+	ds := c.deliveries(webhook.DeliveryQuery{All: true, IDs: []string{id}})
+	for _, d := range c.deliveries(webhook.DeliveryQuery{All: true}) {
+		if d.EventID == id {
+			ds = append(ds, d)
+		}
+	}
+	return taken(id, ids(ds))
+}
+
+func taken(id string, found []string) string {
+	others := slices.DeleteFunc(found, func(other string) bool { return other == id })
+	if len(others) == 0 {
+		return ""
+	}
+	return ": it is taken for " + list(others)
+}
+
+// alikeAt returns the ID in alike whose place is named.
+func alikeAt(place string) string {
+	for i, id := range alike {
+		if fmt.Sprint(i) == place {
+			return id
+		}
+	}
+	return ""
 }
 
 // repeat returns n bytes of pattern, again and again.
