@@ -74,7 +74,10 @@ type Outbox interface {
 // The store gives a delivery its Sequence when it first joins a line: a positive
 // number, greater than any that it has given before to deliveries of that webhook
 // with that Key, whether or not these still stand in line. The delivery keeps the
-// number for good, also when it joins the line again or leaves it.
+// number for good, also when it joins the line again or leaves it. Receivers remember
+// these numbers, so they have to go on growing when a store is emptied, replaced or
+// restored from a backup: a number is at least 1,024 times Joined in milliseconds since
+// 1970, give or take what clocks differ.
 //
 // The package storetest checks a Store against every rule said here.
 type Store interface {

@@ -48,7 +48,8 @@ func (s *Store) align(d *delivery) {
 	}
 	switch {
 	case d.place == 0 && d.InLine():
-		s.lastPlace++
+		// A restarted process has to go on above the numbers that receivers know.
+		s.lastPlace = max(s.lastPlace+1, d.Joined.UnixMilli()<<10)
 		d.place = s.lastPlace
 		if d.Sequence == 0 {
 			d.Sequence = d.place

@@ -129,6 +129,7 @@ func (t *tx) move(d *delivery, change func(*webhook.Delivery)) {
 		t.delete(t.lines, placeKey(&before))
 		t.queueFirst(lineOf(before.WebhookID, before.Key))
 	} else if before.Place == 0 && d.InLine() {
+		t.fail(t.lines.SetSequence(max(t.lines.Sequence(), uint64(max(d.Joined.UnixMilli(), 0))<<10)))
 		d.Place = t.next(t.lines)
 		d.Sequence = cmp.Or(d.Sequence, d.Place)
 		t.put(t.lines, placeKey(d), append(timeKey(d.Joined), d.ID...))

@@ -54,6 +54,11 @@ const (
 	// step. The others are the number of the step.
 	stepBits = 12
 
+	// stepMillis is how many milliseconds one step's number stands for: numbers grow
+	// with time at least, so those of a new or restored database are above the ones
+	// that receivers remember.
+	stepMillis = 4
+
 	// maxLineEvents is how many events one step takes at most.
 	maxLineEvents = 1 << stepBits
 
@@ -182,7 +187,7 @@ func (st *sequencing) run(ctx context.Context) error {
 // number.
 func (st *sequencing) lock(ctx context.Context) error {
 	st.locking = true
-	a := args{"name": "listhook lines " + st.s.prefix}
+	a := args{"name": "listhook lines " + st.s.prefix, "least": max(st.now, 0) / stepMillis}
 	_, err := st.s.run(ctx, st.q, st.s.sql.lockLines, a, 0, func(scan Scan) error { return scan(&st.step) })
 	st.locking = err != nil
 	return err

@@ -272,7 +272,8 @@ returning id`),
 select n from (
   select set_config('lock_timeout', '1000', true), set_config('idle_in_transaction_session_timeout', '10000', true),
     set_config('synchronous_commit', 'off', true),
-    cast(pg_advisory_xact_lock(hashtextextended(current_schema() || @name, 0)) as text), nextval('{}steps') as n offset 0) l`),
+    cast(pg_advisory_xact_lock(hashtextextended(current_schema() || @name, 0)) as text),
+    setval('{}steps', greatest(nextval('{}steps'), @least)) as n offset 0) l`),
 
 	takeLineEvents: `
 delete from {}line_events where n in (select n from {}line_events where n >= @from order by n limit @n)

@@ -157,7 +157,7 @@ insert into {}line_events (kind, webhook, line_key, id, joined)
 select j.value->>'e', d.webhook, d.line_key, d.id, d.joined
 from json_each(@rows) j cross join {}deliveries d where d.id = j.value->>'i' order by j.key`,
 
-	lockLines: result(`update {}steps set n = n + 1 returning n`),
+	lockLines: result(`update {}steps set n = max(n + 1, @least) returning n`),
 
 	takeLineEvents: `
 delete from {}line_events where n in (select n from {}line_events where n >= @from order by n limit @n)
