@@ -26,6 +26,9 @@ func TestGalera(t *testing.T) {
 	t.Run("what commits in transactions that collide has its events", g.testEmitTx)
 	t.Run("a node that lags behind is waited for", g.testLag)
 	t.Run("settings that keep writes on one node are refused", g.testSettings)
+	t.Run("lines under load", func(t *testing.T) {
+		underLoad(t, false, func() func(int) *handle { return g.create(t) })
+	})
 	t.Run("store", func(t *testing.T) {
 		opens := map[webhook.Store]func(node int) *handle{}
 		opened := func(t *testing.T, open func(node int) *handle, node int) webhook.Store {

@@ -18,6 +18,22 @@ func (s *Store) Deliveries(ctx context.Context, q webhook.DeliveryQuery) (ds []w
 	if err := s.sequenceFor(ctx, q); err != nil {
 		return nil, err
 	}
+	ds, err = s.deliveries(ctx, what, q)
+	if err == nil && slices.ContainsFunc(ds, unnumbered) {
+		// It ended since the last sequencing step, which nobody needed to claim it.
+		if _, err = s.sequence(ctx, s.clock.now()); err == nil {
+			ds, err = s.deliveries(ctx, what, q)
+		}
+	}
+	return ds, err
+}
+
+// unnumbered reports whether a delivery that has ended may lack its Sequence.
+func unnumbered(d webhook.Delivery) bool {
+	return d.State != webhook.StatePending && d.Key != "" && d.Sequence == 0
+}
+
+func (s *Store) deliveries(ctx context.Context, what string, q webhook.DeliveryQuery) (ds []webhook.Delivery, err error) {
 	err = s.read(ctx, func(db Querier) error {
 		ds = nil
 		b := s.selectDeliveries(what, q)

@@ -125,7 +125,8 @@ func (v variables) checkSession(app bool) error {
 func checkEngines(ctx context.Context, s *Store, q Querier) error {
 	st := s.d.prepare(s.prefix, `
 select table_name, coalesce(engine, '') from information_schema.tables
-where table_schema = database() and table_name in ('{}webhooks', '{}deliveries', '{}leases')`)
+where table_schema = database() and table_name in (
+  '{}webhooks', '{}puts', '{}deliveries', '{}leases', '{}subjects', '{}line_events', '{}lines', '{}steps')`)
 	var wrong error
 	err := q.Query(ctx, st.text, nil, func(scan Scan) error {
 		var table, engine string

@@ -244,6 +244,7 @@ returning account, created, id, subjects`},
 	maxPrune: 50,
 
 	isNoTable: func(err error) bool { return containsAny(err, "no such table") },
+	isLocked:  func(error) bool { return false },
 	isRetryable: func(err error) bool {
 		return containsAny(err, "database is locked", "database table is locked", "SQLITE_BUSY")
 	},
