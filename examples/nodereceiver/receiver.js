@@ -4,9 +4,9 @@
  * people reacted to each campaign, and when campaigns started. It needs Node.js
  * 18, express and standardwebhooks.
  *
- * Events may arrive in another order than they happened in, and their times are
- * whole seconds. The state does not depend on the order: what is older than what
- * is known changes nothing, and of one second an unsubscription counts.
+ * Events may arrive in another order than they happened in, above all those that
+ * are sent again. The state does not depend on the order: what is older than what
+ * is known changes nothing, and of one moment an unsubscription counts.
  *
  *   WEBHOOK_SECRET  the webhook's secret, whsec_...
  *   RECEIVER_STATE  the file to keep all that in; default state.json
@@ -60,6 +60,8 @@ app.post('/', raw, (request, response) => {
   if (state.seen[id] !== undefined) {
     return answer(response, 200, 'had it');
   }
+  event.sequence = whole(request.headers['webhook-sequence']);
+  event.time = whole(request.headers['webhook-event-time']);
   apply(state, event, id);
   const now = Math.floor(Date.now() / 1000);
   for (const [seen, at] of Object.entries(state.seen)) {
@@ -105,8 +107,8 @@ function parse(body) {
 
 /* Changes the state by an event. A type that it does not know changes nothing. */
 function apply(state, event, delivery) {
-  const at = Math.floor(Date.parse(event.date_time) / 1000);
-  if (Number.isNaN(at)) {
+  const happened = event.time || Date.parse(event.date_time); // in milliseconds
+  if (Number.isNaN(happened)) {
     throw new Error('the event has no time');
   }
   const list = event.list || '0'; // '0' is for no list: every list is concerned
@@ -122,8 +124,8 @@ function apply(state, event, delivery) {
       return;
     }
     case 'sent':
-      if (at >= (state.campaigns[campaignID]?.at ?? 0)) {
-        state.campaigns[campaignID] = { name: campaign.name ?? '', started: event.date_time, at };
+      if (happened >= (state.campaigns[campaignID]?.at ?? 0)) {
+        state.campaigns[campaignID] = { name: campaign.name ?? '', started: event.date_time, at: happened };
       }
       return;
   }
@@ -132,6 +134,7 @@ function apply(state, event, delivery) {
   if (key === '') {
     return; // it names nobody
   }
+  const at = moment(state, key, event.sequence, happened);
   const known = (state.people[key] ??= { email: person.email ?? '', first_name: '', last_name: '', told: [0, ''], fields: dictionary() });
   const member = () => ((state.lists[list] ??= dictionary())[key] ??= { joined: 0, gone: 0 });
   switch (event.type) {
@@ -160,8 +163,41 @@ function apply(state, event, delivery) {
 }
 
 /*
+ * Returns when an event counts as having happened. That is its time, but where that
+ * contradicts the sequence of its subscriber's events: the clocks of two servers may
+ * differ, and a delivery that is sent again is still the older one. An event without a
+ * sequence has its time alone.
+ */
+function moment(state, subscriber, sequence, at) {
+  if (sequence === 0) {
+    return at;
+  }
+  const moments = (state.moments[subscriber] ??= dictionary());
+  for (const [other, known] of Object.entries(moments)) {
+    if (Number(other) < sequence) {
+      at = Math.max(at, known + 1);
+    }
+  }
+  for (const [other, known] of Object.entries(moments)) {
+    if (Number(other) > sequence) {
+      at = Math.min(at, known - 1);
+    }
+  }
+  moments[sequence] = at;
+  for (const old of Object.keys(moments).slice(0, -100)) { // they are in ascending order
+    delete moments[old];
+  }
+  return at;
+}
+
+/* Returns the positive number of a header; 0: there is none. */
+function whole(text) {
+  return /^[1-9][0-9]{0,14}$/.test(text ?? '') ? Number(text) : 0;
+}
+
+/*
  * Keeps what an event says of a person, unless something later is known. told is
- * when it happened, and, for events of one second, its type and ID: an update
+ * when it happened, and, for events of one moment, its type and ID: an update
  * counts more than a subscription, and mostly the later of two. A field that was
  * cleared comes empty; one that does not come is as it was.
  */
@@ -186,7 +222,7 @@ function later([at, source], [thanAt, thanSource]) {
 function read() {
   const kept = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '{}';
   const state = JSON.parse(kept, (_, value) => (value && typeof value === 'object' && !Array.isArray(value) ? dictionary(value) : value));
-  for (const part of ['seen', 'people', 'lists', 'bounced', 'reactions', 'campaigns']) {
+  for (const part of ['seen', 'people', 'lists', 'bounced', 'reactions', 'campaigns', 'moments']) {
     state[part] ??= dictionary();
   }
   return state;

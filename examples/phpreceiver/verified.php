@@ -5,9 +5,9 @@
  * people reacted to each campaign, and when campaigns started. It runs on any
  * PHP from 8.1.
  *
- * Events may arrive in another order than they happened in, and their times are
- * whole seconds. The state does not depend on the order: what is older than what
- * is known changes nothing, and of one second an unsubscription counts.
+ * Events may arrive in another order than they happened in, above all those that
+ * are sent again. The state does not depend on the order: what is older than what
+ * is known changes nothing, and of one moment an unsubscription counts.
  *
  *   WEBHOOK_SECRET  the webhook's secret, whsec_...
  *   RECEIVER_STATE  the file to keep all that in; default state.json
@@ -86,7 +86,7 @@ function refusal(string $secret, string $id, string $timestamp, string $signatur
 /** Returns the state after an event. A type that it does not know changes nothing. */
 function apply(array $state, array $event, string $delivery): array
 {
-    $at = strtotime(text($event, 'date_time')) ?: throw new UnexpectedValueException('the event has no time');
+    $happened = (whole('HTTP_WEBHOOK_EVENT_TIME') ?: 1000 * (int) strtotime(text($event, 'date_time'))) ?: throw new UnexpectedValueException('the event has no time');
     $list = text($event, 'list') ?: '0'; // '0' is for no list: every list is concerned
     $person = block($event, 'subscriber') ?: block($event, 'contact'); // by the webhook's format
     $key = text($person, 'id') ?: strtolower(text($person, 'email')); // an app without IDs knows people by address
@@ -102,14 +102,15 @@ function apply(array $state, array $event, string $delivery): array
             return $state;
         case 'sent':
             $known = &$state['campaigns'][text($campaign, 'id')];
-            if ($at >= ($known['at'] ?? 0)) {
-                $known = ['name' => text($campaign, 'name'), 'started' => $event['date_time'], 'at' => $at];
+            if ($happened >= ($known['at'] ?? 0)) {
+                $known = ['name' => text($campaign, 'name'), 'started' => $event['date_time'], 'at' => $happened];
             }
             return $state;
     }
     if ($key === '') {
         return $state; // it names nobody
     }
+    $at = moment($state, $key, whole('HTTP_WEBHOOK_SEQUENCE'), $happened);
     $state['people'][$key] ??= ['email' => text($person, 'email'), 'first_name' => '', 'last_name' => '', 'told' => [0, ''], 'fields' => []];
     switch ($event['type']) {
         case 'subscribe':
@@ -140,8 +141,39 @@ function apply(array $state, array $event, string $delivery): array
 }
 
 /**
+ * Returns when an event counts as having happened, in Unix milliseconds. That is its
+ * time, but where that contradicts the sequence of its subscriber's events: the clocks
+ * of two servers may differ, and a delivery that is sent again is still the older one.
+ * An event without a sequence has its time alone.
+ */
+function moment(array &$state, string $subscriber, int $sequence, int $at): int
+{
+    if ($sequence === 0) {
+        return $at;
+    }
+    $moments = $state['moments'][$subscriber] ?? [];
+    foreach ($moments as $other => $known) {
+        $at = $other < $sequence ? max($at, $known + 1) : $at;
+    }
+    foreach ($moments as $other => $known) {
+        $at = $other > $sequence ? min($at, $known - 1) : $at;
+    }
+    $moments[$sequence] = $at;
+    ksort($moments);
+    $state['moments'][$subscriber] = array_slice($moments, -100, preserve_keys: true);
+    return $at;
+}
+
+/** Returns the positive number of a header; 0: there is none. */
+function whole(string $header): int
+{
+    $text = $_SERVER[$header] ?? '';
+    return preg_match('/^[1-9][0-9]{0,14}$/D', $text) ? (int) $text : 0;
+}
+
+/**
  * Keeps what an event says of a person, unless something later is known. $told is
- * when it happened, and, for events of one second, its type and ID: an update
+ * when it happened, and, for events of one moment, its type and ID: an update
  * counts more than a subscription, and mostly the later of two. A field that was
  * cleared comes empty; one that does not come is as it was.
  */

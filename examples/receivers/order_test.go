@@ -141,6 +141,39 @@ func TestReceiversInEveryOrder(t *testing.T) {
 	}
 }
 
+// Events whose times contradict their sequence, as those of servers with different
+// clocks do, in every order and again.
+func TestAnOlderEventNeverUndoesANewerOne(t *testing.T) {
+	for _, l := range languages(t) {
+		for folder, c := range map[string]struct {
+			query string
+			want  []string
+		}{
+			"sync":     {`SELECT list, subscriber, subscribed FROM memberships ORDER BY list`, []string{"12|1|0", "13|1|1"}},
+			"suppress": {`SELECT email, scope FROM suppressed`, []string{"a@example.com|list 12"}},
+		} {
+			t.Run(folder+" in "+l.name, func(t *testing.T) {
+				secret := webhook.NewSecret()
+				for _, order := range receivertest.Permutations(3) {
+					data := filepath.Join(t.TempDir(), "receiver.db")
+					host := serve(t, l, folder, secret.Key, data)
+					for range 2 {
+						for _, i := range order {
+							body := receivertest.SequenceBodies[i]
+							status, answer := receivertest.Post(t, host, body, receivertest.Sequenced(secret, i))
+							assert.Equal(t, http.StatusOK, status, "%s", answer)
+						}
+					}
+					assert.Equal(t, c.want, rows(t, data, c.query), "%v", order)
+					if folder == "sync" {
+						assert.Equal(t, []string{"Augusta"}, rows(t, data, `SELECT first_name FROM subscribers`), "%v", order)
+					}
+				}
+			})
+		}
+	}
+}
+
 // withIDs gives each event an ID as the library does when it is emitted: a UUID of
 // version 7, a millisecond after that of the event before.
 func withIDs(events []webhook.Event) []webhook.Event {

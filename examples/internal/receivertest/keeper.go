@@ -63,6 +63,7 @@ func TestKeeper(t *testing.T, start Start) {
 	t.Run("it understands the nine", func(t *testing.T) { testNine(t, start) })
 	t.Run("a test changes nothing", func(t *testing.T) { testTests(t, start) })
 	t.Run("it does each thing once", func(t *testing.T) { testOnce(t, start) })
+	t.Run("an older event never undoes a newer one", func(t *testing.T) { testSequence(t, start) })
 	t.Run("field ids stay", func(t *testing.T) { testFieldIDs(t, start) })
 	t.Run("odd bodies", func(t *testing.T) { testOddBodies(t, start) })
 	secret := webhook.NewSecret()
@@ -72,7 +73,7 @@ func TestKeeper(t *testing.T, start Start) {
 			t.Run(c.name+", "+order, func(t *testing.T) {
 				forget(t, file)
 				s := NewSender(t, host)
-				s.Webhook(host, webhook.FormatCurrent, secret)
+				s.Ordered(host, webhook.OrderNone, webhook.FormatCurrent, secret) // the times alone say the order
 				events := slices.Clone(c.events)
 				if order == "backwards" {
 					slices.Reverse(events)
@@ -237,6 +238,25 @@ func testOnce(t *testing.T, start Start) {
 	d = s.Await(1)[0]
 	assert.Equal(t, "had it\n", Answer(d))
 	assert.Equal(t, before, ReadState(t, file))
+}
+
+// testSequence sends events whose times contradict their sequence, as those of servers
+// with different clocks do, in every order and again.
+func testSequence(t *testing.T, start Start) {
+	secret := webhook.NewSecret()
+	host, file := start(t, secret)
+	for _, order := range Permutations(3) {
+		forget(t, file)
+		for range 2 {
+			for _, i := range order {
+				status, answer := Post(t, host, SequenceBodies[i], Sequenced(secret, i))
+				assert.Equal(t, http.StatusOK, status, "%s", answer)
+			}
+		}
+		state := ReadState(t, file)
+		assert.Equal(t, []string{"13/1"}, state.subscribed(), "%v", order)
+		assert.Equal(t, "Augusta", state.People["1"].FirstName, "%v", order)
+	}
 }
 
 // Small numbers as ids are what parsers take for the places of a list, and some

@@ -42,9 +42,15 @@ func NewSender(t *testing.T, hosts ...string) *Sender {
 // Webhook adds a webhook of every event, and returns its ID.
 func (s *Sender) Webhook(host string, format webhook.Format, secrets ...webhook.Secret) string {
 	s.t.Helper()
+	return s.Ordered(host, webhook.OrderState, format, secrets...)
+}
+
+// Ordered is Webhook with an order.
+func (s *Sender) Ordered(host string, order webhook.Order, format webhook.Format, secrets ...webhook.Secret) string {
+	s.t.Helper()
 	w, err := s.AddWebhook(s.t.Context(), webhook.Webhook{Settings: webhook.Settings{
 		Name: "Receiver", URL: "http://" + host + "/", Events: webhook.EventTypes(), Sources: webhook.Sources(),
-		Format: format, Secrets: secrets,
+		Order: order, Format: format, Secrets: secrets,
 	}})
 	require.NoError(s.t, err)
 	return w.ID

@@ -18,6 +18,13 @@ import (
 	"github.com/listhook/webhook"
 )
 
+const schema = `
+CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY, at INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS moments (
+  subscriber TEXT NOT NULL, sequence INTEGER NOT NULL, at INTEGER NOT NULL, seen INTEGER NOT NULL,
+  PRIMARY KEY (subscriber, sequence)
+);`
+
 // A Receiver keeps what it learns from events in a database.
 type Receiver struct {
 	Schema string                                                       // of its tables
@@ -50,7 +57,7 @@ func (rc Receiver) Handler(secret, file string) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := db.Exec(`CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY, at INTEGER NOT NULL);` + rc.Schema); err != nil {
+	if _, err := db.Exec(schema + rc.Schema); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	opts := &webhook.ReceiveOptions{Secrets: []webhook.Secret{{Key: secret}}}
@@ -96,10 +103,40 @@ func (rc Receiver) once(ctx context.Context, db *sql.DB, id string, e webhook.Ev
 	if _, err := tx.ExecContext(ctx, `DELETE FROM seen WHERE at < ?`, now.Add(-remember).Unix()); err != nil {
 		return err
 	}
+	if _, err := tx.ExecContext(ctx, `DELETE FROM moments WHERE seen < ?`, now.Add(-remember).Unix()); err != nil {
+		return err
+	}
 	if err := rc.Apply(ctx, tx, e); err != nil {
 		return err
 	}
 	return tx.Commit()
+}
+
+// Moment returns when an event counts as having happened, in Unix milliseconds. That
+// is its time, but where that contradicts the sequence of its subscriber's events: the
+// clocks of two servers may differ, and a delivery that is sent again is still the
+// older one. An event without a sequence has its time alone.
+func Moment(ctx context.Context, tx *sql.Tx, subscriber string, m webhook.Meta) (at int64, err error) {
+	at = m.Time.UnixMilli()
+	if m.Sequence == 0 {
+		return at, nil
+	}
+	var before, after sql.NullInt64 // of the events around it
+	err = tx.QueryRowContext(ctx, `SELECT
+		(SELECT max(at) FROM moments WHERE subscriber = ?1 AND sequence < ?2),
+		(SELECT min(at) FROM moments WHERE subscriber = ?1 AND sequence > ?2)`, subscriber, m.Sequence).Scan(&before, &after)
+	if err != nil {
+		return 0, err
+	}
+	if before.Valid {
+		at = max(at, before.Int64+1)
+	}
+	if after.Valid {
+		at = min(at, after.Int64-1)
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO moments (subscriber, sequence, at, seen) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		subscriber, m.Sequence, at, time.Now().Unix())
+	return at, err
 }
 
 // statusOf says how to answer an error. Whatever is not a success is sent

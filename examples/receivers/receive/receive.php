@@ -23,7 +23,9 @@ function receive(string $schema, callable $apply, callable $page): never
 {
     $db = new PDO('sqlite:' . (getenv('RECEIVER_DATA') ?: 'receiver.db'));
     $db->exec('PRAGMA busy_timeout = 10000');
-    $db->exec('CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY, at INTEGER NOT NULL);' . $schema);
+    $db->exec('CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY, at INTEGER NOT NULL);
+        CREATE TABLE IF NOT EXISTS moments (subscriber TEXT NOT NULL, sequence INTEGER NOT NULL, at INTEGER NOT NULL,
+            seen INTEGER NOT NULL, PRIMARY KEY (subscriber, sequence));' . $schema);
     if ($_SERVER['REQUEST_METHOD'] !== 'POST') {
         $page($db);
         exit;
@@ -48,6 +50,7 @@ function receive(string $schema, callable $apply, callable $page): never
         answer(200, 'had it');
     }
     run($db, 'DELETE FROM seen WHERE at < CAST(? AS INTEGER)', [time() - REMEMBER]);
+    run($db, 'DELETE FROM moments WHERE seen < CAST(? AS INTEGER)', [time() - REMEMBER]);
     $person = $event['subscriber'] ?? $event['contact'] ?? []; // by the webhook's format
     $apply($db, $event, is_array($person) ? $person : [], $id);
     $db->exec('COMMIT');
@@ -78,6 +81,41 @@ function text(array $values, string|int $key): string
 function happened(array $event): int
 {
     return strtotime(text($event, 'date_time')) ?: throw new UnexpectedValueException('the event has no time');
+}
+
+/**
+ * Returns when an event counts as having happened, in Unix milliseconds. That is its
+ * time, but where that contradicts the sequence of its subscriber's events: the clocks
+ * of two servers may differ, and a delivery that is sent again is still the older one.
+ * An event without a sequence has its time alone.
+ */
+function moment(PDO $db, array $event, string $subscriber): int
+{
+    $at = whole('HTTP_WEBHOOK_EVENT_TIME') ?: happened($event) * 1000;
+    $sequence = whole('HTTP_WEBHOOK_SEQUENCE');
+    if ($sequence === 0) {
+        return $at;
+    }
+    $around = $db->prepare('SELECT (SELECT max(at) FROM moments WHERE subscriber = ?1 AND sequence < CAST(?2 AS INTEGER)),
+        (SELECT min(at) FROM moments WHERE subscriber = ?1 AND sequence > CAST(?2 AS INTEGER))');
+    $around->execute([$subscriber, $sequence]);
+    [$before, $after] = $around->fetch(PDO::FETCH_NUM);
+    if ($before !== null) {
+        $at = max($at, $before + 1);
+    }
+    if ($after !== null) {
+        $at = min($at, $after - 1);
+    }
+    run($db, 'INSERT INTO moments (subscriber, sequence, at, seen) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
+        [$subscriber, $sequence, $at, time()]);
+    return $at;
+}
+
+/** Returns the positive number of a header; 0: there is none. */
+function whole(string $header): int
+{
+    $text = $_SERVER[$header] ?? '';
+    return preg_match('/^[1-9][0-9]{0,17}$/D', $text) ? (int) $text : 0;
 }
 
 /** Executes a statement and returns how many rows it changed. */

@@ -3,17 +3,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/examples/receivers/receive"
 )
 
-// Somebody may come back. Only the latest time of each counts, so that the
-// order in which events arrive makes no difference; in one second, it is that of
+// Somebody may come back. Only the latest moment of each counts, so that the
+// order in which events arrive makes no difference; of one moment, it is that of
 // leaving. The list '0' stands for every list.
 const schema = `
 CREATE TABLE IF NOT EXISTS people (
@@ -59,12 +61,16 @@ func note(ctx context.Context, tx *sql.Tx, column string, m webhook.Meta, s webh
 	if s.Email == "" {
 		return nil
 	}
+	at, err := receive.Moment(ctx, tx, cmp.Or(s.ID, strings.ToLower(s.Email)), m)
+	if err != nil {
+		return err
+	}
 	list := "0"
 	if len(m.Lists) > 0 {
 		list = m.Lists[0] // a delivery names one
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO people (email, list, `+column+`) VALUES (?, ?, ?)
-		ON CONFLICT DO UPDATE SET `+column+` = max(`+column+`, excluded.`+column+`)`, s.Email, list, m.Time.Unix())
+	_, err = tx.ExecContext(ctx, `INSERT INTO people (email, list, `+column+`) VALUES (?, ?, ?)
+		ON CONFLICT DO UPDATE SET `+column+` = max(`+column+`, excluded.`+column+`)`, s.Email, list, at)
 	return err
 }
 

@@ -7,8 +7,8 @@
 declare(strict_types=1);
 require __DIR__ . '/../receive/receive.php';
 
-// Somebody may come back. Only the latest time of each counts, so that the
-// order in which events arrive makes no difference; in one second, it is that of
+// Somebody may come back. Only the latest moment of each counts, so that the
+// order in which events arrive makes no difference; of one moment, it is that of
 // leaving. The list '0' stands for every list.
 const SCHEMA = "
 CREATE TABLE IF NOT EXISTS people (
@@ -61,7 +61,8 @@ receive(SCHEMA, function (PDO $db, array $event, array $person): void {
  */
 function note(PDO $db, string $column, array $event, array $person): void
 {
+    $id = text($person, 'id') ?: strtolower(text($person, 'email'));
     run($db, "INSERT INTO people (email, list, $column) VALUES (?, ?, ?)
         ON CONFLICT DO UPDATE SET $column = max($column, excluded.$column)",
-        [$person['email'], text($event, 'list') ?: '0', happened($event)]);
+        [$person['email'], text($event, 'list') ?: '0', moment($db, $event, $id)]);
 }

@@ -15,9 +15,9 @@ import (
 	"github.com/listhook/webhook/examples/receivers/receive"
 )
 
-// Events may arrive in another order than they happened in, so each row has the
-// time of the event that wrote it, and an older event changes nothing. Times are
-// whole seconds. Of two events of one second an unsubscription counts most. For
+// Events may arrive in another order than they happened in, above all those that are
+// sent again, so each row has the moment of the event that wrote it, and an older event
+// changes nothing. Of two events of one moment an unsubscription counts most. For
 // what else they say, the one with the greater event counts, its type and ID:
 // an update more than a subscription, and of the same type, mostly the later.
 //
@@ -57,45 +57,49 @@ func apply(ctx context.Context, tx *sql.Tx, e webhook.Event) error {
 		return nil // the webhook was set to more than this needs
 	}
 	id := cmp.Or(s.ID, strings.ToLower(s.Email)) // an app without IDs knows people by address
-	switch t := e.Type(); {
-	case id == "": // it names nobody
+	if id == "" {                                // it names nobody
 		return nil
-	case t == webhook.TypeSubscribe:
-		return errors.Join(changeList(ctx, tx, "subscribed_at", id, m), save(ctx, tx, id, s, t, m))
-	case t == webhook.TypeUnsubscribe:
-		return errors.Join(changeList(ctx, tx, "unsubscribed_at", id, m), add(ctx, tx, id, s))
+	}
+	at, err := receive.Moment(ctx, tx, id, m)
+	if err != nil {
+		return err
+	}
+	switch told := string(e.Type()) + " " + m.ID; e.Type() {
+	case webhook.TypeSubscribe:
+		return errors.Join(changeList(ctx, tx, "subscribed_at", id, m, at), save(ctx, tx, id, s, at, told))
+	case webhook.TypeUnsubscribe:
+		return errors.Join(changeList(ctx, tx, "unsubscribed_at", id, m, at), add(ctx, tx, id, s))
 	default: // an update subscribes nobody: its subscriber may have left the list
-		return save(ctx, tx, id, s, t, m)
+		return save(ctx, tx, id, s, at, told)
 	}
 }
 
 // changeList records when somebody came to the event's list or left it: the
 // column. Who leaves without a list leaves every list.
-func changeList(ctx context.Context, tx *sql.Tx, column, id string, m webhook.Meta) error {
+func changeList(ctx context.Context, tx *sql.Tx, column, id string, m webhook.Meta, at int64) error {
 	list := "0"
 	if len(m.Lists) > 0 {
 		list = m.Lists[0] // a delivery names one
 	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO list_changes (list, subscriber, `+column+`) VALUES (?, ?, ?)
-		ON CONFLICT DO UPDATE SET `+column+` = max(`+column+`, excluded.`+column+`)`, list, id, m.Time.Unix())
+		ON CONFLICT DO UPDATE SET `+column+` = max(`+column+`, excluded.`+column+`)`, list, id, at)
 	return err
 }
 
 // save keeps what an event says of a person, unless something later is known. A
 // field that was cleared comes empty; one that does not come is as it was.
-func save(ctx context.Context, tx *sql.Tx, id string, s webhook.Subscriber, t webhook.EventType, m webhook.Meta) error {
-	event := string(t) + " " + m.ID
+func save(ctx context.Context, tx *sql.Tx, id string, s webhook.Subscriber, at int64, event string) error {
 	_, err := tx.ExecContext(ctx, `INSERT INTO subscribers (id, email, first_name, last_name, at, event) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET email = excluded.email, first_name = excluded.first_name, last_name = excluded.last_name,
 			at = excluded.at, event = excluded.event WHERE (excluded.at, excluded.event) > (at, event)`,
-		id, s.Email, s.FirstName, s.LastName, m.Time.Unix(), event)
+		id, s.Email, s.FirstName, s.LastName, at, event)
 	if err != nil {
 		return err
 	}
 	for field, value := range s.Fields {
 		_, err := tx.ExecContext(ctx, `INSERT INTO fields (subscriber, field, value, at, event) VALUES (?, ?, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET value = excluded.value, at = excluded.at, event = excluded.event
-				WHERE (excluded.at, excluded.event) > (at, event)`, id, field, value, m.Time.Unix(), event)
+				WHERE (excluded.at, excluded.event) > (at, event)`, id, field, value, at, event)
 		if err != nil {
 			return err
 		}

@@ -7,9 +7,9 @@
 declare(strict_types=1);
 require __DIR__ . '/../receive/receive.php';
 
-// Events may arrive in another order than they happened in, so each row has the
-// time of the event that wrote it, and an older event changes nothing. Times are
-// whole seconds. Of two events of one second an unsubscription counts most. For
+// Events may arrive in another order than they happened in, above all those that are
+// sent again, so each row has the moment of the event that wrote it, and an older event
+// changes nothing. Of two events of one moment an unsubscription counts most. For
 // what else they say, the one with the greater event counts, its type and ID:
 // an update more than a subscription, and of the same type, mostly the later.
 //
@@ -41,17 +41,18 @@ receive(SCHEMA, function (PDO $db, array $event, array $person, string $delivery
     if ($id === '') {
         return; // it names nobody
     }
+    $at = moment($db, $event, $id);
     switch ($event['type']) {
         case 'subscribe':
-            change_list($db, 'subscribed_at', $id, $event);
-            save($db, $id, $person, $event, $delivery);
+            change_list($db, 'subscribed_at', $id, $event, $at);
+            save($db, $id, $person, $at, "$event[type] $delivery");
             break;
         case 'unsubscribe':
-            change_list($db, 'unsubscribed_at', $id, $event);
+            change_list($db, 'unsubscribed_at', $id, $event, $at);
             add($db, $id, $person);
             break;
         case 'update': // it subscribes nobody: its subscriber may have left the list
-            save($db, $id, $person, $event, $delivery);
+            save($db, $id, $person, $at, "$event[type] $delivery");
     }
 }, function (PDO $db): void {
     $n = $db->query('SELECT count(*) FROM memberships WHERE subscribed')->fetchColumn();
@@ -62,21 +63,19 @@ receive(SCHEMA, function (PDO $db, array $event, array $person, string $delivery
  * Records when somebody came to the event's list or left it: the column. Who
  * leaves without a list, which is '0', leaves every list.
  */
-function change_list(PDO $db, string $column, string $id, array $event): void
+function change_list(PDO $db, string $column, string $id, array $event, int $at): void
 {
     run($db, "INSERT INTO list_changes (list, subscriber, $column) VALUES (?, ?, ?)
         ON CONFLICT DO UPDATE SET $column = max($column, excluded.$column)",
-        [text($event, 'list') ?: '0', $id, happened($event)]);
+        [text($event, 'list') ?: '0', $id, $at]);
 }
 
 /**
  * Keeps what an event says of a person, unless something later is known. A field
  * that was cleared comes empty; one that does not come is as it was.
  */
-function save(PDO $db, string $id, array $person, array $event, string $delivery): void
+function save(PDO $db, string $id, array $person, int $at, string $source): void
 {
-    $at = happened($event);
-    $source = "$event[type] $delivery";
     run($db, 'INSERT INTO subscribers (id, email, first_name, last_name, at, event) VALUES (?, ?, ?, ?, ?, ?)
         ON CONFLICT DO UPDATE SET email = excluded.email, first_name = excluded.first_name, last_name = excluded.last_name,
             at = excluded.at, event = excluded.event WHERE (excluded.at, excluded.event) > (at, event)',
