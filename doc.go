@@ -34,8 +34,11 @@
 // it in the store. Each delivery is attempted until its receiver answers with a
 // success (200 to 299), its schedule is used up, or its webhook is deleted or
 // disabled. A delivery may arrive more than once, after a crash or when an
-// answer was lost: the header Webhook-Id is the same each time. Deliveries run
-// in parallel and may arrive in another order than they were emitted in.
+// answer was lost: the header Webhook-Id is the same each time.
+//
+// Deliveries about one subscriber's state are attempted one after another, in the
+// order in which they were emitted: see Order. All others run in parallel and may
+// arrive in another order.
 //
 // Emitting an event twice with the same Meta.ID delivers it once to each
 // webhook. Another process may not see an added or changed webhook for
