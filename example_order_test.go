@@ -36,7 +36,11 @@ func ExampleOrder() {
 	if err := d.Start(); err != nil {
 		panic(err)
 	}
-	defer d.Shutdown(ctx)
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		_ = d.Shutdown(ctx)
+	}()
 	if _, err := d.AddWebhook(ctx, webhook.Webhook{Settings: webhook.Settings{
 		URL: receiver.URL, Events: webhook.EventTypes(), Sources: webhook.Sources(),
 	}}); err != nil {

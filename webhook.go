@@ -21,8 +21,8 @@ type Webhook struct {
 	Changed   time.Time // when it was last put
 	Deleted   bool      // a tombstone
 	Version   int64     // of the stored document, raised by Store.PutWebhook
-	Put       int64     // of its last put: the Store sets it; 0 in a webhook that was not read from the Store
-	Tallies   []byte    `json:"-"` // a document of figures for the page, read only if WebhookQuery.Tallies asks for it
+	Put       int64     `json:",omitzero"` // of its last put: the Store sets it; 0 in a webhook that was not read from the Store
+	Tallies   []byte    `json:"-"`         // a document of figures for the page, read only if WebhookQuery.Tallies asks for it
 
 	Settings // what its owner edits
 
