@@ -22,7 +22,7 @@ func ExampleOrder() {
 			w.WriteHeader(http.StatusInternalServerError)
 			return
 		}
-		told <- r.Header.Get(webhook.HeaderEvent) + " " + r.Header.Get(webhook.HeaderSequence)
+		told <- r.Header.Get(webhook.HeaderEvent)
 	}))
 	defer receiver.Close()
 
@@ -62,7 +62,7 @@ func ExampleOrder() {
 		fmt.Println(<-told)
 	}
 	// Output:
-	// subscribe 1
-	// update 2
-	// unsubscribe 3
+	// subscribe
+	// update
+	// unsubscribe
 }

@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"time"
 )
@@ -166,5 +165,6 @@ func (u *unblocker) overtaken(ctx context.Context, d *Delivery) (reason string, 
 
 // replacedReason says what replaced a delivery.
 func replacedReason(newer *Delivery) string {
-	return fmt.Sprintf("Canceled: a newer event replaces it, the %s.", newer.named())
+	return "Canceled: a newer event replaces it: " + string(newer.Type) + ", delivery " + newer.ID +
+		", of " + newer.eventTime().Format("2006-01-02 15:04:05 MST") + "."
 }

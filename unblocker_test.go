@@ -34,7 +34,7 @@ func TestADeliveryThatIsRefusedIsCanceledOnceALaterOneReplacesIt(t *testing.T) {
 		assert.Equal(t, webhook.StateCanceled, log[0].State)
 		assert.Equal(t, webhook.StateDelivered, log[1].State)
 		why := log[0].Log[len(log[0].Log)-1]
-		assert.Equal(t, "Canceled: a newer event replaces it, the unsubscribe "+log[1].ID+" of 1 January 2000 00:00:01 UTC.", why.Reason)
+		assert.Equal(t, "Canceled: a newer event replaces it: unsubscribe, delivery "+log[1].ID+", of 2000-01-01 00:00:01 UTC.", why.Reason)
 		assert.Equal(t, "canceled", why.Failure())
 
 		r.receiver.set(nil)

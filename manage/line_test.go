@@ -28,7 +28,7 @@ func TestThePageShowsWhatBlocksADeliveryAndSkipsIt(t *testing.T) {
 
 	got := r.as("ann", "/deliveries/"+line[0].ID+"/skip", url.Values{})
 	require.Equal(t, 303, got.Code)
-	assert.Contains(t, r.as("ann", r.follow("/deliveries/"+line[0].ID+"/skip", got), nil).Body.String(), "a newer event replaces it, the unsubscribe "+line[2].ID)
+	assert.Contains(t, r.as("ann", r.follow("/deliveries/"+line[0].ID+"/skip", got), nil).Body.String(), "a newer event replaces it: New Unsubscription, delivery "+line[2].ID)
 	assert.Contains(t, r.as("ann", blocked, nil).Body.String(), `deliveries/`+line[1].ID+`"`, "now it waits for the next one")
 	require.Equal(t, 422, r.as("ann", blocked+"/skip", url.Values{}).Code, "it is the one that waits")
 	require.Equal(t, 404, r.as("ann", "/deliveries/unknown/skip", url.Values{}).Code)

@@ -184,7 +184,7 @@ function moment(state, subscriber, sequence, at) {
     }
   }
   moments[sequence] = at;
-  for (const old of Object.keys(moments).slice(0, -100)) { // they are in ascending order
+  for (const old of Object.keys(moments).sort((a, b) => a - b).slice(0, -100)) {
     delete moments[old];
   }
   return at;
@@ -192,7 +192,8 @@ function moment(state, subscriber, sequence, at) {
 
 /* Returns the positive number of a header; 0: there is none. */
 function whole(text) {
-  return /^[1-9][0-9]{0,14}$/.test(text ?? '') ? Number(text) : 0;
+  const n = /^[1-9][0-9]{0,15}$/.test(text ?? '') ? Number(text) : 0;
+  return Number.isSafeInteger(n) ? n : 0;
 }
 
 /*

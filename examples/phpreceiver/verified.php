@@ -168,7 +168,7 @@ function moment(array &$state, string $subscriber, int $sequence, int $at): int
 function whole(string $header): int
 {
     $text = $_SERVER[$header] ?? '';
-    return preg_match('/^[1-9][0-9]{0,14}$/D', $text) ? (int) $text : 0;
+    return preg_match('/^[1-9][0-9]{0,17}$/D', $text) ? (int) $text : 0;
 }
 
 /**

@@ -87,6 +87,7 @@ var attemptSentences = []knownSentence{
 	{"canceled", "Canceled: the webhook keeps no more while it is off.", "Canceled: the webhook was off, and kept as many events as it may."},
 	{"canceled", "Canceled: it was kept for as long as anything is.", "Canceled: the webhook was off for longer than events are kept."},
 	{"canceled", "Canceled: a newer event replaces it, the {event} {id} of {moment}.", "Canceled: a newer event replaces it: {event}, {moment}, {id}."},
+	same("canceled", "Canceled: a newer event replaces it: {event}, delivery {delivery}, of {when}."),
 	{"given_up", "Given up: it was begun many times, and no outcome could be stored.", "Given up: sending it was started many times, and the result could not be stored."},
 }
 
@@ -233,7 +234,9 @@ var knownProblems = []knownProblem{
 	{"Secrets", "cannot be replaced again while so many earlier ones still sign. Replace it with no overlap, which ends them all at once, or wait until the first of them ends, in {time}", "The secret cannot be replaced again while so many older ones are still valid. Replace it and let the older ones end at once, or wait {time} until the first of them ends."},
 	{"webhook", "is off and keeps nothing: switch it on first", "The webhook is off: switch it on first."},
 	{"Body", "was erased: there is nothing to deliver", "The body was erased: there is nothing to send."},
-	{"until", "is not after since", "The end is not after the beginning."},
+	{"Order", "is the unknown {value}", "There is no such choice."},
+	{"delivery", "is not the first of a line: no other one waits for it", "No other delivery waits for this one."},
+	{"Until", "is not after Since", "The end is not after the beginning."},
 	{"Type type", "is none of the nine event types", "There is no such event."},
 	{"", "is longer than {number} bytes", "This is too long: at most {number} bytes are allowed."},
 	{"", "is not valid UTF-8 text", "Remove the characters that are not UTF-8."},
