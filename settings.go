@@ -27,6 +27,10 @@ type Settings struct {
 	Disabled   string            `json:"Off"`  // why the webhook is disabled; "": it is enabled
 	KeepEvents bool              `json:"Keep"` // while disabled, keep its events: see Options.KeepLimit and Retention
 
+	// KeepEventsOnce says that KeepEvents was changed for this time only: enabling the
+	// webhook changes it back.
+	KeepEventsOnce bool `json:",omitempty"`
+
 	// Disclosure says what bodies hold of a subscriber. "": DiscloseAll.
 	Disclosure Disclosure `json:",omitempty"`
 

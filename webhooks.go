@@ -93,6 +93,15 @@ func (d *Dispatcher) UpdateWebhook(ctx context.Context, w Webhook) (Webhook, err
 	return w, wrap("UpdateWebhook", d.confirmConflict(ctx, err))
 }
 
+// CheckURL returns the *InvalidError with which AddWebhook and UpdateWebhook refuse a
+// URL, for forms that show all mistakes at once. It looks no name up.
+func (d *Dispatcher) CheckURL(rawURL string) error {
+	if _, err := normalURL(rawURL); err != nil {
+		return err
+	}
+	return checkURL(d.sender.transport, rawURL)
+}
+
 // checkWebhook returns an error for what cannot be taken of w, and drops spaces
 // around its URL.
 func (d *Dispatcher) checkWebhook(w *Webhook) error {

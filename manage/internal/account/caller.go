@@ -58,7 +58,7 @@ func (c *Caller) Add(ctx context.Context, ws ...webhook.Webhook) ([]webhook.Webh
 		if err := CheckName(ws[i].Name); err != nil {
 			return nil, err
 		}
-		if err := c.checkList(ctx, ws[i].List); err != nil {
+		if err := c.CheckList(ctx, ws[i].List); err != nil {
 			return nil, err
 		}
 	}
@@ -111,7 +111,7 @@ func (c *Caller) Edit(ctx context.Context, id string, change func(*webhook.Webho
 			}
 		}
 		if w.List != list {
-			if err := c.checkList(ctx, w.List); err != nil {
+			if err := c.CheckList(ctx, w.List); err != nil {
 				return webhook.Webhook{}, err
 			}
 		}
@@ -122,13 +122,26 @@ func (c *Caller) Edit(ctx context.Context, id string, change func(*webhook.Webho
 	}
 }
 
-// Disable disables a webhook for a reason. keep says what becomes of its
-// events meanwhile.
+// Disable disables a webhook for a reason. keep says what becomes of its events
+// until it is enabled; its setting for later times stays.
 func (c *Caller) Disable(ctx context.Context, id, reason string, keep bool) (webhook.Webhook, error) {
 	return c.Edit(ctx, id, func(w *webhook.Webhook) error {
-		w.Disabled, w.KeepEvents = reason, keep
+		usual := KeepsEvents(*w)
+		w.Disabled, w.KeepEvents, w.KeepEventsOnce = reason, keep, keep != usual
 		return nil
 	})
+}
+
+// KeepsEvents reports whether a webhook keeps its events whenever it is disabled,
+// unless somebody chooses otherwise for one time.
+func KeepsEvents(w webhook.Webhook) bool { return w.KeepEvents != w.KeepEventsOnce }
+
+// SetKeepsEvents changes what KeepsEvents reports. Without a change, what somebody
+// chose for the time that w is disabled now stays.
+func SetKeepsEvents(w *webhook.Webhook, keep bool) {
+	if keep != KeepsEvents(*w) {
+		w.KeepEvents, w.KeepEventsOnce = keep, false
+	}
 }
 
 // Enable enables a webhook. What it kept while it was disabled is then delivered. With

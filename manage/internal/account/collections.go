@@ -49,8 +49,8 @@ func ask[T any](ctx context.Context, c *Caller, option string, f func(context.Co
 	return all, nil
 }
 
-// checkList refuses a list that the account does not have.
-func (c *Caller) checkList(ctx context.Context, id string) error {
+// CheckList refuses a list that the account does not have.
+func (c *Caller) CheckList(ctx context.Context, id string) error {
 	lists, known, err := c.Lists(ctx)
 	if err != nil || !known || id == "" || HasList(lists, id) {
 		return err

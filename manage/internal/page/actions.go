@@ -33,6 +33,7 @@ type webhookView struct {
 	Secrets []webhook.Secret
 
 	Disclosed string // what is left out of the bodies
+	Keep      bool   // keep events whenever it is off
 }
 
 // A testResult is the answer to a test.
@@ -92,6 +93,7 @@ func (p *pageRequest) showWebhook(test *testResult) error {
 	if out.Disclosed, err = p.disclosed(w); err != nil {
 		return err
 	}
+	out.Keep = account.KeepsEvents(w)
 	for line := range strings.Lines(headerLines(w.Headers)) {
 		name, _, _ := strings.Cut(line, ":")
 		out.Headers = append(out.Headers, name)

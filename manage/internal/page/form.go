@@ -23,11 +23,13 @@ type form struct {
 	Headers string // a line each, as typed
 	Sign    bool   // make a secret
 	Errors  map[string]string
+	Problem string // with no field in particular
 	Was     string // of the fields as they were when the form was made: see fingerprints
 
 	Lists    []account.List // nil with KnowsAny: any list may be typed
 	KnowsAny bool           // the app does not name its lists
 	IsNew    bool
+	Keep     bool // keep events whenever it is off
 	Types    []choice
 	Sources  []choice
 	Formats  []formatChoice
@@ -113,7 +115,7 @@ func (p *pageRequest) newForm(f form) (form, error) {
 	for _, one := range fields {
 		f.Fields = append(f.Fields, choice{one.ID, one.Title, slices.Contains(w.FieldIDs, one.ID)})
 	}
-	f.IsNew = w.ID == ""
+	f.IsNew, f.Keep = w.ID == "", account.KeepsEvents(w)
 	return f, nil
 }
 
@@ -181,8 +183,10 @@ func readHeaders(text string) (headers map[string]string, reason string) {
 	return headers, ""
 }
 
-// readForm takes over what was typed into w.
-func (p *pageRequest) readForm(values url.Values, w *webhook.Webhook) (headers string, faults map[string]string) {
+// readForm takes over what was typed into w, and finds everything that is wrong with
+// it: whoever types should not meet one mistake after the other.
+func (p *pageRequest) readForm(values url.Values, w *webhook.Webhook) (headers string, faults map[string]string, err error) {
+	list := w.List
 	w.Name = strings.TrimSpace(values.Get("name"))
 	w.URL = strings.TrimSpace(values.Get("url"))
 	w.List = strings.TrimSpace(values.Get("list"))
@@ -201,7 +205,7 @@ func (p *pageRequest) readForm(values url.Values, w *webhook.Webhook) (headers s
 		w.FieldIDs = typedIDs(values["field_id"])
 	}
 	w.NoRetry = values.Get("no_retry") != ""
-	w.KeepEvents = values.Get("keep") != ""
+	account.SetKeepsEvents(w, values.Get("keep") != "")
 	headers = values.Get("headers")
 	var reason string
 	w.Headers, reason = readHeaders(headers)
@@ -209,7 +213,19 @@ func (p *pageRequest) readForm(values url.Values, w *webhook.Webhook) (headers s
 	if reason != "" {
 		faults["Headers"] = p.problem(&webhook.InvalidError{Field: "Headers", Reason: reason}, "")
 	}
-	return headers, faults
+	var invalid *webhook.InvalidError
+	if faults["URL"] == "" && errors.As(p.Dispatcher.CheckURL(w.URL), &invalid) {
+		faults["URL"] = p.problem(invalid, w.URL)
+	}
+	if faults["List"] == "" && w.List != list {
+		switch err := p.CheckList(p.r.Context(), w.List); {
+		case errors.As(err, &invalid):
+			faults["List"] = p.problem(invalid, "")
+		case err != nil:
+			return "", nil, err
+		}
+	}
+	return headers, faults, nil
 }
 
 func typed[T ~string](texts []string) []T {
@@ -263,6 +279,11 @@ func (p *pageRequest) validateAll(w webhook.Webhook) map[string]string {
 // returns the error.
 func (p *pageRequest) refuseForm(f form, err error) error {
 	var invalid *webhook.InvalidError
+	var limit account.LimitError
+	if errors.As(err, &limit) { // what was typed is kept until one was deleted
+		f.Problem = p.limitReached(limit)
+		return p.showForm(http.StatusForbidden, f)
+	}
 	if !errors.As(err, &invalid) {
 		return err
 	}
@@ -273,7 +294,10 @@ func (p *pageRequest) refuseForm(f form, err error) error {
 func (p *pageRequest) addWebhook() error {
 	f := form{Sign: p.r.PostForm.Get("sign") != ""}
 	f.Webhook.Format = p.DefaultFormat
-	f.Headers, f.Errors = p.readForm(p.r.PostForm, &f.Webhook)
+	var err error
+	if f.Headers, f.Errors, err = p.readForm(p.r.PostForm, &f.Webhook); err != nil {
+		return err
+	}
 	if len(f.Errors) > 0 {
 		return p.showForm(http.StatusUnprocessableEntity, f)
 	}

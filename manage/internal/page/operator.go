@@ -59,6 +59,12 @@ func (p *pageRequest) operator() error {
 			silent++
 		}
 	}
+	search := strings.TrimSpace(p.r.URL.Query().Get("search"))
+	found, cut, mute, err := p.searchAll(search)
+	if err != nil {
+		return err
+	}
+	silent = max(silent, mute)
 	return p.render(http.StatusOK, "operator", p.lang.Text("All accounts"), struct {
 		Waiting   waiting
 		Failed    text.Number
@@ -66,7 +72,11 @@ func (p *pageRequest) operator() error {
 		Hidden    int
 		Silent    int // databases that did not answer
 		Databases int
-	}{pending, failed, rows, max(len(failing)-operatorShow, 0), silent, len(reads)})
+
+		Search string
+		Found  []foundWebhook
+		Cut    bool // there may be more that match
+	}{pending, failed, rows, max(len(failing)-operatorShow, 0), silent, len(reads), search, found, cut})
 }
 
 // harmless reports whether nothing is wrong but that deliveries were canceled,

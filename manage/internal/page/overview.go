@@ -3,6 +3,7 @@ package page
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/listhook/webhook"
@@ -72,11 +73,14 @@ func (p *pageRequest) listName(lists []account.List, id string) string {
 func (r webhookRow) ShownURL() string { return account.HidePassword(r.URL) }
 
 // ShortURL is the beginning of a long one.
-func (r webhookRow) ShortURL() string {
+func (r webhookRow) ShortURL() string { return shortened(r.ShownURL()) }
+
+// shortened returns the beginning of a long URL.
+func shortened(shownURL string) string {
 	const most = 120
-	runes := []rune(r.ShownURL())
+	runes := []rune(shownURL)
 	if len(runes) <= most {
-		return string(runes)
+		return shownURL
 	}
 	return string(runes[:most]) + "…"
 }
@@ -130,9 +134,9 @@ func (p *pageRequest) overview() error {
 	if err != nil {
 		return err
 	}
-	ws, err := p.Dispatcher.Webhooks(ctx, webhook.WebhookQuery{
-		Account: p.Account, After: p.r.URL.Query().Get("after"), Limit: overviewPage + 1,
-	})
+	query := p.r.URL.Query()
+	search := strings.TrimSpace(query.Get("search"))
+	ws, err := p.searched(search, query.Get("after"))
 	if err != nil {
 		return err
 	}
@@ -165,7 +169,9 @@ func (p *pageRequest) overview() error {
 		Waiting waiting
 		Next    string
 		Paged   bool
-	}{last, rows, pending, next, p.r.URL.Query().Has("after")})
+		Search  string
+		Empty   bool // the account has no webhooks
+	}{last, rows, pending, next, query.Has("after"), search, len(rows) == 0 && search == "" && !query.Has("after")})
 }
 
 // waiting is what is pending.

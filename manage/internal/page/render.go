@@ -31,8 +31,9 @@ func functions(lang *text.Language) template.FuncMap {
 		"formatLabel": func(f webhook.Format) string {
 			return lang.Text(label.TextOf(label.Formats, cmp.Or(f, webhook.Format2013)))
 		},
-		"path":     url.PathEscape,
-		"shownURL": account.HidePassword,
+		"path":      url.PathEscape,
+		"shownURL":  account.HidePassword,
+		"shortened": shortened,
 	}
 }
 

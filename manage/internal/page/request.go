@@ -135,7 +135,7 @@ func (p *pageRequest) refuse(err error) {
 		p.w.Header().Set("Retry-After", account.UnavailableRetryAfter)
 		status, says = http.StatusServiceUnavailable, p.lang.Text("Your account is not available for a moment. Try again soon.")
 	case errors.As(err, &limit):
-		status, says = http.StatusForbidden, p.lang.Text("You have {n, plural, one {# webhook, which is the limit} other {# webhooks, which is the limit}}. Delete one first.", "n", int(limit))
+		status, says = http.StatusForbidden, p.limitReached(limit)
 	case errors.As(err, &invalid):
 		status, says = http.StatusUnprocessableEntity, p.problem(invalid, "")
 	case errors.Is(err, errNoChoice):
@@ -147,6 +147,11 @@ func (p *pageRequest) refuse(err error) {
 		p.Logger.Error("webhook: the page failed", "error", err)
 		http.Error(p.w, says, status)
 	}
+}
+
+// limitReached says that no more webhooks may be added.
+func (p *pageRequest) limitReached(limit account.LimitError) string {
+	return p.lang.Text("You have {n, plural, one {# webhook, which is the limit} other {# webhooks, which is the limit}}. Delete one first.", "n", int(limit))
 }
 
 // errorTitle is the heading of an error's page.

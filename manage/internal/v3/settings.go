@@ -115,6 +115,9 @@ func editSettings(ctx context.Context, c *account.Caller, r *http.Request) (int,
 				return err
 			}
 		}
+		if object.has("keep_events") {
+			w.KeepEventsOnce = false
+		}
 		if object.has("field_ids") {
 			ids, err := object.texts("field_ids")
 			if err != nil {
