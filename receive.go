@@ -102,7 +102,7 @@ func Verify(h http.Header, body []byte, opts *ReceiveOptions) error {
 }
 
 // ParseRequest verifies a request like Verify and returns the event that it
-// brings, by value: a Subscribe, an Unsubscribe and so on. It reads every
+// brings, by value: a Subscribe, an Unsubscribe and so on, or a Custom. It reads every
 // Format, and passes over what it does not know. Call it before anything else
 // reads the body.
 //
@@ -117,7 +117,7 @@ func Verify(h http.Header, body []byte, opts *ReceiveOptions) error {
 //
 // Beside Verify's errors it returns ErrTooLarge, ErrContentType, ErrBodyRead, what
 // reading the body returned, and an *InvalidError of another field for a body that is
-// none of the nine events.
+// no event.
 func ParseRequest(r *http.Request, opts *ReceiveOptions) (Event, error) {
 	opts = cmp.Or(opts, &ReceiveOptions{})
 	if err := opts.validate(); err != nil {

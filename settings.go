@@ -152,7 +152,7 @@ func (s Settings) validateSelection() error {
 		return invalid("Events", "is empty: the webhook would never fire")
 	}
 	for _, t := range s.Events {
-		if !t.valid() {
+		if !t.valid() && !t.isCustom() {
 			return invalid("Events", fmt.Sprintf("holds the unknown type %.40q", t))
 		}
 	}
