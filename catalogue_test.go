@@ -85,7 +85,7 @@ func TestAnEventOfTheAppsOwnIsDeliveredToThoseWhoNameIt(t *testing.T) {
 	assert.Equal(t, all.ID, explained[0].Webhook.ID)
 	assert.True(t, explained[1].Matches)
 
-	n, err := r.EraseSubscriber(r.ctx, "", "7", "")
+	n, err := r.EraseSubscriber(r.ctx, "", "7", "", nil)
 	require.NoError(t, err)
 	assert.Equal(t, 1, n)
 	assert.Empty(t, r.log()[0].Body, "with all that it said")

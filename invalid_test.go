@@ -348,7 +348,7 @@ func invalidArguments() []invalidInput {
 			return err
 		}},
 		{"EraseSubscriber of nobody", "id", func(r *harness) error {
-			_, err := r.EraseSubscriber(r.ctx, "", "", "")
+			_, err := r.EraseSubscriber(r.ctx, "", "", "", nil)
 			return err
 		}},
 		{"ReencryptWebhooks without a key", "Options.EncryptionKeys", func(r *harness) error {

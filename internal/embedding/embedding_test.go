@@ -41,7 +41,7 @@ func TestTheDocumentsBlocksAreThoseOfThisPackage(t *testing.T) {
 		sources.Write(source)
 	}
 	blocks := regexp.MustCompile("(?ms)^```go\n(.*?)^```$").FindAllSubmatch(document, -1)
-	assert.Len(t, blocks, 14)
+	assert.Len(t, blocks, 15)
 	for _, block := range blocks {
 		assert.Contains(t, sources.String(), "\n"+string(block[1]))
 	}
@@ -217,4 +217,25 @@ func TestWhatIsReturned(t *testing.T) {
 		got = append(got, body.Get("type")+" "+body.Get("campaign[id]")+body.Get("bounce[type]")+body.Get("unsubscribe[reason]"))
 	}
 	assert.ElementsMatch(t, []string{"bounce 42hard", "bounce soft", "unsubscribe complaint"}, got)
+}
+
+func TestForget(t *testing.T) {
+	a, _ := startApp(t)
+	a.add(t)
+	_, err := a.db.ExecContext(t.Context(), `create table erasure_requests (subscriber text); insert into erasure_requests values ('7')`)
+	require.NoError(t, err)
+	require.NoError(t, a.hooks.Emit(t.Context(), subscribed(7, "ann@example.com")))
+
+	r := erasureRequest{Subscriber: "7", Requested: time.Now()}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, a.forget(ctx, r), context.DeadlineExceeded, "the webhook is disabled, so nothing is delivered")
+	assert.NotEmpty(t, a.log(t)[0])
+
+	r.Requested = r.Requested.Add(-48 * time.Hour) // the time is over
+	require.NoError(t, a.forget(t.Context(), r))
+	assert.Empty(t, a.log(t)[0])
+	var left int
+	require.NoError(t, a.db.QueryRowContext(t.Context(), `select count(*) from erasure_requests`).Scan(&left))
+	assert.Zero(t, left)
 }

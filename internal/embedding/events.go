@@ -3,6 +3,7 @@ package embedding
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"github.com/listhook/webhook"
 )
@@ -73,4 +74,22 @@ func returned(mail returnedMail) webhook.Event {
 		e.Campaign = *mail.Campaign
 	}
 	return e
+}
+
+// An erasureRequest is a row of the app's: somebody asked to be forgotten.
+type erasureRequest struct {
+	Subscriber, Email string
+	Requested         time.Time
+}
+
+func (a *app) forget(ctx context.Context, r erasureRequest) error {
+	// The app has deleted its own rows, and emitted an Unsubscribe in that transaction.
+	_, err := a.hooks.EraseSubscriber(ctx, "", r.Subscriber, r.Email, &webhook.EraseOptions{
+		DeliverUntil: r.Requested.Add(48 * time.Hour),
+	})
+	if err != nil {
+		return err // the request stays, and is carried out at the next start
+	}
+	_, err = a.db.ExecContext(ctx, `delete from erasure_requests where subscriber = $1`, r.Subscriber)
+	return err
 }
