@@ -155,7 +155,7 @@ func (p *pageRequest) operatorWebhook() error {
 	// What failed comes first: there may be thousands that wait.
 	var ds []webhook.Delivery
 	for _, state := range []webhook.State{webhook.StateFailed, webhook.StatePending} {
-		some, err := theirs.Dispatcher.Deliveries(p.r.Context(), webhook.DeliveryQuery{
+		some, _, err := theirs.Deliveries(p.r.Context(), webhook.DeliveryQuery{
 			Account: w.Account, Webhook: w.ID, States: []webhook.State{state}, Limit: operatorLines,
 		})
 		if err != nil {
@@ -180,7 +180,7 @@ func (p *pageRequest) operatorWebhook() error {
 	if err != nil {
 		return err
 	}
-	pending, err := waitingIn(p.r.Context(), theirs.Dispatcher, webhook.DeliveryQuery{Account: theirs.Account, Webhook: w.ID})
+	pending, err := waitingFor(p.r.Context(), theirs, w.ID)
 	if err != nil {
 		return err
 	}
@@ -214,7 +214,7 @@ func (p *pageRequest) operatorSwitch() error {
 	case "on":
 		_, _, err = theirs.Enable(p.r.Context(), w.ID, form.Get("kept") == dropKept)
 	case "try":
-		_, err = theirs.Dispatcher.ProbeNow(p.r.Context(), w.Account, w.ID)
+		_, err = theirs.Probe(p.r.Context(), w.ID)
 	case "off":
 		reason := cmp.Or(strings.TrimSpace(form.Get("reason")), "Switched off by the operator.")
 		_, err = theirs.Disable(p.r.Context(), w.ID, reason, form.Get("keep") != "")

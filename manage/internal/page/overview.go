@@ -126,7 +126,11 @@ func (p *pageRequest) row(w webhook.Webhook, lists []account.List, day tally, la
 const overviewPage = 50
 
 func (p *pageRequest) overview() error {
-	if !p.Allows(account.RightView) {
+	switch {
+	case p.Allows(account.RightView):
+	case p.Allows(account.RightLog):
+		return p.goTo("deliveries")
+	default:
 		return p.goTo("operator")
 	}
 	ctx := p.r.Context()
@@ -185,23 +189,40 @@ const countLimit = 10_000
 
 // waiting counts what is pending in the account, or for one of its webhooks.
 func (p *pageRequest) waiting(webhookID string) (waiting, error) {
-	return waitingIn(p.r.Context(), p.Dispatcher, webhook.DeliveryQuery{Account: p.Account, Webhook: webhookID})
+	return waitingFor(p.r.Context(), p.Caller, webhookID)
 }
 
-// waitingIn counts what is pending of what q selects in a database.
-func waitingIn(ctx context.Context, d *webhook.Dispatcher, q webhook.DeliveryQuery) (waiting, error) {
-	q.States = []webhook.State{webhook.StatePending}
-	q.Limit = countLimit + 1
+// waitingFor counts what is pending of what a caller sees.
+func waitingFor(ctx context.Context, c *account.Caller, webhookID string) (waiting, error) {
+	q := webhook.DeliveryQuery{Webhook: webhookID, States: []webhook.State{webhook.StatePending}, Limit: countLimit + 1}
+	n, more, err := c.Count(ctx, q)
+	if err != nil || n == 0 {
+		return waiting{Number: text.Number{More: more}}, err
+	}
+	q.Oldest, q.Limit, q.Brief = true, 1, true
+	ds, _, err := c.Deliveries(ctx, q)
+	return waitingOf(n, more, ds), err
+}
+
+// waitingOf returns what waits, by how many there are and by the oldest.
+func waitingOf(n int, more bool, oldest []webhook.Delivery) waiting {
+	w := waiting{Number: text.Number{Count: min(n, countLimit), More: more || n > countLimit}}
+	if len(oldest) > 0 {
+		w.Oldest = oldest[0].Created
+	}
+	return w
+}
+
+// waitingIn counts what is pending in a database.
+func waitingIn(ctx context.Context, d *webhook.Dispatcher) (waiting, error) {
+	q := webhook.DeliveryQuery{All: true, States: []webhook.State{webhook.StatePending}, Limit: countLimit + 1}
 	n, err := d.Count(ctx, q)
 	if err != nil || n == 0 {
 		return waiting{}, err
 	}
 	q.Oldest, q.Limit, q.Brief = true, 1, true
 	ds, err := d.Deliveries(ctx, q)
-	if err != nil || len(ds) == 0 {
-		return waiting{}, err
-	}
-	return waiting{text.Number{Count: min(n, countLimit), More: n > countLimit}, ds[0].Created}, nil
+	return waitingOf(n, false, ds), err
 }
 
 // add adds what waits in another database.

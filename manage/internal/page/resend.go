@@ -46,8 +46,8 @@ func (p *pageRequest) resendForm() error {
 }
 
 func (p *pageRequest) askResend(status int, w webhook.Webhook, typed url.Values, problem string) error {
-	failed, err := p.Dispatcher.Count(p.r.Context(), webhook.DeliveryQuery{
-		Account: p.Account, Webhook: w.ID, States: []webhook.State{webhook.StateFailed}, Limit: countLimit + 1,
+	failed, _, err := p.Count(p.r.Context(), webhook.DeliveryQuery{
+		Webhook: w.ID, States: []webhook.State{webhook.StateFailed}, Limit: countLimit + 1,
 	})
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func (p *pageRequest) resendAll() error {
 	if problem != "" {
 		return p.askResend(http.StatusUnprocessableEntity, w, form, problem)
 	}
-	n, err := p.Dispatcher.Replay(p.r.Context(), p.Account, w.ID, since, until, typed[webhook.State](form["state"])...)
+	n, err := p.Replay(p.r.Context(), w.ID, since, until, typed[webhook.State](form["state"])...)
 	var invalid *webhook.InvalidError
 	if errors.As(err, &invalid) {
 		return p.askResend(http.StatusUnprocessableEntity, w, form, p.problem(invalid, ""))

@@ -14,11 +14,11 @@ import (
 // searched returns a page of the account's webhooks, and one more if there is one:
 // of those whose name, ID or URL contains a text. A password is not searched.
 func (p *pageRequest) searched(search, after string) ([]webhook.Webhook, error) {
-	q := webhook.WebhookQuery{Account: p.Account, After: after, Limit: overviewPage + 1}
+	q := webhook.WebhookQuery{After: after, Limit: overviewPage + 1}
 	if search != "" {
 		q.Limit = 0
 	}
-	ws, err := p.Dispatcher.Webhooks(p.r.Context(), q)
+	ws, err := p.Query(p.r.Context(), q)
 	if err != nil || search == "" {
 		return ws, err
 	}
@@ -110,7 +110,7 @@ func (p *pageRequest) accountsWebhooks(name string) ([]webhook.Webhook, error) {
 	}
 	ctx, cancel := context.WithTimeout(p.r.Context(), operatorPatience)
 	defer cancel()
-	ws, err := theirs.Dispatcher.Webhooks(ctx, webhook.WebhookQuery{Account: name, Limit: operatorShow + 1})
+	ws, err := theirs.Query(ctx, webhook.WebhookQuery{Limit: operatorShow + 1})
 	if err != nil { // its database is then among those that do not answer
 		p.Logger.Error("webhook: the operator's search leaves out an account", "error", err)
 	}

@@ -85,7 +85,7 @@ func listDeliveries(ctx context.Context, c *account.Caller, r *http.Request) (in
 		return 0, nil, err
 	}
 	q := webhook.DeliveryQuery{
-		Account: c.Account, Webhook: query.Get("filters[webhook]"), Limit: limit + 1, Brief: true,
+		Webhook: query.Get("filters[webhook]"), Limit: limit + 1, Brief: true,
 	}
 	if state := query.Get("filters[state]"); state != "" {
 		if !label.Has(label.States, state) {
@@ -112,7 +112,7 @@ func listDeliveries(ctx context.Context, c *account.Caller, r *http.Request) (in
 			return 0, nil, fault(codeInvalid, "after", "is not what meta.next was")
 		}
 	}
-	ds, err := c.Dispatcher.Deliveries(ctx, q)
+	ds, stopped, err := c.Deliveries(ctx, q)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -120,6 +120,9 @@ func listDeliveries(ctx context.Context, c *account.Caller, r *http.Request) (in
 	if len(ds) > limit {
 		ds = ds[:limit]
 		cursor := account.CursorOf(ds[limit-1])
+		next = &cursor
+	} else if stopped != (webhook.Cursor{}) {
+		cursor := account.TextOf(stopped)
 		next = &cursor
 	}
 	list, err := deliveriesOf(ctx, c, ds...)
@@ -157,7 +160,7 @@ func viewDelivery(ctx context.Context, c *account.Caller, r *http.Request) (int,
 }
 
 func redeliver(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	if err := c.Dispatcher.Redeliver(ctx, c.Account, r.PathValue("id")); err != nil {
+	if err := c.Redeliver(ctx, r.PathValue("id")); err != nil {
 		return 0, nil, found(err, "Delivery", r)
 	}
 	d, err := c.Delivery(ctx, r.PathValue("id"))
@@ -200,7 +203,7 @@ func replay(ctx context.Context, c *account.Caller, r *http.Request) (int, any, 
 	if len(states) == 0 {
 		states = []webhook.State{webhook.StateFailed}
 	}
-	n, err := c.Dispatcher.Replay(ctx, c.Account, r.PathValue("id"), since, until, states...)
+	n, err := c.Replay(ctx, r.PathValue("id"), since, until, states...)
 	if err != nil {
 		return 0, nil, found(err, "Webhook", r)
 	}

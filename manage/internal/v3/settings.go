@@ -156,7 +156,7 @@ func enable(ctx context.Context, c *account.Caller, r *http.Request) (int, any, 
 }
 
 func tryNow(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	w, err := c.Dispatcher.ProbeNow(ctx, c.Account, r.PathValue("id"))
+	w, err := c.Probe(ctx, r.PathValue("id"))
 	return answerSettings(c, w, found(err, "Webhook", r))
 }
 
@@ -210,7 +210,7 @@ func sendTest(ctx context.Context, c *account.Caller, r *http.Request) (int, any
 	if err := object.read("type", &event, "a string"); err != nil {
 		return 0, nil, err
 	}
-	attempt, err := c.Dispatcher.SendTest(ctx, c.Account, r.PathValue("id"), event)
+	attempt, err := c.SendTest(ctx, r.PathValue("id"), event)
 	if err != nil {
 		return 0, nil, found(err, "Webhook", r)
 	}

@@ -46,9 +46,9 @@ var routes = []route.Route[call]{
 	route.Post("listhook/webhooks/{id}/rotate", account.RightManage, rotate),
 	route.Post("listhook/webhooks/{id}/test", account.RightManage, sendTest),
 	route.Post("listhook/webhooks/{id}/replay", account.RightManage, replay),
-	route.Get("listhook/deliveries", account.RightView, listDeliveries),
-	route.Get("listhook/deliveries/{id}", account.RightView, viewDelivery),
-	route.Post("listhook/deliveries/{id}/redeliver", account.RightManage, redeliver),
+	route.Get("listhook/deliveries", account.RightLog, listDeliveries),
+	route.Get("listhook/deliveries/{id}", account.RightLog, viewDelivery),
+	route.Post("listhook/deliveries/{id}/redeliver", account.RightResend, redeliver),
 	route.Post("listhook/explain", account.RightView, explain),
 	route.Get("listhook/openapi.json", account.RightAny, viewOpenAPI),
 }
