@@ -102,9 +102,9 @@ func TestDecodeKeepsTheOffset(t *testing.T) {
 
 func TestDecodeNamesWhatItCannotRead(t *testing.T) {
 	for body, want := range map[string]InvalidError{
-		"":                                      {"Type", `is "", not one of the nine`},
-		"type=import":                           {"Type", `is "import", not one of the nine`},
-		"type[]=open":                           {"Type", `is "", not one of the nine`},
+		"":                                      {"Type", `is "", which no type of events is called`},
+		"type=Import":                           {"Type", `is "Import", which no type of events is called`},
+		"type[]=open":                           {"Type", `is "", which no type of events is called`},
 		"type=open&date_time=yesterday":         {"Time", `is "yesterday", not such as 2013-01-02 09:28:42 or 2013-01-02T09:28:42+00:00`},
 		"type=open&campaign[recipients]=many":   {"Campaign.Recipients", "is not a number"},
 		"type=forward&forward[count]=1e3":       {"Details.Count", "is not a number"},

@@ -103,15 +103,15 @@ func errKeepsNothing() error {
 // is not kept in the log and is not tried again. Its webhook-id begins with
 // "test_". It returns ErrNotFound if there is no such webhook in the account.
 func (d *Dispatcher) SendTest(ctx context.Context, account, webhook string, t EventType) (Attempt, error) {
-	sample := Sample(t)
-	if sample == nil {
-		return Attempt{}, invalid("type", "is none of the nine event types")
+	info := d.opts.info(t)
+	if info == nil {
+		return Attempt{}, invalid("type", "is "+quote(string(t))+", none of the app's event types")
 	}
 	w, err := d.editor.find(ctx, account, webhook)
 	if err != nil {
 		return Attempt{}, wrap("SendTest", err)
 	}
-	m := sample.meta()
+	sample, m := info.sample()
 	m.Time = time.Now()
 	var customer CustomerAccount
 	if w.Format.namesCustomer() {

@@ -69,7 +69,7 @@ func TestBodiesHoldWhatAWebhookDiscloses(t *testing.T) {
 				}
 				assert.Len(t, r.log(), 6)
 
-				n, err := r.EraseSubscriber(r.ctx, "", "", "Ann@example.com")
+				n, err := r.EraseSubscriber(r.ctx, "", "", "Ann@example.com", nil)
 				require.NoError(t, err)
 				assert.Equal(t, 3, n, "an erasure finds the person whatever is disclosed")
 			})

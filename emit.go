@@ -35,9 +35,12 @@ func (d *Dispatcher) Wants(ctx context.Context, account string, t EventType, sou
 func (d *Dispatcher) Validate(events ...Event) error {
 	var bad invalidEvents
 	for i, e := range events {
-		err := validate(e, d.opts.eventLimit())
+		err := d.opts.validate(e)
 		if err != nil && d.opts.OmitFields {
-			_, _, err = omitFields(e, d.opts.eventLimit())
+			var sent Event
+			if sent, _, err = omitFields(e, d.opts.eventLimit()); err == nil {
+				err = d.opts.validateKind(sent)
+			}
 		}
 		if err != nil {
 			bad.add(len(events), i, err)

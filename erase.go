@@ -3,22 +3,42 @@ package webhook
 import (
 	"context"
 	"strings"
+	"time"
 )
+
+// EraseOptions change what EraseSubscriber does. The zero value of a field is its
+// default.
+type EraseOptions struct {
+	// DeliverUntil lets what is pending about the person be delivered first, such as
+	// the unsubscription that tells receivers of it. Each delivery is erased once it
+	// has ended, within a minute; at this time those that are still pending are
+	// canceled and erased. Zero, or a time that is past: at once.
+	DeliverUntil time.Time
+}
 
 // EraseSubscriber forgets a person: of each delivery of the account that is
 // about the subscriber with this ID or this email address, whatever its state,
 // the body, the carrier and the log are emptied; one that waits is canceled,
 // and none can be delivered again. It returns how many these were. Either text
 // may be empty, but not both; addresses are compared without regard to case.
+// Nil options are the defaults.
 //
 // What remains of a delivery is its ID, the event's (Meta.ID), its type, its
 // times and its state. A request that is under way goes on, and its outcome is
 // not noted. The app is expected to emit nothing more about the person: what is
 // emitted meanwhile may be missed.
 //
-// It reads all of the account's log, in pages. When ctx ends or the store
-// fails, n is how many were erased until then; calling it again goes on.
-func (d *Dispatcher) EraseSubscriber(ctx context.Context, account, id, email string) (n int, err error) {
+// With EraseOptions.DeliverUntil it first erases what has ended, and then waits,
+// perhaps until that time: call it in the background. Nothing of the request is
+// stored, so if ctx or the process ends before, what was pending stays, is delivered,
+// and is not erased. Keep the request with its time in a table of the app's until
+// EraseSubscriber has returned nil, and call it again with the same time at the next
+// start.
+//
+// It reads all of the account's log, in pages; once more after it has waited. When ctx
+// ends or the store fails, n is how many were erased until then; calling it again goes
+// on.
+func (d *Dispatcher) EraseSubscriber(ctx context.Context, account, id, email string, opts *EraseOptions) (n int, err error) {
 	if id == "" && email == "" {
 		return 0, invalid("id", "and email are empty: nobody is named")
 	}
@@ -29,7 +49,11 @@ func (d *Dispatcher) EraseSubscriber(ctx context.Context, account, id, email str
 		itsID, itsEmail, ok := personOf(del.Body)
 		return ok && (id != "" && itsID == id || email != "" && strings.EqualFold(itsEmail, email))
 	}
-	n, err = d.eraser.deliveries(ctx, DeliveryQuery{Account: account}, about, "Erased: the subscriber is to be forgotten.")
+	var until time.Time
+	if opts != nil {
+		until = opts.DeliverUntil
+	}
+	n, err = d.eraser.deliveriesAfter(ctx, account, until, about, "Erased: the subscriber is to be forgotten.")
 	return n, wrap("EraseSubscriber", err)
 }
 

@@ -50,7 +50,7 @@ func TestAPersonIsErasedFromTheQueueTheLogAndWhatIsKept(t *testing.T) {
 				time.Sleep(time.Minute)
 				before := r.states()
 
-				n, err := r.EraseSubscriber(r.ctx, "", c.id, c.email)
+				n, err := r.EraseSubscriber(r.ctx, "", c.id, c.email, nil)
 				require.NoError(t, err)
 				assert.Equal(t, 5, n, "one for each of the account's webhooks")
 				erased := 0
@@ -73,7 +73,7 @@ func TestAPersonIsErasedFromTheQueueTheLogAndWhatIsKept(t *testing.T) {
 				assert.Equal(t, before[webhook.StateFailed], r.states()[webhook.StateFailed], "what has failed has failed")
 				assert.Equal(t, 4, r.states()[webhook.StateCanceled])
 
-				n, err = r.EraseSubscriber(r.ctx, "", c.id, c.email)
+				n, err = r.EraseSubscriber(r.ctx, "", c.id, c.email, nil)
 				require.NoError(t, err)
 				assert.Zero(t, n)
 				sent := len(r.receiver.requests())
@@ -90,7 +90,7 @@ func TestAPersonIsErasedFromTheQueueTheLogAndWhatIsKept(t *testing.T) {
 
 func TestErasingNobodyIsRefused(t *testing.T) {
 	r := newHarness(t, nil)
-	_, err := r.EraseSubscriber(r.ctx, "", "", "")
+	_, err := r.EraseSubscriber(r.ctx, "", "", "", nil)
 	require.ErrorAs(t, err, new(*webhook.InvalidError))
 }
 
@@ -130,7 +130,7 @@ func TestNobodyIsLeftOverBecauseOthersAreBusy(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		store.times = 4
-		n, err := r.EraseSubscriber(r.ctx, "", "1", "")
+		n, err := r.EraseSubscriber(r.ctx, "", "1", "", nil)
 		require.NoError(t, err)
 		assert.Equal(t, 225, n)
 		for i, d := range r.log() {
@@ -146,7 +146,7 @@ func TestWhatIsUnderWayWhenItIsErasedIsNotNoted(t *testing.T) {
 		r.receiver.set(slowly(5 * time.Second))
 		r.emit(about("12", ""))
 		time.Sleep(time.Second)
-		n, err := r.EraseSubscriber(r.ctx, "", "12", "")
+		n, err := r.EraseSubscriber(r.ctx, "", "12", "", nil)
 		require.NoError(t, err)
 		assert.Equal(t, 1, n)
 		time.Sleep(time.Minute)

@@ -65,6 +65,15 @@ func (e *InvalidError) Error() string { return "webhook: " + e.Field + " " + e.R
 
 func invalid(field, reason string) error { return &InvalidError{Field: field, Reason: reason} }
 
+// prefixed puts a path before the field of an *InvalidError.
+func prefixed(path string, err error) error {
+	var bad *InvalidError
+	if errors.As(err, &bad) {
+		return invalid(path+bad.Field, bad.Reason)
+	}
+	return err
+}
+
 // timeoutError adds to an error of withStoreTimeout's context how long the store
 // had to answer.
 func (o *Options) timeoutError(err error) error {

@@ -47,7 +47,7 @@ func Sources() []Source {
 }
 
 // An Event is something that happened in the mailing app: one of Subscribe,
-// Unsubscribe, Update, Sent, Open, Click, Forward, Share and Bounce.
+// Unsubscribe, Update, Sent, Open, Click, Forward, Share and Bounce, or a Custom.
 type Event interface {
 	// Type returns the event's type, as on the wire.
 	Type() EventType

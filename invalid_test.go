@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -80,7 +81,7 @@ func TestEveryFieldIsRefusedOrTakesAnyValue(t *testing.T) {
 		for i := range fields.NumField() {
 			name := fields.Field(i).Name
 			tested := slices.ContainsFunc(c.inputs, func(in invalidInput) bool {
-				return strings.HasPrefix(in.field+".", c.prefix+name+".")
+				return strings.HasPrefix(in.field+".", c.prefix+name+".") || strings.HasPrefix(in.field, c.prefix+name+"[")
 			})
 			assert.NotEqual(t, tested, slices.Contains(c.any, name), "%s.%s: say which of its values are refused, or that none is", fields.Name(), name)
 		}
@@ -118,6 +119,7 @@ func invalidOptions() (inputs []invalidInput) {
 		{"a negative Group", "Buffer.Group", webhook.Options{Buffer: webhook.BufferOptions{Group: -1}}},
 		{"a negative Wait", "Buffer.Wait", webhook.Options{Buffer: webhook.BufferOptions{Wait: -1}}},
 		{"an unknown WhenFull", "Buffer.WhenFull", webhook.Options{Buffer: webhook.BufferOptions{WhenFull: "explode"}}},
+		{"a catalogue's type that is none", "Catalogue[1].Type", webhook.Options{Catalogue: []webhook.EventInfo{{Type: "open"}, {Type: "Party!"}}}},
 		{"a short key", "EncryptionKeys", webhook.Options{EncryptionKeys: []webhook.EncryptionKey{[]byte("s3cret")}}},
 		{"a UserAgent of two lines", "UserAgent", webhook.Options{UserAgent: "a\r\nb: s3cret"}},
 		{"a UserAgent that is no text", "UserAgent", webhook.Options{UserAgent: "\xff"}},
@@ -268,6 +270,33 @@ func invalidEvents() (inputs []invalidInput) {
 			)
 		}
 	}
+	own := func(change func(*webhook.Custom)) webhook.Custom {
+		e := webhook.Custom{Meta: webhook.Meta{Source: webhook.SourceAPI}, Name: "import"}
+		change(&e)
+		return e
+	}
+	for _, c := range []struct {
+		name, field string
+		event       webhook.Custom
+	}{
+		{"a name of the nine", "Name", own(func(e *webhook.Custom) { e.Name = "open" })},
+		{"a name with a dash", "Name", own(func(e *webhook.Custom) { e.Name = "im-port" })},
+		{"a name that the catalogue does not hold", "Name", own(func(e *webhook.Custom) { e.Name = "party" })},
+		{"nobody", "Subscriber", own(func(e *webhook.Custom) { e.Subscriber = &webhook.Subscriber{FirstName: "Ann"} })},
+		{"NaN", "Data.rates[1]", own(func(e *webhook.Custom) { e.Data = map[string]any{"rates": []float64{1, math.NaN()}} })},
+		{"text that is no UTF-8", "Data.a.b", own(func(e *webhook.Custom) {
+			e.Data = map[string]any{"a": map[string]string{"b": "\xff"}}
+		})},
+		{"data that holds itself", "Data" + strings.Repeat(".x", 33), own(func(e *webhook.Custom) {
+			e.Data = map[string]any{}
+			e.Data["x"] = e.Data
+		})},
+	} {
+		inputs = append(inputs, invalidInput{"a Custom with " + c.name, c.field, func(r *harness) error {
+			own := r.another(&webhook.Options{Catalogue: []webhook.EventInfo{{Type: "import"}}})
+			return own.Emit(r.ctx, c.event)
+		}})
+	}
 	return append(inputs, invalidInput{"no event", "Event", func(r *harness) error { return r.Emit(r.ctx, nil) }})
 }
 
@@ -277,7 +306,7 @@ func invalidDeliveryQueries() (inputs []invalidInput) {
 		query       webhook.DeliveryQuery
 	}{
 		{"an unknown state", "States", webhook.DeliveryQuery{States: []webhook.State{webhook.StateFailed, "success"}}},
-		{"an unknown type", "Types", webhook.DeliveryQuery{Types: []webhook.EventType{"opened"}}},
+		{"an unknown type", "Types", webhook.DeliveryQuery{Types: []webhook.EventType{"Opened"}}},
 		{"half a cursor", "After", webhook.DeliveryQuery{After: webhook.Cursor{ID: "1"}}},
 		{"a negative limit", "Limit", webhook.DeliveryQuery{Limit: -1}},
 	} {
@@ -319,7 +348,7 @@ func invalidArguments() []invalidInput {
 			return err
 		}},
 		{"EraseSubscriber of nobody", "id", func(r *harness) error {
-			_, err := r.EraseSubscriber(r.ctx, "", "", "")
+			_, err := r.EraseSubscriber(r.ctx, "", "", "", nil)
 			return err
 		}},
 		{"ReencryptWebhooks without a key", "Options.EncryptionKeys", func(r *harness) error {

@@ -309,7 +309,7 @@ func TestAKeyIsNoAddress(t *testing.T) {
 	}
 	assert.Len(t, keys, 2)
 	assert.True(t, keys["company 7"])
-	n, err := r.EraseSubscriber(r.ctx, "", "", "jane@example.com")
+	n, err := r.EraseSubscriber(r.ctx, "", "", "jane@example.com", nil)
 	require.NoError(t, err)
 	assert.Equal(t, 2, n)
 	for _, d := range r.log() {
@@ -327,7 +327,7 @@ func TestErasingDoesNotBreakALine(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		for _, id := range []string{"0", "1"} {
-			n, err := r.EraseSubscriber(r.ctx, "", id, "")
+			n, err := r.EraseSubscriber(r.ctx, "", id, "", nil)
 			require.NoError(t, err)
 			require.Equal(t, 1, n)
 		}

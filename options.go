@@ -117,6 +117,12 @@ type Options struct {
 	// for these keys. Nil: the keys are sent empty.
 	CustomerAccount func(ctx context.Context, account string) (CustomerAccount, error)
 
+	// Catalogue are the types of events that the app emits, in the order to show them
+	// in. Emit refuses others, webhooks cannot ask for others, and package manage
+	// offers no others. A webhook that has a type which was taken out of the catalogue
+	// keeps it. All processes should have the same. None: the nine, from every source.
+	Catalogue []EventInfo
+
 	// Buffer limits what EmitBuffered holds.
 	Buffer BufferOptions
 
@@ -261,6 +267,9 @@ func (o *Options) withDefaults() (Options, error) {
 		return Options{}, invalid("Options.StoreTimeout", fmt.Sprintf("is %s: the least is %s", opts.StoreTimeout, minStoreTimeout))
 	}
 	if err := opts.Buffer.setDefaults(); err != nil {
+		return Options{}, err
+	}
+	if err := opts.setCatalogue(); err != nil {
 		return Options{}, err
 	}
 	if opts.Backoff == nil {

@@ -39,7 +39,7 @@ type envelope struct {
 // A layout is how an event type lies on the wire. Its schema is read from the
 // event's struct, so that the structs stay the one definition.
 type layout struct {
-	event  EventType
+	event  EventType // "": each has its own
 	typ    reflect.Type
 	schema *phpform.Schema
 }
@@ -48,7 +48,7 @@ var (
 	envelopeSchema = phpform.NewSchema(envelope{}, formDialects...)
 	customerSchema = phpform.NewSchema(CustomerAccount{}) // what ends a body of the current format
 	noCustomerForm = customerSchema.Append(nil, 0, CustomerAccount{})
-	layouts        = map[reflect.Type]*layout{} // the nine
+	layouts        = map[reflect.Type]*layout{} // of the nine, and of Custom
 	bodies         *phpform.Reader              // reads forms
 )
 
@@ -61,6 +61,8 @@ func init() {
 		layouts[l.typ] = l
 		schemas = append(schemas, l.schema)
 	}
+	layouts[customLayout.typ] = customLayout
+	schemas = append(schemas, customLayout.schema)
 	bodies = phpform.NewReader(schemas...)
 }
 
@@ -73,19 +75,22 @@ func layoutOf(e Event) (*layout, error) {
 	}
 	l, ok := layouts[v.Type()]
 	if !ok {
-		return nil, invalid("Event", "is of a type that is not one of the nine")
+		return nil, invalid("Event", "is of a type that is neither one of the nine nor Custom")
 	}
 	return l, nil
 }
 
 // layoutOfType returns the layout of the events of type t.
 func layoutOfType(t EventType) (*layout, error) {
+	if t.isCustom() {
+		return customLayout, nil
+	}
 	for _, l := range layouts {
-		if l.event == t {
+		if l.event == t && t != "" {
 			return l, nil
 		}
 	}
-	return nil, invalid("Type", "is "+quote(string(t))+", not one of the nine")
+	return nil, invalid("Type", "is "+quote(string(t))+", which no type of events is called")
 }
 
 // encode returns e's body for a webhook of format f. It takes the source,
@@ -102,6 +107,11 @@ func encodeFor(customer CustomerAccount, e Event, m Meta, f Format) ([]byte, err
 	l, err := layoutOf(e)
 	if err != nil {
 		return nil, err
+	}
+	if l == customLayout {
+		if e, err = withTree(e); err != nil {
+			return nil, err
+		}
 	}
 	switch f {
 	case "", Format2013:
@@ -127,7 +137,7 @@ func encodeForm(l *layout, e Event, m Meta, dialect int, customer CustomerAccoun
 	// Most bodies fit, so that of the body only the result is allocated.
 	var scratch [1024]byte
 	body := envelopeSchema.Append(scratch[:0], dialect, &envelope{
-		Type: l.event, Time: m.Time.Format(clock), Source: m.Source, By: m.By, List: list,
+		Type: e.Type(), Time: m.Time.Format(clock), Source: m.Source, By: m.By, List: list,
 	})
 	body = l.schema.Append(body, dialect, e)
 	switch {
@@ -154,12 +164,20 @@ func withAccount(e Event, l *layout, name string) Event {
 func (l *layout) withSubscriber(e Event, change func(*Subscriber)) Event {
 	v := reflect.New(l.typ).Elem()
 	v.Set(reflect.Indirect(reflect.ValueOf(e)))
-	change(v.FieldByName("Subscriber").Addr().Interface().(*Subscriber))
+	field := v.FieldByName("Subscriber")
+	if field.Kind() == reflect.Pointer { // a copy of what it points to
+		changed := reflect.New(field.Type().Elem())
+		changed.Elem().Set(field.Elem())
+		field.Set(changed)
+	} else {
+		field = field.Addr()
+	}
+	change(field.Interface().(*Subscriber))
 	return v.Interface().(Event)
 }
 
-// decodeForm reads a form of either dialect into an event, one of the nine structs
-// by value. It is liberal: keys that it does not know are passed over, the last of
+// decodeForm reads a form of either dialect into an event, one of the structs by
+// value. It is liberal: keys that it does not know are passed over, the last of
 // several equal ones counts, as in PHP, and what is absent stays empty. Of Meta it
 // sets ID to id, Source, By, Time, and Lists to the list that the body names; a
 // time of the 2013 format, which has no zone, is read as UTC.
@@ -189,12 +207,18 @@ func decodeForm(body []byte, id string) (Event, error) {
 	if err := l.schema.Decode(e.Interface(), values); err != nil {
 		return nil, invalidForm(err)
 	}
-	return eventOf(e, m), nil
+	return eventOf(e, env.Type, m), nil
 }
 
-// eventOf returns the event that v points to, with its Meta.
-func eventOf(v reflect.Value, m Meta) Event {
+// eventOf returns the event that v points to, with its type and its Meta.
+func eventOf(v reflect.Value, t EventType, m Meta) Event {
 	v.Elem().FieldByName("Meta").Set(reflect.ValueOf(m))
+	if c, ok := v.Interface().(*Custom); ok {
+		c.Name = t
+		if len(c.Data) == 0 {
+			c.Data = nil
+		}
+	}
 	return v.Elem().Interface().(Event)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"maps"
 	"reflect"
 	"slices"
@@ -40,7 +41,7 @@ func encodeJSON(l *layout, e Event, m Meta, customer CustomerAccount) ([]byte, e
 		at = at.UTC()
 	}
 	env := jsonEnvelope{
-		Type: l.event, Time: at.Format(timeJSON), Source: m.Source, By: m.By, Lists: append([]string{}, m.Lists...),
+		Type: e.Type(), Time: at.Format(timeJSON), Source: m.Source, By: m.By, Lists: append([]string{}, m.Lists...),
 	}
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
@@ -145,7 +146,7 @@ func decodeJSON(body []byte, id string) (Event, error) {
 	if err := unmarshal(body, v.Interface()); err != nil {
 		return nil, err
 	}
-	e := eventOf(v, m)
+	e := eventOf(v, env.Type, m)
 	if e.person() == nil {
 		return e, nil
 	}
@@ -173,7 +174,12 @@ func personOfJSON(body []byte) (id, email string, ok bool) {
 
 // unmarshal reads a body in JSON. Its errors name the key, and repeat no value.
 func unmarshal(body []byte, into any) error {
-	err := json.Unmarshal(body, into)
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.UseNumber() // in Custom.Data, lest long ones lose digits
+	err := dec.Decode(into)
+	if _, more := dec.Token(); err == nil && more != io.EOF {
+		err = errors.New("more follows")
+	}
 	var kind *json.UnmarshalTypeError
 	switch {
 	case err == nil:

@@ -54,7 +54,7 @@ func (p *preparer) check(events []Event) (good []Event, skipped, err error) {
 	good = events
 	copied := false // good is no longer events, but the good ones of those before i
 	for i, e := range events {
-		err := validate(e, p.opts.eventLimit())
+		err := p.opts.validate(e)
 		if err == nil && !copied {
 			continue
 		}
@@ -80,6 +80,9 @@ func (p *preparer) check(events []Event) (good []Event, skipped, err error) {
 // delivered.
 func (p *preparer) omitFields(e Event) (Event, error) {
 	sent, omitted, err := omitFields(e, p.opts.eventLimit())
+	if err == nil {
+		err = p.opts.validateKind(sent)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func (q DeliveryQuery) validate() error {
 		}
 	}
 	for _, t := range q.Types {
-		if !t.valid() {
+		if !t.valid() && !t.isCustom() { // the log may hold a type that the catalogue no longer holds
 			return invalid("Types", "holds the unknown type "+quote(string(t)))
 		}
 	}

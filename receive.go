@@ -103,7 +103,7 @@ func Verify(h http.Header, body []byte, opts *ReceiveOptions) error {
 }
 
 // ParseRequest verifies a request like Verify and returns the event that it
-// brings, by value: a Subscribe, an Unsubscribe and so on. It reads every
+// brings, by value: a Subscribe, an Unsubscribe and so on, or a Custom. It reads every
 // Format, and passes over what it does not know. Call it before anything else
 // reads the body.
 //
@@ -120,7 +120,7 @@ func Verify(h http.Header, body []byte, opts *ReceiveOptions) error {
 //
 // Beside Verify's errors it returns ErrTooLarge, ErrContentType, ErrBodyRead, what
 // reading the body returned, and an *InvalidError of another field for a body that is
-// none of the nine events.
+// no event.
 func ParseRequest(r *http.Request, opts *ReceiveOptions) (Event, error) {
 	opts = cmp.Or(opts, &ReceiveOptions{})
 	if err := opts.validate(); err != nil {
@@ -162,7 +162,7 @@ func withHeaders(e Event, h http.Header) Event {
 	}
 	v := reflect.New(reflect.TypeOf(e))
 	v.Elem().Set(reflect.ValueOf(e))
-	return eventOf(v, m)
+	return eventOf(v, e.Type(), m)
 }
 
 // withFraction adds to a body's time, which is to the second in a form, the fraction

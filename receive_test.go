@@ -400,7 +400,7 @@ func TestABodyIsReadUpToTheLimit(t *testing.T) {
 }
 
 func TestABodyThatIsNoEventIsInvalid(t *testing.T) {
-	for _, body := range []string{"", "type=", "type=nothing", "x=1", "type=open&subscriber%", "type=sent&campaign[recipients]=many"} {
+	for _, body := range []string{"", "type=", "type=Nothing", "x=1", "type=open&subscriber%", "type=sent&campaign[recipients]=many"} {
 		_, err := ParseRequest(request(t, body), &ReceiveOptions{Unsigned: true})
 		var bad *InvalidError
 		if assert.ErrorAs(t, err, &bad, body) {

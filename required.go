@@ -46,3 +46,10 @@ func (e Bounce) lacks() (field, reason string) {
 	}
 	return e.Subscriber.lacks()
 }
+
+func (e Custom) lacks() (field, reason string) {
+	if e.Subscriber == nil {
+		return "", ""
+	}
+	return e.Subscriber.lacks()
+}

@@ -7,12 +7,7 @@ import "time"
 // announcement of January 2013 shows. It is the caller's to change. Of a type
 // that is not one of the nine it returns nil.
 func Sample(t EventType) Event {
-	m := Meta{
-		Lists:  []string{"12"},
-		Source: SourcePublic,
-		By:     string(SourcePublic),
-		Time:   time.Date(2013, 1, 2, 9, 28, 42, 0, time.UTC),
-	}
+	m := sampleMeta(SourcePublic)
 	person := Subscriber{
 		ID:        "12",
 		Email:     "test@test.com",
@@ -70,6 +65,16 @@ func Sample(t EventType) Event {
 	return nil
 }
 
+// sampleMeta is the Meta of samples.
+func sampleMeta(source Source) Meta {
+	return Meta{
+		Lists:  []string{"12"},
+		Source: source,
+		By:     string(source),
+		Time:   time.Date(2013, 1, 2, 9, 28, 42, 0, time.UTC),
+	}
+}
+
 // SampleBody returns the body of Sample(t) for a webhook of format f that is
 // tied to no list of its own: what a receiver gets. Of a type that is not one
 // of the nine, or a format that is not known, it returns nil.
@@ -78,7 +83,11 @@ func SampleBody(t EventType, f Format) []byte {
 	if e == nil {
 		return nil
 	}
-	body, err := encode(e, e.meta(), f)
+	return sampleBody(e, e.meta(), f)
+}
+
+func sampleBody(e Event, m Meta, f Format) []byte {
+	body, err := encode(e, m, f)
 	if err != nil {
 		return nil
 	}

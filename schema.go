@@ -8,9 +8,9 @@ import (
 )
 
 // JSONSchema returns the JSON Schema (2020-12) of the bodies in FormatJSON of the
-// events of a type, indented; nil if the type is none of the nine. It is read from
-// the very structs that bodies are made of. The schemas of the nine are in
-// docs/schemas too.
+// events of a type, indented: one of the nine, or the Name of Custom events, whose data
+// it leaves open; nil for what is neither. It is read from the very structs that bodies
+// are made of. The schemas of the nine are in docs/schemas too.
 //
 // Receivers should accept keys that the schema does not name: later versions of the
 // library may add some.
@@ -19,7 +19,7 @@ func JSONSchema(t EventType) []byte {
 	if err != nil {
 		return nil
 	}
-	s := schemaOf(l)
+	s := schemaOf(l, t)
 	s.Dialect = "https://json-schema.org/draft/2020-12/schema"
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
@@ -72,15 +72,15 @@ func (ps schemaProperties) MarshalJSON() ([]byte, error) {
 }
 
 // schemaOf returns the schema of a type's bodies.
-func schemaOf(l *layout) *jsonSchema {
-	s := &jsonSchema{Title: string(l.event), Description: typeTexts[l.event], Type: "object"}
+func schemaOf(l *layout, t EventType) *jsonSchema {
+	s := &jsonSchema{Title: string(t), Description: typeTexts[t], Type: "object"}
 	for _, part := range []reflect.Type{reflect.TypeFor[jsonEnvelope](), l.typ, reflect.TypeFor[CustomerAccount]()} {
 		s.addFields(part, "")
 	}
 	for _, p := range s.Properties {
 		switch p.name {
 		case "type":
-			p.schema.Const = string(l.event)
+			p.schema.Const = string(t)
 		case "date_time":
 			p.schema.Format = "date-time"
 		case "initiated_from":
@@ -113,7 +113,10 @@ func schemaOfField(typ reflect.Type, path string) *jsonSchema {
 		s.Type = "object"
 		s.addFields(typ, path)
 	case reflect.Map:
-		s.Type, s.Additional = "object", schemaOfField(typ.Elem(), path+".*")
+		s.Type = "object"
+		if typ.Elem().Kind() != reflect.Interface {
+			s.Additional = schemaOfField(typ.Elem(), path+".*")
+		}
 	case reflect.Slice:
 		s.Type, s.Items = "array", schemaOfField(typ.Elem(), path+".*")
 	case reflect.Int:

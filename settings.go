@@ -28,6 +28,10 @@ type Settings struct {
 	Disabled   string            `json:"Off"`  // why the webhook is disabled; "": it is enabled
 	KeepEvents bool              `json:"Keep"` // while disabled, keep its events: see Options.KeepLimit and Retention
 
+	// KeepEventsOnce says that KeepEvents was changed for this time only: enabling the
+	// webhook changes it back.
+	KeepEventsOnce bool `json:",omitempty"`
+
 	// Disclosure says what bodies hold of a subscriber. "": DiscloseAll.
 	Disclosure Disclosure `json:",omitempty"`
 
@@ -149,7 +153,7 @@ func (s Settings) validateSelection() error {
 		return invalid("Events", "is empty: the webhook would never fire")
 	}
 	for _, t := range s.Events {
-		if !t.valid() {
+		if !t.valid() && !t.isCustom() {
 			return invalid("Events", fmt.Sprintf("holds the unknown type %.40q", t))
 		}
 	}

@@ -15,7 +15,7 @@ func TestAnEditTakesEveryFieldAndSharesNoMemory(t *testing.T) {
 		return Settings{
 			List: "12", Name: "CRM", URL: "https://example.com/in", Events: EventTypes(), Sources: Sources(),
 			Order: OrderAll, Format: FormatCurrent, Secrets: []Secret{{Key: "whsec_1"}}, Headers: map[string]string{"X-Key": "k"},
-			NoRetry: true, Disabled: "Moving house.", KeepEvents: true, IgnoredEvents: []string{"deal_add"},
+			NoRetry: true, Disabled: "Moving house.", KeepEvents: true, KeepEventsOnce: true, IgnoredEvents: []string{"deal_add"},
 			Disclosure: DiscloseFields, FieldIDs: []string{"7"},
 		}
 	}

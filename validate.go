@@ -32,6 +32,13 @@ func validate(e Event, bodyLimit int) error {
 	if field, reason := e.lacks(); field != "" {
 		return invalid(field, reason)
 	}
+	var values int // of a Custom's Data
+	if l == customLayout {
+		c, _ := asCustom(e)
+		if values, err = validateCustom(c); err != nil {
+			return err
+		}
+	}
 	size := l.schema.Measure(e)
 	if size.Misread {
 		return invalid("Subscriber.Fields", "has the key "+quote(size.Name)+", which PHP would misread")
@@ -48,10 +55,10 @@ func validate(e Event, bodyLimit int) error {
 		most += 6*len(list) + len(`"",`)
 	}
 	switch {
-	case envelopeSchema.Keys()+l.schema.Keys()+customerSchema.Keys()+size.Entries <= maxVariables && most <= bodyLimit:
+	case l != customLayout && envelopeSchema.Keys()+l.schema.Keys()+customerSchema.Keys()+size.Entries <= maxVariables && most <= bodyLimit:
 		return nil
-	case size.Entries > maxVariables:
-		return tooManyVariables("more than " + strconv.Itoa(maxVariables))
+	case size.Entries+values > maxVariables:
+		return tooManyVariables(values > size.Entries, "more than "+strconv.Itoa(maxVariables))
 	case size.Bytes > bodyLimit:
 		return tooLong(bodyLimit)
 	}
@@ -69,7 +76,7 @@ func validate(e Event, bodyLimit int) error {
 			return err
 		}
 		if n := bytes.Count(body, []byte("&")) + 1; n > maxVariables && f != FormatJSON {
-			return tooManyVariables(strconv.Itoa(n))
+			return tooManyVariables(values > size.Entries, strconv.Itoa(n))
 		}
 		if len(withID(body, longestID)) > bodyLimit {
 			return tooLong(bodyLimit)
@@ -81,8 +88,12 @@ func validate(e Event, bodyLimit int) error {
 // longestID is as long as the ID of a delivery can be.
 var longestID = strings.Repeat("x", len("msg_")+32)
 
-func tooManyVariables(n string) error {
-	return invalid("Subscriber.Fields", fmt.Sprintf("makes the body hold %s variables; PHP drops all beyond %d", n, maxVariables))
+func tooManyVariables(data bool, n string) error {
+	field := "Subscriber.Fields"
+	if data {
+		field = "Data"
+	}
+	return invalid(field, fmt.Sprintf("makes the body hold %s variables; PHP drops all beyond %d", n, maxVariables))
 }
 
 // tooManyDeliveries says why an event cannot be stored in one call.

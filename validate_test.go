@@ -30,8 +30,8 @@ func TestValidateNamesTheFieldAndTheReason(t *testing.T) {
 	}{
 		"no event":                  {nil, "Event", "is nil"},
 		"a nil pointer":             {(*Open)(nil), "Event", "is nil"},
-		"a type of the caller's":    {struct{ Open }{}, "Event", "is of a type that is not one of the nine"},
-		"one around a nil pointer":  {struct{ *Open }{}, "Event", "is of a type that is not one of the nine"},
+		"a type of the caller's":    {struct{ Open }{}, "Event", "is of a type that is neither one of the nine nor Custom"},
+		"one around a nil pointer":  {struct{ *Open }{}, "Event", "is of a type that is neither one of the nine nor Custom"},
 		"no source":                 {open(func(e *Open) { e.Source = "" }), "Source", `is "", not one of public, admin, api and system`},
 		"an unknown source":         {open(func(e *Open) { e.Source = "import" }), "Source", `is "import", not one of public, admin, api and system`},
 		"a long ID":                 {open(func(e *Open) { e.ID = long }), "ID", "is longer than 255 bytes"},

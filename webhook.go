@@ -160,7 +160,10 @@ func (w *Webhook) edit(s Settings) {
 func (w *Webhook) setDisabled(reason string, at time.Time) {
 	switch {
 	case reason == "":
-		w.DisabledAt = time.Time{}
+		if w.Disabled != "" && w.KeepEventsOnce {
+			w.KeepEvents = !w.KeepEvents
+		}
+		w.DisabledAt, w.KeepEventsOnce = time.Time{}, false
 	case w.Disabled == "":
 		w.DisabledAt, w.Discarded = at, 0
 	}

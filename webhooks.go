@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/listhook/webhook/internal/netguard"
@@ -55,6 +56,9 @@ func (d *Dispatcher) AddWebhook(ctx context.Context, w Webhook) (Webhook, error)
 	if err := d.checkWebhook(&w); err != nil {
 		return Webhook{}, err
 	}
+	if err := d.opts.validateEvents(w.Events, nil); err != nil {
+		return Webhook{}, err
+	}
 	w, err := d.editor.add(ctx, w)
 	return w, wrap("AddWebhook", d.confirmConflict(ctx, err))
 }
@@ -82,6 +86,9 @@ func (d *Dispatcher) UpdateWebhook(ctx context.Context, w Webhook) (Webhook, err
 		if stored.Revision != w.Revision {
 			return ErrConflict
 		}
+		if err := d.opts.validateEvents(w.Events, stored.Events); err != nil {
+			return err
+		}
 		if stored.Disabled != "" && stored.KeepEvents && w.Disabled == "" {
 			if err := d.retained.requeue(ctx, *stored); err != nil {
 				return err
@@ -91,6 +98,15 @@ func (d *Dispatcher) UpdateWebhook(ctx context.Context, w Webhook) (Webhook, err
 		return nil
 	})
 	return w, wrap("UpdateWebhook", d.confirmConflict(ctx, err))
+}
+
+// CheckURL returns the *InvalidError with which AddWebhook and UpdateWebhook refuse a
+// URL, for forms that show all mistakes at once. It looks no name up.
+func (d *Dispatcher) CheckURL(rawURL string) error {
+	if _, err := normalURL(rawURL); err != nil {
+		return err
+	}
+	return checkURL(d.sender.transport, rawURL)
 }
 
 // checkWebhook returns an error for what cannot be taken of w, and drops spaces
@@ -141,7 +157,7 @@ type Explanation struct {
 // Explain says of each webhook of the event's account whether it gets the
 // event and, if not, the first reason why. Nothing is emitted.
 func (d *Dispatcher) Explain(ctx context.Context, e Event) ([]Explanation, error) {
-	if err := validate(e, d.opts.eventLimit()); err != nil {
+	if err := d.opts.validate(e); err != nil {
 		return nil, err
 	}
 	m := e.meta()
@@ -158,6 +174,22 @@ func (d *Dispatcher) Explain(ctx context.Context, e Event) ([]Explanation, error
 		}
 	}
 	return explained, nil
+}
+
+// Catalogue returns the types of events that the app emits, as Options.Catalogue has
+// them, with Sources and a Sample for each. The samples are shared: do not change them.
+func (d *Dispatcher) Catalogue() []EventInfo { return slices.Clone(d.opts.Catalogue) }
+
+// SampleBody returns the body of the catalogue's sample of a type for a webhook of
+// format f that is tied to no list of its own: what a receiver gets. Of a type that
+// the catalogue does not hold, or a format that is not known, it returns nil.
+func (d *Dispatcher) SampleBody(t EventType, f Format) []byte {
+	info := d.opts.info(t)
+	if info == nil {
+		return nil
+	}
+	e, m := info.sample()
+	return sampleBody(e, m, f)
 }
 
 // ReencryptWebhooks writes every webhook of every account anew, so that what is

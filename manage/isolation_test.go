@@ -63,7 +63,7 @@ func TestNothingLeaksAcrossAccounts(t *testing.T) {
 			assert.NotContains(t, got.Body.String(), d.ID)
 			assert.NotContains(t, got.Body.String(), w.ID)
 			assert.NotContains(t, got.Body.String(), "1 pending")
-			assert.NotContains(t, got.Body.String(), "<dt>Waiting now</dt><dd>1")
+			assert.NotContains(t, got.Body.String(), "<dt>Pending now</dt><dd>1")
 			check(t, "a list", got.Body.String())
 		}
 		assert.Contains(t, r.as("eve", "/", nil).Body.String(), "0 pending")
@@ -124,7 +124,7 @@ func TestWhatChangesNeedsTheRight(t *testing.T) {
 			assert.Equal(t, "assets/{name}", route.Path, "a style and a script tell nothing of an account")
 		}
 		if route.Method != "GET" {
-			assert.Contains(t, []account.Right{account.RightManage, account.RightOperator}, route.Need, route.Path)
+			assert.Contains(t, []account.Right{account.RightManage, account.RightResend, account.RightOperator}, route.Need, route.Path)
 		}
 		if strings.HasPrefix(route.Path, "operator") {
 			assert.Equal(t, account.RightOperator, route.Need, route.Path)
@@ -132,7 +132,7 @@ func TestWhatChangesNeedsTheRight(t *testing.T) {
 	}
 	for _, route := range v3.Routes() {
 		if route.Method != "GET" && route.Path != "listhook/explain" {
-			assert.Equal(t, account.RightManage, route.Need, route.Path)
+			assert.Contains(t, []account.Right{account.RightManage, account.RightResend}, route.Need, route.Path)
 		}
 	}
 	for _, action := range []string{"webhook_add", "webhook_edit", "webhook_delete", "webhook_delete_list"} {
@@ -148,9 +148,10 @@ func TestRightsAreHeld(t *testing.T) {
 	webhooks := r.all()
 	has := map[string]map[account.Right]bool{
 		"":    {},
-		"bob": {account.RightAny: true, account.RightView: true},
+		"bob": {account.RightAny: true, account.RightLog: true, account.RightView: true},
 		"op":  {account.RightAny: true, account.RightOperator: true},
-		"ann": {account.RightAny: true, account.RightView: true, account.RightManage: true},
+		"ann": {account.RightAny: true, account.RightLog: true, account.RightResend: true, account.RightView: true, account.RightManage: true},
+		"log": {account.RightAny: true, account.RightLog: true, account.RightResend: true},
 	}
 	for who, rights := range has {
 		for _, route := range page.Routes() {

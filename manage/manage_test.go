@@ -35,6 +35,7 @@ var people = map[string]Access{
 	"bob": {Account: "acme", View: true, User: "Bob Jones"},
 	"eve": {Account: "evil", Manage: true},
 	"op":  {Operator: true},
+	"log": {Account: "acme", Manage: true, LogOnly: true},
 }
 
 func newRig(t *testing.T, change ...func(*Options)) *rig {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html/template"
+	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -113,6 +115,15 @@ type Options struct {
 	// all.
 	Style string
 
+	// Layout writes a page of the app's with c in it, for a page that looks like the
+	// app's other pages. The content security policy is the app's then, and has to
+	// allow styles, scripts and forms of 'self'. Nil: the page stands alone.
+	Layout func(w io.Writer, r *http.Request, c Content) error
+
+	// FrameAncestors are origins, such as https://app.example.com, of which pages
+	// may show this page in a frame, beside those of its own origin.
+	FrameAncestors []string
+
 	// TrustedOrigins are origins, such as https://app.example.com, of which
 	// pages may send this page's forms: for a proxy that hides the host that
 	// browsers ask for.
@@ -121,6 +132,14 @@ type Options struct {
 	// Logger gets what an operator should know. By default it is
 	// slog.Default().
 	Logger *slog.Logger
+}
+
+// Content is the page as a part of the app's: see Options.Layout.
+type Content struct {
+	Title     string        // of the page
+	Lang, Dir string        // the language and its direction, "ltr" or "rtl", which Body names too
+	Head      template.HTML // elements for the head: the style and the script
+	Body      template.HTML // one element, without the page's header
 }
 
 // Access is who asks and what they may do. The zero value may nothing.
@@ -132,6 +151,30 @@ type Access struct {
 	User     string         // a name or an email address, for the API's clients to show
 	Location *time.Location // the page's times, and the APIs'; nil: UTC
 	Locale   string         // the page's language, as "es" or "de-AT"; "": Options.Locale
+	LogOnly  bool           // nothing but the delivery log, and with Manage resending from it
+	Limits   Limits         // of View and Manage
+}
+
+// Limits narrow what somebody sees and does in an account, on the page and through
+// both APIs. The zero value narrows nothing. A webhook that is not seen is not found,
+// and neither are its deliveries. What may not be chosen is a *webhook.InvalidError of
+// its field; what a webhook has already stays.
+type Limits struct {
+	Webhook     string              // the only webhook that there is; "": all
+	Lists       []string            // of which webhooks are seen, and that they may be for; "" is every list. Nil: all
+	Events      []webhook.EventType // that may be chosen; nil: all
+	Formats     []webhook.Format    // that may be chosen; nil: all
+	MustSign    bool                // every webhook gets a secret, and none loses its last
+	NoHeaders   bool                // headers may not be set
+	MaxWebhooks int                 // of the account, at most Options.MaxWebhooks; 0: as many as that
+}
+
+// access returns a in the words of the packages behind the handler.
+func (a Access) access() account.Access {
+	return account.Access{
+		Account: a.Account, View: a.View, Manage: a.Manage, Operator: a.Operator, User: a.User,
+		Location: a.Location, Locale: a.Locale, LogOnly: a.LogOnly, Limits: account.Limits(a.Limits),
+	}
 }
 
 // List is a list of the app's that webhooks can be tied to.
@@ -202,7 +245,7 @@ func (o Options) accounts(d *webhook.Dispatcher) account.Config {
 	if o.Key != nil {
 		c.Key = func(ctx context.Context, key string) (account.Access, error) {
 			access, err := o.Key(ctx, key)
-			return account.Access(access), err
+			return access.access(), err
 		}
 	}
 	return c
@@ -216,7 +259,12 @@ func (o Options) page(accounts *account.Service) (page.Config, error) {
 	}
 	c := page.Config{
 		Accounts: accounts, Login: o.Login, Title: o.Title, Home: o.Home, Style: o.Style, TrustedOrigins: o.TrustedOrigins,
-		Texts: texts, Locale: o.Locale,
+		Texts: texts, Locale: o.Locale, FrameAncestors: o.FrameAncestors,
+	}
+	if o.Layout != nil {
+		c.Layout = func(w io.Writer, r *http.Request, content page.Content) error {
+			return o.Layout(w, r, Content(content))
+		}
 	}
 	if o.Session != nil {
 		c.Session = func(r *http.Request) (access account.Access, loggedIn bool, err error) {
@@ -224,7 +272,7 @@ func (o Options) page(accounts *account.Service) (page.Config, error) {
 			if errors.Is(err, ErrNoSession) {
 				return account.Access{}, false, nil
 			}
-			return account.Access(who), true, err
+			return who.access(), true, err
 		}
 	}
 	return c, nil

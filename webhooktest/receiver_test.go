@@ -95,7 +95,7 @@ func TestWhatIsNoWebhookIsRefusedAndRecorded(t *testing.T) {
 		"unsigned":                {&webhooktest.Options{Secrets: secrets}, opened, nil, 401, webhook.ErrSignature},
 		"neither a form nor JSON": {nil, "<open/>", []string{"Content-Type", "application/xml"}, 415, webhook.ErrContentType},
 		"JSON that is no event":   {nil, "{}", []string{"Content-Type", "application/json"}, 400, nil},
-		"an unknown type":         {nil, "type=unknown", nil, 400, nil},
+		"an unknown type":         {nil, "type=Unknown", nil, 400, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := webhooktest.NewReceiver(t, test.opts)
@@ -143,7 +143,7 @@ func TestWaitingEndsTheTestWhenNothingComes(t *testing.T) {
 			failures := run(func(inner testing.TB) {
 				r := webhooktest.NewReceiver(inner, opts)
 				send(t, r, webhook.HeaderID, "msg_1", webhook.HeaderAttempt, "1")
-				_, err := post(t, r.Client(), r.URL(), "type=no", webhook.HeaderID, "msg_2", webhook.HeaderAttempt, "7")
+				_, err := post(t, r.Client(), r.URL(), "type=No", webhook.HeaderID, "msg_2", webhook.HeaderAttempt, "7")
 				require.NoError(t, err)
 				test.wait(inner, r)
 			})

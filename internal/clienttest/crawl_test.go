@@ -2,6 +2,8 @@ package clienttest
 
 import (
 	"fmt"
+	"html/template"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -13,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/manage"
 	"github.com/listhook/webhook/storetest"
 )
 
@@ -24,9 +27,13 @@ func TestEveryLinkAndFormInABrowser(t *testing.T) {
 	need(t, "chromium", "chromium")
 	chromium, err := exec.LookPath("chromium")
 	require.NoError(t, err)
-	for _, mode := range []string{"scripts", "plain", "viewer"} {
+	for _, mode := range []string{"scripts", "plain", "viewer", "layout"} {
 		t.Run(mode, func(t *testing.T) {
-			r := newRig(t)
+			r := newRig(t, func(o *manage.Options) {
+				if mode == "layout" {
+					o.Layout = appsLayout
+				}
+			})
 			r.furnish(t)
 			if mode == "viewer" {
 				for i := range 60 { // the overview has a second page
@@ -39,6 +46,7 @@ func TestEveryLinkAndFormInABrowser(t *testing.T) {
 			for _, met := range map[string][]string{
 				"scripts": {"webhooks/{id}/edit form", "webhooks/{id}/delete form", "webhooks/{id} form webhooks/{id}/try", "operator/webhook?account&id form operator/webhook", "add form", "add button"},
 				"plain":   {"webhooks/{id}/edit form", "webhooks/{id}/delete form", "webhooks/{id} form webhooks/{id}/test", "deliveries/{id} form deliveries/{id}/resend", "explain form"},
+				"layout":  {"webhooks/{id}/edit form", "add form", "add button", "deliveries form", "operator/webhook?account&id form operator/webhook"},
 				"viewer":  {"→ ?after", "deliveries → deliveries?after", "webhooks/{id} → deliveries/{id}"},
 			}[mode] {
 				assert.Contains(t, out, met)
@@ -46,6 +54,22 @@ func TestEveryLinkAndFormInABrowser(t *testing.T) {
 		})
 	}
 }
+
+// appsLayout is a page of an app's that has styles of its own.
+func appsLayout(w io.Writer, _ *http.Request, c manage.Content) error {
+	return layoutTemplate.Execute(w, c)
+}
+
+var layoutTemplate = template.Must(template.New("").Parse(`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{.Title}} · Acme</title>
+<style>
+body { margin: 0; font: 18px/1.4 serif; background: #fff; color: #222; }
+header { padding: 20px; background: #204; color: #fff; }
+h1 { color: #b00; text-transform: uppercase; } table { border: 3px solid #b00; } button { border-radius: 0; } section { padding: 0; }
+footer { padding: 20px; }
+</style>{{.Head}}</head>
+<body><header><p>Acme Mail</p></header><main>{{.Body}}</main><footer>Made by Acme</footer></body></html>`))
 
 // put adds a webhook of acme's.
 func (r *rig) put(t *testing.T, change func(*webhook.Webhook)) webhook.Webhook {

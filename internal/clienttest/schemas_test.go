@@ -42,9 +42,14 @@ func TestBodiesConformToTheDocument(t *testing.T) {
 		input.Bodies = append(input.Bodies, [2]json.RawMessage{kind, json.RawMessage(<-r.received)})
 	}
 	account := webhook.Meta{Account: "acme", Source: webhook.SourceAPI}
+	person := webhook.Subscriber{ID: "12"}
 	for _, e := range []webhook.Event{ // the least that each can hold
-		webhook.Subscribe{Meta: account}, webhook.Unsubscribe{Meta: account}, webhook.Update{Meta: account}, webhook.Sent{Meta: account},
-		webhook.Open{Meta: account}, webhook.Click{Meta: account}, webhook.Forward{Meta: account}, webhook.Share{Meta: account}, webhook.Bounce{Meta: account},
+		webhook.Subscribe{Meta: account, Subscriber: person}, webhook.Unsubscribe{Meta: account, Subscriber: person},
+		webhook.Update{Meta: account, Subscriber: person}, webhook.Sent{Meta: account, Campaign: webhook.Campaign{ID: "34"}},
+		webhook.Open{Meta: account, Subscriber: person}, webhook.Click{Meta: account, Subscriber: person, Link: webhook.Link{ID: "78"}},
+		webhook.Forward{Meta: account, Subscriber: person},
+		webhook.Share{Meta: account, Subscriber: person, Details: webhook.ShareDetails{Network: webhook.NetworkFacebook}},
+		webhook.Bounce{Meta: account, Subscriber: person, Details: webhook.BounceDetails{Type: webhook.BounceSoft}},
 	} {
 		emit(e)
 	}

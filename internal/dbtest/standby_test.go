@@ -205,7 +205,7 @@ func whatAnEarlierCallDidIsNotAcknowledged(t *testing.T, c *cluster) {
 				{"an edit", func(ctx context.Context) error { _, err := e.UpdateWebhook(ctx, edited); return err }},
 				{"a deletion", func(ctx context.Context) error { return e.DeleteWebhook(ctx, "", deleted.ID) }},
 				{"a drop", func(ctx context.Context) error { _, err := e.CancelPending(ctx, "", dropped.ID); return err }},
-				{"an erasure", func(ctx context.Context) error { _, err := e.EraseSubscriber(ctx, "", "1", ""); return err }},
+				{"an erasure", func(ctx context.Context) error { _, err := e.EraseSubscriber(ctx, "", "1", "", nil); return err }},
 			} {
 				for range 3 {
 					ctx, cancel := short(t)
@@ -220,7 +220,7 @@ func whatAnEarlierCallDidIsNotAcknowledged(t *testing.T, c *cluster) {
 			if err := later.DeleteWebhook(t.Context(), "", deleted.ID); !errors.Is(err, webhook.ErrNotFound) {
 				t.Errorf("it was deleted before: %v", err)
 			}
-			if n, err := later.EraseSubscriber(t.Context(), "", "1", ""); n != 0 || err != nil {
+			if n, err := later.EraseSubscriber(t.Context(), "", "1", "", nil); n != 0 || err != nil {
 				t.Errorf("it was erased before: %d, %v", n, err)
 			}
 		})

@@ -98,11 +98,14 @@ func sqlite(driver string, conns int) func(testing.TB) func(string) *handle {
 	return func(t testing.TB) func(string) *handle {
 		file := filepath.Join(t.TempDir(), "app.db")
 		return func(prefix string) *handle {
-			db := open(t, driver, "file:"+file, conns)
-			s := sqlitestore.New(db, &sqlitestore.Options{Prefix: prefix})
-			return sqlHandle(db, s, func(tx *sql.Tx) webhook.Outbox { return s.Tx(tx) })
+			return sqliteHandle(open(t, driver, "file:"+file, conns), prefix)
 		}
 	}
+}
+
+func sqliteHandle(db *sql.DB, prefix string) *handle {
+	s := sqlitestore.New(db, &sqlitestore.Options{Prefix: prefix})
+	return sqlHandle(db, s, func(tx *sql.Tx) webhook.Outbox { return s.Tx(tx) })
 }
 
 func postgresHandle(t testing.TB, db *sql.DB, prefix string) *handle {

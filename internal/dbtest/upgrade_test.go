@@ -34,7 +34,7 @@ func TestEachSchemaIsUpgraded(t *testing.T) {
 				require.NotEmpty(t, h.Schema(before), "the dump is of the latest schema")
 				_, err = h.Claim(t.Context(), webhook.Claim{Limit: 1})
 				says(t, err, "Migrate")
-				works(t, migrated(t, open("")), migrated(t, open("")))
+				upgraded(t, migrated(t, open("")), migrated(t, open("")))
 			})
 		}
 	}
@@ -60,7 +60,7 @@ func TestMariaDBsUpgradeMayBeginAgain(t *testing.T) {
 					}
 				}
 			}
-			works(t, migrated(t, h), migrated(t, mysqlHandle(open(t, "mysql", dsn, 8), "")))
+			upgraded(t, migrated(t, h), migrated(t, mysqlHandle(open(t, "mysql", dsn, 8), "")))
 		})
 	}
 }
@@ -79,8 +79,8 @@ func restore(t *testing.T, h *handle, dump string) {
 	}
 }
 
-// works checks that two processes see what a dump holds and go on with it.
-func works(t *testing.T, h, other *handle) {
+// upgraded checks that two processes see what a dump holds and go on with it.
+func upgraded(t *testing.T, h, other *handle) {
 	ctx, here, there := t.Context(), use{t, h}, use{t, other}
 	ws, err := h.Webhooks(ctx, webhook.WebhookQuery{All: true, Deleted: true, Newest: true, Tallies: true})
 	require.NoError(t, err)

@@ -23,6 +23,9 @@ func (s *Schema) Append(form []byte, dialect int, v any) []byte {
 			form = p.append(form, dialect, value)
 		}
 	}
+	if s.nested != nil {
+		form = appendNested(form, []byte(s.nested.name), of.Field(s.nested.index).Interface())
+	}
 	return form
 }
 

@@ -211,3 +211,68 @@ func FuzzParse(f *testing.F) {
 		require.Equal(t, string(again), string(orders.Append(nil, 0, o2)))
 	})
 }
+
+type report struct {
+	Title string         `form:"title"`
+	Data  map[string]any `form:"-" nested:"data"`
+}
+
+var reports = NewSchema(report{})
+
+func TestNestedValuesComeLast(t *testing.T) {
+	tree, leaves, err := Tree(map[string]any{"b": []any{1, true}, "a": map[string]string{"10": "x", "9": "&"}, "none": nil})
+	require.NoError(t, err)
+	assert.Equal(t, 5, leaves)
+	assert.Equal(t, []string{"title=T", "data[a][9]=&", "data[a][10]=x", "data[b][0]=1", "data[b][1]=1", "data[none]="},
+		pairs(reports.Append(nil, 0, report{Title: "T", Data: tree})))
+}
+
+func TestNestedValuesAreReadWithTheOthers(t *testing.T) {
+	r := NewReader(reports, orders)
+	values, err := r.Parse([]byte("data[a][b]=1&title=T&data[l][]=x&data[l][]=y&data=3&person[name]=Ann"))
+	require.NoError(t, err)
+	var got report
+	require.NoError(t, reports.Decode(&got, values))
+	assert.Equal(t, report{Title: "T", Data: map[string]any{"a": map[string]any{"b": "1"}, "l": []any{"x", "y"}}}, got)
+	var o order
+	require.NoError(t, orders.Decode(&o, values))
+	assert.Equal(t, "Ann", o.Person.Name)
+}
+
+func TestATreeSharesNothing(t *testing.T) {
+	inner := []any{"a"}
+	tree, _, err := Tree(map[string]any{"x": inner})
+	require.NoError(t, err)
+	inner[0] = "changed"
+	assert.Equal(t, map[string]any{"x": []any{"a"}}, tree)
+
+	_, _, err = Tree(map[string]any{strings.Repeat("é", 50): []any{func() {}}})
+	assert.Equal(t, "phpform: ."+strings.Repeat("é", 20)+"…[0] is of the type func(), which bodies cannot hold", err.Error())
+	tree, leaves, err := Tree(nil)
+	require.NoError(t, err)
+	assert.Zero(t, leaves)
+	assert.Equal(t, map[string]any{}, tree)
+}
+
+// A hostile form of nested values costs memory in proportion to its length.
+func TestParsingHostileNestedValuesIsBounded(t *testing.T) {
+	const size = 1 << 18
+	r := NewReader(reports)
+	for name, body := range map[string]string{
+		"deep":     strings.Repeat("data"+strings.Repeat("[a]", 200)+"=1&", size/605),
+		"wide":     strings.Repeat("data[][][][][][][][]=1&", size/23),
+		"one key":  "data" + strings.Repeat("[a]", size/3) + "=1",
+		"long key": "data[" + strings.Repeat("k", size) + "]=1",
+		"indexes":  strings.Repeat("data[9223372036854775807][]=1&data[99999999999999999999][]=1&", size/62),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			values, err := r.Parse([]byte(body))
+			require.NoError(t, err)
+			require.NoError(t, reports.Decode(new(report), values))
+			runtime.ReadMemStats(&after)
+			assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64*(len(body)+64<<10)))
+		})
+	}
+}

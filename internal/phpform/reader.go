@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -29,17 +30,28 @@ func (e *FieldError) Error() string {
 type Reader struct {
 	known    map[string]*key   // by their names in the struct tags
 	original map[string]string // topmost names of dialects → those of the struct tags
+	nested   map[string]bool   // topmost names of values that nest
+}
+
+// Values are what a form holds, by the names of the struct tags.
+type Values struct {
+	url.Values
+	nested map[string]*branch
+	count  int // of nested values
 }
 
 // NewReader returns a reader of forms of the schemas, in each of their
 // dialects.
 func NewReader(schemas ...*Schema) *Reader {
-	r := &Reader{known: map[string]*key{}, original: map[string]string{}}
+	r := &Reader{known: map[string]*key{}, original: map[string]string{}, nested: map[string]bool{}}
 	for _, s := range schemas {
 		for i := range s.keys {
 			if name := s.keys[i].name; r.known[name] == nil {
 				r.known[name] = &s.keys[i]
 			}
+		}
+		if s.nested != nil {
+			r.nested[s.nested.name] = true
 		}
 		for _, d := range s.dialects {
 			for name, other := range d.Names {
@@ -58,23 +70,27 @@ func NewReader(schemas ...*Schema) *Reader {
 // It takes memory in proportion to the body, which the caller limits. Keys that
 // are not known never reach form's decoder, which panics on such as
 // "subscriber[" and logs them.
-func (r *Reader) Parse(body []byte) (url.Values, error) {
-	values := make(url.Values)
+func (r *Reader) Parse(body []byte) (Values, error) {
+	read := Values{Values: url.Values{}, nested: map[string]*branch{}}
+	values := read.Values
 	next := 0 // the index that PHP would give to fields[]
 	for pair := range bytes.SplitSeq(body, []byte("&")) {
 		rawName, rawText, _ := bytes.Cut(pair, []byte("="))
 		name, err := url.QueryUnescape(string(rawName))
 		if err != nil {
-			return nil, &FieldError{"", "holds a malformed percent-escape"}
+			return Values{}, &FieldError{"", "holds a malformed percent-escape"}
 		}
 		name = r.originalName(name)
 		k, index := r.key(name)
 		if k == nil {
+			if err := r.parseNested(name, rawText, &read); err != nil {
+				return Values{}, err
+			}
 			continue
 		}
 		text, err := url.QueryUnescape(string(rawText))
 		if err != nil {
-			return nil, &FieldError{k.field, "holds a malformed percent-escape"}
+			return Values{}, &FieldError{k.field, "holds a malformed percent-escape"}
 		}
 		switch {
 		case k.kind == kindFields:
@@ -97,7 +113,7 @@ func (r *Reader) Parse(body []byte) (url.Values, error) {
 			values[k.name] = []string{text}
 		}
 	}
-	return values, nil
+	return read, nil
 }
 
 // originalName returns a name without what a dialect made of its topmost key.
@@ -138,11 +154,20 @@ var decoder = func() *form.Decoder {
 
 // Decode sets the fields of a struct of the schema's type, at which into points,
 // to values that Parse returned. A number that is none is a *FieldError.
-func (s *Schema) Decode(into any, values url.Values) error {
-	err := decoder.Decode(into, values)
-	if err == nil {
-		return nil
+func (s *Schema) Decode(into any, values Values) error {
+	if err := decoder.Decode(into, values.Values); err != nil {
+		return s.fieldError(err)
 	}
+	if s.nested != nil {
+		if b := values.nested[s.nested.name]; b != nil {
+			reflect.ValueOf(into).Elem().Field(s.nested.index).Set(reflect.ValueOf(b.tree()))
+		}
+	}
+	return nil
+}
+
+// fieldError names the field of an error of form's decoder.
+func (s *Schema) fieldError(err error) error {
 	var errs form.DecodeErrors
 	if errors.As(err, &errs) {
 		// Only numbers can be ill-formed; form's own text would repeat the value.

@@ -64,8 +64,9 @@ type Schema struct {
 	dialects []Dialect
 	parts    []part
 	keys     []key // of all parts, in the order of the structs
-	fixed    int   // bytes of a form at most, texts and entries of maps aside
-	entry    int   // the same of an entry of a map
+	nested   *nestedKey
+	fixed    int // bytes of a form at most, texts and entries of maps aside
+	entry    int // the same of an entry of a map
 }
 
 // A part is a topmost field of the struct: a nested struct with all that is in
@@ -107,6 +108,9 @@ func NewSchema(v any, dialects ...Dialect) *Schema {
 	s := &Schema{typ: reflect.TypeOf(v), dialects: dialects}
 	for i := range s.typ.NumField() {
 		f := s.typ.Field(i)
+		if name := f.Tag.Get("nested"); name != "" {
+			s.nested = &nestedKey{i, name}
+		}
 		if f.Tag.Get("form") == "-" {
 			continue
 		}

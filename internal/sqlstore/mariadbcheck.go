@@ -16,11 +16,17 @@ func checkMariaDB(ctx context.Context, s *Store, q Querier) error {
 	if app && s.checkedTx.Load() {
 		return checkTextProtocol(ctx, q)
 	}
+	if err := checkSelectLimit(ctx, q); err != nil {
+		return err
+	}
 	v, err := readVariables(ctx, q)
 	if err != nil {
 		return err
 	}
 	if err := v.checkVersion(); err != nil {
+		return err
+	}
+	if err := v.checkWritable(app); err != nil {
 		return err
 	}
 	if err := v.checkDurability(s.relaxed); err != nil {
@@ -46,6 +52,17 @@ func refusal(setting, value, why string) error {
 // variables are the values of a session's variables, by name.
 type variables map[string]string
 
+// checkSelectLimit refuses a limit on the rows of each result, which the other checks
+// would be misled by.
+func checkSelectLimit(ctx context.Context, q Querier) error {
+	var limit string
+	err := q.Query(ctx, `select cast(@@sql_select_limit as char)`, nil, func(scan Scan) error { return scan(&limit) })
+	if err == nil && len(limit) < len("1000000000000") {
+		return refusal("sql_select_limit", limit, "the store would overlook rows: leave it at its default for the store's connections")
+	}
+	return err
+}
+
 // readVariables reads the session's variables that the checks use. A server may lack
 // some of them.
 func readVariables(ctx context.Context, q Querier) (variables, error) {
@@ -53,6 +70,8 @@ func readVariables(ctx context.Context, q Querier) (variables, error) {
 	err := q.Query(ctx, `
 show session variables where variable_name in (
   'version', 'autocommit', 'sql_mode', 'tx_isolation', 'transaction_isolation',
+  'read_only', 'tx_read_only', 'transaction_read_only', 'innodb_read_only', 'sql_safe_updates',
+  'character_set_client', 'character_set_connection', 'character_set_results',
   'innodb_flush_log_at_trx_commit', 'log_bin', 'sync_binlog', 'binlog_format',
   'wsrep_on', 'wsrep_provider', 'wsrep_osu_method')`, nil, func(scan Scan) error {
 		var name, value string
@@ -77,6 +96,22 @@ func (v variables) checkVersion() error {
 	return nil
 }
 
+// checkWritable refuses replicas and other servers on which nothing can be stored.
+func (v variables) checkWritable(app bool) error {
+	if isOn(v["read_only"]) || isOn(v["innodb_read_only"]) {
+		return refusal("read_only or innodb_read_only", "ON", "it is a replica, or set to take no writes: connect to the primary")
+	}
+	for _, name := range []string{"tx_read_only", "transaction_read_only"} {
+		if isOn(v[name]) && !app {
+			return refusal(name, v[name], "nothing could be stored: set it to OFF for the store's connections")
+		}
+	}
+	return nil
+}
+
+// isOn reports whether a variable has another value than OFF.
+func isOn(value string) bool { return !slices.Contains([]string{"", "0", "OFF"}, value) }
+
 // checkDurability refuses settings with which a crash may undo commits, unless the
 // store is relaxed.
 func (v variables) checkDurability(relaxed bool) error {
@@ -98,11 +133,23 @@ func (v variables) checkDurability(relaxed bool) error {
 
 // checkSession refuses settings with which statements are not committed, change the
 // values that they store, or read uncommitted rows. In a transaction of the app's, it
-// checks only that values stay unchanged; the other settings are the app's choice.
+// checks only that statements run and that values stay unchanged; the other settings
+// are the app's choice.
 func (v variables) checkSession(app bool) error {
 	mode := strings.Split(v["sql_mode"], ",")
 	if slices.Contains(mode, "EMPTY_STRING_IS_NULL") {
 		return refusal("sql_mode", v["sql_mode"], "take EMPTY_STRING_IS_NULL out of it")
+	}
+	if slices.Contains(mode, "ORACLE") {
+		return refusal("sql_mode", v["sql_mode"], "it changes the types and the syntax of statements: take ORACLE out of it for the store's connections")
+	}
+	for _, name := range []string{"character_set_client", "character_set_connection", "character_set_results"} {
+		if v[name] != "utf8mb4" {
+			return refusal(name, v[name], "texts would be changed: leave charset out of the data source name, or set it to utf8mb4")
+		}
+	}
+	if isOn(v["sql_safe_updates"]) {
+		return refusal("sql_safe_updates", v["sql_safe_updates"], "the server would refuse the store's updates: set it to OFF for the store's connections")
 	}
 	if app {
 		return nil

@@ -31,3 +31,27 @@ func TestServersThatTheStoreIsNotTestedWithAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// What a replica says cannot be tried on the server of the other tests, which all of
+// them write to.
+func TestServersThatTakeNoWritesAreRefused(t *testing.T) {
+	for _, c := range []struct {
+		v       variables
+		app     bool
+		refusal string
+	}{
+		{variables{"read_only": "OFF", "innodb_read_only": "OFF", "tx_read_only": "OFF"}, false, ""},
+		{variables{"read_only": "0"}, false, ""},
+		{variables{"read_only": "ON"}, false, "connect to the primary"},
+		{variables{"read_only": "NO_LOCK_NO_ADMIN"}, true, "connect to the primary"}, // MariaDB 12
+		{variables{"innodb_read_only": "ON"}, true, "connect to the primary"},
+		{variables{"tx_read_only": "ON"}, false, "tx_read_only is"},
+		{variables{"transaction_read_only": "ON"}, false, "transaction_read_only is"},
+		{variables{"transaction_read_only": "ON"}, true, ""}, // the app's own transaction may write
+	} {
+		err := c.v.checkWritable(c.app)
+		if (err == nil) != (c.refusal == "") || err != nil && !strings.Contains(err.Error(), c.refusal) {
+			t.Errorf("%v: %v, want %q", c.v, err, c.refusal)
+		}
+	}
+}

@@ -24,15 +24,20 @@ func checkPostgres(ctx context.Context, s *Store, q Querier) error {
 		version                              int
 		standby                              bool
 		fsync, pages, commit, names, release string
+
+		encoding, client, isolation, readOnly string
 	)
 	err := ask(`
 select cast(current_setting('server_version_num') as integer), current_setting('server_version'), pg_is_in_recovery(),
   current_setting('fsync'), current_setting('full_page_writes'),
-  current_setting('synchronous_commit'), current_setting('synchronous_standby_names')`,
-		&version, &release, &standby, &fsync, &pages, &commit, &names)
+  current_setting('synchronous_commit'), current_setting('synchronous_standby_names'),
+  current_setting('server_encoding'), current_setting('client_encoding'),
+  current_setting('default_transaction_isolation'), current_setting('default_transaction_read_only')`,
+		&version, &release, &standby, &fsync, &pages, &commit, &names, &encoding, &client, &isolation, &readOnly)
 	if err != nil {
 		return err
 	}
+	_, app := q.(appTx) // whose isolation is the app's choice
 	s.awaitsStandbys.Store(names != "" && commit != "off" && commit != "local")
 	var setting, harm string
 	switch {
@@ -40,6 +45,14 @@ select cast(current_setting('server_version_num') as integer), current_setting('
 		return fmt.Errorf("webhook: the server is PostgreSQL %s: the store needs 14 or newer", release)
 	case standby:
 		return fmt.Errorf("webhook: the server is a standby (pg_is_in_recovery), which is read-only: connect to the primary; with several hosts in the connection string, target_session_attrs=read-write finds it")
+	case encoding != "UTF8":
+		return fmt.Errorf("webhook: the database has server_encoding=%s, which cannot hold every text: make one with encoding 'UTF8'", encoding)
+	case client != "UTF8":
+		return fmt.Errorf("webhook: the connection has client_encoding=%s, with which texts would be changed: leave it out of the connection string, or set it to UTF8", client)
+	case readOnly == "on" && !app:
+		return fmt.Errorf("webhook: the connection has default_transaction_read_only=on, with which nothing can be stored: take it off the role, the database or the connection string")
+	case isolation != "read committed" && !app:
+		return fmt.Errorf("webhook: the connection has default_transaction_isolation=%s, with which calls fail where they should wait for others: leave it at read committed for the store's connections", isolation)
 	case s.relaxed:
 		return nil
 	case fsync == "off":

@@ -6,7 +6,7 @@ const assert = require("node:assert/strict");
 const { launch, open, accessible, layout, picture, problems } = require("./browser.js");
 
 const [base, receiver, executablePath, mode, screenshots] = process.argv.slice(2);
-const scripts = mode === "scripts";
+const scripts = mode === "scripts" || mode === "layout";
 const root = new URL(base + "/");
 const widths = process.env.LISTHOOK_WIDTHS?.split(",").map(Number) ?? [390, 800, 1024, 1280];
 

@@ -135,6 +135,31 @@ async function keyboard(page) {
   assert.notEqual(await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle), "none");
 }
 
+// focus looks at where the focus is after errors, and at what groups are called.
+async function focus(page) {
+  const active = () => page.evaluate(() => document.activeElement.id || document.activeElement.textContent.trim());
+  await page.goto(base + "/add");
+  for (const name of ["Events", "Triggered by", "Format"]) assert.equal(await page.getByRole("group", { name, exact: true }).count(), 1, name);
+  assert.equal(await page.getByRole("group", { name: "Events", exact: true }).getByRole("button").textContent(), "Select none");
+
+  await page.goto(base + "/deliveries");
+  await page.getByLabel("State").focus();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("ArrowDown");
+  assert.equal(await active(), "state", "an arrow chooses, and sends nothing");
+  assert.equal(page.url(), base + "/deliveries");
+  await page.goto(base + "/deliveries?since=soon");
+  assert.equal(await active(), "since");
+  await page.goto(base + "/");
+  await page.getByRole("link", { name: "Flaky", exact: true }).click();
+  await page.getByRole("link", { name: "Resend" }).click();
+  await page.getByLabel("Failed deliveries").uncheck();
+  await page.getByRole("button", { name: "Resend" }).click();
+  assert.equal(await active(), "resend-error");
+  await page.goto(base + "/explain?event=party");
+  assert.match(await active(), /There is no such event/);
+}
+
 // conflict has two people edit a webhook at the same time.
 async function conflict(page) {
   await page.goto(base + "/");
@@ -224,6 +249,7 @@ async function gone(page) {
   await operate(page);
   await conflict(page);
   await keyboard(page);
+  await focus(page);
   await gone(page);
   await browser.close();
   assert.deepEqual(problems, []);

@@ -14,6 +14,8 @@ type Access struct {
 	User     string         // a name or an email address
 	Location *time.Location // of the times in answers; nil: UTC
 	Locale   string         // the page's language; "": the page's own
+	LogOnly  bool           // nothing but the log, and with Manage resending from it
+	Limits   Limits
 }
 
 // A Right is what a request needs.
@@ -23,8 +25,10 @@ type Right int
 const (
 	RightPublic   Right = iota - 1 // none: not even a session
 	RightAny                       // any of the following
-	RightView                      // Access.View or Access.Manage
-	RightManage                    // Access.Manage
+	RightLog                       // Access.View or Access.Manage: the log
+	RightResend                    // Access.Manage: resending from the log
+	RightView                      // RightLog, and everything else that there is to see
+	RightManage                    // RightResend, and every other change
 	RightOperator                  // Access.Operator
 )
 
@@ -33,10 +37,14 @@ func (a Access) Allows(need Right) bool {
 	switch need {
 	case RightPublic:
 		return true
-	case RightView:
+	case RightLog:
 		return a.View || a.Manage
-	case RightManage:
+	case RightResend:
 		return a.Manage
+	case RightView:
+		return (a.View || a.Manage) && !a.LogOnly
+	case RightManage:
+		return a.Manage && !a.LogOnly
 	case RightOperator:
 		return a.Operator
 	}

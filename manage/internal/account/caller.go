@@ -15,7 +15,7 @@ import (
 type Caller struct {
 	*Service
 	Access
-	Dispatcher *webhook.Dispatcher // of the Access's Account; nil: it has no right in one
+	dispatcher *webhook.Dispatcher // of the Access's Account; nil: it has no right in one
 }
 
 // In returns the caller with an account, whatever rights it has there.
@@ -28,6 +28,9 @@ func (c *Caller) In(ctx context.Context, account string) (*Caller, error) {
 		return nil, webhook.ErrNotFound
 	}
 	access := c.Access
+	if access.Account != account { // limits are those of somebody in an account
+		access.Limits = Limits{}
+	}
 	access.Account = account
 	return &Caller{c.Service, access, d}, nil
 }
@@ -41,16 +44,6 @@ func (c *Caller) TakeToken() error {
 	return nil
 }
 
-// Webhooks returns the account's webhooks.
-func (c *Caller) Webhooks(ctx context.Context) ([]webhook.Webhook, error) {
-	return c.Dispatcher.Webhooks(ctx, webhook.WebhookQuery{Account: c.Account})
-}
-
-// Webhook returns a webhook of the account.
-func (c *Caller) Webhook(ctx context.Context, id string) (webhook.Webhook, error) {
-	return c.Dispatcher.Webhook(ctx, c.Account, id)
-}
-
 // Add adds webhooks, all or, if one cannot be taken, none.
 func (c *Caller) Add(ctx context.Context, ws ...webhook.Webhook) ([]webhook.Webhook, error) {
 	for i := range ws {
@@ -58,23 +51,30 @@ func (c *Caller) Add(ctx context.Context, ws ...webhook.Webhook) ([]webhook.Webh
 		if err := CheckName(ws[i].Name); err != nil {
 			return nil, err
 		}
-		if err := c.checkList(ctx, ws[i].List); err != nil {
+		if err := c.CheckLimits(ws[i]); err != nil {
+			return nil, err
+		}
+		if c.Limits.MustSign && len(ws[i].Secrets) == 0 {
+			ws[i].Secrets = []webhook.Secret{webhook.NewSecret()}
+		}
+		if err := c.CheckList(ctx, ws[i].List); err != nil {
 			return nil, err
 		}
 	}
 	defer c.adding.lock(c.Account)()
-	have, err := c.Webhooks(ctx)
+	// All of the account's count, those too that this caller does not see.
+	have, err := c.dispatcher.Webhooks(ctx, webhook.WebhookQuery{Account: c.Account})
 	if err != nil {
 		return nil, err
 	}
-	if len(have)+len(ws) > c.MaxWebhooks {
-		return nil, LimitError(c.MaxWebhooks)
+	if most := c.maxWebhooks(); len(have)+len(ws) > most {
+		return nil, LimitError(most)
 	}
 	var added []webhook.Webhook
 	for _, w := range ws {
-		if w, err = c.Dispatcher.AddWebhook(ctx, w); err != nil {
+		if w, err = c.dispatcher.AddWebhook(ctx, w); err != nil {
 			for _, w := range added {
-				err = errors.Join(err, c.Dispatcher.DeleteWebhook(ctx, c.Account, w.ID))
+				err = errors.Join(err, c.dispatcher.DeleteWebhook(ctx, c.Account, w.ID))
 			}
 			return nil, err
 		}
@@ -99,8 +99,11 @@ func (c *Caller) Edit(ctx context.Context, id string, change func(*webhook.Webho
 		if err != nil {
 			return webhook.Webhook{}, err
 		}
-		name, list := w.Name, w.List
+		name, list, stored := w.Name, w.List, w
 		if err := change(&w); err != nil {
+			return webhook.Webhook{}, err
+		}
+		if err := c.CheckEdit(stored, w); err != nil {
 			return webhook.Webhook{}, err
 		}
 		// What was there stays: the app may have given it no name, or have
@@ -111,24 +114,37 @@ func (c *Caller) Edit(ctx context.Context, id string, change func(*webhook.Webho
 			}
 		}
 		if w.List != list {
-			if err := c.checkList(ctx, w.List); err != nil {
+			if err := c.CheckList(ctx, w.List); err != nil {
 				return webhook.Webhook{}, err
 			}
 		}
-		w, err = c.Dispatcher.UpdateWebhook(ctx, w)
+		w, err = c.dispatcher.UpdateWebhook(ctx, w)
 		if !errors.Is(err, webhook.ErrConflict) || tries == 5 {
 			return w, err
 		}
 	}
 }
 
-// Disable disables a webhook for a reason. keep says what becomes of its
-// events meanwhile.
+// Disable disables a webhook for a reason. keep says what becomes of its events
+// until it is enabled; its setting for later times stays.
 func (c *Caller) Disable(ctx context.Context, id, reason string, keep bool) (webhook.Webhook, error) {
 	return c.Edit(ctx, id, func(w *webhook.Webhook) error {
-		w.Disabled, w.KeepEvents = reason, keep
+		usual := KeepsEvents(*w)
+		w.Disabled, w.KeepEvents, w.KeepEventsOnce = reason, keep, keep != usual
 		return nil
 	})
+}
+
+// KeepsEvents reports whether a webhook keeps its events whenever it is disabled,
+// unless somebody chooses otherwise for one time.
+func KeepsEvents(w webhook.Webhook) bool { return w.KeepEvents != w.KeepEventsOnce }
+
+// SetKeepsEvents changes what KeepsEvents reports. Without a change, what somebody
+// chose for the time that w is disabled now stays.
+func SetKeepsEvents(w *webhook.Webhook, keep bool) {
+	if keep != KeepsEvents(*w) {
+		w.KeepEvents, w.KeepEventsOnce = keep, false
+	}
 }
 
 // Enable enables a webhook. What it kept while it was disabled is then delivered. With
@@ -138,7 +154,7 @@ func (c *Caller) Enable(ctx context.Context, id string, drop bool) (w webhook.We
 		return webhook.Webhook{}, 0, err
 	}
 	if drop && w.Disabled != "" {
-		if dropped, err = c.Dispatcher.CancelPending(ctx, c.Account, id); err != nil {
+		if dropped, err = c.dispatcher.CancelPending(ctx, c.Account, id); err != nil {
 			return webhook.Webhook{}, dropped, err
 		}
 	}
@@ -178,7 +194,7 @@ func (c *Caller) Rotate(ctx context.Context, id string, revision int64, overlap 
 		return nil
 	})
 	var invalid *webhook.InvalidError
-	if errors.As(err, &invalid) && invalid.Field == "Secrets" { // all that rotating can make wrong is their number
+	if errors.As(err, &invalid) && invalid.Field == "Secrets" && overlap >= 0 { // all that rotating can make wrong is their number
 		err = &webhook.InvalidError{Field: "Secrets", Reason: "cannot be replaced again while so many earlier ones still sign. " +
 			"Replace it with no overlap, which ends them all at once, or wait until the first of them ends, in " +
 			strings.TrimSuffix(max(first.Sub(now), time.Minute).Round(time.Minute).String(), "0s")}

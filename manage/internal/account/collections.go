@@ -24,6 +24,7 @@ type Campaign struct {
 // Lists returns the account's lists, and whether the app names them at all.
 func (c *Caller) Lists(ctx context.Context) (lists []List, known bool, err error) {
 	lists, err = ask(ctx, c, "Lists", c.Config.Lists)
+	lists = slices.DeleteFunc(slices.Clone(lists), func(l List) bool { return !c.Limits.AllowsList(l.ID) })
 	return lists, c.Config.Lists != nil, err
 }
 
@@ -49,8 +50,8 @@ func ask[T any](ctx context.Context, c *Caller, option string, f func(context.Co
 	return all, nil
 }
 
-// checkList refuses a list that the account does not have.
-func (c *Caller) checkList(ctx context.Context, id string) error {
+// CheckList refuses a list that the account does not have.
+func (c *Caller) CheckList(ctx context.Context, id string) error {
 	lists, known, err := c.Lists(ctx)
 	if err != nil || !known || id == "" || HasList(lists, id) {
 		return err

@@ -10,7 +10,12 @@ import (
 
 // CursorOf returns a delivery's place in the log as a text for an address.
 func CursorOf(d webhook.Delivery) string {
-	return strconv.FormatInt(d.Created.UnixMilli(), 10) + "." + d.ID
+	return TextOf(webhook.Cursor{Created: d.Created, ID: d.ID})
+}
+
+// TextOf returns a place in the log as such a text.
+func TextOf(c webhook.Cursor) string {
+	return strconv.FormatInt(c.Created.UnixMilli(), 10) + "." + c.ID
 }
 
 // ParseCursor reads what CursorOf returned, and reports whether the text is

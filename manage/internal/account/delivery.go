@@ -8,7 +8,7 @@ import (
 
 // Delivery returns one delivery of the account with its log.
 func (c *Caller) Delivery(ctx context.Context, id string) (webhook.Delivery, error) {
-	ds, err := c.Dispatcher.Deliveries(ctx, webhook.DeliveryQuery{Account: c.Account, IDs: []string{id}})
+	ds, _, err := c.Deliveries(ctx, webhook.DeliveryQuery{IDs: []string{id}})
 	if err != nil {
 		return webhook.Delivery{}, err
 	}
@@ -21,8 +21,8 @@ func (c *Caller) Delivery(ctx context.Context, id string) (webhook.Delivery, err
 // Newest returns the newest delivery of a webhook; a zero Delivery: there is
 // none.
 func (c *Caller) Newest(ctx context.Context, webhookID string) (webhook.Delivery, error) {
-	ds, err := c.Dispatcher.Deliveries(ctx, webhook.DeliveryQuery{
-		Account: c.Account, Webhook: webhookID, Limit: 1, Brief: true,
+	ds, _, err := c.Deliveries(ctx, webhook.DeliveryQuery{
+		Webhook: webhookID, Limit: 1, Brief: true,
 	})
 	if err != nil || len(ds) == 0 {
 		return webhook.Delivery{}, err

@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"reflect"
+	"slices"
 
 	"github.com/listhook/webhook"
 )
@@ -18,5 +19,6 @@ func (c *Caller) Explain(ctx context.Context, t webhook.EventType, s webhook.Sou
 	event := reflect.New(reflect.TypeOf(sample)).Elem()
 	event.Set(reflect.ValueOf(sample))
 	event.FieldByName("Meta").Set(reflect.ValueOf(webhook.Meta{Account: c.Account, Source: s, Lists: lists}))
-	return c.Dispatcher.Explain(ctx, event.Interface().(webhook.Event))
+	all, err := c.dispatcher.Explain(ctx, event.Interface().(webhook.Event))
+	return slices.DeleteFunc(all, func(e webhook.Explanation) bool { return !c.Limits.sees(e.Webhook) }), err
 }

@@ -21,15 +21,15 @@ const lineLimit = 1001
 func (c *Caller) LineOf(ctx context.Context, d webhook.Delivery) (l Line, err error) {
 	switch {
 	case d.State != webhook.StatePending:
-		l.Newer, err = c.Dispatcher.Newer(ctx, c.Account, d.ID)
+		l.Newer, err = c.dispatcher.Newer(ctx, c.Account, d.ID)
 		return l, err
 	case d.Key == "":
 		return l, nil
 	}
-	if l.Blocking, err = c.Dispatcher.Blocking(ctx, c.Account, d.ID); err != nil || l.Blocking != nil {
+	if l.Blocking, err = c.dispatcher.Blocking(ctx, c.Account, d.ID); err != nil || l.Blocking != nil {
 		return l, err
 	}
-	n, err := c.Dispatcher.Count(ctx, webhook.DeliveryQuery{
+	n, err := c.dispatcher.Count(ctx, webhook.DeliveryQuery{
 		Account: c.Account, Webhook: d.WebhookID, Key: d.Key, States: []webhook.State{webhook.StatePending}, Limit: lineLimit + 1,
 	})
 	l.Behind = max(n-1, 0)

@@ -60,7 +60,7 @@ func (c *Caller) WebhooksOf(ctx context.Context, ds []webhook.Delivery) (map[str
 	if len(ids) == 0 {
 		return byID, nil
 	}
-	ws, err := c.Dispatcher.Webhooks(ctx, webhook.WebhookQuery{Account: c.Account, IDs: ids})
+	ws, err := c.Query(ctx, webhook.WebhookQuery{IDs: ids})
 	for i := range ws {
 		byID[ws[i].ID] = &ws[i]
 	}

@@ -53,7 +53,7 @@ func (s *Service) Anybody() *Caller { return &Caller{Service: s} }
 // a right in an account.
 func (s *Service) Caller(ctx context.Context, access Access) (*Caller, error) {
 	c := &Caller{Service: s, Access: access}
-	if !access.Allows(RightView) {
+	if !access.Allows(RightLog) {
 		return c, nil
 	}
 	return c.In(ctx, access.Account)

@@ -33,6 +33,7 @@ type webhookView struct {
 	Secrets []webhook.Secret
 
 	Disclosed string // what is left out of the bodies
+	Keep      bool   // keep events whenever it is off
 }
 
 // A testResult is the answer to a test.
@@ -60,8 +61,8 @@ func (p *pageRequest) showWebhook(test *testResult) error {
 	if err != nil {
 		return err
 	}
-	recent, err := p.Dispatcher.Deliveries(ctx, webhook.DeliveryQuery{
-		Account: p.Account, Webhook: w.ID, Limit: recentCount, Brief: true,
+	recent, _, err := p.Deliveries(ctx, webhook.DeliveryQuery{
+		Webhook: w.ID, Limit: recentCount, Brief: true,
 	})
 	if err != nil {
 		return err
@@ -92,6 +93,7 @@ func (p *pageRequest) showWebhook(test *testResult) error {
 	if out.Disclosed, err = p.disclosed(w); err != nil {
 		return err
 	}
+	out.Keep = account.KeepsEvents(w)
 	for line := range strings.Lines(headerLines(w.Headers)) {
 		name, _, _ := strings.Cut(line, ":")
 		out.Headers = append(out.Headers, name)
@@ -130,7 +132,7 @@ func (p *pageRequest) sendTest() error {
 		return err
 	}
 	t := webhook.EventType(p.r.PostForm.Get("event"))
-	attempt, err := p.Dispatcher.SendTest(p.r.Context(), p.Account, p.r.PathValue("id"), t)
+	attempt, err := p.SendTest(p.r.Context(), p.r.PathValue("id"), t)
 	if err != nil {
 		return err
 	}
@@ -178,7 +180,7 @@ func (p *pageRequest) offForm() error    { return p.confirm("off", "Switch this 
 func (p *pageRequest) onForm() error     { return p.confirm("on", "Switch this webhook on?") }
 
 func (p *pageRequest) deleteWebhook() error {
-	if err := p.Dispatcher.DeleteWebhook(p.r.Context(), p.Account, p.r.PathValue("id")); err != nil {
+	if err := p.Delete(p.r.Context(), p.r.PathValue("id")); err != nil {
 		return err
 	}
 	return p.goTo("?done=deleted")
@@ -214,7 +216,7 @@ const dropKept = "drop"
 
 func (p *pageRequest) tryNow() error {
 	id := p.r.PathValue("id")
-	if _, err := p.Dispatcher.ProbeNow(p.r.Context(), p.Account, id); err != nil {
+	if _, err := p.Probe(p.r.Context(), id); err != nil {
 		return err
 	}
 	return p.goTo("webhooks/" + url.PathEscape(id) + "?done=tried")

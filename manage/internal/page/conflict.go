@@ -69,7 +69,7 @@ func fieldValue(w webhook.Webhook, name string) string {
 	case "NoRetry":
 		return strconv.FormatBool(w.NoRetry)
 	case "KeepEvents":
-		return strconv.FormatBool(w.KeepEvents)
+		return strconv.FormatBool(account.KeepsEvents(w))
 	}
 	return ""
 }
@@ -107,7 +107,7 @@ func (p *pageRequest) fieldLines(w webhook.Webhook, name string, lists []account
 		}
 	case "KeepEvents":
 		value = p.lang.Text("Discard events")
-		if w.KeepEvents {
+		if account.KeepsEvents(w) {
 			value = p.lang.Text("Keep events")
 		}
 	}
@@ -141,7 +141,7 @@ func takeField(w *webhook.Webhook, from webhook.Webhook, name string) {
 	case "NoRetry":
 		w.NoRetry = from.NoRetry
 	case "KeepEvents":
-		w.KeepEvents = from.KeepEvents
+		account.SetKeepsEvents(w, account.KeepsEvents(from))
 	}
 }
 
@@ -256,7 +256,9 @@ func (p *pageRequest) editWebhook() error {
 		return err
 	}
 	f := form{Webhook: stored, Was: p.r.PostForm.Get("was")}
-	f.Headers, f.Errors = p.readForm(p.r.PostForm, &f.Webhook)
+	if f.Headers, f.Errors, err = p.readForm(p.r.PostForm, &f.Webhook); err != nil {
+		return err
+	}
 	if len(f.Errors) > 0 {
 		f.Webhook.Revision = p.revision()
 		return p.showForm(http.StatusUnprocessableEntity, f)

@@ -67,7 +67,7 @@ func (p *pageRequest) operatorContext(databases int) (context.Context, context.C
 // deliveries of a state.
 func readDatabase(ctx context.Context, d *webhook.Dispatcher, now time.Time, rows int) (r databaseRead) {
 	r.dispatcher = d
-	if r.waiting, r.err = waitingIn(ctx, d, webhook.DeliveryQuery{All: true}); r.err != nil {
+	if r.waiting, r.err = waitingIn(ctx, d); r.err != nil {
 		return r
 	}
 	yesterday := now.Add(-24 * time.Hour)

@@ -73,12 +73,13 @@ func (t tally) Success(l *text.Language) string {
 func (p *pageRequest) lastDay(webhookID string) (*day, error) {
 	until := p.now.Truncate(time.Hour).Add(time.Hour)
 	s := &day{From: until.Add(-24 * time.Hour), Until: until, webhooks: map[string]*tally{}, lang: p.lang}
-	ds, err := p.Dispatcher.Deliveries(p.r.Context(), webhook.DeliveryQuery{
-		Account: p.Account, Webhook: webhookID, Since: s.From, Limit: dayLimit + 1, Brief: true,
+	ds, stopped, err := p.Deliveries(p.r.Context(), webhook.DeliveryQuery{
+		Webhook: webhookID, Since: s.From, Limit: dayLimit + 1, Brief: true,
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.Cut = stopped != webhook.Cursor{}
 	if len(ds) > dayLimit {
 		ds, s.Cut = ds[:dayLimit], true
 	}

@@ -23,11 +23,14 @@ type form struct {
 	Headers string // a line each, as typed
 	Sign    bool   // make a secret
 	Errors  map[string]string
+	Problem string // with no field in particular
 	Was     string // of the fields as they were when the form was made: see fingerprints
 
 	Lists    []account.List // nil with KnowsAny: any list may be typed
 	KnowsAny bool           // the app does not name its lists
+	AnyList  bool           // a webhook may be for every list
 	IsNew    bool
+	Keep     bool // keep events whenever it is off
 	Types    []choice
 	Sources  []choice
 	Formats  []formatChoice
@@ -99,13 +102,18 @@ func (p *pageRequest) newForm(f form) (form, error) {
 		lists = append(slices.Clone(lists), account.List{ID: w.List, Name: p.listName(nil, w.List)}) // it is gone, but not from the webhook
 	}
 	f.Lists, f.KnowsAny = lists, !known
-	f.Types = choices(p.lang, label.Types, w.Events...)
+	f.Types = slices.DeleteFunc(choices(p.lang, label.Types, w.Events...), func(c choice) bool {
+		return !c.Chosen && !p.Limits.AllowsEvent(webhook.EventType(c.Value))
+	})
 	f.Sources = choices(p.lang, label.Sources, w.Sources...)
 	if w.Format == "" {
 		w.Format = webhook.Format2013
 	}
-	f.Formats = p.formatChoices(w.Format)
 	f.Orders = choices(p.lang, label.Orders, cmp.Or(w.Order, webhook.OrderState))
+	f.Formats = slices.DeleteFunc(p.formatChoices(w.Format), func(c formatChoice) bool {
+		return !c.Chosen && !p.Limits.AllowsFormat(webhook.Format(c.Value))
+	})
+	f.AnyList = p.Limits.AllowsList("") || w.List == "" && w.ID != ""
 	f.Disclosures = choices(p.lang, label.Disclosures, cmp.Or(w.Disclosure, webhook.DiscloseAll))
 	fields, err := p.customFields(w.FieldIDs)
 	if err != nil {
@@ -115,7 +123,7 @@ func (p *pageRequest) newForm(f form) (form, error) {
 	for _, one := range fields {
 		f.Fields = append(f.Fields, choice{one.ID, one.Title, slices.Contains(w.FieldIDs, one.ID)})
 	}
-	f.IsNew = w.ID == ""
+	f.IsNew, f.Keep = w.ID == "", account.KeepsEvents(w)
 	return f, nil
 }
 
@@ -138,7 +146,7 @@ func (p *pageRequest) addForm() error {
 	return p.showForm(http.StatusOK, form{
 		Webhook: webhook.Webhook{Settings: webhook.Settings{
 			Name: suggested.Get("name"), URL: suggested.Get("url"),
-			Events: webhook.EventTypes(), Sources: webhook.Sources(), Format: p.DefaultFormat,
+			Events: p.allowedTypes(), Sources: webhook.Sources(), Format: p.FormatOfNew(),
 		}},
 		Sign: true,
 	})
@@ -150,6 +158,11 @@ func (p *pageRequest) editForm() error {
 		return err
 	}
 	return p.showForm(http.StatusOK, form{Webhook: w, Headers: headerLines(w.Headers), Was: fingerprints(w)})
+}
+
+// allowedTypes are the types of events that the visitor may choose.
+func (p *pageRequest) allowedTypes() []webhook.EventType {
+	return slices.DeleteFunc(webhook.EventTypes(), func(t webhook.EventType) bool { return !p.Limits.AllowsEvent(t) })
 }
 
 // headerLines writes header fields as they are typed.
@@ -183,8 +196,13 @@ func readHeaders(text string) (headers map[string]string, reason string) {
 	return headers, ""
 }
 
-// readForm takes over what was typed into w.
-func (p *pageRequest) readForm(values url.Values, w *webhook.Webhook) (headers string, faults map[string]string) {
+// readForm takes over what was typed into w, and finds everything that is wrong with
+// it: whoever types should not meet one mistake after the other.
+func (p *pageRequest) readForm(values url.Values, w *webhook.Webhook) (headers string, faults map[string]string, err error) {
+	was, list := *w, w.List
+	if w.ID == "" {
+		was.List = "\x00" // every list is a choice like others
+	}
 	w.Name = strings.TrimSpace(values.Get("name"))
 	w.URL = strings.TrimSpace(values.Get("url"))
 	w.List = strings.TrimSpace(values.Get("list"))
@@ -206,15 +224,32 @@ func (p *pageRequest) readForm(values url.Values, w *webhook.Webhook) (headers s
 		w.FieldIDs = typedIDs(values["field_id"])
 	}
 	w.NoRetry = values.Get("no_retry") != ""
-	w.KeepEvents = values.Get("keep") != ""
-	headers = values.Get("headers")
+	account.SetKeepsEvents(w, values.Get("keep") != "")
 	var reason string
+	if headers = values.Get("headers"); p.Limits.NoHeaders && headers == "" {
+		headers = headerLines(w.Headers) // the form has no field for them
+	}
 	w.Headers, reason = readHeaders(headers)
 	faults = p.validateAll(*w)
 	if reason != "" {
 		faults["Headers"] = p.problem(&webhook.InvalidError{Field: "Headers", Reason: reason}, "")
 	}
-	return headers, faults
+	var invalid *webhook.InvalidError
+	if faults["URL"] == "" && errors.As(p.CheckURL(w.URL), &invalid) {
+		faults["URL"] = p.problem(invalid, w.URL)
+	}
+	if limited := p.CheckEdit(was, *w); errors.As(limited, &invalid) && faults[formField(invalid.Field)] == "" {
+		faults[formField(invalid.Field)] = p.problem(invalid, w.URL)
+	}
+	if faults["List"] == "" && w.List != list {
+		switch err := p.CheckList(p.r.Context(), w.List); {
+		case errors.As(err, &invalid):
+			faults["List"] = p.problem(invalid, "")
+		case err != nil:
+			return "", nil, err
+		}
+	}
+	return headers, faults, nil
 }
 
 func typed[T ~string](texts []string) []T {
@@ -270,6 +305,11 @@ func (p *pageRequest) validateAll(w webhook.Webhook) map[string]string {
 // returns the error.
 func (p *pageRequest) refuseForm(f form, err error) error {
 	var invalid *webhook.InvalidError
+	var limit account.LimitError
+	if errors.As(err, &limit) { // what was typed is kept until one was deleted
+		f.Problem = p.limitReached(limit)
+		return p.showForm(http.StatusForbidden, f)
+	}
 	if !errors.As(err, &invalid) {
 		return err
 	}
@@ -279,13 +319,16 @@ func (p *pageRequest) refuseForm(f form, err error) error {
 
 func (p *pageRequest) addWebhook() error {
 	f := form{Sign: p.r.PostForm.Get("sign") != ""}
-	f.Webhook.Format = p.DefaultFormat
-	f.Headers, f.Errors = p.readForm(p.r.PostForm, &f.Webhook)
+	f.Webhook.Format = p.FormatOfNew()
+	var err error
+	if f.Headers, f.Errors, err = p.readForm(p.r.PostForm, &f.Webhook); err != nil {
+		return err
+	}
 	if len(f.Errors) > 0 {
 		return p.showForm(http.StatusUnprocessableEntity, f)
 	}
 	w := f.Webhook
-	if f.Sign {
+	if f.Sign || p.Limits.MustSign {
 		w.Secrets = []webhook.Secret{webhook.NewSecret()}
 	}
 	added, err := p.Add(p.r.Context(), w)

@@ -91,7 +91,7 @@ const noTime text.Message = "Enter a date and a time, such as 2026-03-31T18:30."
 
 // logQuery reads the filters.
 func (p *pageRequest) logQuery(query url.Values, out *logView) webhook.DeliveryQuery {
-	q := webhook.DeliveryQuery{Account: p.Account, Webhook: query.Get("webhook"), Limit: logPage + 1, Brief: true}
+	q := webhook.DeliveryQuery{Webhook: query.Get("webhook"), Limit: logPage + 1, Brief: true}
 	if state := query.Get("state"); state != "" {
 		q.States = []webhook.State{webhook.State(state)}
 	}
@@ -122,7 +122,7 @@ func (p *pageRequest) readLog(q webhook.DeliveryQuery, query url.Values, out *lo
 	} else if after+before != "" {
 		return webhook.ErrNotFound
 	}
-	ds, err := p.Dispatcher.Deliveries(p.r.Context(), q)
+	ds, stopped, err := p.Deliveries(p.r.Context(), q)
 	if err != nil {
 		return err
 	}
@@ -132,6 +132,13 @@ func (p *pageRequest) readLog(q webhook.DeliveryQuery, query url.Values, out *lo
 	}
 	if q.Oldest {
 		slices.Reverse(ds)
+	}
+	if stopped != (webhook.Cursor{}) { // there may be more beyond
+		if q.Oldest {
+			out.Newer = pageAddress(query, "before", account.TextOf(stopped))
+		} else {
+			out.Older = pageAddress(query, "after", account.TextOf(stopped))
+		}
 	}
 	if out.Deliveries, err = p.deliveryRows(ds); err != nil || len(ds) == 0 {
 		return err

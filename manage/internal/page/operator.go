@@ -59,6 +59,12 @@ func (p *pageRequest) operator() error {
 			silent++
 		}
 	}
+	search := strings.TrimSpace(p.r.URL.Query().Get("search"))
+	found, cut, mute, err := p.searchAll(search)
+	if err != nil {
+		return err
+	}
+	silent = max(silent, mute)
 	return p.render(http.StatusOK, "operator", p.lang.Text("All accounts"), struct {
 		Waiting   waiting
 		Failed    text.Number
@@ -66,7 +72,11 @@ func (p *pageRequest) operator() error {
 		Hidden    int
 		Silent    int // databases that did not answer
 		Databases int
-	}{pending, failed, rows, max(len(failing)-operatorShow, 0), silent, len(reads)})
+
+		Search string
+		Found  []foundWebhook
+		Cut    bool // there may be more that match
+	}{pending, failed, rows, max(len(failing)-operatorShow, 0), silent, len(reads), search, found, cut})
 }
 
 // harmless reports whether nothing is wrong but that deliveries were canceled,
@@ -145,7 +155,7 @@ func (p *pageRequest) operatorWebhook() error {
 	// What failed comes first: there may be thousands that wait.
 	var ds []webhook.Delivery
 	for _, state := range []webhook.State{webhook.StateFailed, webhook.StatePending} {
-		some, err := theirs.Dispatcher.Deliveries(p.r.Context(), webhook.DeliveryQuery{
+		some, _, err := theirs.Deliveries(p.r.Context(), webhook.DeliveryQuery{
 			Account: w.Account, Webhook: w.ID, States: []webhook.State{state}, Limit: operatorLines,
 		})
 		if err != nil {
@@ -170,7 +180,7 @@ func (p *pageRequest) operatorWebhook() error {
 	if err != nil {
 		return err
 	}
-	pending, err := waitingIn(p.r.Context(), theirs.Dispatcher, webhook.DeliveryQuery{Account: theirs.Account, Webhook: w.ID})
+	pending, err := waitingFor(p.r.Context(), theirs, w.ID)
 	if err != nil {
 		return err
 	}
@@ -204,7 +214,7 @@ func (p *pageRequest) operatorSwitch() error {
 	case "on":
 		_, _, err = theirs.Enable(p.r.Context(), w.ID, form.Get("kept") == dropKept)
 	case "try":
-		_, err = theirs.Dispatcher.ProbeNow(p.r.Context(), w.Account, w.ID)
+		_, err = theirs.Probe(p.r.Context(), w.ID)
 	case "off":
 		reason := cmp.Or(strings.TrimSpace(form.Get("reason")), "Switched off by the operator.")
 		_, err = theirs.Disable(p.r.Context(), w.ID, reason, form.Get("keep") != "")

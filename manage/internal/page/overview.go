@@ -3,6 +3,7 @@ package page
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/listhook/webhook"
@@ -72,11 +73,14 @@ func (p *pageRequest) listName(lists []account.List, id string) string {
 func (r webhookRow) ShownURL() string { return account.HidePassword(r.URL) }
 
 // ShortURL is the beginning of a long one.
-func (r webhookRow) ShortURL() string {
+func (r webhookRow) ShortURL() string { return shortened(r.ShownURL()) }
+
+// shortened returns the beginning of a long URL.
+func shortened(shownURL string) string {
 	const most = 120
-	runes := []rune(r.ShownURL())
+	runes := []rune(shownURL)
 	if len(runes) <= most {
-		return string(runes)
+		return shownURL
 	}
 	return string(runes[:most]) + "…"
 }
@@ -122,7 +126,11 @@ func (p *pageRequest) row(w webhook.Webhook, lists []account.List, day tally, la
 const overviewPage = 50
 
 func (p *pageRequest) overview() error {
-	if !p.Allows(account.RightView) {
+	switch {
+	case p.Allows(account.RightView):
+	case p.Allows(account.RightLog):
+		return p.goTo("deliveries")
+	default:
 		return p.goTo("operator")
 	}
 	ctx := p.r.Context()
@@ -130,9 +138,9 @@ func (p *pageRequest) overview() error {
 	if err != nil {
 		return err
 	}
-	ws, err := p.Dispatcher.Webhooks(ctx, webhook.WebhookQuery{
-		Account: p.Account, After: p.r.URL.Query().Get("after"), Limit: overviewPage + 1,
-	})
+	query := p.r.URL.Query()
+	search := strings.TrimSpace(query.Get("search"))
+	ws, err := p.searched(search, query.Get("after"))
 	if err != nil {
 		return err
 	}
@@ -165,7 +173,9 @@ func (p *pageRequest) overview() error {
 		Waiting waiting
 		Next    string
 		Paged   bool
-	}{last, rows, pending, next, p.r.URL.Query().Has("after")})
+		Search  string
+		Empty   bool // the account has no webhooks
+	}{last, rows, pending, next, query.Has("after"), search, len(rows) == 0 && search == "" && !query.Has("after")})
 }
 
 // waiting is what is pending.
@@ -179,23 +189,40 @@ const countLimit = 10_000
 
 // waiting counts what is pending in the account, or for one of its webhooks.
 func (p *pageRequest) waiting(webhookID string) (waiting, error) {
-	return waitingIn(p.r.Context(), p.Dispatcher, webhook.DeliveryQuery{Account: p.Account, Webhook: webhookID})
+	return waitingFor(p.r.Context(), p.Caller, webhookID)
 }
 
-// waitingIn counts what is pending of what q selects in a database.
-func waitingIn(ctx context.Context, d *webhook.Dispatcher, q webhook.DeliveryQuery) (waiting, error) {
-	q.States = []webhook.State{webhook.StatePending}
-	q.Limit = countLimit + 1
+// waitingFor counts what is pending of what a caller sees.
+func waitingFor(ctx context.Context, c *account.Caller, webhookID string) (waiting, error) {
+	q := webhook.DeliveryQuery{Webhook: webhookID, States: []webhook.State{webhook.StatePending}, Limit: countLimit + 1}
+	n, more, err := c.Count(ctx, q)
+	if err != nil || n == 0 {
+		return waiting{Number: text.Number{More: more}}, err
+	}
+	q.Oldest, q.Limit, q.Brief = true, 1, true
+	ds, _, err := c.Deliveries(ctx, q)
+	return waitingOf(n, more, ds), err
+}
+
+// waitingOf returns what waits, by how many there are and by the oldest.
+func waitingOf(n int, more bool, oldest []webhook.Delivery) waiting {
+	w := waiting{Number: text.Number{Count: min(n, countLimit), More: more || n > countLimit}}
+	if len(oldest) > 0 {
+		w.Oldest = oldest[0].Created
+	}
+	return w
+}
+
+// waitingIn counts what is pending in a database.
+func waitingIn(ctx context.Context, d *webhook.Dispatcher) (waiting, error) {
+	q := webhook.DeliveryQuery{All: true, States: []webhook.State{webhook.StatePending}, Limit: countLimit + 1}
 	n, err := d.Count(ctx, q)
 	if err != nil || n == 0 {
 		return waiting{}, err
 	}
 	q.Oldest, q.Limit, q.Brief = true, 1, true
 	ds, err := d.Deliveries(ctx, q)
-	if err != nil || len(ds) == 0 {
-		return waiting{}, err
-	}
-	return waiting{text.Number{Count: min(n, countLimit), More: n > countLimit}, ds[0].Created}, nil
+	return waitingOf(n, false, ds), err
 }
 
 // add adds what waits in another database.

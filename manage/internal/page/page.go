@@ -10,6 +10,7 @@ package page
 
 import (
 	"html/template"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -38,6 +39,19 @@ type Config struct {
 	Texts          *text.Catalog
 	Locale         string   // the language where Access names none
 	TrustedOrigins []string // may send forms, beside the page's own
+	FrameAncestors []string // may show the page in a frame, beside its own
+
+	// Layout writes a page of the app's around the content; nil: the page stands
+	// alone.
+	Layout func(w io.Writer, r *http.Request, c Content) error
+}
+
+// Content is what Layout gets of a page.
+type Content struct {
+	Title     string
+	Lang, Dir string
+	Head      template.HTML
+	Body      template.HTML
 }
 
 // A Page serves the page.
@@ -47,6 +61,7 @@ type Page struct {
 	templates map[string]map[string]*template.Template // by language and name
 	assets    map[string]asset
 	version   string // of the assets, part of their addresses
+	policy    string // the content security policy
 }
 
 // New returns the page. A trusted origin that is none is a
@@ -59,6 +74,9 @@ func New(c Config) (*Page, error) {
 		}
 	}
 	var err error
+	if p.policy, err = c.policy(); err != nil {
+		return nil, err
+	}
 	if p.assets, p.version, err = newAssets(c.Style); err != nil {
 		return nil, err
 	}
@@ -101,12 +119,12 @@ var routes = []route.Route[action]{
 	route.Get("webhooks/{id}/resend", account.RightManage, (*pageRequest).resendForm),
 	route.Post("webhooks/{id}/resend", account.RightManage, (*pageRequest).resendAll),
 	route.Get("webhooks/{id}/resent", account.RightManage, (*pageRequest).resent),
-	route.Get("deliveries", account.RightView, (*pageRequest).log),
-	route.Get("deliveries/{id}", account.RightView, (*pageRequest).deliveryView),
-	route.Get("deliveries/{id}/resend", account.RightManage, (*pageRequest).toDelivery),
-	route.Post("deliveries/{id}/resend", account.RightManage, (*pageRequest).resend),
-	route.Get("deliveries/{id}/skip", account.RightManage, (*pageRequest).toDelivery),
-	route.Post("deliveries/{id}/skip", account.RightManage, (*pageRequest).skip),
+	route.Get("deliveries", account.RightLog, (*pageRequest).log),
+	route.Get("deliveries/{id}", account.RightLog, (*pageRequest).deliveryView),
+	route.Get("deliveries/{id}/resend", account.RightResend, (*pageRequest).toDelivery),
+	route.Post("deliveries/{id}/resend", account.RightResend, (*pageRequest).resend),
+	route.Get("deliveries/{id}/skip", account.RightResend, (*pageRequest).toDelivery),
+	route.Post("deliveries/{id}/skip", account.RightResend, (*pageRequest).skip),
 	route.Get("explain", account.RightView, (*pageRequest).explainView),
 	route.Get("samples", account.RightView, (*pageRequest).samples),
 	route.Get("operator", account.RightOperator, (*pageRequest).operator),

@@ -3,6 +3,7 @@ package page
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"html/template"
 	"io/fs"
 	"net/http"
@@ -34,8 +35,9 @@ func functions(lang *text.Language) template.FuncMap {
 		"orderLabel": func(o webhook.Order) string {
 			return lang.Text(label.TextOf(label.Orders, cmp.Or(o, webhook.OrderState)))
 		},
-		"path":     url.PathEscape,
-		"shownURL": account.HidePassword,
+		"path":      url.PathEscape,
+		"shownURL":  account.HidePassword,
+		"shortened": shortened,
 	}
 }
 
@@ -100,6 +102,9 @@ type view struct {
 // Lang is the language's tag.
 func (v view) Lang() string { return v.lang.Tag }
 
+// SeesAll reports whether there is more to see than the log.
+func (v view) SeesAll() bool { return v.Allows(account.RightView) }
+
 // Language is the language itself.
 func (v view) Language() *text.Language { return v.lang }
 
@@ -143,7 +148,7 @@ func (p *pageRequest) render(status int, name, title string, data any) error {
 		out.Notice = p.lang.Text(notice)
 	}
 	var b bytes.Buffer
-	if err := p.page.templates[p.lang.Tag][name].ExecuteTemplate(&b, "layout", out); err != nil {
+	if err := p.write(&b, p.page.templates[p.lang.Tag][name], out); err != nil {
 		return err
 	}
 	header := p.w.Header()
@@ -151,6 +156,27 @@ func (p *pageRequest) render(status int, name, title string, data any) error {
 	header.Set("Content-Language", p.lang.Tag)
 	p.w.WriteHeader(status)
 	_, _ = p.w.Write(b.Bytes())
+	return nil
+}
+
+// write writes a page, in the app's layout if it has one.
+func (p *pageRequest) write(b *bytes.Buffer, t *template.Template, v view) error {
+	if p.page.Layout == nil {
+		return t.ExecuteTemplate(b, "layout", v)
+	}
+	var head, body bytes.Buffer
+	if err := t.ExecuteTemplate(&head, "head", v); err != nil {
+		return err
+	}
+	if err := t.ExecuteTemplate(&body, "fragment", v); err != nil {
+		return err
+	}
+	err := p.page.Layout(b, p.r, Content{
+		Title: v.Title, Lang: v.Lang(), Dir: v.Dir(), Head: template.HTML(head.String()), Body: template.HTML(body.String()),
+	})
+	if err != nil {
+		return fmt.Errorf("webhook: Options.Layout: %w", err)
+	}
 	return nil
 }
 

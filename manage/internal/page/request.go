@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -33,15 +34,28 @@ var (
 	errNoChoice  = errors.New("a form sent what it does not offer")
 )
 
-// policy is the page's content security policy. Nothing inline, nothing from
-// elsewhere.
-const policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; " +
-	"img-src 'self'; form-action 'self'; frame-ancestors 'self'; base-uri 'none'"
+// policy is the content security policy. Nothing inline, nothing from elsewhere.
+// Around an app's layout only the frames are the page's business.
+func (c *Config) policy() (string, error) {
+	frames := "frame-ancestors 'self'"
+	for _, origin := range c.FrameAncestors {
+		u, err := url.Parse(origin)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.Scheme+"://"+u.Host != origin || strings.ContainsAny(origin, " ;,'\"") {
+			return "", &webhook.InvalidError{Field: "Options.FrameAncestors", Reason: "holds what is no origin, such as https://app.example.com"}
+		}
+		frames += " " + origin
+	}
+	if c.Layout != nil {
+		return frames, nil
+	}
+	return "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; " +
+		"img-src 'self'; form-action 'self'; " + frames + "; base-uri 'none'", nil
+}
 
 func (p *Page) serve(w http.ResponseWriter, r *http.Request, route route.Route[action]) {
 	r.Body = http.MaxBytesReader(w, r.Body, params.MaxBody)
 	header := w.Header()
-	header.Set("Content-Security-Policy", policy)
+	header.Add("Content-Security-Policy", p.policy)
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Cache-Control", "no-store")
 	// With no-referrer, browsers would not say the origin of a form either.
@@ -135,7 +149,7 @@ func (p *pageRequest) refuse(err error) {
 		p.w.Header().Set("Retry-After", account.UnavailableRetryAfter)
 		status, says = http.StatusServiceUnavailable, p.lang.Text("Your account is not available for a moment. Try again soon.")
 	case errors.As(err, &limit):
-		status, says = http.StatusForbidden, p.lang.Text("You have {n, plural, one {# webhook, which is the limit} other {# webhooks, which is the limit}}. Delete one first.", "n", int(limit))
+		status, says = http.StatusForbidden, p.limitReached(limit)
 	case errors.As(err, &invalid):
 		status, says = http.StatusUnprocessableEntity, p.problem(invalid, "")
 	case errors.Is(err, errNoChoice):
@@ -147,6 +161,11 @@ func (p *pageRequest) refuse(err error) {
 		p.Logger.Error("webhook: the page failed", "error", err)
 		http.Error(p.w, says, status)
 	}
+}
+
+// limitReached says that no more webhooks may be added.
+func (p *pageRequest) limitReached(limit account.LimitError) string {
+	return p.lang.Text("You have {n, plural, one {# webhook, which is the limit} other {# webhooks, which is the limit}}. Delete one first.", "n", int(limit))
 }
 
 // errorTitle is the heading of an error's page.

@@ -47,8 +47,8 @@ func (p *pageRequest) resendForm() error {
 }
 
 func (p *pageRequest) askResend(status int, w webhook.Webhook, typed url.Values, problem string) error {
-	failed, err := p.Dispatcher.Count(p.r.Context(), webhook.DeliveryQuery{
-		Account: p.Account, Webhook: w.ID, States: []webhook.State{webhook.StateFailed}, Limit: countLimit + 1,
+	failed, _, err := p.Count(p.r.Context(), webhook.DeliveryQuery{
+		Webhook: w.ID, States: []webhook.State{webhook.StateFailed}, Limit: countLimit + 1,
 	})
 	if err != nil {
 		return err
@@ -70,7 +70,7 @@ func (p *pageRequest) resendAll() error {
 	if problem != "" {
 		return p.askResend(http.StatusUnprocessableEntity, w, form, problem)
 	}
-	replayed, err := p.Dispatcher.Replay(p.r.Context(), p.Account, w.ID, webhook.ReplayQuery{
+	replayed, err := p.Replay(p.r.Context(), w.ID, webhook.ReplayQuery{
 		Since: since, Until: until, States: typed[webhook.State](form["state"]), Superseded: form.Get("superseded") != "",
 	})
 	var invalid *webhook.InvalidError
@@ -125,11 +125,7 @@ func (p *pageRequest) readSpan(form url.Values) (since, until time.Time, problem
 // says anyway.
 func (p *pageRequest) resend() error {
 	id := p.r.PathValue("id")
-	begin := p.Dispatcher.Redeliver
-	if p.r.PostForm.Get("anyway") != "" {
-		begin = p.Dispatcher.RedeliverAnyway
-	}
-	err := begin(p.r.Context(), p.Account, id)
+	err := p.Redeliver(p.r.Context(), id, p.r.PostForm.Get("anyway") != "")
 	var newer *webhook.NewerError
 	if errors.As(err, &newer) {
 		return p.goTo("deliveries/" + url.PathEscape(id) + "?done=newer")
@@ -151,7 +147,7 @@ func (p *pageRequest) resend() error {
 // skip lets those that wait for a delivery go on.
 func (p *pageRequest) skip() error {
 	id, done := p.r.PathValue("id"), "skipped"
-	_, err := p.Dispatcher.Skip(p.r.Context(), p.Account, id)
+	_, err := p.Skip(p.r.Context(), id)
 	switch {
 	case errors.Is(err, webhook.ErrUnderWay):
 		done = "busy"

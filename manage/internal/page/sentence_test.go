@@ -112,7 +112,7 @@ func TestEveryProblemOfAFieldIsKnown(t *testing.T) {
 		"a bad name":      {Name: "\xff"},
 		"a long URL":      {URL: "https://example.com/" + strings.Repeat("x", 3000)},
 		"no events":       {Events: []webhook.EventType{}},
-		"an unknown type": {Events: []webhook.EventType{"party"}},
+		"an unknown type": {Events: []webhook.EventType{"Party!"}},
 		"no sources":      {Sources: []webhook.Source{}},
 		"a source":        {Sources: []webhook.Source{"party"}},
 		"a format":        {Format: "1999"},

@@ -16,7 +16,10 @@ import (
 func listEvents(_ context.Context, c *account.Caller, _ params.Params) (reply, string, error) {
 	var r reply
 	for _, t := range webhook.EventTypes() {
-		body := webhook.SampleBody(t, c.DefaultFormat)
+		if !c.Limits.AllowsEvent(t) {
+			continue
+		}
+		body := webhook.SampleBody(t, c.FormatOfNew())
 		var fields reply
 		for _, p := range params.OfDelivery(body) {
 			nest(&fields, keyPath(p.Key))

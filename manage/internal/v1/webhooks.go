@@ -52,7 +52,7 @@ func addWebhooks(ctx context.Context, c *account.Caller, ps params.Params) (repl
 		if err := readWebhook(ps, &ws[i]); err != nil {
 			return nil, "", err
 		}
-		ws[i].List, ws[i].Format = list, c.DefaultFormat
+		ws[i].List, ws[i].Format = list, c.FormatOfNew()
 	}
 	if len(ws) > c.MaxWebhooks {
 		return nil, "", account.LimitError(c.MaxWebhooks)
@@ -176,7 +176,7 @@ func deleteWebhook(ctx context.Context, c *account.Caller, ps params.Params) (re
 	if err != nil {
 		return nil, "", err
 	}
-	if err := c.Dispatcher.DeleteWebhook(ctx, c.Account, id); err != nil {
+	if err := c.Delete(ctx, id); err != nil {
 		return nil, "", err
 	}
 	return nil, "Webhook deleted", nil
@@ -196,7 +196,7 @@ func deleteWebhooks(ctx context.Context, c *account.Caller, ps params.Params) (r
 		if some && !ids[w.ID] {
 			continue
 		}
-		if err := c.Dispatcher.DeleteWebhook(ctx, c.Account, w.ID); err != nil && !errors.Is(err, webhook.ErrNotFound) {
+		if err := c.Delete(ctx, w.ID); err != nil && !errors.Is(err, webhook.ErrNotFound) {
 			return nil, "", err
 		}
 		deleted++

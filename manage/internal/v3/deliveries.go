@@ -99,7 +99,7 @@ func listDeliveries(ctx context.Context, c *account.Caller, r *http.Request) (in
 		return 0, nil, err
 	}
 	q := webhook.DeliveryQuery{
-		Account: c.Account, Webhook: query.Get("filters[webhook]"), Limit: limit + 1, Brief: true,
+		Webhook: query.Get("filters[webhook]"), Limit: limit + 1, Brief: true,
 	}
 	if state := query.Get("filters[state]"); state != "" {
 		if !label.Has(label.States, state) {
@@ -126,7 +126,7 @@ func listDeliveries(ctx context.Context, c *account.Caller, r *http.Request) (in
 			return 0, nil, fault(codeInvalid, "after", "is not what meta.next was")
 		}
 	}
-	ds, err := c.Dispatcher.Deliveries(ctx, q)
+	ds, stopped, err := c.Deliveries(ctx, q)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -134,6 +134,9 @@ func listDeliveries(ctx context.Context, c *account.Caller, r *http.Request) (in
 	if len(ds) > limit {
 		ds = ds[:limit]
 		cursor := account.CursorOf(ds[limit-1])
+		next = &cursor
+	} else if stopped != (webhook.Cursor{}) {
+		cursor := account.TextOf(stopped)
 		next = &cursor
 	}
 	list, err := deliveriesOf(ctx, c, ds...)
@@ -202,11 +205,7 @@ func redeliver(ctx context.Context, c *account.Caller, r *http.Request) (int, an
 	if err := object.read("anyway", &anyway, "true or false"); err != nil {
 		return 0, nil, err
 	}
-	begin := c.Dispatcher.Redeliver
-	if anyway {
-		begin = c.Dispatcher.RedeliverAnyway
-	}
-	err = begin(ctx, c.Account, r.PathValue("id"))
+	err = c.Redeliver(ctx, r.PathValue("id"), anyway)
 	var newer *webhook.NewerError
 	if errors.As(err, &newer) {
 		return http.StatusConflict, newerJSON{message{"A newer delivery for the same subscriber exists, " + newer.Newer.ID +
@@ -234,7 +233,7 @@ func answerDelivery(ctx context.Context, c *account.Caller, status int, d webhoo
 }
 
 func skip(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	d, err := c.Dispatcher.Skip(ctx, c.Account, r.PathValue("id"))
+	d, err := c.Skip(ctx, r.PathValue("id"))
 	if errors.Is(err, webhook.ErrUnderWay) {
 		return http.StatusConflict, message{"An attempt may be under way, and its outcome decides: try again in a minute."}, nil
 	}
@@ -275,7 +274,7 @@ func replay(ctx context.Context, c *account.Caller, r *http.Request) (int, any, 
 	if len(states) == 0 {
 		states = []webhook.State{webhook.StateFailed}
 	}
-	replayed, err := c.Dispatcher.Replay(ctx, c.Account, r.PathValue("id"), webhook.ReplayQuery{
+	replayed, err := c.Replay(ctx, r.PathValue("id"), webhook.ReplayQuery{
 		Since: since, Until: until, States: states, Superseded: superseded,
 	})
 	if err != nil {

@@ -118,6 +118,9 @@ func editSettings(ctx context.Context, c *account.Caller, r *http.Request) (int,
 				return err
 			}
 		}
+		if object.has("keep_events") {
+			w.KeepEventsOnce = false
+		}
 		if object.has("field_ids") {
 			ids, err := object.texts("field_ids")
 			if err != nil {
@@ -156,7 +159,7 @@ func enable(ctx context.Context, c *account.Caller, r *http.Request) (int, any, 
 }
 
 func tryNow(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	w, err := c.Dispatcher.ProbeNow(ctx, c.Account, r.PathValue("id"))
+	w, err := c.Probe(ctx, r.PathValue("id"))
 	return answerSettings(c, w, found(err, "Webhook", r))
 }
 
@@ -210,7 +213,7 @@ func sendTest(ctx context.Context, c *account.Caller, r *http.Request) (int, any
 	if err := object.read("type", &event, "a string"); err != nil {
 		return 0, nil, err
 	}
-	attempt, err := c.Dispatcher.SendTest(ctx, c.Account, r.PathValue("id"), event)
+	attempt, err := c.SendTest(ctx, r.PathValue("id"), event)
 	if err != nil {
 		return 0, nil, found(err, "Webhook", r)
 	}

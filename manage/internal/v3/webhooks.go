@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -91,7 +92,7 @@ func addWebhook(ctx context.Context, c *account.Caller, r *http.Request) (int, a
 	if len(missing.Errors) > 0 {
 		return 0, nil, missing
 	}
-	w := webhook.Webhook{Settings: webhook.Settings{Format: c.DefaultFormat}}
+	w := webhook.Webhook{Settings: webhook.Settings{Format: c.FormatOfNew()}}
 	if err := object.webhook(&w); err != nil {
 		return 0, nil, err
 	}
@@ -180,7 +181,7 @@ func editWebhook(ctx context.Context, c *account.Caller, r *http.Request) (int, 
 }
 
 func deleteWebhook(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	if err := c.Dispatcher.DeleteWebhook(ctx, c.Account, r.PathValue("id")); err != nil {
+	if err := c.Delete(ctx, r.PathValue("id")); err != nil {
 		return 0, nil, found(err, "Webhook", r)
 	}
 	return http.StatusOK, struct{}{}, nil
@@ -188,8 +189,8 @@ func deleteWebhook(ctx context.Context, c *account.Caller, r *http.Request) (int
 
 // listEvents names the nine. The total is a number here, and the names stand
 // under both keys that clients look at.
-func listEvents(context.Context, *account.Caller, *http.Request) (int, any, error) {
-	types := webhook.EventTypes()
+func listEvents(_ context.Context, c *account.Caller, _ *http.Request) (int, any, error) {
+	types := slices.DeleteFunc(webhook.EventTypes(), func(t webhook.EventType) bool { return !c.Limits.AllowsEvent(t) })
 	return http.StatusOK, struct {
 		WebhookEvents []webhook.EventType `json:"webhookEvents"`
 		Events        []webhook.EventType `json:"events"`

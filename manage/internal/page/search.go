@@ -1,0 +1,118 @@
+package page
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/manage/internal/account"
+)
+
+// searched returns a page of the account's webhooks, and one more if there is one:
+// of those whose name, ID or URL contains a text. A password is not searched.
+func (p *pageRequest) searched(search, after string) ([]webhook.Webhook, error) {
+	q := webhook.WebhookQuery{After: after, Limit: overviewPage + 1}
+	if search != "" {
+		q.Limit = 0
+	}
+	ws, err := p.Query(p.r.Context(), q)
+	if err != nil || search == "" {
+		return ws, err
+	}
+	search = strings.ToLower(search)
+	ws = slices.DeleteFunc(ws, func(w webhook.Webhook) bool {
+		return !strings.Contains(strings.ToLower(w.Name+"\n"+w.ID+"\n"+account.HidePassword(w.URL)), search)
+	})
+	return ws[:min(len(ws), overviewPage+1)], nil
+}
+
+// A foundWebhook is a webhook that the operator searched for.
+type foundWebhook struct {
+	webhook.Webhook
+	Status status
+	Host   string
+}
+
+// operatorSearch is how many webhooks of a database are searched by name and host.
+// Accounts and IDs are found among all.
+const operatorSearch = 10_000
+
+// searchAll returns the webhooks of an account, the one with an ID, and those
+// whose name or host contains the text. cut says that there may be more of these, and
+// silent how many databases did not answer.
+func (p *pageRequest) searchAll(search string) (found []foundWebhook, cut bool, silent int, err error) {
+	if search == "" || p.AllDispatchers == nil {
+		return nil, false, 0, nil
+	}
+	exact, err := p.accountsWebhooks(search)
+	if err != nil {
+		return nil, false, 0, err
+	}
+	ds, err := p.AllDispatchers(p.r.Context())
+	if err != nil {
+		return nil, false, 0, err
+	}
+	ctx, cancel := p.operatorContext(len(ds))
+	defer cancel()
+	type read struct {
+		byID, all []webhook.Webhook
+		err       error
+	}
+	reads := make([]read, len(ds))
+	var reading sync.WaitGroup
+	for i, d := range ds {
+		reading.Go(func() {
+			r := &reads[i]
+			if r.byID, r.err = d.Webhooks(ctx, webhook.WebhookQuery{All: true, IDs: []string{search}}); r.err == nil {
+				r.all, r.err = d.Webhooks(ctx, webhook.WebhookQuery{All: true, Limit: max(operatorSearch/len(ds), 1) + 1})
+			}
+		})
+	}
+	reading.Wait()
+	search = strings.ToLower(search)
+	for _, r := range reads {
+		if r.err != nil {
+			p.Logger.Error("webhook: the operator's search leaves out a database", "error", r.err)
+			silent++
+			continue
+		}
+		cut = cut || len(r.all) > max(operatorSearch/len(ds), 1)
+		exact = append(exact, r.byID...)
+		exact = append(exact, slices.DeleteFunc(r.all, func(w webhook.Webhook) bool {
+			return !strings.Contains(strings.ToLower(w.Name+"\n"+hostOf(w.URL)), search)
+		})...)
+	}
+	seen := map[string]bool{}
+	for _, w := range exact {
+		if len(found) == operatorShow {
+			return found, true, silent, nil
+		}
+		if key := w.Account + "\n" + w.ID; !seen[key] {
+			seen[key] = true
+			found = append(found, foundWebhook{w, p.statusOf(w, webhook.Delivery{}), hostOf(w.URL)})
+		}
+	}
+	return found, cut, silent, nil
+}
+
+// accountsWebhooks returns the first webhooks of an account, none if there is no
+// such account.
+func (p *pageRequest) accountsWebhooks(name string) ([]webhook.Webhook, error) {
+	theirs, err := p.In(p.r.Context(), name)
+	if errors.Is(err, webhook.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(p.r.Context(), operatorPatience)
+	defer cancel()
+	ws, err := theirs.Query(ctx, webhook.WebhookQuery{Limit: operatorShow + 1})
+	if err != nil { // its database is then among those that do not answer
+		p.Logger.Error("webhook: the operator's search leaves out an account", "error", err)
+	}
+	return ws, nil
+}
