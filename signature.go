@@ -21,7 +21,7 @@ const (
 	HeaderEvent     = "Webhook-Event"     // the event's type
 
 	HeaderEventTime = "Webhook-Event-Time" // when the event happened, in Unix milliseconds
-	HeaderSequence  = "Webhook-Sequence"   // the delivery's place in the order of its key, from 1; only of deliveries that have one: see Order
+	HeaderSequence  = "Webhook-Sequence"   // the delivery's number within its key, positive and growing; only of deliveries that have a key: see Order
 )
 
 // NewSecret returns a new secret of 32 random bytes that signs for ever.

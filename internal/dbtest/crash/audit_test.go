@@ -28,6 +28,9 @@ import (
 //     often as there are entries.
 //  5. The log is in order: no entry begins before the one above it has ended.
 //  6. No two processes sent a delivery at the same time.
+//  7. Deliveries of one key came in their order: all requests with one had ended
+//     before the first request with the next one began. Their order is that in which
+//     each emitter emitted, and the receiver saw each one's place in it.
 //
 // Requests beyond the log's entries are duplicates: they came, and their
 // outcomes were never stored. An attempt that gave up waiting may have arrived
@@ -38,6 +41,7 @@ type audit struct {
 	webhooks []string // by name
 	wild     []string // those of them whose receivers are others: what came is not known
 	skewed   bool     // clocks differ: 5 and 6 are not promised
+	unsure   bool     // clocks differ by more than a lease: 7 is not promised either
 }
 
 // findings are what an audit counts.
@@ -46,6 +50,7 @@ type findings struct {
 	deliveries int
 	requests   int
 	duplicates int
+	followers  int // deliveries that came after another one of their key
 }
 
 func (f findings) String() string {
@@ -78,6 +83,9 @@ func (a *audit) check(t *testing.T, s webhook.Store) findings {
 		got := a.receiver.of(d.ID)
 		f.requests += len(got)
 		f.duplicates += max(0, len(got)-len(d.Log))
+	}
+	if !a.unsure {
+		f.followers = a.checkLines(complain, log)
 	}
 	arrived, _ := a.receiver.all()
 	for _, id := range arrived {

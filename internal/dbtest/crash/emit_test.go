@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -120,6 +122,29 @@ func event(id string) webhook.Event {
 	case 1:
 		return webhook.Click{Meta: m, Subscriber: s, Campaign: campaign, Link: webhook.Link{ID: "1", URL: "https://example.com/"}}
 	default:
+		m.Key = lineOf(id)
 		return webhook.Unsubscribe{Meta: m, Subscriber: s}
 	}
+}
+
+// lineOf returns the key of the events that have an order: those of one emitter of every
+// child share a few. The IDs of events that the test itself emits have no key.
+func lineOf(id string) string {
+	_, e, n, ok := parseID(id)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("line %d-%d", e, n%5)
+}
+
+// parseID reads the ID of a child's event: the child's name, its emitter, and the
+// event's number and part.
+func parseID(id string) (name string, emitter, n int, ok bool) {
+	parts := strings.Split(strings.TrimRight(id, "abc"), "-")
+	if len(parts) != 3 {
+		return "", 0, 0, false
+	}
+	emitter, err1 := strconv.Atoi(parts[1])
+	n, err2 := strconv.Atoi(parts[2])
+	return parts[0], emitter, n, err1 == nil && err2 == nil
 }

@@ -46,6 +46,7 @@ type request struct {
 	event    string // the event's ID, from the body
 	attempt  int
 	by       string // the sender's name
+	sequence int64  // of its key; 0: it has none
 	status   int    // that was answered
 	start    time.Time
 	end      time.Time // zero: it was not answered yet
@@ -104,6 +105,9 @@ func (r *receiver) read(req *http.Request) (*request, int) {
 	}
 	if err == nil {
 		got.attempt, err = strconv.Atoi(req.Header.Get(webhook.HeaderAttempt))
+	}
+	if text := req.Header.Get(webhook.HeaderSequence); text != "" && err == nil {
+		got.sequence, err = strconv.ParseInt(text, 10, 64)
 	}
 	got.event = form.Get("subscriber[id]")
 	if err != nil || got.event == "" || form.Get("subscriber[email]") != got.event+"@example.com" {

@@ -80,8 +80,14 @@ func (s *scene) last() webhook.Delivery {
 // audit checks all that the scene came to.
 func (s *scene) audit(skewed bool) findings {
 	s.t.Helper()
+	return s.check(audit{skewed: skewed, unsure: skewed})
+}
+
+// check makes an audit of all that the scene came to.
+func (s *scene) check(a audit) findings {
+	s.t.Helper()
 	drained(s.t, s.store)
-	a := audit{record: s.record, receiver: s.receiver, webhooks: s.webhooks, skewed: skewed}
+	a.record, a.receiver, a.webhooks = s.record, s.receiver, s.webhooks
 	f := a.check(s.t, s.store)
 	s.t.Logf("%s; %d lost outcomes", f, s.record.lostOutcomes())
 	return f
