@@ -19,9 +19,10 @@
 //
 //	go test -run 'TestStore/claim_heeds_hold'
 //
-// and a failure prints the rule in words and how it was broken. The suite ends
-// whatever the store does: a call that hangs or panics fails its case only. No
-// case asserts how long anything takes, but for that bound.
+// and a failure prints the rule in words, how it was broken, and what was asked
+// before about the IDs that it names. The suite ends whatever the store does: a
+// call that hangs or panics fails its case only. No case asserts how long
+// anything takes, but for that bound.
 //
 // A store whose storage outlives the process, or is shared by several, should
 // be checked for that too: see Suite.
