@@ -42,10 +42,14 @@ func newRig(t *testing.T, change ...func(*Options)) *rig {
 }
 
 func newRigOn(t *testing.T, store webhook.Store, change ...func(*Options)) *rig {
+	return newRigWith(t, store, nil, change...)
+}
+
+func newRigWith(t *testing.T, store webhook.Store, dispatching *webhook.Options, change ...func(*Options)) *rig {
 	r := &rig{t: t, store: store, receiver: answer(200, "thanks")}
 	d, err := webhook.New(store, &http.Client{Transport: transport(func(req *http.Request) (*http.Response, error) {
 		return r.receiver(req)
-	})}, nil)
+	})}, dispatching)
 	require.NoError(t, err)
 	r.Dispatcher = d
 	opts := &Options{

@@ -28,7 +28,7 @@ func TestATestShowsTheAnswerAtOnce(t *testing.T) {
 		}
 		body := r.as("ann", "/webhooks/"+w.ID+"/test", url.Values{"event": {string(event)}}).Body.String()
 		assert.Equal(t, string(event), sent)
-		assert.Contains(t, body, label.TextOf(label.Types, event)+": it did not work.")
+		assert.Contains(t, body, label.TextOf(label.OfTypes(nil), event)+": it did not work.")
 		assert.Contains(t, body, "The receiver failed (500 Internal Server Error)")
 		assert.Contains(t, body, "Fatal error in line 3")
 	}

@@ -156,14 +156,14 @@ func TestAnEditOfTheEventTypesReplacesWhatWasIgnored(t *testing.T) {
 
 func TestEventTypesOfWhichNoneExistsAreRefused(t *testing.T) {
 	r := newRig(t)
-	assert.Equal(t, `Failed: action holds none of the nine event types, but "deal_add"`,
+	assert.Equal(t, `Failed: action holds none of the app's event types, but "deal_add"`,
 		r.add1("init=api&action=deal_add,list_add")["result_message"])
 	assert.Equal(t, "Failed: action holds more than 100 names", r.add1("init=api&action=open," + manyNames(101))["result_message"])
 	for body, title := range map[string]string{
-		`["deal_add"]`:                       `The field events holds none of the nine event types, but \"deal_add\".`,
+		`["deal_add"]`:                       `The field events holds none of the app's event types, but \"deal_add\".`,
 		`["open","` + manyNames(101) + `"]`:  "", // one long name is no list of names
 		`"open,` + manyNames(101) + `"`:      "The field events holds more than 100 names.",
-		`"` + strings.Repeat("x", 300) + `"`: "The field events holds none of the nine",
+		`"` + strings.Repeat("x", 300) + `"`: "The field events holds none of the app's event types",
 		`["open",{}]`:                        "The field events is not an array of strings.",
 		`7`:                                  "The field events is not an array of strings.",
 	} {

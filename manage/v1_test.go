@@ -202,7 +202,7 @@ func TestV1SaysWhatIsWrong(t *testing.T) {
 		{"no URL", "webhook_add", without("url"), "url is empty"},
 		{"no type", "webhook_add", without("action"), "action is empty: the webhook would never fire"},
 		{"no source", "webhook_add", without("init"), "init is empty: the webhook would never fire"},
-		{"unknown type", "webhook_add", without("open") + "&init[]=api", `action holds none of the nine event types, but "x"`},
+		{"unknown type", "webhook_add", without("open") + "&init[]=api", `action holds none of the app's event types, but "x"`},
 		{"unknown source", "webhook_add", good + "&init[]=aliens", `init holds the unknown source "aliens"`},
 		{"unknown list", "webhook_add", good + "&lists[66]=66", "lists is none of the account's lists"},
 		{"no id", "webhook_edit", good, "id is missing"},

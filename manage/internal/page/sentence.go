@@ -169,9 +169,9 @@ func (p *pageRequest) translate(k knownSentence, english string) (string, bool) 
 		case "problem":
 			args[i+1] = p.problem(&webhook.InvalidError{Field: "URL", Reason: value}, "")
 		case "event":
-			args[i+1] = label.TextOf(label.Types, value)
+			args[i+1] = label.Find(p.types(), value).In(p.lang)
 		case "source":
-			args[i+1] = label.TextOf(label.Sources, value)
+			args[i+1] = label.Find(p.sources(webhook.Sources()...), value).In(p.lang)
 		case "date":
 			if day, err := time.Parse("2 January 2006", value); err == nil {
 				args[i+1] = p.lang.Date(day)
@@ -234,7 +234,7 @@ var knownProblems = []knownProblem{
 	{"webhook", "is off and keeps nothing: switch it on first", "The webhook is off: switch it on first."},
 	{"Body", "was erased: there is nothing to deliver", "The body was erased: there is nothing to send."},
 	{"until", "is not after since", "The end is not after the beginning."},
-	{"Type type", "is none of the nine event types", "There is no such event."},
+	{"Type type", "is {value}, none of the app's event types", "There is no such event."},
 	{"", "is longer than {number} bytes", "This is too long: at most {number} bytes are allowed."},
 	{"", "is not valid UTF-8 text", "Remove the characters that are not UTF-8."},
 }
