@@ -56,7 +56,7 @@ func TestSwitchingOnSendsAllThatWaitsTheOldestFirst(t *testing.T) {
 	for _, off := range []time.Duration{2 * time.Minute, time.Hour, 100 * time.Hour} {
 		t.Run(off.String()+" off", func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newHarness(t, &webhook.Options{PerWebhook: 1}).start()
+				r := newHarness(t, &webhook.Options{PerWebhook: 1, PollInterval: time.Minute}).start()
 				id := r.put(nil).ID
 				var want []string
 				emit := func() {

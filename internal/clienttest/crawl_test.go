@@ -28,6 +28,7 @@ func TestEveryLinkAndFormInABrowser(t *testing.T) {
 	require.NoError(t, err)
 	for _, mode := range []string{"scripts", "plain", "viewer", "layout"} {
 		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t, func(o *manage.Options) {
 				if mode == "layout" {
 					o.Layout = appsLayout

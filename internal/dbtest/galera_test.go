@@ -19,6 +19,7 @@ import (
 const asText = "interpolateParams=true"
 
 func TestGalera(t *testing.T) {
+	t.Parallel()
 	g := &galeraCluster{nodes: galera(t)}
 	t.Run("migrate in several processes on both nodes at once", g.testMigrate)
 	t.Run("prepared statements are refused", g.testPrepared)
@@ -173,6 +174,7 @@ func (g *galeraCluster) testEmitTx(t *testing.T) {
 	first := migrated(t, openOn(0))
 	for _, statement := range []string{
 		`create table app (id int primary key, n int not null)`,
+		`create table begun (id varchar(99) primary key)`,
 		`create table done (id varchar(99) primary key)`,
 		`insert into app values (1, 0)`,
 	} {
@@ -192,6 +194,9 @@ func (g *galeraCluster) testEmitTx(t *testing.T) {
 			for round := range rounds {
 				id := fmt.Sprintf("%d-%d", w, round)
 				err := inTx(ctx, h, func(tx transaction) error {
+					if err := tx.exec(ctx, `insert into begun values ('`+id+`')`); err != nil {
+						return err
+					}
 					if err := tx.exec(ctx, `update app set n = n + 1 where id = 1`); err != nil {
 						return err
 					}
@@ -230,8 +235,8 @@ func (g *galeraCluster) testEmitTx(t *testing.T) {
 				t.Errorf("node %d has no event of the transaction %s, which was committed", node, id)
 			}
 		}
-		for _, table := range []string{"done", "app"} {
-			query := `select count(*) from done`
+		for _, table := range []string{"begun", "done", "app"} {
+			query := `select count(*) from ` + table
 			if table == "app" {
 				query = `select n from app`
 			}
