@@ -69,7 +69,7 @@ func TestEveryFieldIsRefusedOrTakesAnyValue(t *testing.T) {
 		{webhook.PoolOptions{}, "PoolOptions.", invalidPoolOptions(), nil},
 		{webhook.BufferOptions{}, "Options.Buffer.", invalidOptions(), nil},
 		{webhook.ClientOptions{}, "ClientOptions.", invalidClientOptions(), []string{"TLS"}},
-		{webhook.Settings{}, "", invalidWebhooks(), []string{"NoRetry", "KeepEvents"}},
+		{webhook.Settings{}, "", invalidWebhooks(), []string{"NoRetry", "KeepEvents", "KeepEventsOnce"}},
 		{webhook.Meta{}, "", invalidEvents(), []string{"By"}},
 		{webhook.DeliveryQuery{}, "", invalidDeliveryQueries(), []string{
 			"Account", "All", "Webhook", "IDs", "Since", "Until", "DueBy", "Oldest", "Brief",

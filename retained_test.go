@@ -128,7 +128,7 @@ func TestNoMoreIsKeptThanTheLimitAndTheRestIsCounted(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r, store := newCountingRig(t, &webhook.Options{KeepLimit: 100})
+				r, store := newCountingHarness(t, &webhook.Options{KeepLimit: 100})
 				r.start()
 				id := r.put(paused).ID
 				before := store.count()

@@ -13,8 +13,8 @@ import (
 	"github.com/listhook/webhook/memstore"
 )
 
-// newCatalogueRig is an app that emits three of the nine, and a type of its own.
-func newCatalogueRig(t *testing.T) *rig {
+// newCatalogueHarness is an app that emits three of the nine, and a type of its own.
+func newCatalogueHarness(t *testing.T) *harness {
 	return newRigWith(t, &memstore.Store{}, &webhook.Options{Catalogue: []webhook.EventInfo{
 		{Type: "open", Label: "Mail <Opened>"},
 		{Type: "subscribe", Sources: []webhook.Source{"public"}},
@@ -26,7 +26,7 @@ func newCatalogueRig(t *testing.T) *rig {
 }
 
 func TestThePageFollowsTheCatalogue(t *testing.T) {
-	r := newCatalogueRig(t)
+	r := newCatalogueHarness(t)
 	page := func(target string) string { return html.UnescapeString(r.as("ann", target, nil).Body.String()) }
 
 	form := page("/add")
@@ -63,7 +63,7 @@ func TestThePageFollowsTheCatalogue(t *testing.T) {
 }
 
 func TestTheAPIsFollowTheCatalogue(t *testing.T) {
-	r := newCatalogueRig(t)
+	r := newCatalogueHarness(t)
 
 	t.Run("the older one", func(t *testing.T) {
 		events := r.v1("webhook_events", "", "")

@@ -81,7 +81,7 @@ func TestAConflictShowsWhatDiffersAndNobodysChangeIsLost(t *testing.T) {
 				continue // there are only two values
 			}
 			t.Run(first.field+" then "+second.field, func(t *testing.T) {
-				r := newRig(t)
+				r := newHarness(t)
 				w := r.put(nil)
 				edit := "/webhooks/" + w.ID + "/edit"
 				form := formOf(t, r.as("ann", edit, nil).Body.String())
@@ -131,7 +131,7 @@ func TestAConflictShowsWhatDiffersAndNobodysChangeIsLost(t *testing.T) {
 }
 
 func TestAConflictWithinAConflictIsShownAgain(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	edit := "/webhooks/" + w.ID + "/edit"
 	rename := func(name, url string) {
@@ -161,7 +161,7 @@ func TestAConflictWithinAConflictIsShownAgain(t *testing.T) {
 }
 
 func TestWhatTheFormDoesNotHoldIsNoConflict(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	edit := "/webhooks/" + w.ID + "/edit"
 	form := formOf(t, r.as("ann", edit, nil).Body.String())
@@ -176,7 +176,7 @@ func TestWhatTheFormDoesNotHoldIsNoConflict(t *testing.T) {
 }
 
 func TestTheSameEditTwiceIsNoConflict(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	edit := "/webhooks/" + w.ID + "/edit"
 	form := formOf(t, r.as("ann", edit, nil).Body.String())
@@ -186,7 +186,7 @@ func TestTheSameEditTwiceIsNoConflict(t *testing.T) {
 }
 
 func TestAConflictWithoutWhatTheFormWasAsksForEachField(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	form := filledForm()
 	form.Set("revision", "77")

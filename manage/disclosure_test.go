@@ -44,7 +44,7 @@ func TestAnOwnerChoosesWhatIsSentOfSubscribers(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t, c.change)
+			r := newHarness(t, c.change)
 			form := filledForm()
 			for key, values := range c.typed {
 				form[key] = values
@@ -59,7 +59,7 @@ func TestAnOwnerChoosesWhatIsSentOfSubscribers(t *testing.T) {
 	}
 
 	t.Run("wrong ones are named", func(t *testing.T) {
-		r := newRig(t)
+		r := newHarness(t)
 		form := filledForm()
 		form.Set("disclosure", "some")
 		got := r.as("ann", "/add", form)
@@ -74,7 +74,7 @@ func TestAnOwnerChoosesWhatIsSentOfSubscribers(t *testing.T) {
 }
 
 func TestTheNewerAPIChoosesWhatIsSentOfSubscribers(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	put := func(settings string) (int, string) {
 		got := r.call("ann", "PUT", "/api/3/listhook/webhooks/"+w.ID, `{"webhook":`+settings+`}`)
