@@ -3,6 +3,7 @@ package manage
 import (
 	"context"
 	"html"
+	"maps"
 	"net/url"
 	"testing"
 
@@ -46,9 +47,7 @@ func TestAnOwnerChoosesWhatIsSentOfSubscribers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newHarness(t, c.change)
 			form := filledForm()
-			for key, values := range c.typed {
-				form[key] = values
-			}
+			maps.Copy(form, c.typed)
 			require.Equal(t, 303, r.as("ann", "/add", form).Code)
 			w := r.all()[0]
 			assert.Equal(t, c.want, w.Disclosure)
