@@ -111,3 +111,10 @@ func TestTheAPIsFollowTheCatalogue(t *testing.T) {
 		assert.Equal(t, []string{"open", "subscribe", "campaign_finished", "click"}, doc.Components.Schemas["EventType"].Enum)
 	})
 }
+
+func TestTheExplanationOfASourceThatNeverIsIsTranslated(t *testing.T) {
+	r := newCatalogueHarness(t)
+	got := r.as("ann", "/explain?event=campaign_finished&source=api", nil)
+	assert.Equal(t, 422, got.Code)
+	assert.Contains(t, got.Body.String(), "This never triggers such an event.")
+}

@@ -107,6 +107,7 @@ var otherSentences = []knownSentence{
 	same("", "The webhook gets the event. {reason}"),
 	same("", "It comes {number} times, once for each of the event's lists: {lists}."),
 	same("", "It names the webhook's own list, {list}."),
+	same("", "It comes once and names all of the event's lists: {lists}."),
 	same("", "It comes once and names {list}, the first of the event's lists: {lists}."),
 }
 
@@ -234,6 +235,7 @@ var knownProblems = []knownProblem{
 	{"webhook", "is off and keeps nothing: switch it on first", "The webhook is off: switch it on first."},
 	{"Body", "was erased: there is nothing to deliver", "The body was erased: there is nothing to send."},
 	{"until", "is not after since", "The end is not after the beginning."},
+	{"Source", "is {value}, which Options.Catalogue does not name for {event}", "This never triggers such an event."},
 	{"Type type", "is {value}, none of the app's event types", "There is no such event."},
 	{"", "is longer than {number} bytes", "This is too long: at most {number} bytes are allowed."},
 	{"", "is not valid UTF-8 text", "Remove the characters that are not UTF-8."},
