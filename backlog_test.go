@@ -166,7 +166,7 @@ func TestABacklogFindsWhatASlowClockHeld(t *testing.T) {
 
 func TestABacklogThatCannotBeCountedIsAnError(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r, store := newGatedRig(t)
+		r, store := newGatedHarness(t)
 		r.put(paused)
 		r.emit(open("1"))
 		require.Equal(t, 1, r.backlog().Parked)
@@ -182,7 +182,7 @@ func TestABacklogThatCannotBeCountedIsAnError(t *testing.T) {
 // the next call.
 func TestABacklogOfMoreWebhooksThanOneCallReads(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r, store := newFaultyRig(t, nil)
+		r, store := newFaultyHarness(t, nil)
 		r.put(func(w *webhook.Webhook) { paused(w); w.ID, w.Account = "0", "paused" })
 		for i := range 1300 {
 			r.put(func(w *webhook.Webhook) { w.ID, w.Account = fmt.Sprintf("1%04d", i), "others" })

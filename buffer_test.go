@@ -20,8 +20,8 @@ import (
 	"github.com/listhook/webhook/storetest"
 )
 
-// A bufferRig emits through the buffer to a store that fails when the test says so.
-type bufferRig struct {
+// A bufferHarness emits through the buffer to a store that fails when the test says so.
+type bufferHarness struct {
 	*harness
 	store *faultyStore
 
@@ -32,9 +32,9 @@ type bufferRig struct {
 	why      []error
 }
 
-func newBufferRig(t *testing.T, buffer webhook.BufferOptions) *bufferRig {
-	b := &bufferRig{}
-	b.harness, b.store = newFaultyRig(t, &webhook.Options{Buffer: buffer, Hooks: webhook.Hooks{
+func newBufferHarness(t *testing.T, buffer webhook.BufferOptions) *bufferHarness {
+	b := &bufferHarness{}
+	b.harness, b.store = newFaultyHarness(t, &webhook.Options{Buffer: buffer, Hooks: webhook.Hooks{
 		Buffered: func(webhook.Event) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
@@ -63,7 +63,7 @@ func newBufferRig(t *testing.T, buffer webhook.BufferOptions) *bufferRig {
 }
 
 // fail has the store refuse the groups for which fault returns an error.
-func (b *bufferRig) fail(fault func([]webhook.Delivery) error) {
+func (b *bufferHarness) fail(fault func([]webhook.Delivery) error) {
 	b.store.fault(func(s *faultyStore) {
 		s.enqueue = func(ds []webhook.Delivery) error {
 			b.mu.Lock()
@@ -78,7 +78,7 @@ func (b *bufferRig) fail(fault func([]webhook.Delivery) error) {
 }
 
 // give emits n events through the buffer. Their IDs begin with prefix.
-func (b *bufferRig) give(prefix string, n int) (errs []error) {
+func (b *bufferHarness) give(prefix string, n int) (errs []error) {
 	for i := range n {
 		errs = append(errs, b.EmitBuffered(b.ctx, open(prefix+strconv.Itoa(i))))
 	}
@@ -86,19 +86,19 @@ func (b *bufferRig) give(prefix string, n int) (errs []error) {
 }
 
 // calls returns the events of each call that enqueued.
-func (b *bufferRig) calls() []int {
+func (b *bufferHarness) calls() []int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.groups)
 }
 
-func (b *bufferRig) stored() int { return len(b.log()) - 1 }
+func (b *bufferHarness) stored() int { return len(b.log()) - 1 }
 
 func none(n int) []error { return make([]error, n) }
 
 func TestBufferedEventsAreStoredInGroups(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		b := newBufferRig(t, webhook.BufferOptions{})
+		b := newBufferHarness(t, webhook.BufferOptions{})
 		assert.Equal(t, none(250), b.give("a", 250))
 		synctest.Wait()
 		assert.Equal(t, []int{100, 100}, b.calls(), "at once: they are enough")
@@ -126,7 +126,7 @@ func TestBufferedEventsAreStoredInGroups(t *testing.T) {
 
 func TestBufferedEventsAreThoseOfTheirTime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		b := newBufferRig(t, webhook.BufferOptions{})
+		b := newBufferHarness(t, webhook.BufferOptions{})
 		at := time.Now()
 		e := open("")
 		require.NoError(t, b.EmitBuffered(b.ctx, &e))
@@ -141,7 +141,7 @@ func TestBufferedEventsAreThoseOfTheirTime(t *testing.T) {
 
 func TestEventsThatNobodyWantsAreNotBuffered(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		b := newBufferRig(t, webhook.BufferOptions{Events: 1})
+		b := newBufferHarness(t, webhook.BufferOptions{Events: 1})
 		b.start()
 		for i := range 5 {
 			e := open(strconv.Itoa(i))
@@ -154,7 +154,7 @@ func TestEventsThatNobodyWantsAreNotBuffered(t *testing.T) {
 }
 
 func TestAnInvalidEventIsNotBuffered(t *testing.T) {
-	b := newBufferRig(t, webhook.BufferOptions{})
+	b := newBufferHarness(t, webhook.BufferOptions{})
 	bad := open("bad")
 	bad.Source = "nobody"
 	var invalid *webhook.InvalidEventsError
@@ -166,7 +166,7 @@ func TestAnInvalidEventIsNotBuffered(t *testing.T) {
 
 func TestARequestThatEndedIsBuffered(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		b := newBufferRig(t, webhook.BufferOptions{})
+		b := newBufferHarness(t, webhook.BufferOptions{})
 		ctx, cancel := context.WithCancel(b.ctx)
 		cancel()
 		require.NoError(t, b.EmitBuffered(ctx, open("e")))
@@ -176,8 +176,8 @@ func TestARequestThatEndedIsBuffered(t *testing.T) {
 }
 
 func TestAFullBuffer(t *testing.T) {
-	hanging := func(t *testing.T, limits webhook.BufferOptions) (*bufferRig, func()) {
-		b := newBufferRig(t, limits)
+	hanging := func(t *testing.T, limits webhook.BufferOptions) (*bufferHarness, func()) {
+		b := newBufferHarness(t, limits)
 		gate := make(chan struct{})
 		b.fail(func([]webhook.Delivery) error { <-gate; return nil })
 		assert.Equal(t, none(5), b.give("a", 5))
@@ -261,7 +261,7 @@ func TestAFullBuffer(t *testing.T) {
 
 func TestAnEventLargerThanTheBufferIsBuffered(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		b := newBufferRig(t, webhook.BufferOptions{Bytes: 1})
+		b := newBufferHarness(t, webhook.BufferOptions{Bytes: 1})
 		assert.Equal(t, none(3), b.give("a", 3), "one after the other")
 		time.Sleep(time.Second)
 		assert.Equal(t, 3, b.stored())
@@ -270,7 +270,7 @@ func TestAnEventLargerThanTheBufferIsBuffered(t *testing.T) {
 
 func TestBufferedEventsAreStoredOnceTheStoreIsBack(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		b := newBufferRig(t, webhook.BufferOptions{Events: 300, WhenFull: webhook.WhenFullDrop})
+		b := newBufferHarness(t, webhook.BufferOptions{Events: 300, WhenFull: webhook.WhenFullDrop})
 		b.fail(func([]webhook.Delivery) error { return errDown })
 		b.give("a", 250)
 		time.Sleep(10 * time.Minute)
@@ -289,7 +289,7 @@ func TestBufferedEventsAreStoredOnceTheStoreIsBack(t *testing.T) {
 // The store has stored a group, and its answer is lost.
 func TestAGroupThatIsStoredAgainIsNotDeliveredTwice(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		b := newBufferRig(t, webhook.BufferOptions{})
+		b := newBufferHarness(t, webhook.BufferOptions{})
 		lost := 0
 		b.fail(func(ds []webhook.Delivery) error {
 			if lost++; lost > 3 {
@@ -311,7 +311,7 @@ func TestAGroupThatIsStoredAgainIsNotDeliveredTwice(t *testing.T) {
 func TestAnEventThatTheStoreRefusesIsDropped(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		refused := errors.New("this one cannot be stored")
-		b := newBufferRig(t, webhook.BufferOptions{})
+		b := newBufferHarness(t, webhook.BufferOptions{})
 		b.fail(func(ds []webhook.Delivery) error {
 			for _, d := range ds {
 				if d.EventID == "bad0" {
@@ -337,7 +337,7 @@ func TestAnEventThatTheStoreRefusesIsDropped(t *testing.T) {
 
 func TestAGroupThatHangsDoesNotHoldUpTheBuffer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		b := newBufferRig(t, webhook.BufferOptions{})
+		b := newBufferHarness(t, webhook.BufferOptions{})
 		gate, hung := make(chan struct{}), false
 		b.fail(func([]webhook.Delivery) error {
 			if !hung {
@@ -365,7 +365,7 @@ func TestAGroupThatHangsDoesNotHoldUpTheBuffer(t *testing.T) {
 
 func TestShutdownStoresWhatIsBuffered(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		b := newBufferRig(t, webhook.BufferOptions{Wait: time.Hour})
+		b := newBufferHarness(t, webhook.BufferOptions{Wait: time.Hour})
 		b.give("a", 150)
 		b.fail(func([]webhook.Delivery) error { time.Sleep(3 * time.Second); return nil })
 		require.NoError(t, b.Shutdown(b.ctx))
@@ -382,7 +382,7 @@ func TestShutdownStoresWhatIsBuffered(t *testing.T) {
 
 func TestShutdownLosesWhatTheStoreDoesNotTakeInItsTime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		b := newBufferRig(t, webhook.BufferOptions{})
+		b := newBufferHarness(t, webhook.BufferOptions{})
 		b.fail(func([]webhook.Delivery) error { return errDown })
 		b.give("a", 150)
 		ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
@@ -397,7 +397,7 @@ func TestShutdownLosesWhatTheStoreDoesNotTakeInItsTime(t *testing.T) {
 
 func TestCallersWhoWaitForRoomEmitAfterShutdown(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		b := newBufferRig(t, webhook.BufferOptions{Events: 10})
+		b := newBufferHarness(t, webhook.BufferOptions{Events: 10})
 		b.fail(func([]webhook.Delivery) error { return errDown })
 		b.give("a", 10)
 		var errs []error
@@ -435,7 +435,7 @@ func TestEachBufferedEventHasOneEnd(t *testing.T) {
 	for _, full := range []webhook.WhenFull{webhook.WhenFullWait, webhook.WhenFullDrop, webhook.WhenFullEmit} {
 		t.Run(string(full), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				b := newBufferRig(t, webhook.BufferOptions{Events: 60, Group: 20, WhenFull: full})
+				b := newBufferHarness(t, webhook.BufferOptions{Events: 60, Group: 20, WhenFull: full})
 				b.fail(func([]webhook.Delivery) error {
 					time.Sleep(rand.N(20 * time.Millisecond))
 					switch rand.N(10) {

@@ -75,7 +75,7 @@ func (s *gatedStore) counts() (reads, polls int) {
 	return s.reads, s.polls
 }
 
-func newGatedRig(t *testing.T) (*harness, *gatedStore) {
+func newGatedHarness(t *testing.T) (*harness, *gatedStore) {
 	store := &gatedStore{Store: &memstore.Store{}}
 	r := &harness{t: t, ctx: t.Context(), store: store, receiver: &receiver{}}
 	r.Dispatcher = r.another(nil)
@@ -86,7 +86,7 @@ func TestCallersShareAReadingOfTheStore(t *testing.T) {
 	for _, warm := range []bool{false, true} {
 		t.Run(fmt.Sprintf("warm %v", warm), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r, store := newGatedRig(t)
+				r, store := newGatedHarness(t)
 				r.put(nil)
 				if warm {
 					r.emit(open("before"))
@@ -127,7 +127,7 @@ func TestCallersShareAReadingOfTheStore(t *testing.T) {
 
 func TestAStoreThatHangsFailsItsCallersInTime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r, store := newGatedRig(t)
+		r, store := newGatedHarness(t)
 		r.put(nil)
 		gate := make(chan struct{})
 		store.set(func(s *gatedStore) { s.before = gate })
@@ -160,7 +160,7 @@ func TestAReadingThatIsOlderThanAPutHidesItNot(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r, store := newGatedRig(t)
+				r, store := newGatedHarness(t)
 				w := r.put(nil)
 				gate := make(chan struct{})
 				store.set(func(s *gatedStore) { s.after = gate })
@@ -290,7 +290,7 @@ func TestNoClockHidesAChangeForLongerThanFiveMinutes(t *testing.T) {
 
 func TestWhatIsUsedAllTheTimeIsReadAFewTimesAnHour(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r, store := newGatedRig(t)
+		r, store := newGatedHarness(t)
 		r.put(nil)
 		r.start()
 		r.emit(open("0"))
@@ -308,7 +308,7 @@ func TestWhatIsUsedAllTheTimeIsReadAFewTimesAnHour(t *testing.T) {
 // Emit waits for a read only if the cached account is too old. EmitTx never waits.
 func TestReadingAgainHoldsUpNobody(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r, store := newGatedRig(t)
+		r, store := newGatedHarness(t)
 		r.put(nil)
 		r.start()
 		r.emit(open("0"))
@@ -329,7 +329,7 @@ func TestReadingAgainHoldsUpNobody(t *testing.T) {
 
 func TestAnAccountThatCannotBeReadAgainIsTriedAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r, store := newGatedRig(t)
+		r, store := newGatedHarness(t)
 		r.put(nil)
 		r.emit(open("0"))
 		time.Sleep(10 * time.Minute)

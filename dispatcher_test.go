@@ -52,6 +52,10 @@ func TestAFailureIsTriedAgainOnTheSchedule(t *testing.T) {
 		r.put(nil)
 		began := time.Now()
 		r.emit(open("e1"))
+		time.Sleep(time.Hour)
+		require.NoError(t, r.Shutdown(r.ctx))
+		r.Dispatcher = r.another(&webhook.Options{PollInterval: time.Minute}) // so that days pass quickly
+		r.start()
 		time.Sleep(5 * 24 * time.Hour)
 
 		got := r.receiver.requests()

@@ -126,10 +126,9 @@ func TestWhatMustNotWaitGoesFirstWithinItsLane(t *testing.T) {
 			r.emit(open(fmt.Sprint(i)))
 		}
 		meta := webhook.Meta{Source: webhook.SourcePublic}
-		ann := webhook.Subscriber{ID: "1"}
-		r.emit(webhook.Unsubscribe{Meta: meta, Subscriber: ann},
-			webhook.Bounce{Meta: meta, Subscriber: ann, Details: webhook.BounceDetails{Type: webhook.BounceSoft}},
-			webhook.Subscribe{Meta: meta, Subscriber: ann})
+		r.emit(webhook.Unsubscribe{Meta: meta, Subscriber: webhook.Subscriber{ID: "1"}},
+			webhook.Bounce{Meta: meta, Subscriber: webhook.Subscriber{ID: "2"}, Details: webhook.BounceDetails{Type: webhook.BounceSoft}},
+			webhook.Subscribe{Meta: meta, Subscriber: webhook.Subscriber{ID: "3"}})
 		r.start()
 		time.Sleep(time.Minute)
 		var order []string

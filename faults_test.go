@@ -105,7 +105,7 @@ func (s *faultyStore) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Del
 
 var errDown = errors.New("the database is down")
 
-func newFaultyRig(t *testing.T, opts *webhook.Options) (*harness, *faultyStore) {
+func newFaultyHarness(t *testing.T, opts *webhook.Options) (*harness, *faultyStore) {
 	store := &faultyStore{Store: &memstore.Store{}}
 	r := &harness{t: t, ctx: t.Context(), store: store, receiver: &receiver{}}
 	r.Dispatcher = r.another(opts)
@@ -114,7 +114,7 @@ func newFaultyRig(t *testing.T, opts *webhook.Options) (*harness, *faultyStore) 
 
 func TestEmitTellsWhenNothingIsDurable(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r, store := newFaultyRig(t, nil)
+		r, store := newFaultyHarness(t, nil)
 		r.start()
 		r.put(nil)
 		store.fault(func(s *faultyStore) { s.enqueue = func([]webhook.Delivery) error { return errDown } })
@@ -134,7 +134,7 @@ func TestEmitTellsWhenNothingIsDurable(t *testing.T) {
 // One that comes before what is emitted is stored finds nothing.
 func TestAClaimThatComesTooEarlyIsNotTheLast(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r, store := newFaultyRig(t, &webhook.Options{PerWebhook: 1, PollInterval: time.Minute})
+		r, store := newFaultyHarness(t, &webhook.Options{PerWebhook: 1, PollInterval: time.Minute})
 		r.start()
 		r.put(nil)
 		synctest.Wait()
@@ -155,7 +155,7 @@ func TestAClaimThatComesTooEarlyIsNotTheLast(t *testing.T) {
 
 func TestOneBadEventDoesNotFailItsNeighbours(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r, store := newFaultyRig(t, nil)
+		r, store := newFaultyHarness(t, nil)
 		r.put(nil)
 		first := make(chan struct{})
 		store.fault(func(s *faultyStore) {
@@ -192,7 +192,7 @@ func TestOneBadEventDoesNotFailItsNeighbours(t *testing.T) {
 
 func TestACallerWhoGivesUpIsToldThatTheResultIsNotKnown(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r, store := newFaultyRig(t, nil)
+		r, store := newFaultyHarness(t, nil)
 		r.put(nil)
 		slow := make(chan struct{})
 		store.fault(func(s *faultyStore) { s.enqueue = func([]webhook.Delivery) error { <-slow; return nil } })
@@ -218,7 +218,7 @@ func (r *harness) emitGoesOn(slow chan struct{}) {
 
 func TestWhileTheStoreIsDownNothingMoreIsSentAndNothingIsSentTwice(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r, store := newFaultyRig(t, &webhook.Options{Concurrency: 8})
+		r, store := newFaultyHarness(t, &webhook.Options{Concurrency: 8})
 		r.start()
 		for i := range 10 {
 			r.put(func(w *webhook.Webhook) { w.URL = fmt.Sprintf("https://host%d.test/", i) })
@@ -266,7 +266,7 @@ func TestOutcomesWhoseAcknowledgementWasLostAreStoredOnce(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				var lost, changed int
-				r, store := newFaultyRig(t, &webhook.Options{
+				r, store := newFaultyHarness(t, &webhook.Options{
 					Backoff: webhook.Schedule(10 * time.Second),
 					Hooks: webhook.Hooks{
 						Lost:    func(webhook.Delivery) { lost++ },
@@ -324,7 +324,7 @@ func TestOutcomesWhoseAcknowledgementWasLostAreStoredOnce(t *testing.T) {
 
 func TestAnOutcomeThatTheStoreRefusesDoesNotHoldUpOthers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r, store := newFaultyRig(t, nil)
+		r, store := newFaultyHarness(t, nil)
 		r.start()
 		r.put(nil)
 		var bad string
@@ -417,7 +417,7 @@ func TestAnOutcomeThatCameTooLateIsLostAndTold(t *testing.T) {
 
 func TestAnEventThatNobodyWantsCostsNoCallOfTheStore(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r, store := newFaultyRig(t, nil)
+		r, store := newFaultyHarness(t, nil)
 		r.put(func(w *webhook.Webhook) { w.Events = []webhook.EventType{webhook.TypeClick} })
 		r.emit(open("first"))
 		before := fmt.Sprint(store.calls)
@@ -430,7 +430,7 @@ func TestAnEventThatNobodyWantsCostsNoCallOfTheStore(t *testing.T) {
 
 func TestAnIdleDispatcherAsksTheStoreOnceInAnInterval(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r, store := newFaultyRig(t, &webhook.Options{PollInterval: time.Second})
+		r, store := newFaultyHarness(t, &webhook.Options{PollInterval: time.Second})
 		r.put(nil)
 		r.start()
 		synctest.Wait()

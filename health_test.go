@@ -37,7 +37,7 @@ func (s *putCounter) count() int {
 	return s.puts
 }
 
-func newCountingRig(t *testing.T, opts *webhook.Options) (*harness, *putCounter) {
+func newCountingHarness(t *testing.T, opts *webhook.Options) (*harness, *putCounter) {
 	store := &putCounter{Store: &memstore.Store{}}
 	r := &harness{t: t, ctx: t.Context(), store: store, receiver: &receiver{}}
 	r.Dispatcher = r.another(opts)
@@ -115,7 +115,7 @@ func TestHealthIsWrittenRarely(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r, store := newCountingRig(t, &webhook.Options{Backoff: webhook.Schedule()})
+				r, store := newCountingHarness(t, &webhook.Options{Backoff: webhook.Schedule()})
 				r.start()
 				r.put(nil)
 				r.receiver.set(c.answer)
@@ -143,7 +143,7 @@ func everyOther() func(*http.Request) (*http.Response, error) {
 
 func TestManyFailuresAtOnceAreWrittenTogether(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r, store := newCountingRig(t, nil)
+		r, store := newCountingHarness(t, nil)
 		r.start()
 		var ids []string
 		for range 50 {

@@ -69,12 +69,14 @@ func TestEveryFieldIsRefusedOrTakesAnyValue(t *testing.T) {
 		{webhook.PoolOptions{}, "PoolOptions.", invalidPoolOptions(), nil},
 		{webhook.BufferOptions{}, "Options.Buffer.", invalidOptions(), nil},
 		{webhook.ClientOptions{}, "ClientOptions.", invalidClientOptions(), []string{"TLS"}},
-		{webhook.Settings{}, "", invalidWebhooks(), []string{"NoRetry", "KeepEvents"}},
-		{webhook.Meta{}, "", invalidEvents(), []string{"By"}},
+		{webhook.Settings{}, "", invalidWebhooks(), []string{"NoRetry", "KeepEvents", "KeepEventsOnce"}},
+		{webhook.Meta{}, "", invalidEvents(), []string{"By", "Sequence"}},
 		{webhook.DeliveryQuery{}, "", invalidDeliveryQueries(), []string{
-			"Account", "All", "Webhook", "IDs", "Since", "Until", "DueBy", "Oldest", "Brief",
+			"Account", "All", "Webhook", "IDs", "Failures", "Subject", "Key", "Blocking", "Since", "Until", "DueBy", "Oldest", "Brief",
 		}},
-		{webhook.WebhookQuery{}, "", invalidWebhookQueries(), []string{"Account", "All", "IDs", "Lists", "Changed", "After"}},
+		{webhook.WebhookQuery{}, "", invalidWebhookQueries(), []string{
+			"Account", "All", "IDs", "Lists", "Deleted", "PutAfter", "Newest", "After", "Tallies",
+		}},
 		{webhook.ReceiveOptions{}, "", invalidReceiveOptions(), []string{"Unsigned"}},
 	} {
 		fields := reflect.TypeOf(c.document)
@@ -106,6 +108,7 @@ func invalidOptions() (inputs []invalidInput) {
 		{"a PollInterval below what a store keeps", "PollInterval", webhook.Options{PollInterval: time.Microsecond}},
 		{"a negative StoreTimeout", "StoreTimeout", webhook.Options{StoreTimeout: -1}},
 		{"a StoreTimeout below the least", "StoreTimeout", webhook.Options{StoreTimeout: 99 * time.Millisecond}},
+		{"a negative OrderWait", "OrderWait", webhook.Options{OrderWait: -1}},
 		{"a negative KeepLimit", "KeepLimit", webhook.Options{KeepLimit: -1}},
 		{"a negative BodyLimit", "BodyLimit", webhook.Options{BodyLimit: -1}},
 		{"a BodyLimit without room for the customer's account", "BodyLimit", webhook.Options{
@@ -180,6 +183,7 @@ func invalidWebhooks() (inputs []invalidInput) {
 		{"a URL of another scheme", "URL", func(w *webhook.Webhook) { w.URL = "ftp://example.com/s3cret" }},
 		{"no Events", "Events", func(w *webhook.Webhook) { w.Events = nil }},
 		{"no Sources", "Sources", func(w *webhook.Webhook) { w.Sources = nil }},
+		{"an unknown Order", "Order", func(w *webhook.Webhook) { w.Order = "random" }},
 		{"an unknown Format", "Format", func(w *webhook.Webhook) { w.Format = "xml" }},
 		{"a short secret", "Secrets", secret("whsec_s3cret")},
 		{"too many Secrets", "Secrets", func(w *webhook.Webhook) {
@@ -234,6 +238,8 @@ func invalidEvents() (inputs []invalidInput) {
 		{"no Source", "Source", meta(func(m *webhook.Meta) { m.Source = "" })},
 		{"an unknown Source", "Source", meta(func(m *webhook.Meta) { m.Source = "cron" })},
 		{"a long ID", "ID", meta(func(m *webhook.Meta) { m.ID = strings.Repeat("x", 256) })},
+		{"a long Key", "Key", meta(func(m *webhook.Meta) { m.Key = strings.Repeat("x", 256) })},
+		{"a Key that is no text", "Key", meta(func(m *webhook.Meta) { m.Key = "\xff" })},
 		{"an Account with NUL", "Account", meta(func(m *webhook.Meta) { m.Account = "\x00" })},
 		{"list 0", "Lists", meta(func(m *webhook.Meta) { m.Lists = []string{"1", "0"} })},
 		{"a year of five digits", "Time", meta(func(m *webhook.Meta) { m.Time = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) })},

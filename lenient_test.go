@@ -91,7 +91,7 @@ func TestAnErrorOfManyInvalidEventsIsShort(t *testing.T) {
 }
 
 func TestSkippingDoesNotHideAnErrorOfTheStore(t *testing.T) {
-	r, store := newFaultyRig(t, &webhook.Options{SkipInvalid: true})
+	r, store := newFaultyHarness(t, &webhook.Options{SkipInvalid: true})
 	r.put(nil)
 	store.fault(func(s *faultyStore) { s.enqueue = func([]webhook.Delivery) error { return errDown } })
 	err := r.Emit(r.ctx, withoutSource(3, 1)...)

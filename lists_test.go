@@ -244,7 +244,7 @@ func TestAnEventOf600Lists(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r, store := newFaultyRig(t, nil)
+				r, store := newFaultyHarness(t, nil)
 				for range 3 {
 					r.put(nil)
 				}

@@ -9,5 +9,5 @@ import (
 )
 
 func TestMisbehavingReceivers(t *testing.T) {
-	matrix.Run(t, func(*testing.T) webhook.Store { return &memstore.Store{} })
+	matrix.Run(t, matrix.Stores{"memstore": func(*testing.T) webhook.Store { return &memstore.Store{} }})
 }

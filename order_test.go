@@ -25,8 +25,8 @@ func (s *shufflingStore) Claim(ctx context.Context, c webhook.Claim) ([]webhook.
 	return ds, err
 }
 
-// newOrderRig makes one attempt at a time, and claims several deliveries.
-func newOrderRig(t *testing.T) *harness {
+// newOrderHarness makes one attempt at a time, and claims several deliveries.
+func newOrderHarness(t *testing.T) *harness {
 	r := &harness{t: t, ctx: t.Context(), store: &shufflingStore{&memstore.Store{}}, receiver: &receiver{}}
 	r.Dispatcher = r.another(&webhook.Options{Concurrency: 1, PerHost: 1})
 	return r
@@ -62,7 +62,7 @@ func (r *harness) lists(from int) (lists []string) {
 
 func TestWhatWasKeptIsBegunByItsCreation(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newOrderRig(t).start()
+		r := newOrderHarness(t).start()
 		id := r.put(paused).ID
 		want := r.mixed(300)
 		time.Sleep(time.Minute)
@@ -74,7 +74,7 @@ func TestWhatWasKeptIsBegunByItsCreation(t *testing.T) {
 
 func TestWhatIsReplayedIsBegunByItsCreation(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newOrderRig(t).start()
+		r := newOrderHarness(t).start()
 		id := r.put(nil).ID
 		want := r.mixed(300)
 		time.Sleep(time.Hour)
@@ -108,7 +108,7 @@ func TestWhatIsGivenBackKeepsItsPlace(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newOrderRig(t).start()
+				r := newOrderHarness(t).start()
 				id := r.put(paused).ID
 				want := r.mixed(100)
 				time.Sleep(time.Minute)
@@ -125,7 +125,7 @@ func TestWhatIsGivenBackKeepsItsPlace(t *testing.T) {
 
 func TestWhatIsNewAndUrgentStillGoesFirst(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newOrderRig(t).start()
+		r := newOrderHarness(t).start()
 		r.put(nil)
 		r.receiver.set(slowly(time.Second / 20))
 		for i := range 40 {

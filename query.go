@@ -12,7 +12,7 @@ func (q DeliveryQuery) forStore() (DeliveryQuery, error) {
 	if err := q.validate(); err != nil {
 		return DeliveryQuery{}, err
 	}
-	q.Since, q.Until = ceilStoreTime(q.Since), ceilStoreTime(q.Until)
+	q.Since, q.Until, q.Blocking = ceilStoreTime(q.Since), ceilStoreTime(q.Until), ceilStoreTime(q.Blocking)
 	if !q.After.Created.IsZero() {
 		q.After.Created = storeTime(q.After.Created)
 	}

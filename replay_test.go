@@ -153,7 +153,7 @@ func TestReplayRefusesWhatItCannotDo(t *testing.T) {
 
 func TestReplayGoesInPagesAndTellsHowFarItCame(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r, store := newFaultyRig(t, nil)
+		r, store := newFaultyHarness(t, nil)
 		r.start()
 		w := r.put(nil)
 		for i := range 1000 {

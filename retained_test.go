@@ -56,7 +56,7 @@ func TestSwitchingOnSendsAllThatWaitsTheOldestFirst(t *testing.T) {
 	for _, off := range []time.Duration{2 * time.Minute, time.Hour, 100 * time.Hour} {
 		t.Run(off.String()+" off", func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newHarness(t, &webhook.Options{PerWebhook: 1}).start()
+				r := newHarness(t, &webhook.Options{PerWebhook: 1, PollInterval: time.Minute}).start()
 				id := r.put(nil).ID
 				var want []string
 				emit := func() {
@@ -128,7 +128,7 @@ func TestNoMoreIsKeptThanTheLimitAndTheRestIsCounted(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r, store := newCountingRig(t, &webhook.Options{KeepLimit: 100})
+				r, store := newCountingHarness(t, &webhook.Options{KeepLimit: 100})
 				r.start()
 				id := r.put(paused).ID
 				before := store.count()

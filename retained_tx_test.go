@@ -138,7 +138,7 @@ func TestWhatIsNotStoredTakesNoRoom(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r, store := newFaultyRig(t, &webhook.Options{KeepLimit: 5})
+				r, store := newFaultyHarness(t, &webhook.Options{KeepLimit: 5})
 				id := r.put(paused).ID
 				store.fault(func(s *faultyStore) { s.enqueue = func([]webhook.Delivery) error { return errDown } })
 				for i := range 20 {
@@ -199,7 +199,7 @@ func TestAWebhookThatIsSwitchedOnAndOffHasRoomAgain(t *testing.T) {
 
 func TestCallersWhoGiveUpDoNotFailTheCounting(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r, store := newFaultyRig(t, &webhook.Options{KeepLimit: 10})
+		r, store := newFaultyHarness(t, &webhook.Options{KeepLimit: 10})
 		r.put(paused)
 		r.emit(open("0"))
 		time.Sleep(2 * time.Minute)

@@ -195,12 +195,12 @@ func TestARequestThatWasAnsweredIsNotSentAgain(t *testing.T) {
 // A deadConn is closed by its peer, which shows when it is written to.
 type deadConn struct {
 	net.Conn
-	dead *atomic.Bool
-	born bool // after the others died
+	dead  *atomic.Bool
+	later bool // after the others died
 }
 
 func (c *deadConn) Write(p []byte) (int, error) {
-	if c.dead.Load() && !c.born {
+	if c.dead.Load() && !c.later {
 		return 0, syscall.EPIPE
 	}
 	return c.Conn.Write(p)

@@ -88,7 +88,7 @@ func once(stall func(context.Context) error) func(context.Context) error {
 	}
 }
 
-func newStallingRig(t *testing.T, opts *webhook.Options) (*harness, *stallingStore) {
+func newStallingHarness(t *testing.T, opts *webhook.Options) (*harness, *stallingStore) {
 	store := &stallingStore{Store: &memstore.Store{}}
 	r := &harness{t: t, ctx: t.Context(), store: store, receiver: &receiver{}}
 	r.Dispatcher = r.another(opts)
@@ -126,7 +126,7 @@ func TestAStoreThatHangsCostsACallerThreeTimeoutsAtMost(t *testing.T) {
 	} {
 		t.Run(c.store, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r, store := newStallingRig(t, &webhook.Options{StoreTimeout: 5 * time.Second})
+				r, store := newStallingHarness(t, &webhook.Options{StoreTimeout: 5 * time.Second})
 				r.put(nil)
 				release := make(chan struct{})
 				store.enqueue = c.hangs(release)
@@ -152,7 +152,7 @@ func TestAStoreThatHangsCostsACallerThreeTimeoutsAtMost(t *testing.T) {
 
 func TestOneCallThatHangsDoesNotStopTheOthers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r, store := newStallingRig(t, &webhook.Options{StoreTimeout: 5 * time.Second})
+		r, store := newStallingHarness(t, &webhook.Options{StoreTimeout: 5 * time.Second})
 		r.put(nil)
 		store.enqueue = once(untilCanceled)
 		errs, waited := r.emitAll([]time.Duration{0, 10 * time.Millisecond, 500 * time.Millisecond, 2 * time.Second, 3 * time.Second})
@@ -169,7 +169,7 @@ func TestOneCallThatHangsDoesNotStopTheOthers(t *testing.T) {
 
 func TestOneOutcomeWhoseCallHangsDoesNotStopTheOthers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r, store := newStallingRig(t, &webhook.Options{StoreTimeout: 5 * time.Second, Concurrency: 2, PerWebhook: 2})
+		r, store := newStallingHarness(t, &webhook.Options{StoreTimeout: 5 * time.Second, Concurrency: 2, PerWebhook: 2})
 		r.start()
 		r.put(nil)
 		store.apply = once(untilCanceled)
@@ -197,7 +197,7 @@ func TestOneOutcomeWhoseCallHangsDoesNotStopTheOthers(t *testing.T) {
 
 func TestAClaimThatHangsIsMadeAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r, store := newStallingRig(t, &webhook.Options{StoreTimeout: 5 * time.Second})
+		r, store := newStallingHarness(t, &webhook.Options{StoreTimeout: 5 * time.Second})
 		r.put(nil)
 		r.emit(open("e1"))
 		store.claim = once(untilCanceled)
@@ -266,7 +266,7 @@ func TestAGroupWhoseResultIsNotKnownIsNotAcknowledged(t *testing.T) {
 	} {
 		t.Run(c.err.Error(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r, store := newStallingRig(t, nil)
+				r, store := newStallingHarness(t, nil)
 				store.Store = &lostAnswer{Store: store.Store, err: c.err}
 				r.put(nil)
 				errs := r.gather(store, 8)
@@ -297,7 +297,7 @@ func (s *deafStore) Enqueue(ctx context.Context, events []webhook.OutboxEvent) (
 // standby: it has committed, and nothing else has it.
 func TestASuccessAfterTheTimeIsNotAcknowledged(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r, store := newStallingRig(t, &webhook.Options{StoreTimeout: 5 * time.Second})
+		r, store := newStallingHarness(t, &webhook.Options{StoreTimeout: 5 * time.Second})
 		r.put(nil)
 		store.Store = &deafStore{store.Store}
 		store.enqueue = once(func(ctx context.Context) error { <-ctx.Done(); return nil })

@@ -91,7 +91,7 @@ func TestWantsFollowsChanges(t *testing.T) {
 }
 
 func TestWantsIsTrueWhereNobodyKnows(t *testing.T) {
-	r, store := newGatedRig(t)
+	r, store := newGatedHarness(t)
 	store.set(func(s *gatedStore) { s.failing = true })
 	assert.True(t, r.wantsOpens(webhook.SourcePublic), "Emit says what is wrong")
 	assert.Error(t, r.Emit(r.ctx, open("1")))
@@ -101,7 +101,7 @@ func TestWantsIsTrueWhereNobodyKnows(t *testing.T) {
 
 func TestWantsCallsAndAllocatesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r, store := newGatedRig(t)
+		r, store := newGatedHarness(t)
 		for i := range 1000 {
 			r.put(func(w *webhook.Webhook) { w.List = fmt.Sprint(1 + i) })
 		}

@@ -13,7 +13,7 @@ import (
 )
 
 // The outbox is what a team would write that knows all the tricks and needs no
-// more: group commit, rows born leased and handed to the workers in memory,
+// more: group commit, rows inserted with their lease and handed to the workers in memory,
 // claims and completions in batches. It signs nothing, keeps no log, and knows
 // no endpoints; what was delivered is deleted.
 type outbox struct {

@@ -19,7 +19,7 @@ import (
 )
 
 // object calls the newer API as a key and reads its JSON.
-func (r *rig) object(key, target string) (int, map[string]any) {
+func (r *harness) object(key, target string) (int, map[string]any) {
 	r.t.Helper()
 	got := r.call(key, "GET", target, "")
 	require.Equal(r.t, "application/json", got.Header().Get("Content-Type"), target)
@@ -30,7 +30,7 @@ func (r *rig) object(key, target string) (int, map[string]any) {
 
 // Typed clients fail where an array stands for the object that they know.
 func TestLinksAreAnObjectButOnWebhooks(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	id := r.put(nil).ID
 	for target, key := range map[string]string{
 		"lists/12": "list", "fields/7": "field", "campaigns/34": "campaign", "users/me": "user",
@@ -52,7 +52,7 @@ func TestLinksAreAnObjectButOnWebhooks(t *testing.T) {
 }
 
 func TestCollectionsOfTheApps(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	names := func(target, key, name string) (all []string, total string) {
 		status, object := r.object("ann", target)
 		require.Equal(t, 200, status)
@@ -83,7 +83,7 @@ func TestCollectionsOfTheApps(t *testing.T) {
 	}
 
 	t.Run("without the options they are empty", func(t *testing.T) {
-		r := newRig(t, func(o *Options) { o.Lists, o.Fields, o.Campaigns = nil, nil, nil })
+		r := newHarness(t, func(o *Options) { o.Lists, o.Fields, o.Campaigns = nil, nil, nil })
 		for _, key := range []string{"lists", "fields", "campaigns"} {
 			status, object := r.object("ann", "/api/3/"+key)
 			assert.Equal(t, 200, status)
@@ -95,7 +95,7 @@ func TestCollectionsOfTheApps(t *testing.T) {
 	})
 
 	t.Run("each account has its own", func(t *testing.T) {
-		r := newRig(t, func(o *Options) {
+		r := newHarness(t, func(o *Options) {
 			o.Fields = func(_ context.Context, account string) ([]Field, error) {
 				return []Field{{ID: account, Title: account}}, nil
 			}
@@ -126,7 +126,7 @@ func TestCollectionsOfTheApps(t *testing.T) {
 	})
 
 	t.Run("a fault of the app's is one of the server's", func(t *testing.T) {
-		r := newRig(t, func(o *Options) {
+		r := newHarness(t, func(o *Options) {
 			o.Fields = func(context.Context, string) ([]Field, error) { return nil, errors.New("no database") }
 			o.Campaigns = func(context.Context, string) ([]Campaign, error) { panic("a bug") }
 		})
@@ -141,7 +141,7 @@ func TestCollectionsOfTheApps(t *testing.T) {
 // What the newer API prints as a time is taken as one, whether or not a client
 // encodes the "+".
 func TestTimesThatTheAPIPrintsAreFilters(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	r.put(nil)
 	r.emit("e1")
 	_, object := r.object("ann", "/api/3/listhook/deliveries")
@@ -158,7 +158,7 @@ func TestTimesThatTheAPIPrintsAreFilters(t *testing.T) {
 }
 
 func TestUnknownFiltersAreRefusedWhereTheyAreOurs(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	r.put(nil)
 	for target, field := range map[string]string{
 		"deliveries?filters[status]=failed":                      "filters[status]",
@@ -190,7 +190,7 @@ func TestUnknownFiltersAreRefusedWhereTheyAreOurs(t *testing.T) {
 }
 
 func TestV1NamesListsAndTheAccount(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	newsletter := map[string]any{"id": "12", "name": "Newsletter"}
 	rows := func(query string) (all []any) {
 		reply := r.v1("list_list", query, "")
@@ -219,7 +219,7 @@ func TestV1NamesListsAndTheAccount(t *testing.T) {
 	assert.Equal(t, "ann@example.com", account["email"])
 
 	for action, root := range map[string]string{"list_list": "list_list", "list_view": "list_view", "account_view": "account_view"} {
-		got := r.raw1("ann", "GET", "&id=12&api_action="+action, "", "").Body.Bytes()
+		got := r.rawV1("ann", "GET", "&id=12&api_action="+action, "", "").Body.Bytes()
 		var document struct {
 			XMLName xml.Name
 			Code    string `xml:"result_code"`
@@ -227,13 +227,13 @@ func TestV1NamesListsAndTheAccount(t *testing.T) {
 		require.NoError(t, xml.Unmarshal(got, &document))
 		assert.Equal(t, root, document.XMLName.Local)
 		assert.Equal(t, "1", document.Code)
-		assert.Contains(t, r.raw1("ann", "GET", "&id=12&api_output=serialize&api_action="+action, "", "").Body.String(),
+		assert.Contains(t, r.rawV1("ann", "GET", "&id=12&api_output=serialize&api_action="+action, "", "").Body.String(),
 			`s:11:"result_code";i:1;`)
-		assert.Contains(t, r.raw1("wrong", "GET", "&id=12&api_output=json&api_action="+action, "", "").Body.String(), `"result_code":0`)
+		assert.Contains(t, r.rawV1("wrong", "GET", "&id=12&api_output=json&api_action="+action, "", "").Body.String(), `"result_code":0`)
 	}
 
 	t.Run("of which an app may have none", func(t *testing.T) {
-		r := newRig(t, func(o *Options) { o.Lists = nil })
+		r := newHarness(t, func(o *Options) { o.Lists = nil })
 		assert.EqualValues(t, 1, r.v1("list_list", "&ids=all", "")["result_code"])
 		assert.EqualValues(t, 0, r.v1("list_view", "&id=12", "")["result_code"])
 	})
@@ -241,7 +241,7 @@ func TestV1NamesListsAndTheAccount(t *testing.T) {
 
 // Every route of the APIs takes slashes at its end, and more than one between.
 func TestSlashesTooManyAreTaken(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	d := r.emit("e1")
 	for _, route := range v3.Routes() {
@@ -259,7 +259,7 @@ func TestSlashesTooManyAreTaken(t *testing.T) {
 			assert.Equal(t, want, r.call("bob", route.Method, same, "").Code, "%s %s", route.Method, same)
 		}
 	}
-	assert.Contains(t, r.raw1("ann", "GET", "", "", "").Body.String(), "api_action is missing")
+	assert.Contains(t, r.rawV1("ann", "GET", "", "", "").Body.String(), "api_action is missing")
 	for _, path := range []string{"/admin/api.php/", "//admin/api.php"} {
 		req := httptest.NewRequestWithContext(t.Context(), "GET", "http://example.com"+path+"?api_key=ann&api_action=user_me&api_output=json", nil)
 		assert.Contains(t, r.do(req).Body.String(), `"result_code":1`, path)
@@ -270,7 +270,7 @@ func TestSlashesTooManyAreTaken(t *testing.T) {
 }
 
 func TestUnknownPathsOfTheAPIsAnswerAsTheAPIs(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	for _, path := range []string{"/api", "/api/", "/api/3", "/api/3/", "/api/2/webhooks", "/api/3/contacts", "/api/3/webhooks/1/2", "/api//x", "/api/../api/x", "/api/3/listhook/x"} {
 		status, object := r.object("ann", path)
 		assert.Equal(t, 404, status, path)
@@ -287,18 +287,18 @@ func TestUnknownPathsOfTheAPIsAnswerAsTheAPIs(t *testing.T) {
 	}
 
 	t.Run("and a fault here too", func(t *testing.T) {
-		r := newRig(t, func(o *Options) { o.Key = func(context.Context, string) (Access, error) { panic("a bug") } })
+		r := newHarness(t, func(o *Options) { o.Key = func(context.Context, string) (Access, error) { panic("a bug") } })
 		status, object := r.object("ann", "/api/3/lists")
 		assert.Equal(t, 500, status)
 		assert.Equal(t, map[string]any{"message": account.SomethingWrong}, object)
-		got := r.raw1("ann", "GET", "&api_output=json", "", "")
+		got := r.rawV1("ann", "GET", "&api_output=json", "", "")
 		assert.Equal(t, 500, got.Code)
 		assert.Contains(t, got.Body.String(), `"result_code":0`)
 	})
 }
 
 func TestTheAPIsApartFromThePage(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	var err error
 	r.Handler, err = APIs(r.Dispatcher, &Options{Key: func(_ context.Context, key string) (Access, error) { return people[key], nil }})

@@ -82,7 +82,7 @@ func TestAConflictShowsWhatDiffersAndNobodysChangeIsLost(t *testing.T) {
 				continue // there are only two values
 			}
 			t.Run(first.field+" then "+second.field, func(t *testing.T) {
-				r := newRig(t)
+				r := newHarness(t)
 				w := r.put(nil)
 				edit := "/webhooks/" + w.ID + "/edit"
 				form := formOf(t, r.as("ann", edit, nil).Body.String())
@@ -132,7 +132,7 @@ func TestAConflictShowsWhatDiffersAndNobodysChangeIsLost(t *testing.T) {
 }
 
 func TestAConflictWithinAConflictIsShownAgain(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	edit := "/webhooks/" + w.ID + "/edit"
 	rename := func(name, url string) {
@@ -162,7 +162,7 @@ func TestAConflictWithinAConflictIsShownAgain(t *testing.T) {
 }
 
 func TestWhatTheFormDoesNotHoldIsNoConflict(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	edit := "/webhooks/" + w.ID + "/edit"
 	form := formOf(t, r.as("ann", edit, nil).Body.String())
@@ -177,7 +177,7 @@ func TestWhatTheFormDoesNotHoldIsNoConflict(t *testing.T) {
 }
 
 func TestTheSameEditTwiceIsNoConflict(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	edit := "/webhooks/" + w.ID + "/edit"
 	form := formOf(t, r.as("ann", edit, nil).Body.String())
@@ -187,7 +187,7 @@ func TestTheSameEditTwiceIsNoConflict(t *testing.T) {
 }
 
 func TestAConflictWithoutWhatTheFormWasAsksForEachField(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	form := filledForm()
 	form.Set("revision", "77")

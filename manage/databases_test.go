@@ -41,11 +41,11 @@ func (s *brokenStore) Count(ctx context.Context, q webhook.DeliveryQuery) (int, 
 	return s.Store.Count(ctx, q)
 }
 
-// spread is a handler on databases with an account each. The rigs share it; each has
+// spread is a handler on databases with an account each. The harnesses share it; each has
 // the dispatcher of one.
-func spread(t *testing.T, accounts ...string) (map[string]*rig, map[string]*brokenStore, *strings.Builder) {
+func spread(t *testing.T, accounts ...string) (map[string]*harness, map[string]*brokenStore, *strings.Builder) {
 	t.Helper()
-	rigs, stores, log := map[string]*rig{}, map[string]*brokenStore{}, &strings.Builder{}
+	harnesses, stores, log := map[string]*harness{}, map[string]*brokenStore{}, &strings.Builder{}
 	pool, err := webhook.NewPool(&http.Client{Transport: transport(answer(200, "thanks"))}, nil)
 	require.NoError(t, err)
 	var all []*webhook.Dispatcher
@@ -53,14 +53,14 @@ func spread(t *testing.T, accounts ...string) (map[string]*rig, map[string]*brok
 		stores[name] = &brokenStore{Store: &memstore.Store{}}
 		d, err := pool.NewDispatcher(stores[name], nil)
 		require.NoError(t, err)
-		rigs[name] = &rig{Dispatcher: d, t: t, store: stores[name]}
+		harnesses[name] = &harness{Dispatcher: d, t: t, store: stores[name]}
 		all = append(all, d)
 	}
 	h, err := Handler(nil, &Options{
 		Session: func(req *http.Request) (Access, error) { return people[req.Header.Get("User")], nil },
 		Key:     func(_ context.Context, key string) (Access, error) { return people[key], nil },
 		Dispatcher: func(_ context.Context, account string) (*webhook.Dispatcher, error) {
-			switch r := rigs[account]; {
+			switch r := harnesses[account]; {
 			case r != nil:
 				return r.Dispatcher, nil
 			case account == "late":
@@ -74,15 +74,15 @@ func spread(t *testing.T, accounts ...string) (map[string]*rig, map[string]*brok
 		Logger:      slog.New(slog.NewTextHandler(log, nil)),
 	})
 	require.NoError(t, err)
-	for _, r := range rigs {
+	for _, r := range harnesses {
 		r.Handler = h
 	}
-	return rigs, stores, log
+	return harnesses, stores, log
 }
 
 func TestOneHandlerForAccountsOnSeveralDatabases(t *testing.T) {
-	rigs, stores, _ := spread(t, "acme", "evil")
-	acme, evil := rigs["acme"], rigs["evil"]
+	harnesses, stores, _ := spread(t, "acme", "evil")
+	acme, evil := harnesses["acme"], harnesses["evil"]
 	ours := acme.put(nil)
 	theirs := evil.put(func(w *webhook.Webhook) { w.Account, w.Name = "evil", "Theirs" })
 
@@ -113,8 +113,8 @@ func TestAnAccountWithoutADatabase(t *testing.T) {
 	defer delete(people, "lost")
 	defer delete(people, "moving")
 	defer delete(people, "late")
-	rigs, _, log := spread(t, "acme")
-	r := rigs["acme"]
+	harnesses, _, log := spread(t, "acme")
+	r := harnesses["acme"]
 	assert.Equal(t, 404, r.as("lost", "/", nil).Code)
 	assert.Equal(t, 404, r.call("lost", "GET", "/api/3/webhooks", "").Code)
 	for _, got := range []*httptest.ResponseRecorder{
@@ -133,8 +133,8 @@ func TestAnAccountWithoutADatabase(t *testing.T) {
 }
 
 func TestTheOperatorSeesAllDatabases(t *testing.T) {
-	rigs, stores, log := spread(t, "acme", "evil")
-	acme, evil := rigs["acme"], rigs["evil"]
+	harnesses, stores, log := spread(t, "acme", "evil")
+	acme, evil := harnesses["acme"], harnesses["evil"]
 	ours := acme.put(nil)
 	theirs := evil.put(func(w *webhook.Webhook) { w.Account, w.Name, w.ID = "evil", "Theirs", ours.ID })
 	require.Equal(t, ours.ID, theirs.ID, "an account that is moved keeps its webhooks' IDs")
@@ -163,7 +163,7 @@ func TestTheOperatorSeesAllDatabases(t *testing.T) {
 func TestOneDispatcherOrAFunctionOfAccounts(t *testing.T) {
 	of := func(context.Context, string) (*webhook.Dispatcher, error) { return nil, nil }
 	all := func(context.Context) ([]*webhook.Dispatcher, error) { return nil, nil }
-	d := newRig(t).Dispatcher
+	d := newHarness(t).Dispatcher
 	for i, c := range []struct {
 		d     *webhook.Dispatcher
 		opts  *Options
@@ -181,5 +181,5 @@ func TestOneDispatcherOrAFunctionOfAccounts(t *testing.T) {
 	}
 	h, err := Handler(nil, &Options{Dispatcher: of, Session: func(*http.Request) (Access, error) { return people["op"], nil }})
 	require.NoError(t, err)
-	assert.Equal(t, 403, (&rig{Handler: h, t: t}).as("op", "/operator", nil).Code, "nothing says where to look")
+	assert.Equal(t, 403, (&harness{Handler: h, t: t}).as("op", "/operator", nil).Code, "nothing says where to look")
 }

@@ -18,7 +18,7 @@ import (
 
 func TestTheChartsTimesAreInTheVisitorsZone(t *testing.T) {
 	zone := time.FixedZone("IST", 5*3600+1800)
-	r := newRig(t, func(o *Options) {
+	r := newHarness(t, func(o *Options) {
 		o.Session = func(*http.Request) (Access, error) {
 			return Access{Account: "acme", Manage: true, Location: zone}, nil
 		}
@@ -35,7 +35,7 @@ func TestTheChartsTimesAreInTheVisitorsZone(t *testing.T) {
 }
 
 func TestEveryMistakeOfAFormIsSaidAtOnce(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	d, err := webhook.New(r.store, nil, nil) // its client refuses private addresses
 	require.NoError(t, err)
 	r.Handler, err = Handler(d, &Options{
@@ -63,7 +63,7 @@ func TestEveryMistakeOfAFormIsSaidAtOnce(t *testing.T) {
 }
 
 func TestAFullAccountKeepsWhatWasTyped(t *testing.T) {
-	r := newRig(t, func(o *Options) { o.MaxWebhooks = 1 })
+	r := newHarness(t, func(o *Options) { o.MaxWebhooks = 1 })
 	r.put(nil)
 	got := r.as("ann", "/add", filledForm())
 	assert.Equal(t, 403, got.Code)
@@ -80,7 +80,7 @@ func TestWhatIsChosenForOneTimeDoesNotChangeTheSetting(t *testing.T) {
 		{false, true, false}, {true, false, false}, {false, false, false}, {true, true, false}, {false, true, true}, {true, false, true},
 	} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
-			r := newRig(t)
+			r := newHarness(t)
 			w := r.put(func(w *webhook.Webhook) { w.KeepEvents = c.usual })
 			keep := ""
 			if c.chosen {
@@ -110,7 +110,7 @@ func TestWhatIsChosenForOneTimeDoesNotChangeTheSetting(t *testing.T) {
 		})
 	}
 	t.Run("the API", func(t *testing.T) {
-		r := newRig(t)
+		r := newHarness(t)
 		w := r.put(nil)
 		for _, call := range []string{"disable", "enable"} {
 			require.Equal(t, 200, r.call("ann", "POST", "/api/3/listhook/webhooks/"+w.ID+"/"+call, `{"keep_events":true}`).Code)
@@ -124,7 +124,7 @@ func TestWhatIsChosenForOneTimeDoesNotChangeTheSetting(t *testing.T) {
 }
 
 func TestAttemptsAreNumberedOnAfterAResend(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	r.put(nil)
 	d := r.emit("e1")
 	for i := range 3 {
@@ -143,7 +143,7 @@ func TestAttemptsAreNumberedOnAfterAResend(t *testing.T) {
 }
 
 func TestALongURLDoesNotFillThePage(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	long := "https://crm.example.com/" + strings.Repeat("a-long-path/", 160)
 	w := r.put(func(w *webhook.Webhook) { w.URL = long })
 	for _, page := range []string{"/", "/webhooks/" + w.ID + "/off", "/webhooks/" + w.ID + "/delete", "/webhooks/" + w.ID + "/resend"} {
@@ -156,7 +156,7 @@ func TestALongURLDoesNotFillThePage(t *testing.T) {
 }
 
 func TestTheOperatorFindsAWebhook(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	crm := r.put(func(w *webhook.Webhook) { w.Name = "Main CRM" })
 	other, err := r.AddWebhook(t.Context(), webhook.Webhook{Account: "globex", Settings: webhook.Settings{
 		Name: "Till", URL: "https://till.example.org/secret-path", Events: webhook.EventTypes(), Sources: webhook.Sources(),
@@ -181,7 +181,7 @@ func TestTheOperatorFindsAWebhook(t *testing.T) {
 }
 
 func TestTheOverviewFindsAWebhook(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	for i := range 120 {
 		r.put(func(w *webhook.Webhook) {
 			w.Name, w.URL = fmt.Sprintf("Shop %03d", i), fmt.Sprintf("https://user:pass@shop%d.example.com/", i)

@@ -3,6 +3,7 @@ package manage
 import (
 	"context"
 	"html"
+	"maps"
 	"net/url"
 	"testing"
 
@@ -44,11 +45,9 @@ func TestAnOwnerChoosesWhatIsSentOfSubscribers(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t, c.change)
+			r := newHarness(t, c.change)
 			form := filledForm()
-			for key, values := range c.typed {
-				form[key] = values
-			}
+			maps.Copy(form, c.typed)
 			require.Equal(t, 303, r.as("ann", "/add", form).Code)
 			w := r.all()[0]
 			assert.Equal(t, c.want, w.Disclosure)
@@ -59,7 +58,7 @@ func TestAnOwnerChoosesWhatIsSentOfSubscribers(t *testing.T) {
 	}
 
 	t.Run("wrong ones are named", func(t *testing.T) {
-		r := newRig(t)
+		r := newHarness(t)
 		form := filledForm()
 		form.Set("disclosure", "some")
 		got := r.as("ann", "/add", form)
@@ -74,7 +73,7 @@ func TestAnOwnerChoosesWhatIsSentOfSubscribers(t *testing.T) {
 }
 
 func TestTheNewerAPIChoosesWhatIsSentOfSubscribers(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	put := func(settings string) (int, string) {
 		got := r.call("ann", "PUT", "/api/3/listhook/webhooks/"+w.ID, `{"webhook":`+settings+`}`)

@@ -11,7 +11,7 @@ import (
 )
 
 func TestExplainSaysWhy(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	r.put(func(w *webhook.Webhook) { w.Events = []webhook.EventType{"click"} })
 	r.put(func(w *webhook.Webhook) { w.List = "13" })
 	r.put(nil)
@@ -24,7 +24,7 @@ func TestExplainSaysWhy(t *testing.T) {
 }
 
 func TestTheAPIExplainsWhichListEachDeliveryNames(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	r.put(nil)
 	r.put(func(w *webhook.Webhook) { w.List = "13" })
 	r.put(func(w *webhook.Webhook) { w.Events = []webhook.EventType{webhook.TypeClick} })

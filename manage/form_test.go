@@ -27,7 +27,7 @@ func filledForm() url.Values {
 
 // follow returns the address below the handler that an answer to a request for
 // target leads to.
-func (r *rig) follow(target string, answer *httptest.ResponseRecorder) string {
+func (r *harness) follow(target string, answer *httptest.ResponseRecorder) string {
 	r.t.Helper()
 	from, err := url.Parse(target)
 	require.NoError(r.t, err)
@@ -40,7 +40,7 @@ func (r *rig) follow(target string, answer *httptest.ResponseRecorder) string {
 // them: nothing is done twice by loading what follows again, and what a browser
 // asks for when it goes back to a form's address is there.
 func TestEveryFormLeadsToAPageThatCanBeLoadedAgain(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	d := r.emit("e1")
 	for _, route := range page.Routes() {
@@ -88,7 +88,7 @@ func TestTheFormAsksForTheFormatAndShowsASampleOfEach(t *testing.T) {
 		{webhook.Format2013, webhook.Format2013, webhook.Format2013},
 		{webhook.FormatJSON, webhook.FormatJSON, webhook.FormatJSON},
 	} {
-		r := newRig(t, func(o *Options) { o.DefaultFormat = c.option })
+		r := newHarness(t, func(o *Options) { o.DefaultFormat = c.option })
 		page := r.as("ann", "/add", nil).Body.String()
 		assert.Contains(t, page, `name="format" value="`+string(c.checked)+`" checked`)
 		assert.Equal(t, 1, strings.Count(page, `name="format" value="2013"`))
@@ -116,7 +116,7 @@ func TestTheFormAsksForTheFormatAndShowsASampleOfEach(t *testing.T) {
 }
 
 func TestEventsThatThereAreNoneOfAreNamed(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(func(w *webhook.Webhook) { w.IgnoredEvents = []string{"deal_add", "<b>list_add</b>"} })
 	page := func() string { return r.as("ann", "/webhooks/"+w.ID, nil).Body.String() }
 	assert.Contains(t, page(), "<code>deal_add</code>, <code>&lt;b&gt;list_add&lt;/b&gt;</code>")
@@ -131,7 +131,7 @@ func TestEventsThatThereAreNoneOfAreNamed(t *testing.T) {
 }
 
 func TestAnAppsLinkMaySuggestANameAndAURL(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	suggested := url.Values{"name": {`My "CRM"`}, "url": {"https://crm.example.com/?a=b"}}
 	body := r.as("ann", "/add?"+suggested.Encode(), nil).Body.String()
 	assert.Contains(t, body, `value="My &#34;CRM&#34;"`)
@@ -158,7 +158,7 @@ func TestEveryMistakeStandsAtItsField(t *testing.T) {
 		{"Headers", "headers", "A: 1\nA: 2", "A stands there twice."},
 	} {
 		t.Run(c.field+" "+c.value, func(t *testing.T) {
-			r := newRig(t)
+			r := newHarness(t)
 			form := filledForm()
 			form.Set(c.key, c.value)
 			got := r.as("ann", "/add", form)
@@ -172,7 +172,7 @@ func TestEveryMistakeStandsAtItsField(t *testing.T) {
 	}
 
 	t.Run("all at once, and what was typed is still there", func(t *testing.T) {
-		r := newRig(t)
+		r := newHarness(t)
 		got := r.as("ann", "/add", url.Values{"url": {"ftp://kept.example.com"}, "headers": {"kept"}, "format": {"2013"}})
 		body := got.Body.String()
 		for _, field := range []string{"Name", "URL", "Events", "Sources", "Headers"} {
@@ -183,7 +183,7 @@ func TestEveryMistakeStandsAtItsField(t *testing.T) {
 	})
 
 	t.Run("an internal address", func(t *testing.T) {
-		r := newRig(t)
+		r := newHarness(t)
 		d, err := webhook.New(r.store, nil, nil) // with the client that is the default
 		require.NoError(t, err)
 		r.Handler, err = Handler(d, &Options{Session: func(*http.Request) (Access, error) { return people["ann"], nil }})
@@ -200,7 +200,7 @@ func TestEveryMistakeStandsAtItsField(t *testing.T) {
 }
 
 func TestTwoPeopleEditingDoNotOverwriteEachOther(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	form := filledForm()
 	form.Set("revision", fmt.Sprint(w.Revision))

@@ -21,7 +21,7 @@ import (
 // TestNothingLeaksAcrossAccounts asks every route for what another account
 // has, by its ids: nothing is found, told or changed.
 func TestNothingLeaksAcrossAccounts(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(func(w *webhook.Webhook) {
 		w.Name, w.URL, w.List = "Acme's hook", "https://acme.example.com/secret-path", "12"
 		w.Secrets = []webhook.Secret{webhook.NewSecret()}
@@ -57,7 +57,7 @@ func TestNothingLeaksAcrossAccounts(t *testing.T) {
 			r.as("eve", "/webhooks/"+own.ID, nil), r.as("eve", "/webhooks/"+own.ID+"/edit", nil),
 			r.call("eve", "GET", "/api/3/webhooks", ""), r.call("eve", "GET", "/api/3/listhook/webhooks", ""),
 			r.call("eve", "GET", "/api/3/listhook/deliveries", ""), r.call("eve", "GET", "/api/3/lists", ""),
-			r.raw1("eve", "GET", "&api_action=webhook_list", "", ""),
+			r.rawV1("eve", "GET", "&api_action=webhook_list", "", ""),
 		} {
 			assert.Equal(t, 200, got.Code)
 			assert.NotContains(t, got.Body.String(), d.ID)
@@ -108,7 +108,7 @@ func TestNothingLeaksAcrossAccounts(t *testing.T) {
 
 	for action := range v1.Actions() {
 		for _, query := range []string{"&id=" + w.ID + "&ids=" + w.ID, "&id=" + d.ID + "&ids=all", "&id=" + w.ID + "&account=acme&lists[]=12"} {
-			got := r.raw1("eve", "POST", "&api_action="+action+query, formType, "name=x&url=https://evil.example.com&action[]=open&init[]=api")
+			got := r.rawV1("eve", "POST", "&api_action="+action+query, formType, "name=x&url=https://evil.example.com&action[]=open&init[]=api")
 			if action != "webhook_events" {
 				check(t, action+query, got.Body.String())
 			}
@@ -142,7 +142,7 @@ func TestWhatChangesNeedsTheRight(t *testing.T) {
 
 // TestRightsAreHeld asks every route as somebody who may not.
 func TestRightsAreHeld(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	d := r.emit("e1")
 	webhooks := r.all()
@@ -179,7 +179,7 @@ func TestRightsAreHeld(t *testing.T) {
 	t.Run("without Session and Key everybody is refused", func(t *testing.T) {
 		h, err := Handler(r.Dispatcher, nil)
 		require.NoError(t, err)
-		closed := &rig{Handler: h, t: t}
+		closed := &harness{Handler: h, t: t}
 		for _, route := range page.Routes() {
 			if route.Need == account.RightPublic {
 				continue
@@ -189,7 +189,7 @@ func TestRightsAreHeld(t *testing.T) {
 		for _, route := range v3.Routes() {
 			assert.Equal(t, 403, closed.call("ann", route.Method, "/api/3/"+route.Path, "{}").Code)
 		}
-		assert.Contains(t, closed.raw1("ann", "GET", "&api_action=webhook_list", "", "").Body.String(), "not authorized")
+		assert.Contains(t, closed.rawV1("ann", "GET", "&api_action=webhook_list", "", "").Body.String(), "not authorized")
 	})
 	t.Run("who may only view sees no values of headers", func(t *testing.T) {
 		w := r.put(func(w *webhook.Webhook) { w.Headers = map[string]string{"Authorization": "Bearer s3cr3t"} })

@@ -12,7 +12,7 @@ import (
 )
 
 func TestAWebhookInJSONIsSetUpAndShown(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	form := filledForm()
 	form.Set("format", "json")
 	require.Equal(t, 303, r.as("ann", "/add", form).Code)
@@ -40,7 +40,7 @@ func TestAWebhookInJSONIsSetUpAndShown(t *testing.T) {
 }
 
 func TestTheOlderAPIDescribesEventsByTheDefaultFormat(t *testing.T) {
-	r := newRig(t, func(o *Options) { o.DefaultFormat = webhook.FormatJSON })
+	r := newHarness(t, func(o *Options) { o.DefaultFormat = webhook.FormatJSON })
 	row := r.v1("webhook_events", "", "")["0"].(map[string]any)
 	assert.Equal(t, "email", row["fields"].(map[string]any)["contact"].(map[string]any)["email"])
 	assert.True(t, json.Valid([]byte(row["example_response"].(string))))

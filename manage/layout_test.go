@@ -16,7 +16,7 @@ import (
 )
 
 func TestThePageStandsInTheAppsLayout(t *testing.T) {
-	r := newRig(t, func(o *Options) {
+	r := newHarness(t, func(o *Options) {
 		o.Layout = func(w io.Writer, req *http.Request, c Content) error {
 			if req.URL.Path == "/samples" {
 				return errors.New("the layout's secret")
@@ -46,7 +46,7 @@ func TestThePageStandsInTheAppsLayout(t *testing.T) {
 }
 
 func TestOnlyTheNamedOriginsMayShowThePageInAFrame(t *testing.T) {
-	r := newRig(t, func(o *Options) { o.FrameAncestors = []string{"https://app.example.com", "http://localhost:8080"} })
+	r := newHarness(t, func(o *Options) { o.FrameAncestors = []string{"https://app.example.com", "http://localhost:8080"} })
 	assert.Contains(t, r.as("ann", "/", nil).Header().Get("Content-Security-Policy"), "frame-ancestors 'self' https://app.example.com http://localhost:8080; base-uri 'none'")
 	for _, bad := range []string{"app.example.com", "https://app.example.com/", "https://a.example; script-src *", "https://*.example.com 'unsafe-inline'", "data:", ""} {
 		_, err := Handler(r.Dispatcher, &Options{FrameAncestors: []string{bad}})
@@ -57,7 +57,7 @@ func TestOnlyTheNamedOriginsMayShowThePageInAFrame(t *testing.T) {
 }
 
 func TestTextsThatCannotBeUsedAreRefused(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	_, err := Handler(r.Dispatcher, &Options{Texts: map[string]map[string]string{"fr": {"Savee": "Enregistrer"}}})
 	var invalid *webhook.InvalidError
 	require.ErrorAs(t, err, &invalid)

@@ -18,9 +18,9 @@ import (
 	"github.com/listhook/webhook/manage/internal/v3"
 )
 
-// limited is a rig in which everybody has this access.
-func limited(t *testing.T, access Access) *rig {
-	return newRig(t, func(o *Options) {
+// limited is a harness in which everybody has this access.
+func limited(t *testing.T, access Access) *harness {
+	return newHarness(t, func(o *Options) {
 		o.Session = func(*http.Request) (Access, error) { return access, nil }
 		o.Key = func(context.Context, string) (Access, error) { return access, nil }
 	})
@@ -37,7 +37,7 @@ func TestWhatLimitsHideIsNotFound(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			access := Access{Account: "acme", Manage: true}
-			r := newRig(t, func(o *Options) {
+			r := newHarness(t, func(o *Options) {
 				o.Session = func(*http.Request) (Access, error) { return access, nil }
 				o.Key = func(context.Context, string) (Access, error) { return access, nil }
 			})
@@ -95,7 +95,7 @@ func TestWhatLimitsHideIsNotFound(t *testing.T) {
 				}
 			}
 			for action := range v1.Actions() {
-				got := r.raw1("ann", "POST", "&api_action="+action+"&id="+hidden.ID+"&ids=all", formType, "name=x&url=https://x.example.com&action[]=open&init[]=api&lists[]=13")
+				got := r.rawV1("ann", "POST", "&api_action="+action+"&id="+hidden.ID+"&ids=all", formType, "name=x&url=https://x.example.com&action[]=open&init[]=api&lists[]=13")
 				if action != "webhook_events" {
 					check(action, got.Body.String())
 				}
@@ -187,7 +187,7 @@ func TestWhatMayNotBeChosenIsRefusedByField(t *testing.T) {
 	for param, says := range map[string]string{
 		"lists[]=13&action=open": "lists is none of", "action=open": "lists is every list", "lists[]=12&action=bounce": "action holds",
 	} {
-		got := r.raw1("ann", "POST", "&api_action=webhook_add&api_output=json", formType, "name=x&url=https://x.example.com&init=api&"+param)
+		got := r.rawV1("ann", "POST", "&api_action=webhook_add&api_output=json", formType, "name=x&url=https://x.example.com&init=api&"+param)
 		assert.Contains(t, got.Body.String(), "Failed: "+says)
 	}
 	assert.Equal(t, []webhook.Webhook{w}, r.all(), "nothing was changed")
@@ -215,11 +215,11 @@ func TestALimitOfWebhooksHoldsForTheAccount(t *testing.T) {
 	form := filledForm()
 	form.Set("list", "13")
 	assert.Equal(t, 403, r.as("ann", "/add", form).Code)
-	assert.Contains(t, r.raw1("ann", "POST", "&api_action=webhook_add", formType, "name=x&url=https://x.example.com&init=api&action=open&lists[]=13").Body.String(), "2 webhooks, which is the limit")
+	assert.Contains(t, r.rawV1("ann", "POST", "&api_action=webhook_add", formType, "name=x&url=https://x.example.com&init=api&action=open&lists[]=13").Body.String(), "2 webhooks, which is the limit")
 }
 
 func TestNothingButTheLog(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	d := r.emit("e1")
 	body := r.as("log", "/deliveries", nil).Body.String()
@@ -231,5 +231,5 @@ func TestNothingButTheLog(t *testing.T) {
 	assert.Equal(t, "./deliveries", r.as("log", "/", nil).Header().Get("Location"))
 	assert.Equal(t, 200, r.call("log", "GET", "/api/3/listhook/deliveries", "").Code)
 	assert.Equal(t, 403, r.call("log", "GET", "/api/3/webhooks", "").Code)
-	assert.Contains(t, r.raw1("log", "GET", "&api_action=webhook_list", "", "").Body.String(), "not authorized")
+	assert.Contains(t, r.rawV1("log", "GET", "&api_action=webhook_list", "", "").Body.String(), "not authorized")
 }

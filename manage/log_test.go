@@ -16,7 +16,7 @@ import (
 )
 
 // finished puts deliveries into the log, a minute apart, newest last.
-func (r *rig) finished(w webhook.Webhook, n int, state webhook.State, kind webhook.EventType, from time.Time) {
+func (r *harness) finished(w webhook.Webhook, n int, state webhook.State, kind webhook.EventType, from time.Time) {
 	var ds []webhook.Delivery
 	for i := range n {
 		at := from.Add(time.Duration(i) * time.Minute).UTC().Truncate(time.Millisecond)
@@ -40,7 +40,7 @@ func shown(body string) (ids []string) {
 }
 
 func TestTheLogIsFilteredAndPaged(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w, other := r.put(nil), r.put(func(w *webhook.Webhook) { w.Name = "Other" })
 	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	r.finished(w, 120, webhook.StateDelivered, webhook.TypeOpen, noon)
@@ -97,7 +97,7 @@ func TestTheLogIsFilteredAndPaged(t *testing.T) {
 }
 
 func TestADeliveryShowsWhatWasSentAndAnswered(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	r.put(func(w *webhook.Webhook) { w.Headers = map[string]string{"Authorization": "Bearer t"} })
 	d := r.emit("e1")
 	lost, err := r.store.Apply(t.Context(), []webhook.Change{{
@@ -127,7 +127,7 @@ func TestADeliveryShowsWhatWasSentAndAnswered(t *testing.T) {
 }
 
 func TestADeliveryShowsTheURLThatRequestsGoTo(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(func(w *webhook.Webhook) { w.URL = "https://BÜCHER.example:443/hook?name=My shop" })
 	d := r.emit("e1")
 	body := r.as("ann", "/deliveries/"+d.ID, nil).Body.String()
@@ -140,7 +140,7 @@ func TestADeliveryShowsTheURLThatRequestsGoTo(t *testing.T) {
 }
 
 func TestWhatWasSentInATimeIsResent(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	r.finished(w, 10, webhook.StateFailed, webhook.TypeClick, noon)

@@ -18,9 +18,9 @@ import (
 	"github.com/listhook/webhook/manage/internal/params"
 )
 
-// newLoginRig is a rig of an app with a login: who has no name has no session.
-func newLoginRig(t *testing.T, change ...func(*Options)) *rig {
-	return newRig(t, append([]func(*Options){func(o *Options) {
+// newLoginHarness is a harness of an app with a login: who has no name has no session.
+func newLoginHarness(t *testing.T, change ...func(*Options)) *harness {
+	return newHarness(t, append([]func(*Options){func(o *Options) {
 		session := o.Session
 		o.Session = func(r *http.Request) (Access, error) {
 			if r.Header.Get("User") == "" {
@@ -34,7 +34,7 @@ func newLoginRig(t *testing.T, change ...func(*Options)) *rig {
 
 func TestWithoutASessionEveryPageLeadsToTheLoginAndBack(t *testing.T) {
 	for _, prefix := range []string{"/", "/app/hooks/"} {
-		r := newLoginRig(t)
+		r := newLoginHarness(t)
 		w := r.put(nil)
 		r.Handler = on(prefix, r.Handler)
 		for _, page := range []string{"", "deliveries?state=failed&event=open", "webhooks/" + w.ID + "/edit", "nothing/here", "operator"} {
@@ -53,7 +53,7 @@ func TestWithoutASessionEveryPageLeadsToTheLoginAndBack(t *testing.T) {
 }
 
 func TestWithoutARightNobodyIsSentToTheLogin(t *testing.T) {
-	r := newLoginRig(t)
+	r := newLoginHarness(t)
 	got := r.as("nobody", "/", nil)
 	assert.Equal(t, 403, got.Code)
 	assert.Contains(t, got.Body.String(), "You do not have permission for this.")
@@ -68,7 +68,7 @@ func TestAnAppWithoutALoginSaysToLogIn(t *testing.T) {
 		"none": nil, "none for this request": func(*http.Request, string) string { return "" },
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newLoginRig(t, func(o *Options) { o.Login = login })
+			r := newLoginHarness(t, func(o *Options) { o.Login = login })
 			got := r.as("", "/deliveries", nil)
 			assert.Equal(t, 401, got.Code)
 			assert.Contains(t, got.Body.String(), "Log in to the app, then reload this page.")
@@ -93,7 +93,7 @@ func hiddenFields(page string) url.Values {
 // TestAFormSurvivesTheEndOfItsSession sends every form of the page without a
 // session, and then what the answer keeps, with one.
 func TestAFormSurvivesTheEndOfItsSession(t *testing.T) {
-	r := newLoginRig(t)
+	r := newLoginHarness(t)
 	w := r.put(nil)
 	d := r.emit("e1")
 	webhooks := r.all()
@@ -137,7 +137,7 @@ func TestAFormIsKeptBelowAPrefix(t *testing.T) {
 		"stripped": func(h http.Handler) http.Handler { return on("/app/hooks/", http.StripPrefix("/app/hooks", h)) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newLoginRig(t)
+			r := newLoginHarness(t)
 			w := r.put(nil)
 			r.Handler = mount(r.Handler)
 			for _, target := range []string{"add", "webhooks/" + w.ID + "/edit", "webhooks/" + w.ID + "/test"} {
@@ -149,7 +149,7 @@ func TestAFormIsKeptBelowAPrefix(t *testing.T) {
 }
 
 func TestAnotherSitesFormIsNotKeptUntilSomebodyLogsIn(t *testing.T) {
-	r := newLoginRig(t)
+	r := newLoginHarness(t)
 	req := httptest.NewRequestWithContext(t.Context(), "POST", "http://example.com/add", strings.NewReader("name=Planted"))
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Sec-Fetch-Site", "cross-site")
@@ -159,17 +159,17 @@ func TestAnotherSitesFormIsNotKeptUntilSomebodyLogsIn(t *testing.T) {
 }
 
 func TestAFormThatIsTooLongIsNotKept(t *testing.T) {
-	r := newLoginRig(t)
+	r := newLoginHarness(t)
 	assert.Equal(t, 413, r.as("", "/add", url.Values{"name": {strings.Repeat("x", params.MaxBody)}}).Code)
 }
 
 func TestAnyPagesAddressMayEndInASlash(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(func(w *webhook.Webhook) { w.ID = "a b/c" })
 	d := r.emit("e1")
 	for name, prefix := range map[string]string{"at the root": "/", "below a prefix": "/app/hooks/"} {
 		t.Run(name, func(t *testing.T) {
-			below := &rig{Dispatcher: r.Dispatcher, Handler: on(prefix, r.Handler), t: t}
+			below := &harness{Dispatcher: r.Dispatcher, Handler: on(prefix, r.Handler), t: t}
 			for _, page := range []string{
 				"add", "deliveries", "samples", "explain", "webhooks/" + url.PathEscape(w.ID), "webhooks/" + url.PathEscape(w.ID) + "/edit", "deliveries/" + d.ID,
 			} {

@@ -18,11 +18,11 @@ import (
 	"github.com/listhook/webhook/memstore"
 )
 
-// A rig is a handler on a dispatcher that is not started: what is emitted
+// A harness is a handler on a dispatcher that is not started: what is emitted
 // waits. Who asks is said by the header User or by the key, which are words:
 // "ann" manages the account acme, "bob" may view it, "eve" manages evil, and
 // "op" is the operator.
-type rig struct {
+type harness struct {
 	*webhook.Dispatcher
 	http.Handler
 	t        *testing.T
@@ -38,15 +38,19 @@ var people = map[string]Access{
 	"log": {Account: "acme", Manage: true, LogOnly: true},
 }
 
-func newRig(t *testing.T, change ...func(*Options)) *rig {
-	return newRigOn(t, &memstore.Store{}, change...)
+func newHarness(t *testing.T, change ...func(*Options)) *harness {
+	return newHarnessOn(t, &memstore.Store{}, change...)
 }
 
-func newRigOn(t *testing.T, store webhook.Store, change ...func(*Options)) *rig {
-	r := &rig{t: t, store: store, receiver: answer(200, "thanks")}
+func newHarnessOn(t *testing.T, store webhook.Store, change ...func(*Options)) *harness {
+	return newRigWith(t, store, nil, change...)
+}
+
+func newRigWith(t *testing.T, store webhook.Store, dispatching *webhook.Options, change ...func(*Options)) *harness {
+	r := &harness{t: t, store: store, receiver: answer(200, "thanks")}
 	d, err := webhook.New(store, &http.Client{Transport: transport(func(req *http.Request) (*http.Response, error) {
 		return r.receiver(req)
-	})}, nil)
+	})}, dispatching)
 	require.NoError(t, err)
 	r.Dispatcher = d
 	opts := &Options{
@@ -88,7 +92,7 @@ func answer(status int, body string) func(*http.Request) (*http.Response, error)
 }
 
 // put adds a webhook of acme's past the handler.
-func (r *rig) put(change func(*webhook.Webhook)) webhook.Webhook {
+func (r *harness) put(change func(*webhook.Webhook)) webhook.Webhook {
 	w := webhook.Webhook{Account: "acme", Settings: webhook.Settings{
 		Name: "CRM", URL: "https://crm.example.com/hook", Events: webhook.EventTypes(), Sources: webhook.Sources(),
 	}}
@@ -101,7 +105,7 @@ func (r *rig) put(change func(*webhook.Webhook)) webhook.Webhook {
 }
 
 // emit emits an event of acme's list 12, and returns its newest delivery.
-func (r *rig) emit(id string) webhook.Delivery {
+func (r *harness) emit(id string) webhook.Delivery {
 	e := webhook.Sample(webhook.TypeOpen).(webhook.Open)
 	e.ID, e.Account = id, "acme"
 	require.NoError(r.t, r.Emit(r.t.Context(), e))
@@ -140,7 +144,7 @@ func (r *rig) line(types ...webhook.EventType) []webhook.Delivery {
 }
 
 // as asks for a page; a form makes it a POST.
-func (r *rig) as(user, target string, form url.Values) *httptest.ResponseRecorder {
+func (r *harness) as(user, target string, form url.Values) *httptest.ResponseRecorder {
 	method, body := "GET", ""
 	if form != nil {
 		method, body = "POST", form.Encode()
@@ -151,14 +155,14 @@ func (r *rig) as(user, target string, form url.Values) *httptest.ResponseRecorde
 	return r.do(req)
 }
 
-func (r *rig) do(req *http.Request) *httptest.ResponseRecorder {
+func (r *harness) do(req *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	r.ServeHTTP(w, req)
 	return w
 }
 
 func TestEveryPageRenders(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	d := r.emit("e1")
 	for _, target := range []string{

@@ -43,7 +43,7 @@ func TestAnyPrefixWorks(t *testing.T) {
 		{"with an escaped prefix", "/my%20app/", func(h http.Handler) http.Handler { return on("/my%20app/", h) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := newRig(t)
+			r := newHarness(t)
 			w := r.put(nil)
 			d := r.emit("e1")
 			r.Handler = c.mount(r.Handler)
@@ -97,7 +97,7 @@ func on(pattern string, h http.Handler) http.Handler {
 }
 
 func TestAPrefixWithoutItsSlashIsSentToTheSlash(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	r.Handler = on("/app/hooks", http.StripPrefix("/app/hooks", r.Handler))
 	got := r.as("ann", "/app/hooks", nil)
 	assert.Equal(t, 301, got.Code)

@@ -57,7 +57,7 @@ func TestTheNextAttemptIsNamedAlikeOnThePageAndInTheAPI(t *testing.T) {
 			time.Time{}, "none", "will be canceled", "never: it will be canceled"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := newRig(t)
+			r := newHarness(t)
 			w := r.put(nil)
 			if c.webhook != nil {
 				c.webhook(&w)
@@ -100,7 +100,7 @@ func TestTheNextAttemptIsNamedAlikeOnThePageAndInTheAPI(t *testing.T) {
 }
 
 func TestWhatIsFinishedHasNoNextAttempt(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	r.finished(w, 1, webhook.StateDelivered, webhook.TypeOpen, time.Now().Add(-time.Hour))
 	body := r.call("ann", "GET", "/api/3/listhook/deliveries", "").Body.String()

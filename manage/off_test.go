@@ -13,7 +13,7 @@ import (
 )
 
 func TestSwitchingOffAsksWhatBecomesOfTheEvents(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	r.emit("e1")
 	assert.Contains(t, r.as("ann", "/webhooks/"+w.ID+"/off", nil).Body.String(), "1 pending now")
@@ -35,7 +35,7 @@ func TestSwitchingOffAsksWhatBecomesOfTheEvents(t *testing.T) {
 }
 
 func TestAWebhookThatIsHeldCanBeTriedNow(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(func(w *webhook.Webhook) { w.KeepEvents = true })
 	d := r.emit("e1")
 	w.HeldUntil = time.Now().Add(time.Hour).UTC().Truncate(time.Millisecond)
@@ -69,7 +69,7 @@ func TestWhatWasKeptIsSentOrDropped(t *testing.T) {
 		{"drop", webhook.StateCanceled, "The events that it had kept were discarded"},
 	} {
 		t.Run(string(c.want), func(t *testing.T) {
-			r := newRig(t)
+			r := newHarness(t)
 			w := r.put(func(w *webhook.Webhook) { w.Disabled, w.KeepEvents = "Moving house.", true })
 			r.emit("e1")
 			r.emit("e2")
@@ -104,7 +104,7 @@ func TestWhatWasKeptIsSentOrDropped(t *testing.T) {
 }
 
 func TestDeletingSaysWhatIsPending(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	assert.Contains(t, r.as("ann", "/webhooks/"+w.ID+"/delete", nil).Body.String(), "No delivery is pending.")
 	d := r.emit("e1")
@@ -118,7 +118,7 @@ func TestDeletingSaysWhatIsPending(t *testing.T) {
 }
 
 func TestNothingIsSentAgainToAWebhookThatIsOff(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	d := r.emit("e1")
 	w.Disabled = "By its owner."
@@ -140,7 +140,7 @@ func TestNothingIsSentAgainToAWebhookThatIsOff(t *testing.T) {
 
 // The answer names the field as before, whatever its name in Go.
 func TestALongReasonForSwitchingOffIsRefusedUnderOff(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	got := r.call("ann", "POST", "/api/3/listhook/webhooks/"+w.ID+"/disable", `{"reason":"`+strings.Repeat("x", 256)+`"}`)
 	assert.Equal(t, 422, got.Code)

@@ -52,7 +52,7 @@ type schema struct {
 }
 
 func readOpenAPI(t *testing.T) openapi {
-	got := newRig(t).call("bob", "GET", "/api/3/listhook/openapi.json", "")
+	got := newHarness(t).call("bob", "GET", "/api/3/listhook/openapi.json", "")
 	require.Equal(t, 200, got.Code)
 	var doc openapi
 	require.NoError(t, json.Unmarshal(got.Body.Bytes(), &doc))
@@ -115,7 +115,7 @@ func TestOpenAPIKeepsItsWord(t *testing.T) {
 			call := calls[op.OperationID]
 			for status, want := range op.Responses {
 				store := &memstore.Store{}
-				r := newRigOn(t, store, func(o *Options) {
+				r := newHarnessOn(t, store, func(o *Options) {
 					if status == "429" {
 						o.Rate = 1
 					}
@@ -199,7 +199,7 @@ func synced(test func(*testing.T)) func(*testing.T) {
 }
 
 // call calls the newer API.
-func (r *rig) call(key, method, target, body string) *httptest.ResponseRecorder {
+func (r *harness) call(key, method, target, body string) *httptest.ResponseRecorder {
 	req := httptest.NewRequestWithContext(r.t.Context(), method, target, strings.NewReader(body))
 	req.Header.Set("Api-Token", key)
 	return r.do(req)
@@ -273,7 +273,7 @@ func kindOf(value any) string {
 
 // The webhooks of the document are what receivers get, by the schemas of docs/schemas.
 func TestOpenAPIDescribesWhatReceiversGet(t *testing.T) {
-	got := newRig(t).call("bob", "GET", "/api/3/listhook/openapi.json", "")
+	got := newHarness(t).call("bob", "GET", "/api/3/listhook/openapi.json", "")
 	var doc struct {
 		OpenAPI  string `json:"openapi"`
 		Webhooks map[string]struct {
@@ -299,7 +299,7 @@ func TestOpenAPIDescribesWhatReceiversGet(t *testing.T) {
 }
 
 func TestMethodsThatAreNotServedAreNamed(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	got := r.call("ann", "PATCH", "/api/3/webhooks", "")
 	assert.Equal(t, 405, got.Code)
 	assert.Equal(t, "GET, POST", got.Header().Get("Allow"))

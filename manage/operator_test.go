@@ -12,7 +12,7 @@ import (
 )
 
 func TestTheOperatorSeesAllAccounts(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	r.finished(w, 3, webhook.StateFailed, webhook.TypeClick, time.Now().Add(-time.Hour))
 	theirs := r.put(func(w *webhook.Webhook) { w.Account, w.Name = "evil", "Theirs" })
@@ -36,7 +36,7 @@ func TestTheOperatorSeesAllAccounts(t *testing.T) {
 }
 
 func TestTheOperatorSeesWhatWasSwitchedOff(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	gone := r.put(func(w *webhook.Webhook) { w.Name = "Gone" })
 	dropped := r.put(func(w *webhook.Webhook) { w.Name = "Dropped" })
 	off := r.put(func(w *webhook.Webhook) { w.Name = "Answers 410" })
@@ -58,7 +58,7 @@ func TestTheOperatorSeesWhatWasSwitchedOff(t *testing.T) {
 }
 
 func TestTheOperatorTriesAWebhookThatIsHeld(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	w.HeldUntil = time.Now().Add(time.Hour).UTC()
 	_, err := r.store.PutWebhook(t.Context(), w)

@@ -10,7 +10,7 @@ import (
 )
 
 func TestOptionsOutOfRangeAreRefused(t *testing.T) {
-	d := newRig(t).Dispatcher
+	d := newHarness(t).Dispatcher
 	for field, opts := range map[string]*Options{
 		"Options.MaxWebhooks":    {MaxWebhooks: -1},
 		"Options.Rate":           {Rate: -1},

@@ -18,7 +18,7 @@ import (
 )
 
 func TestATestShowsTheAnswerAtOnce(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	for _, event := range webhook.EventTypes() {
 		var sent string
@@ -28,7 +28,7 @@ func TestATestShowsTheAnswerAtOnce(t *testing.T) {
 		}
 		body := r.as("ann", "/webhooks/"+w.ID+"/test", url.Values{"event": {string(event)}}).Body.String()
 		assert.Equal(t, string(event), sent)
-		assert.Contains(t, body, label.TextOf(label.Types, event)+": it did not work.")
+		assert.Contains(t, body, label.TextOf(label.OfTypes(nil), event)+": it did not work.")
 		assert.Contains(t, body, "The receiver failed (500 Internal Server Error)")
 		assert.Contains(t, body, "Fatal error in line 3")
 	}
@@ -38,7 +38,7 @@ func TestATestShowsTheAnswerAtOnce(t *testing.T) {
 }
 
 func TestHostileTextsAreInert(t *testing.T) {
-	r := newRig(t, func(o *Options) {
+	r := newHarness(t, func(o *Options) {
 		o.Title = `<script>alert(0)</script>`
 		o.Lists = nil
 	})
@@ -74,7 +74,7 @@ func TestHostileTextsAreInert(t *testing.T) {
 }
 
 func TestThePageIsGuarded(t *testing.T) {
-	r := newRig(t, func(o *Options) { o.TrustedOrigins = []string{"https://app.example.com"} })
+	r := newHarness(t, func(o *Options) { o.TrustedOrigins = []string{"https://app.example.com"} })
 	w := r.put(nil)
 	got := r.as("ann", "/", nil)
 	assert.Equal(t, "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "+
@@ -110,12 +110,12 @@ func TestThePageIsGuarded(t *testing.T) {
 }
 
 func TestAnAppsFaultsAreLoggedAndNotTold(t *testing.T) {
-	r := newRig(t, func(o *Options) {
+	r := newHarness(t, func(o *Options) {
 		o.Lists = func(_ context.Context, account string) ([]List, error) { return nil, errors.New("password=hunter2") }
 	})
 	for _, got := range []*httptest.ResponseRecorder{
 		r.as("ann", "/", nil), r.call("ann", "GET", "/api/3/lists", ""),
-		r.raw1("ann", "POST", "&api_action=webhook_add", formType, "name=a&url=https://a.example.com&action=open&init=api&lists=12"),
+		r.rawV1("ann", "POST", "&api_action=webhook_add", formType, "name=a&url=https://a.example.com&action=open&init=api&lists=12"),
 	} {
 		assert.Equal(t, 500, got.Code)
 		assert.NotContains(t, got.Body.String(), "hunter2")

@@ -17,7 +17,7 @@ import (
 )
 
 func TestAWebhookIsAddedAndItsSecretShownOnce(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	got := r.as("ann", "/add", filledForm())
 	require.Equal(t, 303, got.Code, "loading the page that follows again adds nothing")
 	ws := r.all()
@@ -40,7 +40,7 @@ func TestAWebhookIsAddedAndItsSecretShownOnce(t *testing.T) {
 
 func TestASecretIsShownOnlyAtTheAddressMadeForIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t)
+		r := newHarness(t)
 		shown := r.follow("/add", r.as("ann", "/add", filledForm()))
 		w := r.all()[0]
 		shows := func(user, target string) bool {
@@ -74,7 +74,7 @@ func TestASecretIsShownOnlyAtTheAddressMadeForIt(t *testing.T) {
 }
 
 func TestASecretThatWasReplacedIsNotShown(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	shown := r.follow("/add", r.as("ann", "/add", filledForm()))
 	w := r.all()[0]
 	address := "/webhooks/" + w.ID + "/secret"
@@ -86,7 +86,7 @@ func TestASecretThatWasReplacedIsNotShown(t *testing.T) {
 }
 
 func TestSecretsRotateWithAnOverlap(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	old := webhook.NewSecret()
 	w := r.put(func(w *webhook.Webhook) { w.Secrets = []webhook.Secret{old} })
 	rotate := func(overlap string) *httptest.ResponseRecorder {
@@ -113,7 +113,7 @@ func TestSecretsRotateWithAnOverlap(t *testing.T) {
 }
 
 func TestTheNinthReplacementInADaySaysWhatHelps(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(func(w *webhook.Webhook) { w.Secrets = []webhook.Secret{webhook.NewSecret()} })
 	rotate := func(overlap string) *httptest.ResponseRecorder {
 		return r.as("ann", "/webhooks/"+w.ID+"/secret", url.Values{"overlap": {overlap}, "revision": {fmt.Sprint(r.all()[0].Revision)}})

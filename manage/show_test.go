@@ -16,7 +16,7 @@ import (
 )
 
 func TestAPasswordInAURLIsForThoseWhoEditIt(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(func(w *webhook.Webhook) { w.URL = "https://shop:p%40ss@crm.example.com/hook?a=%2F" })
 	for _, page := range []string{"/", "/webhooks/" + w.ID, "/webhooks/" + w.ID + "/off", "/webhooks/" + w.ID + "/delete", "/webhooks/" + w.ID + "/resend"} {
 		body := r.as("ann", page, nil).Body.String()
@@ -30,14 +30,14 @@ func TestAPasswordInAURLIsForThoseWhoEditIt(t *testing.T) {
 // Who may only view gets no password from the APIs either, and cannot find one
 // out by the filter.
 func TestTheAPIsShowAPasswordInAURLToThoseWhoEditIt(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	const full, shown = "https://shop:p%40ss@crm.example.com/hook?a=%2F", "https://shop:•••@crm.example.com/hook?a=%2F"
 	w := r.put(func(w *webhook.Webhook) { w.URL = full })
 	calls := func(key, filter string) map[string]string {
 		filter = "filters[url]=" + url.QueryEscape(filter)
 		bodies := map[string]string{
-			"webhook_view": r.raw1(key, "GET", "&api_output=json&api_action=webhook_view&id="+w.ID, "", "").Body.String(),
-			"webhook_list": r.raw1(key, "GET", "&api_output=json&api_action=webhook_list&"+filter, "", "").Body.String(),
+			"webhook_view": r.rawV1(key, "GET", "&api_output=json&api_action=webhook_view&id="+w.ID, "", "").Body.String(),
+			"webhook_list": r.rawV1(key, "GET", "&api_output=json&api_action=webhook_list&"+filter, "", "").Body.String(),
 		}
 		for _, path := range []string{"webhooks/" + w.ID, "webhooks?" + filter, "listhook/webhooks/" + w.ID, "listhook/webhooks?" + filter} {
 			bodies[path] = r.call(key, "GET", "/api/3/"+path, "").Body.String()
@@ -61,7 +61,7 @@ func TestTheAPIsShowAPasswordInAURLToThoseWhoEditIt(t *testing.T) {
 
 // A count of the page that ended early says so.
 func TestCountsThatEndEarlySayThatThereMayBeMore(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	r.finished(w, 3, webhook.StateCanceled, webhook.TypeClick, time.Now().Add(-2*time.Hour))
 	emitted := func(n int) {
@@ -92,7 +92,7 @@ func TestCountsThatEndEarlySayThatThereMayBeMore(t *testing.T) {
 }
 
 func TestTheOverviewShowsTheBeginningOfALongURL(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(func(w *webhook.Webhook) { w.URL = "https://crm.example.com/" + strings.Repeat("é/", 600) })
 	body := r.as("ann", "/", nil).Body.String()
 	assert.Contains(t, body, "é/é/…")
@@ -102,7 +102,7 @@ func TestTheOverviewShowsTheBeginningOfALongURL(t *testing.T) {
 
 func TestTheChartsHoursAreThoseOfTheAccount(t *testing.T) {
 	zone := time.FixedZone("IST", 5*60*60+30*60)
-	r := newRig(t, func(o *Options) {
+	r := newHarness(t, func(o *Options) {
 		session := o.Session
 		o.Session = func(r *http.Request) (Access, error) {
 			access, err := session(r)
@@ -120,7 +120,7 @@ func TestTheChartsHoursAreThoseOfTheAccount(t *testing.T) {
 }
 
 func TestABadTimeIsSaidAndNotTakenForAnEmptyLog(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	r.finished(r.put(nil), 1, webhook.StateDelivered, webhook.TypeOpen, time.Now().Add(-time.Hour))
 	for _, query := range []string{"since=x", "until=2026-02-31T10:00", "since=2026-01-01T00:00&until=yesterday"} {
 		got := r.as("ann", "/deliveries?"+query, nil)
@@ -132,7 +132,7 @@ func TestABadTimeIsSaidAndNotTakenForAnEmptyLog(t *testing.T) {
 }
 
 func TestTheOperatorSeesWhatFailedBeforeWhatWaits(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	r.finished(w, 3, webhook.StateFailed, webhook.TypeClick, time.Now().Add(-48*time.Hour))
 	r.finished(w, 100, webhook.StatePending, webhook.TypeOpen, time.Now().Add(-2*time.Hour))
@@ -145,7 +145,7 @@ func TestTheOperatorSeesWhatFailedBeforeWhatWaits(t *testing.T) {
 }
 
 func TestAWebhookThatWouldCancelWhatIsResentIsToBeSwitchedOnFirst(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	off := r.put(func(w *webhook.Webhook) { w.Disabled = "Moving house." })
 	body := r.as("ann", "/webhooks/"+off.ID+"/resend", nil).Body.String()
 	assert.Contains(t, body, "switch it on first")

@@ -26,13 +26,13 @@ import (
 const formType = "application/x-www-form-urlencoded"
 
 // v1 calls the older API as ann and reads its JSON.
-func (r *rig) v1(action, query, body string) map[string]any {
+func (r *harness) v1(action, query, body string) map[string]any {
 	r.t.Helper()
 	method := "GET"
 	if body != "" {
 		method = "POST"
 	}
-	got := r.raw1("ann", method, "&api_action="+action+"&api_output=json"+query, formType, body)
+	got := r.rawV1("ann", method, "&api_action="+action+"&api_output=json"+query, formType, body)
 	require.Equal(r.t, 200, got.Code, "%s", got.Body)
 	var reply map[string]any
 	require.NoError(r.t, json.Unmarshal(got.Body.Bytes(), &reply))
@@ -40,14 +40,14 @@ func (r *rig) v1(action, query, body string) map[string]any {
 	return reply
 }
 
-func (r *rig) raw1(key, method, query, contentType, body string) *httptest.ResponseRecorder {
+func (r *harness) rawV1(key, method, query, contentType, body string) *httptest.ResponseRecorder {
 	req := httptest.NewRequestWithContext(r.t.Context(), method, "/admin/api.php?api_key="+key+query, strings.NewReader(body))
 	req.Header.Set("Content-Type", contentType)
 	return r.do(req)
 }
 
 // all returns acme's webhooks.
-func (r *rig) all() []webhook.Webhook {
+func (r *harness) all() []webhook.Webhook {
 	ws, err := r.Webhooks(r.t.Context(), webhook.WebhookQuery{Account: "acme"})
 	require.NoError(r.t, err)
 	return ws
@@ -70,7 +70,7 @@ func TestV1TakesEveryEncodingThatClientsSend(t *testing.T) {
 		{"no list", "", "&action[]=subscribe&action[]=open&init[]=public", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := newRig(t)
+			r := newHarness(t)
 			if c.body != "" {
 				c.body = base + c.body
 			} else {
@@ -91,7 +91,7 @@ func TestV1TakesEveryEncodingThatClientsSend(t *testing.T) {
 	}
 
 	t.Run("multipart, as PHP's curl sends arrays", func(t *testing.T) {
-		r := newRig(t)
+		r := newHarness(t)
 		var body bytes.Buffer
 		form := multipart.NewWriter(&body)
 		for _, p := range []struct{ Key, Value string }{
@@ -101,7 +101,7 @@ func TestV1TakesEveryEncodingThatClientsSend(t *testing.T) {
 			require.NoError(t, form.WriteField(p.Key, p.Value))
 		}
 		require.NoError(t, form.Close())
-		got := r.raw1("ann", "POST", "&api_action=webhook_add&api_output=json", form.FormDataContentType(), body.String())
+		got := r.rawV1("ann", "POST", "&api_action=webhook_add&api_output=json", form.FormDataContentType(), body.String())
 		assert.Contains(t, got.Body.String(), `"result_code":1`)
 		require.Len(t, r.all(), 1)
 		assert.ElementsMatch(t, two, r.all()[0].Events)
@@ -109,7 +109,7 @@ func TestV1TakesEveryEncodingThatClientsSend(t *testing.T) {
 }
 
 func TestV1AddsAWebhookForEachList(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	reply := r.v1("webhook_add", "", "name=A&url=https://a.example.com/&action[]=open&init[]=api&lists[13]=13&lists[12]=12")
 	assert.Equal(t, "2 webhooks added, one for each list", reply["result_message"])
 	ws := r.all()
@@ -126,7 +126,7 @@ func TestV1AddsAWebhookForEachList(t *testing.T) {
 }
 
 func TestV1EditsWhatIsSent(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(func(w *webhook.Webhook) { w.List = "12" })
 	reply := r.v1("webhook_edit", "", "id="+w.ID+"&name=New&action[]=click&lists[13]=13&lists[12]=12")
 	require.EqualValues(t, 1, reply["result_code"], reply)
@@ -140,7 +140,7 @@ func TestV1EditsWhatIsSent(t *testing.T) {
 }
 
 func TestV1ShowsRowsAsTheOriginalDoes(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(func(w *webhook.Webhook) {
 		w.Events, w.Sources = []webhook.EventType{"open"}, []webhook.Source{"admin"}
 	})
@@ -176,7 +176,7 @@ func TestV1ShowsRowsAsTheOriginalDoes(t *testing.T) {
 }
 
 func TestV1Deletes(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	a, b, c := r.put(nil), r.put(nil), r.put(nil)
 	assert.EqualValues(t, 1, r.v1("webhook_delete", "&id="+a.ID, "")["result_code"])
 	assert.EqualValues(t, 0, r.v1("webhook_delete", "&id="+a.ID, "")["result_code"])
@@ -202,7 +202,7 @@ func TestV1SaysWhatIsWrong(t *testing.T) {
 		{"no URL", "webhook_add", without("url"), "url is empty"},
 		{"no type", "webhook_add", without("action"), "action is empty: the webhook would never fire"},
 		{"no source", "webhook_add", without("init"), "init is empty: the webhook would never fire"},
-		{"unknown type", "webhook_add", without("open") + "&init[]=api", `action holds none of the nine event types, but "x"`},
+		{"unknown type", "webhook_add", without("open") + "&init[]=api", `action holds none of the app's event types, but "x"`},
 		{"unknown source", "webhook_add", good + "&init[]=aliens", `init holds the unknown source "aliens"`},
 		{"unknown list", "webhook_add", good + "&lists[66]=66", "lists is none of the account's lists"},
 		{"no id", "webhook_edit", good, "id is missing"},
@@ -210,7 +210,7 @@ func TestV1SaysWhatIsWrong(t *testing.T) {
 		{"bad escape", "webhook_add", good + "&x=%zz", "the request's body is not encoded as its content type says"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := newRig(t)
+			r := newHarness(t)
 			reply := r.v1(c.action, "", c.body)
 			assert.EqualValues(t, 0, reply["result_code"])
 			assert.Equal(t, "Failed: "+c.want, reply["result_message"])
@@ -219,23 +219,23 @@ func TestV1SaysWhatIsWrong(t *testing.T) {
 	}
 
 	t.Run("too long, or too many", func(t *testing.T) {
-		r := newRig(t)
+		r := newHarness(t)
 		for _, body := range []string{strings.Repeat("x", params.MaxBody+1), strings.Repeat("a=&", params.Max+1)} {
-			got := r.raw1("ann", "POST", "&api_action=webhook_add&api_output=json", formType, body)
+			got := r.rawV1("ann", "POST", "&api_action=webhook_add&api_output=json", formType, body)
 			assert.Equal(t, 413, got.Code)
 		}
 	})
 	t.Run("over the account's limit", func(t *testing.T) {
-		r := newRig(t, func(o *Options) { o.MaxWebhooks = 2 })
+		r := newHarness(t, func(o *Options) { o.MaxWebhooks = 2 })
 		assert.EqualValues(t, 1, r.v1("webhook_add", "", good)["result_code"])
 		assert.Equal(t, "Failed: The account has 2 webhooks, which is the limit: delete one first.",
 			r.v1("webhook_add", "", good+"&lists[]=12&lists[]=13")["result_message"])
 		assert.Len(t, r.all(), 1)
 	})
 	t.Run("without the right", func(t *testing.T) {
-		r := newRig(t)
+		r := newHarness(t)
 		for _, key := range []string{"", "nobody", "bob"} {
-			got := r.raw1(key, "POST", "&api_action=webhook_add&api_output=json", formType, good)
+			got := r.rawV1(key, "POST", "&api_action=webhook_add&api_output=json", formType, good)
 			assert.Equal(t, 200, got.Code)
 			assert.JSONEq(t, `{"result_code":0,"result_message":"You are not authorized to access this file","result_output":"json"}`, got.Body.String())
 		}
@@ -244,11 +244,11 @@ func TestV1SaysWhatIsWrong(t *testing.T) {
 }
 
 func TestV1Outputs(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	r.put(func(w *webhook.Webhook) { w.Name = `Zoë & <b>"x"</b>` })
 
 	t.Run("xml, when none is named", func(t *testing.T) {
-		got := r.raw1("ann", "GET", "&api_action=webhook_list", "", "")
+		got := r.rawV1("ann", "GET", "&api_action=webhook_list", "", "")
 		assert.Equal(t, "text/xml; charset=utf-8", got.Header().Get("Content-Type"))
 		var list struct {
 			XMLName xml.Name `xml:"webhook_list"`
@@ -268,7 +268,7 @@ func TestV1Outputs(t *testing.T) {
 	})
 	t.Run("xml of every action is well formed", func(t *testing.T) {
 		for action := range v1.Actions() {
-			dec := xml.NewDecoder(r.raw1("ann", "GET", "&api_action="+action, "", "").Body)
+			dec := xml.NewDecoder(r.rawV1("ann", "GET", "&api_action="+action, "", "").Body)
 			for {
 				_, err := dec.Token()
 				if err == io.EOF {
@@ -287,12 +287,12 @@ func TestV1Outputs(t *testing.T) {
 		}
 		for _, action := range []string{"webhook_list", "webhook_events", "webhook_add", "list_list", "account_view", "list_view&id=12"} {
 			cmd := exec.Command("php", "-r", `echo json_encode(unserialize(stream_get_contents(STDIN), ['allowed_classes' => false]));`)
-			cmd.Stdin = r.raw1("ann", "GET", "&api_action="+action+"&api_output=serialize", "", "").Body
+			cmd.Stdin = r.rawV1("ann", "GET", "&api_action="+action+"&api_output=serialize", "", "").Body
 			out, err := cmd.Output()
 			require.NoError(t, err)
 			var fromPHP, fromJSON map[string]any
 			require.NoError(t, json.Unmarshal(out, &fromPHP), "%s", out)
-			got := r.raw1("ann", "GET", "&api_action="+action+"&api_output=json", "", "")
+			got := r.rawV1("ann", "GET", "&api_action="+action+"&api_output=json", "", "")
 			require.NoError(t, json.Unmarshal(got.Body.Bytes(), &fromJSON))
 			fromJSON["result_output"] = "serialize"
 			assert.Equal(t, fromJSON, fromPHP, action)

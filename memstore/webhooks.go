@@ -113,8 +113,7 @@ func (s *Store) candidateWebhooks(q webhook.WebhookQuery) iter.Seq[*webhook.Webh
 func cloneWebhook(w webhook.Webhook) webhook.Webhook {
 	w.Events = slices.Clone(w.Events)
 	w.Sources = slices.Clone(w.Sources)
-	w.IgnoredEvents = slices.Clone(w.IgnoredEvents)
-	w.FieldIDs = slices.Clone(w.FieldIDs)
+	w.IgnoredEvents, w.FieldIDs = slices.Clone(w.IgnoredEvents), slices.Clone(w.FieldIDs)
 	w.Secrets = slices.Clone(w.Secrets)
 	w.Headers = maps.Clone(w.Headers)
 	w.Sealed = slices.Clone(w.Sealed)

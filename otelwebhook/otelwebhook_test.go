@@ -22,8 +22,8 @@ import (
 	"github.com/listhook/webhook/webhooktest"
 )
 
-// A rig is a Telemetry with what it reported.
-type rig struct {
+// A harness is a Telemetry with what it reported.
+type harness struct {
 	*otelwebhook.Telemetry
 	t      *testing.T
 	spans  *tracetest.SpanRecorder
@@ -32,8 +32,8 @@ type rig struct {
 	store  webhook.Store
 }
 
-func newRig(t *testing.T) *rig {
-	r := &rig{t: t, spans: tracetest.NewSpanRecorder(), reader: metric.NewManualReader(), store: &memstore.Store{}}
+func newHarness(t *testing.T) *harness {
+	r := &harness{t: t, spans: tracetest.NewSpanRecorder(), reader: metric.NewManualReader(), store: &memstore.Store{}}
 	traces := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(r.spans))
 	r.tracer = traces.Tracer("test")
 	telemetry, err := otelwebhook.New(&otelwebhook.Options{
@@ -46,7 +46,7 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-func (r *rig) dispatcher(receiver *webhooktest.Receiver, own webhook.Hooks) *webhook.Dispatcher {
+func (r *harness) dispatcher(receiver *webhooktest.Receiver, own webhook.Hooks) *webhook.Dispatcher {
 	d, err := webhook.New(r.store, receiver.Client(), &webhook.Options{
 		Hooks: r.Hooks(own), Backoff: webhook.Schedule(time.Millisecond), PollInterval: 5 * time.Millisecond,
 	})
@@ -56,7 +56,7 @@ func (r *rig) dispatcher(receiver *webhooktest.Receiver, own webhook.Hooks) *web
 }
 
 // value returns what a metric has for attributes, or 0.
-func (r *rig) value(name string, attributes ...attribute.KeyValue) float64 {
+func (r *harness) value(name string, attributes ...attribute.KeyValue) float64 {
 	r.t.Helper()
 	var all metricdata.ResourceMetrics
 	require.NoError(r.t, r.reader.Collect(r.t.Context(), &all))
@@ -116,7 +116,7 @@ func open(id string) webhook.Open {
 var typeOpen = attribute.String("listhook.event.type", "open")
 
 func TestAttemptsAreLinkedToTheEmitOfAnotherProcess(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	receiver := webhooktest.NewReceiver(t, &webhooktest.Options{
 		Answer: webhooktest.Sequence(webhooktest.Status(503), webhooktest.Status(200)),
 	})
@@ -157,7 +157,7 @@ func TestAttemptsAreLinkedToTheEmitOfAnotherProcess(t *testing.T) {
 }
 
 func TestWithoutATraceOfTheCallersNothingIsKept(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	h := r.Hooks(webhook.Hooks{})
 	assert.Nil(t, h.Carrier(t.Context()))
 	h = r.Hooks(webhook.Hooks{Carrier: func(context.Context) map[string]string { return map[string]string{"a": "b"} }})
@@ -169,7 +169,7 @@ func TestWithoutATraceOfTheCallersNothingIsKept(t *testing.T) {
 }
 
 func TestMetricsOfAttemptsAndOutcomes(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	receiver := webhooktest.NewReceiver(t, &webhooktest.Options{
 		Answer: webhooktest.Sequence(webhooktest.Reset(), webhooktest.Status(599), webhooktest.Status(200)),
 	})
@@ -196,7 +196,7 @@ func TestMetricsOfAttemptsAndOutcomes(t *testing.T) {
 }
 
 func TestTheAppsOwnHooksAreCalledAsWell(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	var called []string
 	note := func(name string) { called = append(called, name) }
 	type key struct{}
@@ -246,7 +246,7 @@ func (f *failing) Count(ctx context.Context, q webhook.DeliveryQuery) (int, erro
 }
 
 func TestObserve(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	receiver := webhooktest.NewReceiver(t, &webhooktest.Options{Answer: webhooktest.Hang()})
 	emitter := r.dispatcher(receiver, webhook.Hooks{})
 	put(t, emitter, receiver)
@@ -258,7 +258,7 @@ func TestObserve(t *testing.T) {
 		Meta: webhook.Meta{Source: webhook.SourcePublic}, Subscriber: webhook.Subscriber{ID: "1", Email: "a@example.com"},
 	}))
 
-	idle := newRig(t)
+	idle := newHarness(t)
 	stopIdle, err := idle.Observe(emitter)
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return idle.value("listhook.queue.due") == 7 }, 10*time.Second, time.Millisecond)
@@ -293,7 +293,7 @@ func TestObserve(t *testing.T) {
 }
 
 func TestAPausedWebhookIsNoQueue(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	receiver := webhooktest.NewReceiver(t, nil)
 	d := r.dispatcher(receiver, webhook.Hooks{})
 	w := put(t, d, receiver)
@@ -319,7 +319,7 @@ func TestAPausedWebhookIsNoQueue(t *testing.T) {
 }
 
 func TestWhileTheStoreIsDownTheQueueIsAGap(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	store := &failing{Store: r.store, err: errors.New("down")}
 	r.store = store
 	receiver := webhooktest.NewReceiver(t, nil)
@@ -338,7 +338,7 @@ func TestWhileTheStoreIsDownTheQueueIsAGap(t *testing.T) {
 }
 
 func TestAPanicOfTheAppsHooksLosesNothing(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	receiver := webhooktest.NewReceiver(t, &webhooktest.Options{
 		Answer: webhooktest.Sequence(webhooktest.Status(503), webhooktest.Status(200), webhooktest.Status(410)),
 	})
@@ -388,7 +388,7 @@ func TestAPanicOfTheAppsHooksLosesNothing(t *testing.T) {
 }
 
 func TestTheBufferIsCounted(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	store := &downStore{Store: r.store}
 	r.store = store
 	var buffered, dropped int

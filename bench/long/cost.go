@@ -37,7 +37,7 @@ func (m *meter) cycle(ctx context.Context, t *tables, later time.Duration, ts *t
 	at := present()
 	for i := range ds {
 		ds[i] = t.delivery("new "+strconv.Itoa(t.made), at)
-		ds[i].WebhookID = lane(t.made)
+		ds[i].WebhookID = webhookID(t.made)
 		t.made++
 	}
 	clock := time.Now()

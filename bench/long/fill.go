@@ -13,15 +13,15 @@ import (
 	"github.com/listhook/webhook/storetest"
 )
 
-// The webhooks whose deliveries are claimed, and the one for which those that
-// wait are. They are of one account.
+// How many webhooks have deliveries that are claimed, and the ID of the one whose
+// deliveries wait. All are of one account.
 const (
-	lanes   = 50
-	busy    = "busy"
-	account = "acme"
+	webhooks = 50
+	busy     = "busy"
+	account  = "acme"
 )
 
-func lane(n int) string { return fmt.Sprintf("lane-%02d", n%lanes) }
+func webhookID(n int) string { return fmt.Sprintf("webhook-%02d", n%webhooks) }
 
 // What waits is due a day after the beginning, in the course of an hour.
 // Claims with a later present find all of it due: that is how one filling
@@ -59,7 +59,7 @@ func (m *meter) finished(t *tables, n int) webhook.Delivery {
 	age := time.Duration(float64(2*keeps) * (1 - float64(n)/float64(m.rows)))
 	at := m.start.Add(-age - time.Hour).Truncate(time.Millisecond)
 	d := t.delivery("finished "+strconv.Itoa(n), at)
-	d.WebhookID, d.State, d.Due, d.Lease, d.Attempts = lane(n), webhook.StateDelivered, at.Add(time.Second), 2, 1
+	d.WebhookID, d.State, d.Due, d.Lease, d.Attempts = webhookID(n), webhook.StateDelivered, at.Add(time.Second), 2, 1
 	d.Log = []webhook.Attempt{*attempt(at)}
 	return d
 }
@@ -130,8 +130,8 @@ feed:
 // prepare puts the webhooks.
 func prepare(ctx context.Context, t *tables) error {
 	ids := []string{busy}
-	for n := range lanes {
-		ids = append(ids, lane(n))
+	for n := range webhooks {
+		ids = append(ids, webhookID(n))
 	}
 	for _, id := range ids {
 		w := webhook.Webhook{ID: id, Account: account, Settings: webhook.Settings{Name: id}}

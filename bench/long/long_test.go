@@ -105,7 +105,7 @@ func TestFilling(t *testing.T) {
 	if n := count("state = 'pending' and webhook = 'busy'"); n != c.rows {
 		t.Errorf("%d wait for the one webhook, want %d", n, c.rows)
 	}
-	if n := count("state = 'delivered' and webhook like 'lane-%'"); n != c.rows {
+	if n := count("state = 'delivered' and webhook like 'webhook-%'"); n != c.rows {
 		t.Errorf("%d are finished, want %d", n, c.rows)
 	}
 	n, err := s.full.Prune(t.Context(), webhook.Prune{Before: m.start.Add(-keeps), Limit: 2 * c.rows})

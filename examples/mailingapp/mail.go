@@ -60,8 +60,27 @@ func (a *app) reaction(ctx context.Context, token string, record func(*sql.Tx, m
 		if err != nil || event == nil {
 			return err
 		}
-		return a.emit(ctx, tx, event)
+		if err := a.emit(ctx, tx, event); err != nil {
+			return err
+		}
+		return a.finish(ctx, tx, m.Campaign.ID)
 	})
+}
+
+// finish emits that a campaign is finished, if all of its mails were opened or came
+// back. The event has one ID, so that later reactions do not bring it again.
+func (a *app) finish(ctx context.Context, tx *sql.Tx, campaignID int64) error {
+	var waiting bool
+	err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM recipients WHERE campaign_id = ? AND NOT opened AND bounce = '')`,
+		campaignID).Scan(&waiting)
+	if err != nil || waiting {
+		return err
+	}
+	c, err := loadCampaign(ctx, tx, campaignID)
+	if err != nil {
+		return err
+	}
+	return a.emit(ctx, tx, finished(c))
 }
 
 // about is what every event of a mail says of itself.

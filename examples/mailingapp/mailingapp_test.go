@@ -7,8 +7,12 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -272,4 +276,34 @@ func TestACampaignIsSentOnce(t *testing.T) {
 	status, body := ask(t, "POST", app.url+"/campaigns/34/send", nil)
 	assert.Equal(t, http.StatusUnprocessableEntity, status)
 	assert.Contains(t, body, "The campaign was sent already.")
+}
+
+// The app's own event type goes to webhooks that ask for it, once all mails of a
+// campaign were opened or came back.
+func TestACampaignIsFinished(t *testing.T) {
+	app, _ := serveApp(t, "")
+	status, body := ask(t, "POST", app.url+"/integration/webhooks/admin/api.php?api_action=webhook_add&api_output=json&api_key="+key, url.Values{
+		"name": {"CRM"}, "url": {app.receiver}, "action[]": {"campaign_finished"}, "init[]": {"system"},
+	})
+	assert.Equal(t, http.StatusOK, status)
+	assert.Contains(t, body, "Webhook added")
+	_, body = ask(t, "GET", app.url+"/integration/webhooks/api/3/webhook/events", nil)
+	assert.Contains(t, body, `"campaign_finished"`)
+	_, body = ask(t, "GET", app.url+"/integration/webhooks/samples", nil)
+	assert.Contains(t, body, "Campaign Finished")
+
+	status, _ = ask(t, "POST", app.url+"/campaigns/34/send", nil)
+	assert.Equal(t, http.StatusSeeOther, status)
+	_, body = ask(t, "GET", app.url+"/outbox", nil)
+	bounces := regexp.MustCompile(`/outbox/[0-9a-f]+/bounce`).FindAllString(body, -1)
+	require.NotEmpty(t, bounces)
+	for _, target := range slices.Concat(bounces, bounces) { // a second bounce is none
+		status, _ = ask(t, "POST", app.url+target, url.Values{"type": {"soft"}})
+		assert.Equal(t, http.StatusSeeOther, status)
+	}
+	assert.Eventually(t, func() bool {
+		_, body = ask(t, "GET", app.url+"/inbox", nil)
+		return strings.Contains(body, "<code>data[bounces]</code></th><td>"+strconv.Itoa(len(slices.Compact(bounces)))+"</td>")
+	}, time.Minute, 50*time.Millisecond, "the receiver gets it")
+	assert.Equal(t, 1, strings.Count(body, "<strong>campaign_finished</strong>"), "once")
 }

@@ -2,8 +2,10 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -38,7 +40,7 @@ type received struct {
 	Signature string // what is to be said of it
 	Trusted   bool   // the signature is valid
 	Headers   []pair
-	Fields    []pair // of the form, in their order
+	Fields    []pair // of the body
 }
 
 type pair struct{ Name, Value string }
@@ -59,15 +61,12 @@ func (rc *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	got := received{
 		At: time.Now(), ID: r.Header.Get(webhook.HeaderID), Attempt: r.Header.Get(webhook.HeaderAttempt),
-		Headers: headerPairs(r.Header), Fields: formPairs(string(body)),
+		Headers: headerPairs(r.Header),
 	}
-	for _, field := range got.Fields {
-		switch field.Name {
-		case "type":
-			got.Event = field.Value
-		case "subscriber[email]", "contact[email]": // by the webhook's format
-			got.Who = field.Value
-		}
+	if r.Header.Get("Content-Type") == "application/json" { // by the webhook's format
+		got.readJSON(body)
+	} else {
+		got.readForm(string(body))
 	}
 
 	rc.mu.Lock()
@@ -102,6 +101,33 @@ func checkSignature(h http.Header, body []byte, secret string) (verdict string, 
 }
 
 // formPairs returns a form's fields as PHP names them, in their order.
+func (got *received) readForm(body string) {
+	got.Fields = formPairs(body)
+	for _, field := range got.Fields {
+		switch field.Name {
+		case "type":
+			got.Event = field.Value
+		case "subscriber[email]", "contact[email]":
+			got.Who = field.Value
+		}
+	}
+}
+
+func (got *received) readJSON(body []byte) {
+	var event struct {
+		Type    string
+		Contact struct{ Email string }
+	}
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(body, &event) != nil || json.Unmarshal(body, &fields) != nil {
+		return
+	}
+	got.Event, got.Who = event.Type, event.Contact.Email
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		got.Fields = append(got.Fields, pair{name, string(fields[name])})
+	}
+}
+
 func formPairs(body string) []pair {
 	var pairs []pair
 	for field := range strings.SplitSeq(body, "&") {

@@ -34,11 +34,49 @@ func newWebhooks(ctx context.Context, db *sql.DB, receiver string) (*webhooks, e
 		return nil, err
 	}
 	client := webhook.NewClient(&webhook.ClientOptions{AllowHosts: []string{receiver}})
-	d, err := webhook.New(store, client, nil)
+	d, err := webhook.New(store, client, &webhook.Options{Catalogue: catalogue()})
 	if err != nil {
 		return nil, err
 	}
 	return &webhooks{d, store}, d.Start()
+}
+
+// typeFinished is an event type of the app's own.
+const typeFinished webhook.EventType = "campaign_finished"
+
+// catalogue says which events the app emits and who causes them. Webhooks, their page
+// and the APIs offer no others.
+func catalogue() []webhook.EventInfo {
+	recipient := []webhook.Source{webhook.SourcePublic}
+	admin := []webhook.Source{webhook.SourceAdmin}
+	system := []webhook.Source{webhook.SourceSystem}
+	return []webhook.EventInfo{
+		{Type: webhook.TypeSubscribe, Sources: []webhook.Source{webhook.SourcePublic, webhook.SourceAdmin, webhook.SourceAPI}},
+		{Type: webhook.TypeUnsubscribe, Sources: []webhook.Source{webhook.SourcePublic, webhook.SourceAdmin}},
+		{Type: webhook.TypeUpdate, Sources: []webhook.Source{webhook.SourcePublic, webhook.SourceAdmin}},
+		{Type: webhook.TypeSent, Sources: admin},
+		{Type: webhook.TypeOpen, Sources: recipient},
+		{Type: webhook.TypeClick, Sources: recipient},
+		{Type: webhook.TypeForward, Sources: recipient},
+		{Type: webhook.TypeShare, Sources: recipient},
+		{Type: webhook.TypeBounce, Sources: system},
+		{Type: typeFinished, Label: "Campaign Finished", Sources: system, Sample: finished(campaign{
+			ID: 34, ListID: 12, Name: "Spring newsletter", Subject: "Spring is here", Recipients: 1250, Opens: 900, Clicks: 321, Bounces: 4,
+		})},
+	}
+}
+
+// finished is the event that all of a campaign's mails were opened or came back.
+func finished(c campaign) webhook.Custom {
+	of := mailing(c)
+	of.Status = webhook.CampaignCompleted
+	return webhook.Custom{
+		Meta: once(about(webhook.SourceSystem, c.ListID), "finished-"+id(c.ID)), Name: typeFinished, Campaign: &of,
+		Data: map[string]any{
+			"opens": c.Opens, "clicks": c.Clicks, "forwards": c.Forwards, "shares": c.Shares,
+			"unsubscribed": c.Unsubscribed, "bounces": c.Bounces,
+		},
+	}
 }
 
 // emit hands over an event within a transaction: it is sent if that commits,

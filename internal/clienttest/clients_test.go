@@ -13,23 +13,23 @@ import (
 )
 
 // Each client is run below a prefix and at the host's root.
-func everywhere(t *testing.T, run func(t *testing.T, r *rig, url string)) {
+func everywhere(t *testing.T, run func(t *testing.T, r *harness, url string)) {
 	t.Run("below a prefix", func(t *testing.T) {
-		r := newRig(t)
+		r := newHarness(t)
 		run(t, r, r.base)
 	})
 	t.Run("at the root", func(t *testing.T) {
-		r := newRig(t)
+		r := newHarness(t)
 		run(t, r, r.root)
 	})
 }
 
 func TestActiveCampaignsOwnClient(t *testing.T) {
-	everywhere(t, func(t *testing.T, _ *rig, url string) { node(t, "activecampaign.js", url, key, "12") })
+	everywhere(t, func(t *testing.T, _ *harness, url string) { node(t, "activecampaign.js", url, key, "12") })
 }
 
 func TestASecondClient(t *testing.T) {
-	everywhere(t, func(t *testing.T, _ *rig, url string) { node(t, "activecampaign-api.js", url, key, "12") })
+	everywhere(t, func(t *testing.T, _ *harness, url string) { node(t, "activecampaign-api.js", url, key, "12") })
 }
 
 // n8n's nodes are run as its server runs them, with a stand-in for the server:
@@ -40,7 +40,7 @@ func TestN8nsNodes(t *testing.T) {
 		"sha512-qUItyawxR1aR/t6Fgk0whYwBSDR+VOu5RkgAI3AElVI3dqPLLcCAawAMFc/N3GFG35//quOVRUwuc7a3mVLC0g==",
 		"dist/nodes/ActiveCampaign/", "dist/credentials/ActiveCampaignApi.credentials.js")
 	require.NoError(t, err)
-	everywhere(t, func(t *testing.T, r *rig, url string) {
+	everywhere(t, func(t *testing.T, r *harness, url string) {
 		out := node(t, "n8n.js", dir, url, key, r.receiver+"/bodies")
 		id := strings.TrimSpace(out)
 		w, err := r.Webhook(t.Context(), "acme", id)

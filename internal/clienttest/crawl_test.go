@@ -29,7 +29,8 @@ func TestEveryLinkAndFormInABrowser(t *testing.T) {
 	require.NoError(t, err)
 	for _, mode := range []string{"scripts", "plain", "viewer", "layout"} {
 		t.Run(mode, func(t *testing.T) {
-			r := newRig(t, func(o *manage.Options) {
+			t.Parallel()
+			r := newHarness(t, func(o *manage.Options) {
 				if mode == "layout" {
 					o.Layout = appsLayout
 				}
@@ -72,7 +73,7 @@ footer { padding: 20px; }
 <body><header><p>Acme Mail</p></header><main>{{.Body}}</main><footer>Made by Acme</footer></body></html>`))
 
 // put adds a webhook of acme's.
-func (r *rig) put(t *testing.T, change func(*webhook.Webhook)) webhook.Webhook {
+func (r *harness) put(t *testing.T, change func(*webhook.Webhook)) webhook.Webhook {
 	t.Helper()
 	w := webhook.Webhook{Account: "acme", Settings: webhook.Settings{
 		Name: "CRM", URL: r.receiver + "/hook", Events: webhook.EventTypes(), Sources: webhook.Sources(),
@@ -84,7 +85,7 @@ func (r *rig) put(t *testing.T, change func(*webhook.Webhook)) webhook.Webhook {
 }
 
 // furnish gives acme webhooks and deliveries in every state.
-func (r *rig) furnish(t *testing.T) {
+func (r *harness) furnish(t *testing.T) {
 	r.put(t, func(w *webhook.Webhook) {
 		w.List, w.Secrets, w.Headers = "12", []webhook.Secret{webhook.NewSecret()}, map[string]string{"X-Shop": "7"}
 		w.Format, w.Events, w.IgnoredEvents = webhook.FormatCurrent, []webhook.EventType{"subscribe", "open"}, []string{"deal_add", "contact_tag_added"}

@@ -27,7 +27,7 @@ func TestTheDocumentationsExamples(t *testing.T) {
 	require.NotEmpty(t, blocks)
 	require.Zero(t, len(blocks)%2, "each command is followed by its answer")
 
-	r := newRig(t)
+	r := newHarness(t)
 	env := append(os.Environ(), "BASE="+r.base, "KEY="+key)
 	var id, delivery string
 	for i := 0; i < len(blocks); i += 2 {
@@ -49,7 +49,7 @@ func TestTheDocumentationsExamples(t *testing.T) {
 }
 
 // failOnce puts a failed delivery of the only webhook into the log.
-func (r *rig) failOnce(t *testing.T) (id, delivery string) {
+func (r *harness) failOnce(t *testing.T) (id, delivery string) {
 	ws, err := r.Webhooks(t.Context(), webhook.WebhookQuery{Account: "acme"})
 	require.NoError(t, err)
 	require.Len(t, ws, 1)

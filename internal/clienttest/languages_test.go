@@ -26,7 +26,7 @@ func TestThePageInOtherLanguagesInABrowser(t *testing.T) {
 	arabic := map[string]string{}
 	require.NoError(t, json.Unmarshal(sample, &arabic))
 	texts["ar"] = arabic
-	r := newRig(t, func(o *manage.Options) { o.Texts = texts })
+	r := newHarness(t, func(o *manage.Options) { o.Texts = texts })
 	r.furnish(t)
 	node(t, "languages.js", r.base, r.receiver, chromium, os.Getenv("LISTHOOK_SCREENSHOTS"))
 }

@@ -17,7 +17,7 @@ func TestThePageInABrowser(t *testing.T) {
 	need(t, "chromium", "chromium")
 	chromium, err := exec.LookPath("chromium")
 	require.NoError(t, err)
-	r := newRig(t)
+	r := newHarness(t)
 	for name, events := range map[string][]webhook.EventType{
 		"Flaky": webhook.EventTypes(), "CRM": {webhook.TypeSubscribe, webhook.TypeUpdate},
 	} {
@@ -39,7 +39,7 @@ func TestThePageInABrowser(t *testing.T) {
 
 // emit emits a subscription, which both webhooks get, and an open, which one
 // does.
-func (r *rig) emit(t *testing.T) {
+func (r *harness) emit(t *testing.T) {
 	subscribe := webhook.Sample(webhook.TypeSubscribe).(webhook.Subscribe)
 	open := webhook.Sample(webhook.TypeOpen).(webhook.Open)
 	subscribe.Account, open.Account = "acme", "acme"
@@ -47,7 +47,7 @@ func (r *rig) emit(t *testing.T) {
 }
 
 // await waits for three deliveries to be as they should.
-func (r *rig) await(t *testing.T, as func(webhook.Delivery) bool) {
+func (r *harness) await(t *testing.T, as func(webhook.Delivery) bool) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		ds, err := r.Deliveries(t.Context(), webhook.DeliveryQuery{Account: "acme", Brief: true})

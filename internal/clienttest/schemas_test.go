@@ -16,7 +16,7 @@ import (
 // A validator of JSON Schema, and one of OpenAPI, written by others read the document
 // and what is really sent.
 func TestBodiesConformToTheDocument(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.base+"/api/3/listhook/openapi.json", nil)
 	require.NoError(t, err)
 	req.Header.Set("Api-Token", key)

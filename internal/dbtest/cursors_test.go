@@ -55,9 +55,11 @@ func TestStoreWithScansFromTheCursors(t *testing.T) {
 	if raced {
 		t.Skip("most of it is sleep, and the race detector sees the same code in TestStore")
 	}
+	t.Parallel()
 	for _, name := range []string{"sqlite", "postgres"} {
 		fresh := plainStores[name]
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			storetest.Suite{
 				Timeout: 5 * time.Minute,
 				Open: func(t *testing.T) webhook.Store {

@@ -121,6 +121,7 @@ func (u use) claims(at time.Time, want ...string) {
 }
 
 func TestLeases(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]func(t *testing.T, h *handle, here, there use){
 		"a pre-leased delivery is claimed by another process after its lease has expired": func(t *testing.T, h *handle, here, there use) {
 			here.enqueue(preLeased("a"), preLeased("b"))

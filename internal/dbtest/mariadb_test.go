@@ -18,6 +18,7 @@ import (
 // Galera demands innodb_autoinc_lock_mode 2, in which rows of one statement are
 // not numbered in a row.
 func TestStoreOnMariaDBWithAutoincLockMode2(t *testing.T) {
+	t.Parallel()
 	server := startMariaDB(t, "--innodb-autoinc-lock-mode=2")
 	suite(storage{create: func(t testing.TB) func(string) *handle {
 		dsn := server.source(server.create(t), "")
@@ -87,6 +88,7 @@ values ('%s', 'acme', '1', 'e', 'open', %d, '%s', %d, 0, 0, 7, %s, %s, 'type=ope
 // A store that cannot keep its promises on the server that it meets says so at
 // Migrate, and at the first call of each process, since another may have migrated.
 func TestMariaDBThatLosesEventsIsRefused(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	server := startMariaDB(t, "--log-bin", "--server-id=1", "--sync-binlog=1", "--default-storage-engine=MyISAM")
 	root := server.root(t)
@@ -159,6 +161,7 @@ select count(*) from information_schema.tables where table_schema = ? and engine
 // An event that is emitted again because its commit was not confirmed is not
 // acknowledged before a semi-synchronous replica has it.
 func TestEventEmittedAgainWaitsForTheSemiSynchronousReplica(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	primary := startMariaDB(t, "--log-bin", "--server-id=1", "--sync-binlog=1", "--gtid-strict-mode=1",
 		"--rpl-semi-sync-master-enabled=1", "--rpl-semi-sync-master-timeout=600000")

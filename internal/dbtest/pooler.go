@@ -3,117 +3,212 @@ package dbtest
 import (
 	"bytes"
 	"cmp"
-	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 )
 
+// A pooler is a PgBouncer of the tests' own: in transaction mode, with fewer
+// connections to the server than its clients have to it. It runs until the tests of
+// the package have ended, and gets a database of its own for each test.
+type pooler struct {
+	dir, port string
+	process   *exec.Cmd
+	log       bytes.Buffer
+	ended     chan struct{}
+
+	mu        sync.Mutex // guards what follows
+	databases map[string]string
+}
+
+// sharedPooler starts the pooler when it is first asked for.
+var sharedPooler = sync.OnceValues(startPooler)
+
+// poolerStarted says that there is something to end.
+var poolerStarted bool
+
 // pooled makes a schema for a test, and returns a connection string for it that
-// leads through a PgBouncer of the test's own: in transaction mode, with fewer
-// connections to the server than its clients have to it. Before 1.21 it knows no
-// prepared statements, so that pgx is told to leave none.
+// leads through the pooler. Before 1.21 it knows no prepared statements, so that pgx
+// is told to leave none.
 func pooled(t testing.TB) string {
 	t.Helper()
 	direct, err := url.Parse(postgres(t))
 	if err != nil {
 		t.Fatal(err)
 	}
+	p, err := sharedPooler()
+	if errors.Is(err, exec.ErrNotFound) {
+		without(t, "pgbouncer", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	database := name()
+	if err := p.add(database, direct); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.remove(database); err != nil {
+			t.Error(err)
+		}
+	})
+	through := url.URL{
+		Scheme: "postgres", User: url.User("app"), Host: "127.0.0.1:" + p.port, Path: "/" + database,
+		RawQuery: "sslmode=disable&default_query_exec_mode=cache_describe",
+	}
+	db := open(t, "pgx", through.String(), 1)
+	defer db.Close()
+	if err := p.await(db.Ping); err != nil {
+		t.Fatal(err)
+	}
+	return through.String()
+}
+
+func startPooler() (*pooler, error) {
 	program, err := exec.LookPath("pgbouncer")
 	if err != nil {
 		if program, err = exec.LookPath("/usr/sbin/pgbouncer"); err != nil {
-			without(t, "pgbouncer", err)
+			return nil, exec.ErrNotFound
 		}
 	}
-	dir := t.TempDir()
-	port := freePort(t)
-	login := "user=" + direct.User.Username()
-	if password, ok := direct.User.Password(); ok {
-		login += " password=" + password
+	p := &pooler{ended: make(chan struct{}), databases: map[string]string{}}
+	if p.dir, err = os.MkdirTemp("", "pgbouncer"); err != nil {
+		return nil, err
 	}
-	config := filepath.Join(dir, "pgbouncer.ini")
-	text := fmt.Sprintf(`[databases]
-app = host=%s port=%s dbname=%s %s connect_query='set search_path to %s'
-[pgbouncer]
+	if p.port, err = unusedPort(); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(os.Chmod(p.dir, 0o755), p.configure()); err != nil {
+		return nil, err
+	}
+	p.process = exec.Command(program, "-q", p.config())
+	if os.Getuid() == 0 {
+		p.process.Args = append(p.process.Args, "-u", "nobody") // it refuses to run as root
+	}
+	p.process.Stdout, p.process.Stderr = &p.log, &p.log
+	if err := p.process.Start(); err != nil {
+		return nil, err
+	}
+	poolerStarted = true
+	go func() {
+		_ = p.process.Wait()
+		close(p.ended)
+	}()
+	return p, p.await(func() error {
+		c, err := net.Dial("tcp", "127.0.0.1:"+p.port)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err
+	})
+}
+
+// endPooler ends the pooler, if there is one.
+func endPooler() {
+	if !poolerStarted {
+		return
+	}
+	p, _ := sharedPooler()
+	_ = p.process.Process.Signal(syscall.SIGTERM)
+	<-p.ended
+	_ = os.RemoveAll(p.dir)
+}
+
+func (p *pooler) config() string { return filepath.Join(p.dir, "pgbouncer.ini") }
+
+// configure writes the configuration. The caller holds mu, or nobody else has p.
+// Connections to databases that were removed end when they are idle.
+func (p *pooler) configure() error {
+	var text strings.Builder
+	text.WriteString("[databases]\n")
+	for _, database := range slices.Sorted(maps.Keys(p.databases)) {
+		fmt.Fprintf(&text, "%s = %s\n", database, p.databases[database])
+	}
+	fmt.Fprintf(&text, `[pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = %s
 unix_socket_dir =
 auth_type = any
 pool_mode = transaction
 default_pool_size = 3
+server_idle_timeout = 1
 logfile =
-`, direct.Hostname(), cmp.Or(direct.Port(), "5432"), strings.TrimPrefix(direct.Path, "/"),
-		login, direct.Query().Get("search_path"), port)
-	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
+`, p.port)
+	return os.WriteFile(p.config(), []byte(text.String()), 0o644)
+}
+
+// add has the pooler lead to a schema of the server as a database.
+func (p *pooler) add(database string, direct *url.URL) error {
+	login := "user=" + direct.User.Username()
+	if password, ok := direct.User.Password(); ok {
+		login += " password=" + password
 	}
-	var log bytes.Buffer
-	cmd := exec.Command(program, "-q", config)
-	if os.Getuid() == 0 {
-		cmd.Args = append(cmd.Args, "-u", "nobody") // it refuses to run as root
-	}
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		_ = cmd.Wait()
-		close(ended)
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		<-ended
+	return p.change(func() {
+		p.databases[database] = fmt.Sprintf("host=%s port=%s dbname=%s %s connect_query='set search_path to %s'",
+			direct.Hostname(), cmp.Or(direct.Port(), "5432"), strings.TrimPrefix(direct.Path, "/"), login,
+			direct.Query().Get("search_path"))
 	})
-	through := url.URL{
-		Scheme: "postgres", User: url.User("app"), Host: "127.0.0.1:" + port, Path: "/app",
-		RawQuery: "sslmode=disable&default_query_exec_mode=cache_describe",
-	}
-	if err := awaitPooler(through.String(), ended); err != nil {
-		t.Fatal(err, "\n", log.String())
-	}
-	return through.String()
 }
 
-// freePort returns one that nobody listens on.
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
+func (p *pooler) remove(database string) error {
+	return p.change(func() { delete(p.databases, database) })
 }
 
-// awaitPooler waits for it to answer, or to end.
-func awaitPooler(dsn string, ended <-chan struct{}) error {
-	db, err := sql.Open("pgx", dsn)
-	if err != nil {
+func (p *pooler) change(do func()) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	do()
+	if err := p.configure(); err != nil {
 		return err
 	}
-	defer db.Close()
-	patience := time.After(10 * time.Second)
+	return p.process.Process.Signal(syscall.SIGHUP)
+}
+
+// await waits until a call succeeds, or the pooler ends.
+func (p *pooler) await(call func() error) error {
+	patience := time.After(time.Minute)
 	for {
-		err := db.Ping()
+		err := call()
 		if err == nil {
 			return nil
 		}
 		select {
-		case <-ended:
-			return errors.New("pgbouncer ended")
+		case <-p.ended:
+			return fmt.Errorf("pgbouncer ended:\n%s", p.log.String())
 		case <-patience:
 			return err
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(10 * time.Millisecond):
 		}
 	}
+}
+
+// freePort returns a port that nobody listens on.
+func freePort(t testing.TB) string {
+	t.Helper()
+	port, err := unusedPort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+func unusedPort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return port, err
 }

@@ -85,6 +85,7 @@ func short(t *testing.T) (context.Context, context.CancelFunc) {
 }
 
 func TestPostgresWithASynchronousStandby(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	t.Run("what no standby has is not acknowledged", func(t *testing.T) { whatNoStandbyHasIsNotAcknowledged(t, c) })
 	t.Run("nor what an earlier call did", func(t *testing.T) { whatAnEarlierCallDidIsNotAcknowledged(t, c) })
@@ -233,7 +234,7 @@ func aCanceledWaitIsNotAcknowledged(t *testing.T, c *cluster) {
 	for _, s := range clusterStores {
 		t.Run(s.name, func(t *testing.T) {
 			h := migrated(t, s.open(t, c.schema()))
-			e := newEmitter(t, h.store, 2*time.Second)
+			e := newEmitter(t, h.store, 5*time.Second)
 			if _, err := e.AddWebhook(t.Context(), webhook.Webhook{Settings: webhook.Settings{
 				Name: "all", URL: "https://receiver.example/", Events: webhook.EventTypes(), Sources: webhook.Sources(),
 			}}); err != nil {

@@ -1,6 +1,7 @@
 package dbtest
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -9,10 +10,22 @@ import (
 )
 
 // Every store keeps every rule, on every database, by every driver, in one
-// process or several.
+// process or several. Those of one server take turns, so that it has connections
+// enough.
 func TestStore(t *testing.T) {
+	t.Parallel()
+	byServer := map[string][]storage{}
 	for _, s := range storages {
-		t.Run(s.name, func(t *testing.T) { suite(s).Run(t) })
+		server, _, _ := strings.Cut(s.name, " ")
+		byServer[server] = append(byServer[server], s)
+	}
+	for server, ours := range byServer {
+		t.Run(server, func(t *testing.T) {
+			t.Parallel()
+			for _, s := range ours {
+				t.Run(s.name, func(t *testing.T) { suite(s).Run(t) })
+			}
+		})
 	}
 }
 

@@ -1,4 +1,4 @@
-// Package matrix tries every misbehaviour of a receiver on a store: what is
+// Package matrix tries every misbehaviour of a receiver on stores: what is
 // stored afterwards, how much memory it took, and what is left behind. It runs
 // in the tests of this repository, for each store.
 package matrix
@@ -20,31 +20,43 @@ import (
 	"github.com/listhook/webhook/webhooktest"
 )
 
-// Run runs the matrix on the stores that open returns, which are empty and
-// close with the test.
-func Run(t *testing.T, open func(t *testing.T) webhook.Store) {
+// Stores are functions by name. Each opens a store, which closes with the test. It may
+// be on a database that others of the test's stores were on: each misbehaviour has an
+// account of its own.
+type Stores map[string]func(t *testing.T) webhook.Store
+
+// Run runs the matrix on stores: each misbehaviour on all of them at once, since most
+// of it is waiting.
+func Run(t *testing.T, stores Stores) {
 	elsewhere := webhooktest.NewReceiver(t, nil)
 	all := misbehaviours(elsewhere.URL())
 	for _, m := range all {
-		leaveNothing(t, m.name, func(t *testing.T) { m.run(t, open(t)) })
+		stores.leaveNothing(t, m.name, m.run)
 	}
 	for _, m := range all {
 		if m.slow {
-			leaveNothing(t, "Shutdown meanwhile: "+m.name, func(t *testing.T) { m.runShutdown(t, open(t)) })
+			stores.leaveNothing(t, "Shutdown meanwhile: "+m.name, m.runShutdown)
 		}
 	}
 	elsewhere.None(t, 0)
 }
 
-// leaveNothing runs a test, and fails if goroutines, descriptors or memory are
-// left behind or too much of it was needed.
-func leaveNothing(t *testing.T, name string, test func(t *testing.T)) {
+// leaveNothing runs a test on each store, and fails if goroutines, descriptors or
+// memory are left behind or too much of it was needed.
+func (s Stores) leaveNothing(t *testing.T, name string, test func(*testing.T, webhook.Store)) {
 	goroutines, descriptors := runtime.NumGoroutine(), openDescriptors()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	t.Run(name, test)
+	t.Run(name, func(t *testing.T) {
+		for name, open := range s {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				test(t, open(t))
+			})
+		}
+	})
 	runtime.ReadMemStats(&after)
-	if taken := after.TotalAlloc - before.TotalAlloc; taken > memoryLimit {
+	if taken := after.TotalAlloc - before.TotalAlloc; taken > uint64(len(s))*memoryLimit {
 		t.Errorf("%s: %d MiB were allocated: an answer's length must not matter", name, taken>>20)
 	}
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
@@ -60,7 +72,7 @@ func leaveNothing(t *testing.T, name string, test func(t *testing.T)) {
 	}
 }
 
-// memoryLimit is what one case may allocate in all, the receiver and the store
+// memoryLimit is what one case may allocate for a store, the receiver and the store
 // included.
 const memoryLimit = 64 << 20
 
@@ -77,6 +89,7 @@ func openDescriptors() int {
 type trial struct {
 	*misbehaviour
 	t        *testing.T
+	account  string
 	store    webhook.Store
 	receiver *webhooktest.Receiver
 	client   *http.Client
@@ -92,7 +105,7 @@ func (m *misbehaviour) start(t *testing.T, store webhook.Store) *trial {
 	signing := []webhook.Secret{webhook.NewSecret()}
 	r := webhooktest.NewReceiver(t, &webhooktest.Options{Answer: m.answer, TLS: m.tls, HTTP2: m.http2, Secrets: signing})
 	tr := &trial{
-		misbehaviour: m, t: t, store: store, receiver: r, client: r.Client(),
+		misbehaviour: m, t: t, account: t.Name(), store: store, receiver: r, client: r.Client(),
 		begun: make(chan struct{}, 100), answered: make(chan struct{}, 100), changed: make(chan webhook.Delivery, 100),
 	}
 	if m.http2 {
@@ -100,11 +113,17 @@ func (m *misbehaviour) start(t *testing.T, store webhook.Store) *trial {
 		t.Cleanup(transport.CloseIdleConnections)
 		tr.client = &http.Client{Transport: transport}
 	}
-	_, err := tr.dispatcher(0).AddWebhook(t.Context(), webhook.Webhook{ID: "1", Settings: webhook.Settings{
+	d := tr.dispatcher(0)
+	w, err := d.AddWebhook(t.Context(), webhook.Webhook{Account: tr.account, Settings: webhook.Settings{
 		URL: r.URL() + "?key=" + secret, Headers: map[string]string{"Authorization": "Bearer " + secret},
 		Events: webhook.EventTypes(), Sources: webhook.Sources(), Secrets: signing,
 	}})
 	must(t, err)
+	t.Cleanup(func() { // what is pending, too
+		if err := d.DeleteWebhook(context.Background(), tr.account, w.ID); err != nil {
+			t.Error(err)
+		}
+	})
 	return tr
 }
 
@@ -130,7 +149,7 @@ func (tr *trial) dispatcher(timeout time.Duration) *webhook.Dispatcher {
 func (tr *trial) emit(d *webhook.Dispatcher, id string) {
 	tr.t.Helper()
 	must(tr.t, d.Emit(tr.t.Context(), webhook.Open{
-		Meta:       webhook.Meta{ID: id, Source: webhook.SourcePublic},
+		Meta:       webhook.Meta{Account: tr.account, ID: id, Source: webhook.SourcePublic},
 		Subscriber: webhook.Subscriber{ID: "1", Email: "test@test.com"},
 	}))
 }
@@ -150,7 +169,7 @@ func (tr *trial) settle() webhook.Delivery {
 // deliveries returns the log, oldest first.
 func (tr *trial) deliveries() []webhook.Delivery {
 	tr.t.Helper()
-	ds, err := tr.store.Deliveries(tr.t.Context(), webhook.DeliveryQuery{All: true, Oldest: true})
+	ds, err := tr.store.Deliveries(tr.t.Context(), webhook.DeliveryQuery{Account: tr.account, Oldest: true})
 	must(tr.t, err)
 	return ds
 }
@@ -223,7 +242,7 @@ func (tr *trial) checkAttempt(a webhook.Attempt) {
 // checkWebhook checks what the answer did to the webhook.
 func (tr *trial) checkWebhook() {
 	tr.t.Helper()
-	ws, err := tr.store.Webhooks(tr.t.Context(), webhook.WebhookQuery{})
+	ws, err := tr.store.Webhooks(tr.t.Context(), webhook.WebhookQuery{Account: tr.account})
 	must(tr.t, err)
 	if len(ws) != 1 {
 		tr.t.Fatalf("%d webhooks are stored", len(ws))

@@ -16,22 +16,22 @@ const bufferEvents = 40
 func TestKill9LosesNoMoreThanTheBuffer(t *testing.T) {
 	onEachStore(t, func(t *testing.T, db database) {
 		rng, s := newRand(t), newScene(t, db, steady, flaky, once)
-		born := 0
-		birth := func() *process {
-			born++
+		started := 0
+		startOne := func() *process {
+			started++
 			return start(t, s.record, childConfig{
-				Name: fmt.Sprintf("c%d", born), Database: db,
+				Name: fmt.Sprintf("c%d", started), Database: db,
 				Deliver: true, Timeout: time.Second, Concurrency: slots,
 				Emit: rate, Buffer: bufferEvents,
 			}).ready()
 		}
-		child := birth()
+		child := startOne()
 		kills := rounds(t)
 		for range kills {
 			child.await(sayTaken, 1)
 			pause(time.Duration(rng.Int64N(int64(2 * longLife))))
 			child.kill()
-			child = birth()
+			child = startOne()
 		}
 		child.await(sayTaken, 1)
 		pause(longLife)

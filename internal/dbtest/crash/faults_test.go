@@ -10,9 +10,9 @@ import (
 	"github.com/listhook/webhook"
 )
 
-// A rig is a server of the test's own behind a proxy, with children that use
+// A harness is a server of the test's own behind a proxy, with children that use
 // it.
-type rig struct {
+type harness struct {
 	*scene
 	server *server
 	proxy  *proxy
@@ -21,14 +21,14 @@ type rig struct {
 
 // onEachServer runs a test for every store on a server. The servers are
 // stopped and changed, so they are not those that other tests use.
-func onEachServer(t *testing.T, f func(t *testing.T, r *rig)) {
+func onEachServer(t *testing.T, f func(t *testing.T, r *harness)) {
 	for _, kind := range serverKinds {
 		t.Run(kind.name, func(t *testing.T) {
 			s := serverFor(t, kind)
 			for _, store := range kind.stores {
 				t.Run(store, func(t *testing.T) {
 					name := s.create()
-					r := &rig{server: s, proxy: newProxy(t, s.addr())}
+					r := &harness{server: s, proxy: newProxy(t, s.addr())}
 					r.via = database{store, kind.source(r.proxy.addr(), name)}
 					r.scene = newScene(t, migrated(t, database{store, kind.source(s.addr(), name)}), steady, flaky, once)
 					f(t, r)
@@ -44,7 +44,7 @@ var connectionLost = regexp.MustCompile(`connection refused|connection reset|bro
 	`terminating connection|(shutting down|starting up|recovery mode|not yet accepting connections)|deadline exceeded|context canceled|closed`)
 
 func TestADatabaseThatCrashesUnderLoadLosesNothing(t *testing.T) {
-	onEachServer(t, func(t *testing.T, r *rig) {
+	onEachServer(t, func(t *testing.T, r *harness) {
 		rng := newRand(t)
 		crew := r.load(r.db, 2)
 		for range 3 {
@@ -60,7 +60,7 @@ func TestADatabaseThatCrashesUnderLoadLosesNothing(t *testing.T) {
 }
 
 func TestConnectionsThatAreCutLoseNothing(t *testing.T) {
-	onEachServer(t, func(t *testing.T, r *rig) {
+	onEachServer(t, func(t *testing.T, r *harness) {
 		rng := newRand(t)
 		crew := r.load(r.via, 2)
 		r.goesOn(20)
@@ -74,7 +74,7 @@ func TestConnectionsThatAreCutLoseNothing(t *testing.T) {
 }
 
 func TestStatementsThatTakeSecondsLoseNothing(t *testing.T) {
-	onEachServer(t, func(t *testing.T, r *rig) {
+	onEachServer(t, func(t *testing.T, r *harness) {
 		crew := r.load(r.via, 2)
 		r.goesOn(20)
 		r.proxy.slow(3 * time.Second)
@@ -85,7 +85,7 @@ func TestStatementsThatTakeSecondsLoseNothing(t *testing.T) {
 }
 
 func TestALostAcknowledgementOfACommitIsNoLostEventAndNoSecondDelivery(t *testing.T) {
-	onEachServer(t, func(t *testing.T, r *rig) {
+	onEachServer(t, func(t *testing.T, r *harness) {
 		app, err := r.via.open()
 		if err != nil {
 			t.Fatal(err)
@@ -149,7 +149,7 @@ func TestALostAcknowledgementOfACommitIsNoLostEventAndNoSecondDelivery(t *testin
 }
 
 func TestADatabaseThatBecomesReadOnlyIsNamedAndGoesOn(t *testing.T) {
-	onEachServer(t, func(t *testing.T, r *rig) {
+	onEachServer(t, func(t *testing.T, r *harness) {
 		crew := r.load(r.db, 2)
 		r.goesOn(20)
 		r.server.run(r.server.kind.readOnly(true)...)

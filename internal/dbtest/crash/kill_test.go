@@ -18,18 +18,18 @@ const (
 func TestNothingPromisedIsLostToKill9(t *testing.T) {
 	onEach(t, append(stores(), lockMode2), func(t *testing.T, db database) {
 		rng, s := newRand(t), newScene(t, db, steady, flaky, once)
-		born := 0
-		birth := func() *process {
-			born++
+		started := 0
+		startOne := func() *process {
+			started++
 			return start(t, s.record, childConfig{
-				Name: fmt.Sprintf("c%d", born), Database: db,
+				Name: fmt.Sprintf("c%d", started), Database: db,
 				Deliver: true, Timeout: time.Second, Concurrency: slots,
 				Emit: rate, Transactions: true,
 			})
 		}
 		children := make([]*process, crowd)
 		for i := range children {
-			children[i] = birth()
+			children[i] = startOne()
 		}
 		kills := 0
 		for range rounds(t) {
@@ -43,7 +43,7 @@ func TestNothingPromisedIsLostToKill9(t *testing.T) {
 			pause(time.Duration(rng.Int64N(int64(longLife))))
 			for _, v := range victims {
 				children[v].kill()
-				children[v] = birth()
+				children[v] = startOne()
 				kills++
 			}
 		}

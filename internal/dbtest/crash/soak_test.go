@@ -31,13 +31,13 @@ func misbehaviours() map[string]webhooktest.Options {
 // and go, under a load of events for good receivers and bad ones.
 type soak struct {
 	*scene
-	rng    *rand.Rand
-	server *server // nil: SQLite
-	proxy  *proxy
-	db     database // as the children reach it
-	long   *process
-	brief  *process
-	born   int
+	rng     *rand.Rand
+	server  *server // nil: SQLite
+	proxy   *proxy
+	db      database // as the children reach it
+	long    *process
+	brief   *process
+	started int
 }
 
 func TestSoak(t *testing.T) {
@@ -45,7 +45,7 @@ func TestSoak(t *testing.T) {
 		db := freshSQLite(t)
 		(&soak{scene: newScene(t, db, steady, flaky, once), db: db}).run()
 	})
-	onEachServer(t, func(t *testing.T, r *rig) {
+	onEachServer(t, func(t *testing.T, r *harness) {
 		(&soak{scene: r.scene, db: r.via, server: r.server, proxy: r.proxy}).run()
 	})
 }
@@ -122,9 +122,9 @@ func (s *soak) putMisbehaving() (names []string) {
 
 func (s *soak) child(kind string) *process {
 	s.t.Helper()
-	s.born++
+	s.started++
 	return start(s.t, s.record, childConfig{
-		Name: fmt.Sprintf("%s%d", kind, s.born), Database: s.db,
+		Name: fmt.Sprintf("%s%d", kind, s.started), Database: s.db,
 		Deliver: true, Timeout: 2 * time.Second, Concurrency: slots, Emit: 25, Transactions: true,
 	}).ready()
 }

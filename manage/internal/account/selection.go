@@ -12,14 +12,15 @@ import (
 // for ActiveCampaign ask for types that do not exist here (deal_add, list_add)
 // beside those that do, and many overlook a refusal: the others become the
 // webhook's IgnoredEvents. Names without a single type are refused.
-func SetEvents(w *webhook.Webhook, names []string) error {
+func (c *Caller) SetEvents(w *webhook.Webhook, names []string) error {
+	had := w.Events
 	w.Events, w.IgnoredEvents = nil, nil
 	for _, name := range names {
 		name = strings.TrimSpace(name)
 		t := webhook.EventType(strings.ToLower(name))
 		switch {
 		case name == "":
-		case slices.Contains(webhook.EventTypes(), t):
+		case c.Emits(t), slices.Contains(had, t): // the catalogue may no longer hold one that it has
 			if !slices.Contains(w.Events, t) {
 				w.Events = append(w.Events, t)
 			}
@@ -29,7 +30,7 @@ func SetEvents(w *webhook.Webhook, names []string) error {
 	}
 	if len(w.Events) == 0 && len(w.IgnoredEvents) > 0 {
 		return &webhook.InvalidError{
-			Field: "Events", Reason: fmt.Sprintf("holds none of the nine event types, but %.40q", w.IgnoredEvents[0]),
+			Field: "Events", Reason: fmt.Sprintf("holds none of the app's event types, but %.40q", w.IgnoredEvents[0]),
 		}
 	}
 	return nil

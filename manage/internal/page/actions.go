@@ -10,7 +10,6 @@ import (
 
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/manage/internal/account"
-	"github.com/listhook/webhook/manage/internal/label"
 	"github.com/listhook/webhook/manage/internal/text"
 )
 
@@ -89,7 +88,7 @@ func (p *pageRequest) showWebhook(test *testResult) error {
 	if test != nil {
 		tested = test.Type
 	}
-	out.Types = choices(p.lang, label.Types, tested)
+	out.Types = choices(p.lang, p.types(), tested)
 	if out.Disclosed, err = p.disclosed(w); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -52,9 +53,9 @@ func fieldValue(w webhook.Webhook, name string) string {
 	case "List":
 		return w.List
 	case "Events":
-		return values(label.Of(label.Types, w.Events))
+		return values(w.Events)
 	case "Sources":
-		return values(label.Of(label.Sources, w.Sources))
+		return values(w.Sources)
 	case "Format":
 		if w.Format == "" {
 			return string(webhook.Format2013)
@@ -74,11 +75,11 @@ func fieldValue(w webhook.Webhook, name string) string {
 	return ""
 }
 
-// values are those of labels, a line each.
-func values(labels []label.Label) string {
+// values are those of a choice, a line each: in any order they are equal.
+func values[T ~string](chosen []T) string {
 	var lines strings.Builder
-	for _, l := range labels {
-		lines.WriteString(l.Value + "\n")
+	for _, value := range slices.Sorted(slices.Values(chosen)) {
+		lines.WriteString(string(value) + "\n")
 	}
 	return lines.String()
 }
@@ -92,9 +93,9 @@ func (p *pageRequest) fieldLines(w webhook.Webhook, name string, lists []account
 	case "Order":
 		value = p.lang.Text(label.TextOf(label.Orders, webhook.Order(value)))
 	case "Events":
-		return p.texts(label.Of(label.Types, w.Events))
+		return p.texts(label.Of(p.types(w.Events...), w.Events))
 	case "Sources":
-		return p.texts(label.Of(label.Sources, w.Sources))
+		return p.texts(label.Of(p.sources(w.Sources...), w.Sources))
 	case "Format":
 		value = p.lang.Text(label.TextOf(label.Formats, webhook.Format(value)))
 	case "Disclosure":

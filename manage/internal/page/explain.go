@@ -41,8 +41,8 @@ func (p *pageRequest) explainView() error {
 		Type: webhook.EventType(query.Get("event")), Asked: query.Has("event"),
 		List: strings.TrimSpace(query.Get("list")), KnowsAny: !known,
 	}
-	out.Types = choices(p.lang, label.Types, out.Type)
-	out.Sources = choices(p.lang, label.Sources, webhook.Source(query.Get("source")))
+	out.Types = choices(p.lang, p.types(), out.Type)
+	out.Sources = choices(p.lang, p.sources(), webhook.Source(query.Get("source")))
 	for _, l := range lists {
 		out.Lists = append(out.Lists, choice{l.ID, l.Name, l.ID == out.List})
 	}
@@ -67,7 +67,7 @@ func (p *pageRequest) explainView() error {
 	return p.render(status, "explain", p.lang.Text("Troubleshoot a missing event"), out)
 }
 
-// A sample is what a receiver gets of one of the nine.
+// A sample is what a receiver gets of an event type.
 type sample struct {
 	Type   webhook.EventType
 	Params params.Params
@@ -80,8 +80,8 @@ func (p *pageRequest) samples() error {
 		format = webhook.Format2013
 	}
 	var all []sample
-	for _, t := range webhook.EventTypes() {
-		body := webhook.SampleBody(t, format)
+	for _, t := range p.Types() {
+		body := p.SampleBody(t, format)
 		all = append(all, sample{t, params.OfDelivery(body), string(body)})
 	}
 	return p.render(http.StatusOK, "samples", p.lang.Text("Example payloads"), struct {

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/listhook/webhook"
@@ -83,10 +84,20 @@ func (p *pageRequest) formatChoices(chosen webhook.Format) []formatChoice {
 	return all
 }
 
+// types are the labels of the app's event types, and of others.
+func (p *pageRequest) types(others ...webhook.EventType) []label.Label {
+	return label.OfTypes(p.Catalogue(), others...)
+}
+
+// sources are the labels of the sources that the app emits events from, and of others.
+func (p *pageRequest) sources(others ...webhook.Source) []label.Label {
+	return label.OfSources(p.Catalogue(), others...)
+}
+
 func choices[T ~string](lang *text.Language, labels []label.Label, chosen ...T) []choice {
 	all := make([]choice, len(labels))
 	for i, l := range labels {
-		all[i] = choice{l.Value, lang.Text(l.Text), slices.Contains(chosen, T(l.Value))}
+		all[i] = choice{l.Value, l.In(lang), slices.Contains(chosen, T(l.Value))}
 	}
 	return all
 }
@@ -102,10 +113,10 @@ func (p *pageRequest) newForm(f form) (form, error) {
 		lists = append(slices.Clone(lists), account.List{ID: w.List, Name: p.listName(nil, w.List)}) // it is gone, but not from the webhook
 	}
 	f.Lists, f.KnowsAny = lists, !known
-	f.Types = slices.DeleteFunc(choices(p.lang, label.Types, w.Events...), func(c choice) bool {
+	f.Types = slices.DeleteFunc(choices(p.lang, p.types(w.Events...), w.Events...), func(c choice) bool {
 		return !c.Chosen && !p.Limits.AllowsEvent(webhook.EventType(c.Value))
 	})
-	f.Sources = choices(p.lang, label.Sources, w.Sources...)
+	f.Sources = choices(p.lang, p.sources(w.Sources...), w.Sources...)
 	if w.Format == "" {
 		w.Format = webhook.Format2013
 	}
@@ -162,7 +173,7 @@ func (p *pageRequest) editForm() error {
 
 // allowedTypes are the types of events that the visitor may choose.
 func (p *pageRequest) allowedTypes() []webhook.EventType {
-	return slices.DeleteFunc(webhook.EventTypes(), func(t webhook.EventType) bool { return !p.Limits.AllowsEvent(t) })
+	return slices.DeleteFunc(p.NineEmitted(), func(t webhook.EventType) bool { return !p.Limits.AllowsEvent(t) })
 }
 
 // headerLines writes header fields as they are typed.
@@ -233,6 +244,11 @@ func (p *pageRequest) readForm(values url.Values, w *webhook.Webhook) (headers s
 	faults = p.validateAll(*w)
 	if reason != "" {
 		faults["Headers"] = p.problem(&webhook.InvalidError{Field: "Headers", Reason: reason}, "")
+	}
+	for _, t := range w.Events {
+		if faults["Events"] == "" && !p.Emits(t) && !slices.Contains(was.Events, t) {
+			faults["Events"] = p.problem(&webhook.InvalidError{Field: "Events", Reason: "holds the unknown type " + strconv.Quote(string(t))}, "")
+		}
 	}
 	var invalid *webhook.InvalidError
 	if faults["URL"] == "" && errors.As(p.CheckURL(w.URL), &invalid) {

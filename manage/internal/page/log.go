@@ -65,7 +65,7 @@ func (p *pageRequest) log() error {
 	query := p.r.URL.Query()
 	out := logView{
 		names: map[string]string{}, deleted: p.lang.Text("(deleted webhook)"), States: choices(p.lang, label.States, query.Get("state")),
-		Types: choices(p.lang, label.Types, query.Get("event")), Since: query.Get("since"), Until: query.Get("until"),
+		Types: choices(p.lang, p.types(), query.Get("event")), Since: query.Get("since"), Until: query.Get("until"),
 		Errors: map[string]string{},
 	}
 	ws, err := p.Webhooks(p.r.Context())
@@ -236,7 +236,7 @@ func (p *pageRequest) deliveryView() error {
 		out.Attempts = append(out.Attempts, one)
 	}
 	slices.Reverse(out.Attempts)
-	return p.render(http.StatusOK, "delivery", p.lang.Text(label.TextOf(label.Types, d.Type)), out)
+	return p.render(http.StatusOK, "delivery", label.Find(p.types(), d.Type).In(p.lang), out)
 }
 
 // requestHead returns the first lines of a delivery's request, as its webhook

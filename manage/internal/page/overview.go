@@ -90,7 +90,7 @@ type webhookRow struct {
 	webhook.Webhook
 	Status  status
 	List    string
-	Events  []string // labels; all nine are one
+	Events  []string // labels; all of them are one
 	Sources []string
 	Day     tally
 	Last    webhook.Delivery
@@ -108,7 +108,7 @@ func (p *pageRequest) allOr(chosen, labels []label.Label, all text.Message) []st
 func (p *pageRequest) texts(labels []label.Label) []string {
 	texts := make([]string, len(labels))
 	for i, l := range labels {
-		texts[i] = p.lang.Text(l.Text)
+		texts[i] = l.In(p.lang)
 	}
 	return texts
 }
@@ -116,8 +116,8 @@ func (p *pageRequest) texts(labels []label.Label) []string {
 func (p *pageRequest) row(w webhook.Webhook, lists []account.List, day tally, last webhook.Delivery) webhookRow {
 	return webhookRow{
 		Webhook: w, Status: p.statusOf(w, last), List: p.listName(lists, w.List),
-		Events:  p.allOr(label.Of(label.Types, w.Events), label.Types, "All events"),
-		Sources: p.allOr(label.Of(label.Sources, w.Sources), label.Sources, "Anybody"),
+		Events:  p.allOr(label.Of(p.types(w.Events...), w.Events), p.types(), "All events"),
+		Sources: p.allOr(label.Of(p.sources(w.Sources...), w.Sources), p.sources(), "Anybody"),
 		Day:     day, Last: last,
 	}
 }

@@ -27,7 +27,6 @@ func functions(lang *text.Language) template.FuncMap {
 		"T":         lang.Text,
 		"HTML":      lang.HTML,
 		"number":    lang.Number,
-		"typeLabel": func(t webhook.EventType) string { return lang.Text(label.TextOf(label.Types, t)) },
 		"stateText": func(s webhook.State) string { return lang.Text(label.TextOf(label.States, s)) },
 		"formatLabel": func(f webhook.Format) string {
 			return lang.Text(label.TextOf(label.Formats, cmp.Or(f, webhook.Format2013)))
@@ -95,9 +94,13 @@ type view struct {
 	Data    any
 
 	lang     *text.Language
+	types    []label.Label
 	now      time.Time
 	location *time.Location
 }
+
+// TypeLabel is what people read for an event type.
+func (v view) TypeLabel(t webhook.EventType) string { return label.Find(v.types, t).In(v.lang) }
 
 // Lang is the language's tag.
 func (v view) Lang() string { return v.lang.Tag }
@@ -142,7 +145,7 @@ func (p *pageRequest) render(status int, name, title string, data any) error {
 	}
 	out := view{
 		Access: p.Access, Site: p.site(), Home: p.page.Home, Title: title, Base: p.base, Version: p.page.version,
-		Section: section, Data: data, lang: p.lang, now: p.now, location: p.Zone(),
+		Section: section, Data: data, lang: p.lang, types: p.types(), now: p.now, location: p.Zone(),
 	}
 	if notice, ok := notices[p.r.URL.Query().Get("done")]; ok {
 		out.Notice = p.lang.Text(notice)

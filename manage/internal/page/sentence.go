@@ -109,6 +109,7 @@ var otherSentences = []knownSentence{
 	same("", "The webhook gets the event. {reason}"),
 	same("", "It comes {number} times, once for each of the event's lists: {lists}."),
 	same("", "It names the webhook's own list, {list}."),
+	same("", "It comes once and names all of the event's lists: {lists}."),
 	same("", "It comes once and names {list}, the first of the event's lists: {lists}."),
 }
 
@@ -171,9 +172,9 @@ func (p *pageRequest) translate(k knownSentence, english string) (string, bool) 
 		case "problem":
 			args[i+1] = p.problem(&webhook.InvalidError{Field: "URL", Reason: value}, "")
 		case "event":
-			args[i+1] = label.TextOf(label.Types, value)
+			args[i+1] = label.Find(p.types(), value).In(p.lang)
 		case "source":
-			args[i+1] = label.TextOf(label.Sources, value)
+			args[i+1] = label.Find(p.sources(webhook.Sources()...), value).In(p.lang)
 		case "date":
 			if day, err := time.Parse("2 January 2006", value); err == nil {
 				args[i+1] = p.lang.Date(day)
@@ -242,7 +243,8 @@ var knownProblems = []knownProblem{
 	{"Order", "is the unknown {value}", "There is no such choice."},
 	{"delivery", "is not the first of a line: no other one waits for it", "No other delivery waits for this one."},
 	{"Until", "is not after Since", "The end is not after the beginning."},
-	{"Type type", "is none of the nine event types", "There is no such event."},
+	{"Source", "is {value}, which Options.Catalogue does not name for {event}", "This never triggers such an event."},
+	{"Type type", "is {value}, none of the app's event types", "There is no such event."},
 	{"", "is longer than {number} bytes", "This is too long: at most {number} bytes are allowed."},
 	{"", "is not valid UTF-8 text", "Remove the characters that are not UTF-8."},
 }

@@ -5,27 +5,27 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/manage/internal/account"
 	"github.com/listhook/webhook/manage/internal/label"
 	"github.com/listhook/webhook/manage/internal/params"
 )
 
-// listEvents describes the nine by their samples: the names are read from the
+// listEvents describes the app's events by their samples: the names are read from the
 // very bodies that are sent.
 func listEvents(_ context.Context, c *account.Caller, _ params.Params) (reply, string, error) {
 	var r reply
-	for _, t := range webhook.EventTypes() {
+	labels := label.OfTypes(c.Catalogue())
+	for _, t := range c.Types() {
 		if !c.Limits.AllowsEvent(t) {
 			continue
 		}
-		body := webhook.SampleBody(t, c.FormatOfNew())
+		body := c.SampleBody(t, c.FormatOfNew())
 		var fields reply
 		for _, p := range params.OfDelivery(body) {
 			nest(&fields, keyPath(p.Key))
 		}
 		r = append(r, replyField{strconv.Itoa(len(r)), reply{
-			{"description", string(label.TextOf(label.Types, t))},
+			{"description", label.Find(labels, t).English()},
 			{"db_field", string(t)},
 			{"fields", fields},
 			{"example_response", string(body)},

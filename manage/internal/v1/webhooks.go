@@ -14,7 +14,7 @@ import (
 )
 
 // readWebhook takes over the parameters that were sent.
-func readWebhook(ps params.Params, w *webhook.Webhook) error {
+func readWebhook(c *account.Caller, ps params.Params, w *webhook.Webhook) error {
 	if name, ok := ps.Text("name"); ok {
 		w.Name = name
 	}
@@ -22,7 +22,7 @@ func readWebhook(ps params.Params, w *webhook.Webhook) error {
 		w.URL = strings.TrimSpace(url)
 	}
 	if actions, sent := ps.Values("action"); sent {
-		if err := account.SetEvents(w, actions); err != nil {
+		if err := c.SetEvents(w, actions); err != nil {
 			return err
 		}
 	}
@@ -49,7 +49,7 @@ func addWebhooks(ctx context.Context, c *account.Caller, ps params.Params) (repl
 	lists, _ := readLists(ps)
 	ws := make([]webhook.Webhook, len(lists))
 	for i, list := range lists {
-		if err := readWebhook(ps, &ws[i]); err != nil {
+		if err := readWebhook(c, ps, &ws[i]); err != nil {
 			return nil, "", err
 		}
 		ws[i].List, ws[i].Format = list, c.FormatOfNew()
@@ -82,7 +82,7 @@ func editWebhook(ctx context.Context, c *account.Caller, ps params.Params) (repl
 		return nil, "", err
 	}
 	w, err := c.Edit(ctx, id, func(w *webhook.Webhook) error {
-		if err := readWebhook(ps, w); err != nil {
+		if err := readWebhook(c, ps, w); err != nil {
 			return err
 		}
 		if lists, sent := readLists(ps); sent {
@@ -162,7 +162,13 @@ func rowOf(c *account.Caller, w webhook.Webhook) reply {
 		{"id", w.ID}, {"name", w.Name}, {"cdate", w.Created.In(c.Zone()).Format("2006-01-02 15:04:05")},
 		{"listid", account.ListID(w)}, {"url", w.URL},
 	}
-	for _, t := range webhook.EventTypes() {
+	types := webhook.EventTypes() // clients read these, whether the app emits them or not
+	for _, t := range c.Types() {
+		if !slices.Contains(types, t) {
+			types = append(types, t)
+		}
+	}
+	for _, t := range types {
 		r = append(r, replyField{string(t), flag(w.Events, t)})
 	}
 	for _, s := range webhook.Sources() {

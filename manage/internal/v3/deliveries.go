@@ -108,8 +108,8 @@ func listDeliveries(ctx context.Context, c *account.Caller, r *http.Request) (in
 		q.States = []webhook.State{webhook.State(state)}
 	}
 	if event := query.Get("filters[type]"); event != "" {
-		if !label.Has(label.Types, event) {
-			return 0, nil, fault(codeInvalid, "filters[type]", "is none of the nine event types")
+		if !c.Emits(webhook.EventType(event)) {
+			return 0, nil, fault(codeInvalid, "filters[type]", account.NoSuchType(webhook.EventType(event)))
 		}
 		q.Types = []webhook.EventType{webhook.EventType(event)}
 	}

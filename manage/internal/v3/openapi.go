@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"sync"
 
@@ -32,19 +33,40 @@ type document struct {
 	} `json:"components"`
 }
 
-var openAPI = sync.OnceValues(func() ([]byte, error) {
+// documents are those that were made, by the types of the catalogue.
+var documents sync.Map
+
+// documentFor returns the document of an app with these event types.
+func documentFor(types []webhook.EventType) ([]byte, error) {
+	key := fmt.Sprint(types)
+	if made, ok := documents.Load(key); ok {
+		return made.([]byte), nil
+	}
+	made, err := makeDocument(types)
+	if err == nil {
+		documents.Store(key, made)
+	}
+	return made, err
+}
+
+func makeDocument(types []webhook.EventType) ([]byte, error) {
 	var doc document
 	if err := json.Unmarshal(embedded, &doc); err != nil {
 		return nil, err
 	}
+	names, err := json.Marshal(map[string]any{"type": "string", "enum": types})
+	if err != nil {
+		return nil, err
+	}
+	doc.Components.Schemas["EventType"] = names
 	doc.Webhooks = map[string]any{}
-	for _, t := range webhook.EventTypes() {
+	for _, t := range types {
 		schema := string(t) + "_event"
 		doc.Components.Schemas[schema] = webhook.JSONSchema(t)
 		doc.Webhooks[string(t)] = webhookOperation(t, schema)
 	}
 	return json.MarshalIndent(doc, "", " ")
-})
+}
 
 // webhookOperation describes the request that brings an event in JSON.
 func webhookOperation(t webhook.EventType, schema string) any {
@@ -76,7 +98,11 @@ func webhookOperation(t webhook.EventType, schema string) any {
 	}}
 }
 
-func viewOpenAPI(context.Context, *account.Caller, *http.Request) (int, any, error) {
-	doc, err := openAPI()
+func viewOpenAPI(_ context.Context, c *account.Caller, _ *http.Request) (int, any, error) {
+	types := c.Types()
+	if types == nil { // a key without a right in an account
+		types = webhook.EventTypes()
+	}
+	doc, err := documentFor(types)
 	return http.StatusOK, json.RawMessage(doc), err
 }

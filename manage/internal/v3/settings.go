@@ -101,7 +101,7 @@ func editSettings(ctx context.Context, c *account.Caller, r *http.Request) (int,
 		return 0, nil, err
 	}
 	w, err := c.Edit(ctx, r.PathValue("id"), func(w *webhook.Webhook) error {
-		if err := object.webhook(w); err != nil {
+		if err := object.webhook(c, w); err != nil {
 			return err
 		}
 		for _, f := range []struct {

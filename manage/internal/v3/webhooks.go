@@ -93,7 +93,7 @@ func addWebhook(ctx context.Context, c *account.Caller, r *http.Request) (int, a
 		return 0, nil, missing
 	}
 	w := webhook.Webhook{Settings: webhook.Settings{Format: c.FormatOfNew()}}
-	if err := object.webhook(&w); err != nil {
+	if err := object.webhook(c, &w); err != nil {
 		return 0, nil, err
 	}
 	added, err := c.Add(ctx, w)
@@ -112,7 +112,7 @@ func readWebhook(r *http.Request) (object, error) {
 }
 
 // webhook takes over the fields of ActiveCampaign's API that o has.
-func (o object) webhook(w *webhook.Webhook) error {
+func (o object) webhook(c *account.Caller, w *webhook.Webhook) error {
 	if err := o.read("name", &w.Name, "a string"); err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (o object) webhook(w *webhook.Webhook) error {
 		if err != nil {
 			return err
 		}
-		if err := account.SetEvents(w, events); err != nil {
+		if err := c.SetEvents(w, events); err != nil {
 			return err
 		}
 	}
@@ -173,7 +173,7 @@ func editWebhook(ctx context.Context, c *account.Caller, r *http.Request) (int, 
 	if err != nil {
 		return 0, nil, err
 	}
-	w, err := c.Edit(ctx, r.PathValue("id"), object.webhook)
+	w, err := c.Edit(ctx, r.PathValue("id"), func(w *webhook.Webhook) error { return object.webhook(c, w) })
 	if err != nil {
 		return 0, nil, found(err, "Webhook", r)
 	}
@@ -187,10 +187,10 @@ func deleteWebhook(ctx context.Context, c *account.Caller, r *http.Request) (int
 	return http.StatusOK, struct{}{}, nil
 }
 
-// listEvents names the nine. The total is a number here, and the names stand
+// listEvents names the app's event types. The total is a number here, and the names stand
 // under both keys that clients look at.
 func listEvents(_ context.Context, c *account.Caller, _ *http.Request) (int, any, error) {
-	types := slices.DeleteFunc(webhook.EventTypes(), func(t webhook.EventType) bool { return !c.Limits.AllowsEvent(t) })
+	types := slices.DeleteFunc(c.Types(), func(t webhook.EventType) bool { return !c.Limits.AllowsEvent(t) })
 	return http.StatusOK, struct {
 		WebhookEvents []webhook.EventType `json:"webhookEvents"`
 		Events        []webhook.EventType `json:"events"`

@@ -63,9 +63,9 @@ func nodeReading(t *testing.T, input io.Reader, script string, args ...string) s
 	return string(out)
 }
 
-// A rig is an app with an account: a started dispatcher, a receiver of the
+// A harness is an app with an account: a started dispatcher, a receiver of the
 // account's, and the handler below a prefix.
-type rig struct {
+type harness struct {
 	*webhook.Dispatcher
 	store    *memstore.Store
 	base     string // the account's URL
@@ -78,8 +78,8 @@ type rig struct {
 // key is the account's.
 const key = "4f3c6d12f0ca2737"
 
-func newRig(t *testing.T, change ...func(*manage.Options)) *rig {
-	r := &rig{store: &memstore.Store{}, received: make(chan string, 100)}
+func newHarness(t *testing.T, change ...func(*manage.Options)) *harness {
+	r := &harness{store: &memstore.Store{}, received: make(chan string, 100)}
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		body, _ := io.ReadAll(req.Body)
 		if req.URL.Path == "/bodies" {
