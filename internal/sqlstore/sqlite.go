@@ -177,12 +177,12 @@ update {}deliveries set sequence = j.value->>'p' from json_each(@rows) j
 where {}deliveries.id = j.value->>'i' and sequence is null`,
 
 	enterFirst: script{{text: `
-update {}deliveries set ready = due <= @now, sequence = coalesce(sequence, place)
-from (
-  select l.id as first, l.place from json_each(@rows) j cross join {}lines l
+update {}deliveries set ready = due <= @now,
+  sequence = coalesce(sequence, (select max(place) from {}lines where {}lines.id = {}deliveries.id))
+where ready = 2 and id in (
+  select l.id from json_each(@rows) j cross join {}lines l
   where l.webhook = j.value->>'w' and l.line_key = j.value->>'k' and l.place > j.value->>'p' and l.place = (
-    select place from {}lines where webhook = j.value->>'w' and line_key = j.value->>'k' order by place limit 1)) l
-where {}deliveries.id = first and ready = 2`}},
+    select place from {}lines where webhook = j.value->>'w' and line_key = j.value->>'k' order by place limit 1))`}},
 
 	idle: `
 select not exists (select 1 from {}deliveries where ready = 1)
