@@ -15,7 +15,7 @@ import (
 
 // newCatalogueHarness is an app that emits three of the nine, and a type of its own.
 func newCatalogueHarness(t *testing.T) *harness {
-	return newRigWith(t, &memstore.Store{}, &webhook.Options{Catalogue: []webhook.EventInfo{
+	return newHarnessWith(t, &memstore.Store{}, &webhook.Options{Catalogue: []webhook.EventInfo{
 		{Type: "open", Label: "Mail <Opened>"},
 		{Type: "subscribe", Sources: []webhook.Source{"public"}},
 		{Type: "campaign_finished", Label: "Campaign {Finished}", Sources: []webhook.Source{"system"}, Sample: webhook.Custom{

@@ -13,7 +13,7 @@ import (
 
 // The page names the delivery that blocks, and skips it without a script.
 func TestThePageShowsWhatBlocksADeliveryAndSkipsIt(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	r.put(nil)
 	line := r.line(webhook.TypeSubscribe, webhook.TypeUpdate, webhook.TypeUnsubscribe)
 	blocked := "/deliveries/" + line[2].ID
@@ -37,7 +37,7 @@ func TestThePageShowsWhatBlocksADeliveryAndSkipsIt(t *testing.T) {
 // The page warns before it sends again what a newer delivery may have undone.
 func TestThePageWarnsBeforeItSendsAnOlderDeliveryAgain(t *testing.T) {
 	store := &memstore.Store{}
-	r := newRigOn(t, store)
+	r := newHarnessOn(t, store)
 	r.put(nil)
 	line := r.line(webhook.TypeSubscribe, webhook.TypeUnsubscribe)
 	_, err := store.Apply(t.Context(), []webhook.Change{{ID: line[0].ID, Lease: line[0].Lease, State: webhook.StateFailed, Due: line[0].Created}})
@@ -58,7 +58,7 @@ func TestThePageWarnsBeforeItSendsAnOlderDeliveryAgain(t *testing.T) {
 }
 
 func TestTheOrderIsASetting(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	edit := filledForm()
 	edit.Set("revision", "1")

@@ -43,10 +43,10 @@ func newHarness(t *testing.T, change ...func(*Options)) *harness {
 }
 
 func newHarnessOn(t *testing.T, store webhook.Store, change ...func(*Options)) *harness {
-	return newRigWith(t, store, nil, change...)
+	return newHarnessWith(t, store, nil, change...)
 }
 
-func newRigWith(t *testing.T, store webhook.Store, dispatching *webhook.Options, change ...func(*Options)) *harness {
+func newHarnessWith(t *testing.T, store webhook.Store, dispatching *webhook.Options, change ...func(*Options)) *harness {
 	r := &harness{t: t, store: store, receiver: answer(200, "thanks")}
 	d, err := webhook.New(store, &http.Client{Transport: transport(func(req *http.Request) (*http.Response, error) {
 		return r.receiver(req)
@@ -117,7 +117,7 @@ func (r *harness) emit(id string) webhook.Delivery {
 
 // line emits events of types about one subscriber, and returns their deliveries in that
 // order.
-func (r *rig) line(types ...webhook.EventType) []webhook.Delivery {
+func (r *harness) line(types ...webhook.EventType) []webhook.Delivery {
 	for i, t := range types {
 		m := webhook.Meta{ID: fmt.Sprint("line", i), Account: "acme", Source: webhook.SourcePublic, Lists: []string{"13"}}
 		s := webhook.Subscriber{ID: "7", Email: "jane@example.com"}

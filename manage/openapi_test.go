@@ -175,7 +175,7 @@ func TestOpenAPIKeepsItsWord(t *testing.T) {
 
 // prepareLine emits two updates about a subscriber, and returns the ID of the first.
 // For the status 409 it has ended, or an attempt at it is under way.
-func (r *rig) prepareLine(store webhook.Store, operation, status string) string {
+func (r *harness) prepareLine(store webhook.Store, operation, status string) string {
 	first := r.line(webhook.TypeUpdate, webhook.TypeUpdate)[0]
 	switch {
 	case status != "409":
