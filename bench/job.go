@@ -73,6 +73,7 @@ type (
 type subjectKind struct {
 	name string
 	peer bool // not this library
+	only bool // for the phases of the endpoint alone
 	open func(ctx context.Context, j *job) (subject, error)
 
 	// prepare makes a place for the data of a job, and says how to remove it.
@@ -86,6 +87,7 @@ var subjects = []subjectKind{
 	{name: "sqlite", open: openSQLite, prepare: prepareDirectory},
 	{name: "postgres", open: openPostgres, prepare: preparePostgres},
 	{name: "pgx", open: openPgx, prepare: preparePostgres},
+	{name: "pq", open: openPq, prepare: preparePostgres, only: true},
 	{name: "mariadb", open: openMariaDB, prepare: prepareMariaDB},
 	{name: "river", open: openRiver, prepare: preparePostgres, peer: true},
 	{name: "asynq", open: openAsynq, prepare: prepareRedis, peer: true},

@@ -138,10 +138,21 @@ func (l line) format(name string, digits int) string {
 // notes are what the table says of a phase beside its columns; the JSON has all
 // that was measured.
 var notes = map[string][]string{
+	"endpoint1":      endpointNotes,
+	"endpoint10":     endpointNotes,
+	"endpoint1live":  endpointNotes,
+	"endpoint10live": endpointNotes,
+
 	"latency": {"emit_p50_ms", "commit_p50_ms"},
 	"hang":    {"offered_per_s", "healthy_ratio", "p50_ms_before", "p99_ms_before"},
 	"backlog": {"max_ms", "claim_p50_ms", "claim_p99_ms", "left"},
 	"idle":    {"cpu_percent"},
+}
+
+// endpointNotes are the ratios to the endpoint alone, with their quartiles.
+var endpointNotes = []string{
+	"wants", "wants_q1", "wants_q3", "buffered", "buffered_q1", "buffered_q3",
+	"emit", "emit_q1", "emit_q3", "emittx", "emittx_q1", "emittx_q3",
 }
 
 func (l line) notes() string {

@@ -23,6 +23,10 @@ var phases = []struct {
 	{"backlog", runBacklog},
 	{"two", runTwo},
 	{"idle", runIdle},
+	{"endpoint1", runEndpoint},
+	{"endpoint10", runEndpoint},
+	{"endpoint1live", runEndpoint},
+	{"endpoint10live", runEndpoint},
 }
 
 // A stage is a phase that all subjects go through by turns, before the next.
@@ -45,6 +49,10 @@ var stages = []stage{
 	{phase: "backlog", callers: 64, prints: []string{"backlog"}, without: []string{"loop", "memory"}},
 	{phase: "two", callers: 64, prints: []string{"two"}, without: []string{"loop", "memory"}, peers: true},
 	{phase: "idle", callers: 64, prints: []string{"idle"}, without: []string{"loop"}},
+	{phase: "endpoint1", callers: 16, prints: []string{"endpoint1"}, without: []string{"loop", "memory"}},
+	{phase: "endpoint10", callers: 16, prints: []string{"endpoint10"}, without: []string{"loop", "memory"}},
+	{phase: "endpoint1live", callers: 16, prints: []string{"endpoint1live"}, without: []string{"loop", "memory"}},
+	{phase: "endpoint10live", callers: 16, prints: []string{"endpoint10live"}, without: []string{"loop", "memory"}},
 }
 
 func (s stage) chosen(phases []string) bool {
@@ -52,8 +60,11 @@ func (s stage) chosen(phases []string) bool {
 }
 
 func (s stage) applies(of subjectKind) bool {
-	return !slices.Contains(s.without, of.name) && (s.peers || !of.peer)
+	return !slices.Contains(s.without, of.name) && (s.peers || !of.peer) && (isEndpoint(s.phase) || !of.only)
 }
+
+// isEndpoint reports whether a phase measures an endpoint of an app's.
+func isEndpoint(phase string) bool { return strings.HasPrefix(phase, "endpoint") }
 
 // phaseNames are all that rows are of.
 func phaseNames() []string {
@@ -84,8 +95,10 @@ func (c *config) job(s stage, subject subjectKind, round int) *job {
 		j.Webhooks, j.Hosts = manyWebhooks, manyHosts
 	case "hang":
 		j.Webhooks, j.Hanging = hangHealthy, hangHangs
-	case "backlog", "idle", "latency":
+	case "backlog", "idle", "latency", "endpoint1", "endpoint1live":
 		j.Webhooks = 1
+	case "endpoint10", "endpoint10live":
+		j.Webhooks = 10
 	}
 	if j.Hosts == 0 {
 		j.Hosts = len(j.targets())
