@@ -29,12 +29,12 @@ var phases = []struct {
 	{"endpoint10live", runEndpoint},
 }
 
-// A stage is a phase that all subjects go through by turns, before the next.
+// A stage is a phase that all subjects go through in turns before the next one.
 type stage struct {
 	phase   string
 	callers int
 	prints  []string // phases that it has rows of
-	without []string // subjects that it says nothing of
+	without []string // subjects that it does not measure
 	peers   bool     // those are measured too
 }
 
@@ -66,7 +66,7 @@ func (s stage) applies(of subjectKind) bool {
 // isEndpoint reports whether a phase measures an endpoint of an app's.
 func isEndpoint(phase string) bool { return strings.HasPrefix(phase, "endpoint") }
 
-// phaseNames are all that rows are of.
+// phaseNames are the phases that rows belong to.
 func phaseNames() []string {
 	var names []string
 	for _, s := range stages {
@@ -109,8 +109,8 @@ func (c *config) job(s stage, subject subjectKind, round int) *job {
 	return j
 }
 
-// measure runs a stage of one subject: with a receiver and a database of its
-// own, and a process for the subject, so that nothing is left of those before.
+// measure runs a stage of one subject, with a receiver, a database and a process of its
+// own, so that nothing remains of earlier ones.
 func (c *config) measure(ctx context.Context, s stage, subject subjectKind, round int) ([]row, error) {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
 	defer cancel()
