@@ -15,7 +15,7 @@ import (
 )
 
 // sentBody notes the body of the next request to the receiver.
-func (r *rig) sentBody(into *string) {
+func (r *harness) sentBody(into *string) {
 	r.receiver = func(req *http.Request) (*http.Response, error) {
 		body, err := io.ReadAll(req.Body)
 		*into = string(body)
@@ -29,7 +29,7 @@ func (r *rig) sentBody(into *string) {
 func TestATestsPayloadCanBeEdited(t *testing.T) {
 	for _, format := range webhook.Formats() {
 		t.Run(string(format), func(t *testing.T) {
-			r := newRig(t)
+			r := newHarness(t)
 			w := r.put(func(w *webhook.Webhook) { w.Format = format })
 			var sent string
 			r.sentBody(&sent)
@@ -79,7 +79,7 @@ func TestATestsPayloadCanBeEdited(t *testing.T) {
 }
 
 func TestARequestIsCopiedAsACommandWithoutSecrets(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(func(w *webhook.Webhook) {
 		w.URL, w.Headers = "https://shop:hunter2@crm.example.com/it's?a=b", map[string]string{"Authorization": "Bearer s3cr3t"}
 		w.Secrets = []webhook.Secret{webhook.NewSecret()}
@@ -100,7 +100,7 @@ func TestARequestIsCopiedAsACommandWithoutSecrets(t *testing.T) {
 }
 
 func TestBodiesInJSONAreShownWithIndents(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	r.put(func(w *webhook.Webhook) { w.Format = webhook.FormatJSON })
 	d := r.emit("e1")
 	body := r.as("ann", "/deliveries/"+d.ID, nil).Body.String()
@@ -110,7 +110,7 @@ func TestBodiesInJSONAreShownWithIndents(t *testing.T) {
 }
 
 func TestOnlyPagesWithSomethingPendingAreRefreshed(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	w := r.put(nil)
 	d := r.emit("e1")
 	pages := []string{"/deliveries", "/deliveries/" + d.ID, "/webhooks/" + w.ID}
@@ -125,7 +125,7 @@ func TestOnlyPagesWithSomethingPendingAreRefreshed(t *testing.T) {
 }
 
 func TestTheExamplePayloadsAreACatalogue(t *testing.T) {
-	r := newRig(t)
+	r := newHarness(t)
 	for _, format := range webhook.Formats() {
 		body := r.as("ann", "/samples?format="+string(format), nil).Body.String()
 		for _, says := range []string{"Sent when a subscriber clicks a link in a campaign.", "Email address of the subscriber", "A custom field, by its ID"} {
