@@ -3,6 +3,9 @@ package webhook
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/url"
 	"slices"
 	"time"
 )
@@ -125,10 +128,54 @@ func (d *Dispatcher) SendTest(ctx context.Context, account, webhook string, t Ev
 		return Attempt{}, err
 	}
 	id := "test_" + rand.Text()
-	del := Delivery{
-		ID: id, Account: account, WebhookID: webhook, Type: t, Body: withID(body, id), Created: storeTime(m.Time),
+	return d.sendTest(ctx, w, t, withID(body, id), id), nil
+}
+
+// SendTestBody is SendTest with a body of the caller's instead of the sample: for
+// trying a receiver with other data. A body that is not one of the webhook's format is
+// an *InvalidError of the field Body. In JSON its id becomes the test's.
+func (d *Dispatcher) SendTestBody(ctx context.Context, account, webhook string, t EventType, body []byte) (Attempt, error) {
+	if d.opts.info(t) == nil {
+		return Attempt{}, invalid("type", "is "+quote(string(t))+", none of the app's event types")
 	}
-	return d.sender.send(ctx, newEndpoint(w), &del, d.opts.leaseEnd()).Attempt, nil
+	w, err := d.editor.find(ctx, account, webhook)
+	if err != nil {
+		return Attempt{}, wrap("SendTestBody", err)
+	}
+	id := "test_" + rand.Text()
+	if body, err = testBody(w.Format, body, id, d.opts.BodyLimit); err != nil {
+		return Attempt{}, err
+	}
+	return d.sendTest(ctx, w, t, body, id), nil
+}
+
+// testBody returns a body of the caller's with an ID, where its format has one in the
+// body, or an error if it is not of the format.
+func testBody(format Format, body []byte, id string, limit int) ([]byte, error) {
+	switch {
+	case len(body) == 0:
+		return nil, invalid("Body", "is empty")
+	case len(body) > limit:
+		return nil, invalid("Body", fmt.Sprintf("is longer than %d bytes", limit))
+	}
+	if format != FormatJSON {
+		if _, err := url.ParseQuery(string(body)); err != nil || isJSON(body) {
+			return nil, invalid("Body", "is not a form")
+		}
+		return body, nil
+	}
+	var object map[string]json.RawMessage
+	if json.Unmarshal(body, &object) != nil || object == nil {
+		return nil, invalid("Body", "is not an object in JSON")
+	}
+	object["id"], _ = json.Marshal(id) // a text is never an error
+	return json.Marshal(object)
+}
+
+// sendTest sends a body under a test's ID.
+func (d *Dispatcher) sendTest(ctx context.Context, w Webhook, t EventType, body []byte, id string) Attempt {
+	del := Delivery{ID: id, Account: w.Account, WebhookID: w.ID, Type: t, Body: body, Created: now()}
+	return d.sender.send(ctx, newEndpoint(w), &del, d.opts.leaseEnd()).Attempt
 }
 
 // CancelPending cancels the pending deliveries of a webhook, and returns how many

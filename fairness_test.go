@@ -118,7 +118,7 @@ func TestABacklogOfOneDoesNotDelayAnother(t *testing.T) {
 	})
 }
 
-func TestWhatMustNotWaitGoesFirstWithinItsLane(t *testing.T) {
+func TestUrgentDeliveriesGoFirstInTheirQueue(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newHarness(t, &webhook.Options{Concurrency: 1})
 		r.put(nil)

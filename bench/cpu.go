@@ -27,8 +27,8 @@ func ownPeak() float64 {
 	return kB / 1024
 }
 
-// A server is a database that works for a subject, as a process of this
-// machine. The CPU time of its children counts, of those that ended too.
+// A server is the process of a subject's database on this machine. The CPU time of its
+// children counts, also of those that have ended.
 type server struct{ pid int }
 
 // cpu returns the CPU time that the server has used.
@@ -95,8 +95,8 @@ func readStat(pid int) (s stat, err error) {
 	return s, nil
 }
 
-// onCPU returns the CPU time of a process's first thread to the nanosecond: of a
-// server's processes that have nothing to do, ticks are more than all.
+// onCPU returns the CPU time of a process's first thread to the nanosecond: an idle
+// process of a server uses less than a tick.
 func onCPU(pid int) (time.Duration, bool) {
 	content, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/schedstat")
 	first, _, _ := strings.Cut(string(content), " ")
@@ -104,7 +104,7 @@ func onCPU(pid int) (time.Duration, bool) {
 	return time.Duration(ns), err == nil
 }
 
-// A meter counts what a span of work costs every process that takes part.
+// A meter counts the CPU time that a span of work costs each process that takes part.
 type meter struct {
 	watch  watch
 	server server

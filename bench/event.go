@@ -9,16 +9,16 @@ import (
 	"github.com/listhook/webhook"
 )
 
-// An event is what every subject is given: something to be POSTed to one
-// target, told from all others by its number.
+// An event is given to every subject, to be POSTed to one target. Its number tells it
+// from all others.
 type event struct {
 	number int
 	target int
-	at     time.Time // when it was to be emitted
+	at     time.Time // when it should be emitted
 }
 
-// stamp is what the receiver recognises the event by, and reckons its latency
-// from: all processes run on one machine and read one clock.
+// stamp is a text by which the receiver recognises the event and computes its
+// latency: all processes run on one machine and read one clock.
 func (e event) stamp() string {
 	return strconv.Itoa(e.number) + "." + strconv.FormatInt(e.at.UnixNano(), 10)
 }
@@ -49,7 +49,7 @@ func list(target int) string    { return strconv.Itoa(target%10 + 1) }
 
 var opened = time.Date(2026, 11, 23, 9, 28, 42, 0, time.UTC)
 
-// open is the event as this library takes it.
+// open returns the event for this library.
 func (e event) open() webhook.Open {
 	return webhook.Open{
 		Meta: webhook.Meta{
@@ -66,8 +66,8 @@ func (e event) open() webhook.Open {
 	}
 }
 
-// body is what this library makes of the event, for those subjects to which
-// bodies are given ready made.
+// body returns the event's body as this library encodes it, for subjects that get
+// their bodies ready made.
 func (e event) body() []byte {
 	return fmt.Appendf(nil, "type=open&date_time=2026-11-23+09%%3A28%%3A42&initiated_from=public&initiated_by=public&list=%s"+
 		"&subscriber%%5Bid%%5D=4711&subscriber%%5Bemail%%5D=jane.doe%%40example.com&subscriber%%5Bfirst_name%%5D=Jane"+
@@ -112,8 +112,8 @@ func (j *job) target(n int) target {
 	return target{n, classOther}
 }
 
-// otherTarget is not in the account of the first ten, and where there are two
-// hosts not on the first one's.
+// otherTarget belongs to another account than the first ten and, if there are two
+// hosts, to another host than the first one.
 const otherTarget = 11
 
 // targets are all those of a job.

@@ -11,15 +11,14 @@ import (
 	"time"
 )
 
-// A job is one phase of one subject: what the processes that take part are
-// told.
+// A job tells the processes that take part in one phase of one subject what to do.
 type job struct {
 	Subject string
 	Phase   string
 	Callers int // that emit at once
 
 	Events  int           // of a rate phase
-	Warmup  int           // events before what is measured
+	Warmup  int           // events before the measured ones
 	Backlog int           // deliveries that wait, in the phases backlog and idle
 	Span    time.Duration // of a phase that lasts a fixed time
 
@@ -52,7 +51,7 @@ type subject interface {
 	close()
 }
 
-// What a subject may also have.
+// Methods that a subject may also have.
 type (
 	// A committer can do a plain durable commit of a row in the subject's
 	// database, to compare with.
@@ -69,10 +68,11 @@ type (
 	signer interface{ signs() }
 )
 
-// A subjectKind is what the command line chooses from.
+// A subjectKind is a subject that the command line can choose.
 type subjectKind struct {
 	name string
 	peer bool // not this library
+	only bool // for the phases of the endpoint alone
 	open func(ctx context.Context, j *job) (subject, error)
 
 	// prepare makes a place for the data of a job, and says how to remove it.
@@ -86,6 +86,7 @@ var subjects = []subjectKind{
 	{name: "sqlite", open: openSQLite, prepare: prepareDirectory},
 	{name: "postgres", open: openPostgres, prepare: preparePostgres},
 	{name: "pgx", open: openPgx, prepare: preparePostgres},
+	{name: "pq", open: openPq, prepare: preparePostgres, only: true},
 	{name: "mariadb", open: openMariaDB, prepare: prepareMariaDB},
 	{name: "river", open: openRiver, prepare: preparePostgres, peer: true},
 	{name: "asynq", open: openAsynq, prepare: prepareRedis, peer: true},
@@ -126,7 +127,7 @@ func openBench(ctx context.Context, j *job) (*bench, error) {
 	return b, err
 }
 
-// runSubject is the process of a subject: it says the rows that it measured.
+// runSubject is the process of a subject: it sends the rows that it measured.
 func runSubject(ctx context.Context, j *job, p parent) error {
 	b, err := openBench(ctx, j)
 	if err != nil {
@@ -153,13 +154,13 @@ func (b *bench) expect(ctx context.Context, count, plain int) (expectation, erro
 	return e, b.watch.expect(ctx, e)
 }
 
-// complete waits until all that is expected has arrived.
+// complete waits until all expected events have arrived.
 func (b *bench) complete(ctx context.Context, e expectation) (receptionReport, error) {
 	_, signed := b.subject.(signer)
 	return b.watch.complete(ctx, e, signed)
 }
 
-// A span is a stretch of work that is measured.
+// A span is a measured piece of work.
 type span struct {
 	*meter
 	bench   *bench
@@ -188,7 +189,7 @@ func (b *bench) measure(ctx context.Context, name string) (*span, error) {
 	return s, err
 }
 
-// end ends a span of work on a number of events that took a time.
+// end ends a span in which so many events took so long.
 func (s *span) end(ctx context.Context, events int, took time.Duration) (measures, error) {
 	c, err := s.spent(ctx)
 	if err != nil {

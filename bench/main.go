@@ -6,7 +6,7 @@
 //	go run ./bench -quick                  this library and the loop, some minutes
 //	go run ./bench -subject pgx,loop -phase live
 //
-// It needs Linux. Subjects whose server does not answer are reported so.
+// It needs Linux. If the server of a subject does not answer, the report says so.
 package main
 
 import (
@@ -42,7 +42,7 @@ func main() {
 	}
 }
 
-// A config is what the command line says.
+// A config holds the flags.
 type config struct {
 	subjects, phases []string
 	quick            bool
@@ -121,8 +121,8 @@ func parseFlags(args []string) (*config, error) {
 	return c, nil
 }
 
-// choose returns those of all that a list with commas names; all if it is
-// empty.
+// choose returns the names of all that a list with commas selects; an empty list
+// selects every one.
 func choose(list string, all []string) ([]string, error) {
 	if list == "" {
 		return all, nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/mysqlstore"
 )
 
@@ -52,17 +53,24 @@ func openMariaDB(ctx context.Context, j *job) (subject, error) {
 	}
 	db.SetMaxOpenConns(poolSize)
 	db.SetMaxIdleConns(poolSize)
-	o, err := openMigrated(ctx, j, mysqlstore.New(db, nil), func() { _ = db.Close() })
+	store := mysqlstore.New(db, nil)
+	o, err := openMigrated(ctx, j, store, func() { _ = db.Close() })
 	if err != nil {
 		return nil, err
 	}
 	_, err = db.ExecContext(ctx, "create table if not exists plain_commit (n bigint) engine = InnoDB")
-	return &oursMariaDB{o, db}, err
+	if err != nil {
+		return nil, err
+	}
+	_, err = db.ExecContext(ctx, endpointTable+" engine = InnoDB")
+	app := sqlApp{db, endpointRow + "(?)", func(tx *sql.Tx) webhook.Outbox { return store.Tx(tx) }}
+	return &oursMariaDB{o, app, db}, err
 }
 
 // oursMariaDB is this library on MariaDB.
 type oursMariaDB struct {
 	*ours
+	sqlApp
 	plain *sql.DB
 }
 

@@ -7,10 +7,11 @@ import (
 	"time"
 )
 
-// measures are what a phase found, by name; what was not measured is not there.
+// measures are the figures of a phase by name. A figure that was not measured is
+// missing.
 type measures map[string]float64
 
-// A row is what one process found in one phase.
+// A row is the figures of one process in one phase.
 type row struct {
 	Phase    string
 	Measures measures
@@ -18,8 +19,8 @@ type row struct {
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// percentile returns that of sorted latencies in nanoseconds, in milliseconds,
-// among all that were expected; not a number if it is one that never came.
+// percentile returns a percentile in milliseconds of sorted latencies in nanoseconds,
+// among all expected events. It is NaN if it falls on an event that never arrived.
 func percentile(sorted []int64, p float64, expected int) float64 {
 	i := int(math.Ceil(p/100*float64(expected))) - 1
 	if i < 0 || i >= len(sorted) {
@@ -41,8 +42,8 @@ func (m measures) set(name string, value float64) {
 	}
 }
 
-// median returns the medians of measures of the same thing, and the span of
-// the rates. What some did not measure is left out.
+// median returns the medians of several measures, and the span of the rates. It leaves
+// out figures that some of them lack.
 func median(all []measures) measures {
 	m := measures{}
 	for name := range all[0] {
@@ -79,7 +80,7 @@ func (s *stopwatch) add(d time.Duration) {
 	s.times = append(s.times, int64(d))
 }
 
-// sorted returns what was collected.
+// sorted returns the durations so far.
 func (s *stopwatch) sorted() []int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

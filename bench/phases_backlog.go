@@ -159,7 +159,7 @@ func (o *ours) trickle(ctx context.Context, first int, span time.Duration) (n in
 // idle.
 const idleRetries = 10_000
 
-// runIdle measures what a dispatcher costs that has nothing to do but to wait.
+// runIdle measures the cost of a dispatcher that only waits.
 func runIdle(ctx context.Context, b *bench) ([]row, error) {
 	l, ok := b.subject.(library)
 	if !ok {

@@ -9,8 +9,8 @@ import (
 // latencyRate is how many events a second the phase latency emits.
 const latencyRate = 100
 
-// runLatency measures from emit to receipt while there is next to nothing to
-// do, and beside it what one durable commit takes in the same database.
+// runLatency measures from emit to receipt under almost no load, and the time of a
+// durable commit in the same database.
 func runLatency(ctx context.Context, b *bench) ([]row, error) {
 	if err := b.warmUp(ctx); err != nil {
 		return nil, err
@@ -58,11 +58,11 @@ func runLatency(ctx context.Context, b *bench) ([]row, error) {
 	return []row{{Phase: b.Phase, Measures: m}}, nil
 }
 
-// offerers is how many callers emit a fixed load at most at once. When they
-// are not enough it waits, and the waiting counts as latency.
+// offerers is how many callers emit a fixed load at most at once. If they are too few,
+// events wait, and the waiting counts as latency.
 const offerers = 256
 
-// An offer is a load that does not wait for those who take it.
+// An offer is a load whose rate does not depend on the subject.
 type offer struct {
 	rate   float64             // events a second
 	span   time.Duration       // for so long
@@ -131,7 +131,7 @@ func runHang(ctx context.Context, b *bench) ([]row, error) {
 		return nil, err
 	}
 
-	// Those numbers whose webhook hangs are, of every ten, the last.
+	// Of every ten numbers, the last is that of a webhook that hangs.
 	o.target = func(i int) int {
 		if i%10 == 9 {
 			return b.Webhooks + i/10%b.Hanging
@@ -153,8 +153,8 @@ func runHang(ctx context.Context, b *bench) ([]row, error) {
 	return []row{{Phase: b.Phase, Measures: m}}, nil
 }
 
-// load offers a load and measures the plain events in it, as they have arrived
-// when it is over.
+// load offers a load and measures those of its plain events that have arrived when it
+// is over.
 func (b *bench) load(ctx context.Context, o offer, plain int) (measures, error) {
 	e, err := b.expect(ctx, o.count(), plain)
 	if err != nil {

@@ -46,7 +46,7 @@ func (b *bench) emitAll(ctx context.Context, first, n, callers int) ([]int64, er
 	return times, context.Cause(ctx)
 }
 
-// pick chooses the target of an event: all of them as often, in no order.
+// pick chooses the target of an event: each equally often, in no order.
 func (b *bench) pick(number int) int {
 	return int(rand.New(rand.NewPCG(uint64(number), 1)).Uint64N(uint64(b.Webhooks)))
 }
@@ -68,9 +68,9 @@ func (b *bench) warmUp(ctx context.Context) error {
 	return err
 }
 
-// runEmit measures emitting while nothing is delivered, and then the drain of
-// what was emitted, which also checks that every event arrives. The loop, which
-// has nothing to emit to, delivers.
+// runEmit measures emitting while nothing is delivered, and then how fast the events
+// drain, which also checks that every one arrives. The loop cannot emit, so it
+// delivers.
 func runEmit(ctx context.Context, b *bench) ([]row, error) {
 	if b.isLoop() {
 		rows, err := runLive(ctx, b)

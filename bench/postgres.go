@@ -65,7 +65,7 @@ func openPool(ctx context.Context, j *job, parameters ...string) (pool, error) {
 	if err != nil {
 		return pool{}, err
 	}
-	_, err = p.Exec(ctx, "create table if not exists plain_commit (n bigint)")
+	_, err = p.Exec(ctx, "create table if not exists plain_commit (n bigint); "+endpointTable)
 	return pool{p}, err
 }
 

@@ -20,9 +20,9 @@ const (
 	roleEmitter  = "emitter"  // only emits, in the phase backlog
 )
 
-// A child is a process in one of the roles. It reads its job and then words,
-// and says what it has to say as JSON, a line each. It ends when its input does,
-// so that none outlives the process that started it.
+// A child is a process in one of the roles. It reads its job and then words, and
+// writes its results as JSON, a line each. It ends when its input ends, so that it does
+// not outlive the process that started it.
 type child struct {
 	cmd *exec.Cmd
 	in  io.WriteCloser
@@ -53,7 +53,7 @@ func spawn(ctx context.Context, role string, j *job) (*child, error) {
 // tell sends the child its job, or a word.
 func (c *child) tell(what any) error { return json.NewEncoder(c.in).Encode(what) }
 
-// A message is what a child says: its result or why there is none.
+// A message of a child is a result, or why there is none.
 type message struct {
 	Result json.RawMessage `json:",omitempty"`
 	Error  string          `json:",omitempty"`
@@ -129,7 +129,7 @@ func runRole(ctx context.Context, role string) error {
 func (p parent) say(result any) {
 	raw, err := json.Marshal(result)
 	if err != nil {
-		panic(err) // a result of a type of ours that is no JSON is a mistake in this program
+		panic(err) // a result that does not marshal is a bug in this program
 	}
 	_ = json.NewEncoder(os.Stdout).Encode(message{Result: raw})
 }

@@ -23,7 +23,7 @@ type receiver struct {
 	connections atomic.Int64 // that were opened
 }
 
-// receiverReady is what the receiver's process says first.
+// receiverReady is the first message of the receiver's process.
 type receiverReady struct {
 	Port    int    // of every address
 	Control string // host and port

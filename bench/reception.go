@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// An expectation is what a phase tells the receiver before it begins.
+// An expectation tells the receiver which events a phase is going to emit.
 type expectation struct {
 	First int // number of the first event
 	Count int // events, those to other classes of targets too
 	Plain int // how many of them make it complete
 }
 
-// A reception is what arrives of the events that a phase expects.
+// A reception records which of the expected events have arrived.
 type reception struct {
 	first    int
 	enough   int64
@@ -59,7 +59,7 @@ func (r *reception) note(number int, class string, emitted, at int64, signed boo
 	}
 }
 
-// A receptionReport says what has arrived.
+// A receptionReport counts what has arrived.
 type receptionReport struct {
 	Plain, Others, Hung int   // events of each class
 	Duplicates, Strays  int   // beyond the first of an event; of events of no phase, or of one before

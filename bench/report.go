@@ -18,7 +18,7 @@ type report struct {
 	errs map[key]error
 }
 
-// A key says what rows are of.
+// A key is what rows have in common.
 type key struct {
 	subject, phase string
 	callers        int // of the phase live, which is measured with several numbers of them
@@ -56,8 +56,8 @@ type line struct {
 	Measures measures
 }
 
-// fixed are the phases whose rate says how much was offered, so that its ratio
-// to the loop's says nothing.
+// fixed are the phases whose rate is that of the load, so that its ratio to the loop's
+// has no meaning.
 var fixed = []string{"latency", "hang"}
 
 // medians returns a line for each key of the phases that are wanted, in the
@@ -135,13 +135,24 @@ func (l line) format(name string, digits int) string {
 	return fmt.Sprintf("%.*f", digits, v)
 }
 
-// notes are what the table says of a phase beside its columns; the JSON has all
-// that was measured.
+// notes are the figures of a phase that the table prints beside its columns. The JSON
+// has all figures.
 var notes = map[string][]string{
+	"endpoint1":      endpointNotes,
+	"endpoint10":     endpointNotes,
+	"endpoint1live":  endpointNotes,
+	"endpoint10live": endpointNotes,
+
 	"latency": {"emit_p50_ms", "commit_p50_ms"},
 	"hang":    {"offered_per_s", "healthy_ratio", "p50_ms_before", "p99_ms_before"},
 	"backlog": {"max_ms", "claim_p50_ms", "claim_p99_ms", "left"},
 	"idle":    {"cpu_percent"},
+}
+
+// endpointNotes are the ratios to the endpoint alone, with their quartiles.
+var endpointNotes = []string{
+	"wants", "wants_q1", "wants_q3", "buffered", "buffered_q1", "buffered_q3",
+	"emit", "emit_q1", "emit_q3", "emittx", "emittx_q1", "emittx_q3",
 }
 
 func (l line) notes() string {
@@ -154,7 +165,7 @@ func (l line) notes() string {
 	return strings.Join(parts, ", ")
 }
 
-// others are the names of the measures that are no columns.
+// others are the names of the measures without a column.
 func (l line) others() []string {
 	var names []string
 	for name := range l.Measures {

@@ -23,14 +23,18 @@ var phases = []struct {
 	{"backlog", runBacklog},
 	{"two", runTwo},
 	{"idle", runIdle},
+	{"endpoint1", runEndpoint},
+	{"endpoint10", runEndpoint},
+	{"endpoint1live", runEndpoint},
+	{"endpoint10live", runEndpoint},
 }
 
-// A stage is a phase that all subjects go through by turns, before the next.
+// A stage is a phase that all subjects go through in turns before the next one.
 type stage struct {
 	phase   string
 	callers int
 	prints  []string // phases that it has rows of
-	without []string // subjects that it says nothing of
+	without []string // subjects that it does not measure
 	peers   bool     // those are measured too
 }
 
@@ -45,6 +49,10 @@ var stages = []stage{
 	{phase: "backlog", callers: 64, prints: []string{"backlog"}, without: []string{"loop", "memory"}},
 	{phase: "two", callers: 64, prints: []string{"two"}, without: []string{"loop", "memory"}, peers: true},
 	{phase: "idle", callers: 64, prints: []string{"idle"}, without: []string{"loop"}},
+	{phase: "endpoint1", callers: 16, prints: []string{"endpoint1"}, without: []string{"loop", "memory"}},
+	{phase: "endpoint10", callers: 16, prints: []string{"endpoint10"}, without: []string{"loop", "memory"}},
+	{phase: "endpoint1live", callers: 16, prints: []string{"endpoint1live"}, without: []string{"loop", "memory"}},
+	{phase: "endpoint10live", callers: 16, prints: []string{"endpoint10live"}, without: []string{"loop", "memory"}},
 }
 
 func (s stage) chosen(phases []string) bool {
@@ -52,10 +60,13 @@ func (s stage) chosen(phases []string) bool {
 }
 
 func (s stage) applies(of subjectKind) bool {
-	return !slices.Contains(s.without, of.name) && (s.peers || !of.peer)
+	return !slices.Contains(s.without, of.name) && (s.peers || !of.peer) && (isEndpoint(s.phase) || !of.only)
 }
 
-// phaseNames are all that rows are of.
+// isEndpoint reports whether a phase measures an endpoint of an app's.
+func isEndpoint(phase string) bool { return strings.HasPrefix(phase, "endpoint") }
+
+// phaseNames are the phases that rows belong to.
 func phaseNames() []string {
 	var names []string
 	for _, s := range stages {
@@ -84,8 +95,10 @@ func (c *config) job(s stage, subject subjectKind, round int) *job {
 		j.Webhooks, j.Hosts = manyWebhooks, manyHosts
 	case "hang":
 		j.Webhooks, j.Hanging = hangHealthy, hangHangs
-	case "backlog", "idle", "latency":
+	case "backlog", "idle", "latency", "endpoint1", "endpoint1live":
 		j.Webhooks = 1
+	case "endpoint10", "endpoint10live":
+		j.Webhooks = 10
 	}
 	if j.Hosts == 0 {
 		j.Hosts = len(j.targets())
@@ -96,8 +109,8 @@ func (c *config) job(s stage, subject subjectKind, round int) *job {
 	return j
 }
 
-// measure runs a stage of one subject: with a receiver and a database of its
-// own, and a process for the subject, so that nothing is left of those before.
+// measure runs a stage of one subject, with a receiver, a database and a process of its
+// own, so that nothing remains of earlier ones.
 func (c *config) measure(ctx context.Context, s stage, subject subjectKind, round int) ([]row, error) {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
 	defer cancel()

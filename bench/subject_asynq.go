@@ -14,8 +14,8 @@ import (
 )
 
 // asynqQueue is asynq with a handler that posts, looking for tasks more often
-// than once a second, which is its default. How durable it is is up to how the
-// Redis server is configured.
+// than once a second, which is its default. The configuration of the Redis server
+// decides how durable it is.
 type asynqQueue struct {
 	*job
 	redis  *redis.Client

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// The loop is what everything is compared with: its callers POST by themselves,
-// and nothing is durable, signed or logged.
+// The loop is the baseline: its callers POST by themselves, and nothing is durable,
+// signed or logged.
 type loop struct {
 	*job
 	poster poster
@@ -28,8 +28,8 @@ func (l *loop) start(context.Context) error { return nil }
 func (l *loop) stop(context.Context) error  { return nil }
 func (l *loop) close()                      {}
 
-// A poster sends requests for the loop and for the peers, none of which does
-// it by itself: through a transport that keeps its connections.
+// A poster sends requests for the loop and the peers, which make none themselves,
+// through a transport that keeps its connections.
 type poster struct{ client *http.Client }
 
 func newPoster() poster {

@@ -12,10 +12,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// The outbox is what a team would write that knows all the tricks and needs no
-// more: group commit, rows inserted with their lease and handed to the workers in memory,
-// claims and completions in batches. It signs nothing, keeps no log, and knows
-// no endpoints; what was delivered is deleted.
+// The outbox is one that a team could write that knows all the tricks and needs no
+// more: group commit, rows inserted with their lease and handed to the workers in
+// memory, claims and completions in batches. It signs nothing, keeps no log, knows no
+// endpoints, and deletes delivered rows.
 type outbox struct {
 	*job
 	pool
@@ -121,7 +121,7 @@ func (o *outbox) wakeUp() {
 	}
 }
 
-// deliver makes an attempt. What fails comes due again when its lease ends.
+// deliver makes an attempt. A failed row is due again when its lease ends.
 func (o *outbox) deliver(row *outboxRow) {
 	if err := o.poster.post(context.Background(), row.url, row.body); err == nil {
 		o.delivered.add(row.id)
@@ -130,7 +130,7 @@ func (o *outbox) deliver(row *outboxRow) {
 	}
 }
 
-// remove deletes what was delivered, which frees the workers' places.
+// remove deletes delivered rows, which frees the workers' places.
 func (o *outbox) remove(ids []int64) {
 	if _, err := o.Exec(context.Background(), "delete from outbox where id = any($1)", ids); err != nil {
 		fmt.Fprintln(os.Stderr, "outbox:", err)
@@ -164,7 +164,7 @@ func (o *outbox) stop(context.Context) error {
 	return nil
 }
 
-// claim leases what is due for as many workers as have nothing to do.
+// claim leases due rows for as many workers as are idle.
 func (o *outbox) claim(ctx context.Context) {
 	poll := time.NewTicker(outboxPoll)
 	defer poll.Stop()
@@ -210,8 +210,8 @@ func (o *outbox) claim(ctx context.Context) {
 	}
 }
 
-// groups hands what is added to run in groups: what comes while one is under
-// way forms the next.
+// groups calls run with groups of what is added: additions during a call form the next
+// group.
 type groups[T any] struct {
 	run func([]T)
 

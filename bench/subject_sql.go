@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/jackc/pgx/v5"
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	_ "github.com/lib/pq"              // the driver "postgres"
 	_ "modernc.org/sqlite"             // the driver "sqlite"
 
 	"github.com/listhook/webhook"
@@ -37,21 +39,50 @@ func openSQLite(ctx context.Context, j *job) (subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, err := openMigrated(ctx, j, sqlitestore.New(db, nil), func() {
+	plain.SetMaxOpenConns(1) // callers wait for each other, rather than for SQLite's lock
+	store := sqlitestore.New(db, nil)
+	o, err := openMigrated(ctx, j, store, func() {
 		_ = db.Close()
 		_ = plain.Close()
 	})
 	if err != nil {
 		return nil, err
 	}
-	_, err = plain.ExecContext(ctx, "create table if not exists plain_commit (n integer)")
-	return &oursSQLite{o, plain}, err
+	_, err = plain.ExecContext(ctx, "create table if not exists plain_commit (n integer); "+endpointTable)
+	app := sqlApp{plain, endpointRow + "(?)", func(tx *sql.Tx) webhook.Outbox { return store.Tx(tx) }}
+	return &oursSQLite{o, app, plain}, err
 }
 
 // oursSQLite is this library on a file.
 type oursSQLite struct {
 	*ours
+	sqlApp
 	plain *sql.DB
+}
+
+// A sqlApp is an app with rows of its own in the store's database.
+type sqlApp struct {
+	db     *sql.DB
+	insert string // of a row, with one parameter
+	outbox func(*sql.Tx) webhook.Outbox
+}
+
+// inTx writes one row of the app's.
+func (a sqlApp) inTx(ctx context.Context, then func(webhook.Outbox) error) error {
+	tx, err := a.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	if _, err := tx.ExecContext(ctx, a.insert, 1); err != nil {
+		return err
+	}
+	if then != nil {
+		if err := then(a.outbox(tx)); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
 }
 
 // commit makes one small row durable.
@@ -68,8 +99,13 @@ func openMigrated(ctx context.Context, j *job, store migrator, shut func()) (*ou
 	return openOurs(ctx, j, store, shut)
 }
 
-func openPostgres(ctx context.Context, j *job) (subject, error) {
-	db, err := sql.Open("pgx", j.Postgres)
+func openPostgres(ctx context.Context, j *job) (subject, error) { return openPostgresBy(ctx, j, "pgx") }
+
+func openPq(ctx context.Context, j *job) (subject, error) { return openPostgresBy(ctx, j, "postgres") }
+
+// openPostgresBy opens the store for database/sql by one of its drivers.
+func openPostgresBy(ctx context.Context, j *job, driver string) (subject, error) {
+	db, err := sql.Open(driver, j.Postgres)
 	if err != nil {
 		return nil, err
 	}
@@ -79,11 +115,13 @@ func openPostgres(ctx context.Context, j *job) (subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, err := openMigrated(ctx, j, postgresstore.New(db, nil), func() {
+	store := postgresstore.New(db, nil)
+	o, err := openMigrated(ctx, j, store, func() {
 		_ = db.Close()
 		p.Close()
 	})
-	return &oursPostgres{o, p}, err
+	app := sqlApp{db, endpointRow + "($1)", func(tx *sql.Tx) webhook.Outbox { return store.Tx(tx) }}
+	return &oursPostgres{o, app, p}, err
 }
 
 func openPgx(ctx context.Context, j *job) (subject, error) {
@@ -91,14 +129,32 @@ func openPgx(ctx context.Context, j *job) (subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, err := openMigrated(ctx, j, pgxstore.New(p.Pool, nil), p.Close)
-	return &oursPostgres{o, p}, err
+	store := pgxstore.New(p.Pool, nil)
+	o, err := openMigrated(ctx, j, store, p.Close)
+	return &oursPostgres{o, pgxApp{p, store}, p}, err
 }
 
 // oursPostgres is this library on PostgreSQL.
 type oursPostgres struct {
 	*ours
+	transacter
 	plain pool
+}
+
+// A pgxApp is an app with rows of its own in the store's database.
+type pgxApp struct {
+	pool
+	store *pgxstore.Store
+}
+
+// inTx writes one row of the app's.
+func (a pgxApp) inTx(ctx context.Context, then func(webhook.Outbox) error) error {
+	return pgx.BeginFunc(ctx, a.Pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, endpointRow+"($1)", 1); err != nil || then == nil {
+			return err
+		}
+		return then(a.store.Tx(tx))
+	})
 }
 
 func (o *oursPostgres) commit(ctx context.Context) error           { return o.plain.commit(ctx) }

@@ -43,8 +43,12 @@ func openOurs(ctx context.Context, j *job, store webhook.Store, shut func()) (*o
 		return o, err
 	}
 	for _, t := range j.targets() {
+		list := list(t.number)
+		if isEndpoint(j.Phase) {
+			list = "" // each event is for all
+		}
 		_, err := o.dispatcher.AddWebhook(ctx, webhook.Webhook{ID: webhookID(t.number), Account: account(t.number), Settings: webhook.Settings{
-			List: list(t.number), Name: "target " + strconv.Itoa(t.number), URL: j.url(t),
+			List: list, Name: "target " + strconv.Itoa(t.number), URL: j.url(t),
 			Events: []webhook.EventType{webhook.TypeOpen}, Sources: []webhook.Source{webhook.SourcePublic},
 			Secrets: []webhook.Secret{webhook.NewSecret()},
 		}})

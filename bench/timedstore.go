@@ -8,14 +8,14 @@ import (
 	"github.com/listhook/webhook"
 )
 
-// A timedStore notes what the dispatcher asks of its store.
+// A timedStore counts and times the dispatcher's calls of its store.
 type timedStore struct {
 	webhook.Store
 	enqueue, claim, apply tally
 	claims                stopwatch
 }
 
-// A tally is of the calls of one method.
+// A tally counts the calls of one method.
 type tally struct{ calls, rows, nanoseconds atomic.Int64 }
 
 func (t *tally) add(rows int, began time.Time) {
@@ -67,9 +67,9 @@ func (s *timedStore) calls() storeCalls {
 	return storeCalls{s.enqueue.read(), s.claim.read(), s.apply.read()}
 }
 
-// note adds to m what was asked since before, by event: how large the groups
-// were, which share of the deliveries had to be claimed since there was no room
-// for them when they were emitted, and how long the store worked.
+// note adds to m the calls since before, by event: how large the groups were, which
+// share of the deliveries had to be claimed because there was no room when they were
+// emitted, and how long the store worked.
 func (s *timedStore) note(m measures, before storeCalls) {
 	now := s.calls()
 	enqueue, claim, apply := now.enqueue.since(before.enqueue), now.claim.since(before.claim), now.apply.since(before.apply)

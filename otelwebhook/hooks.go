@@ -33,9 +33,8 @@ const (
 	speed      = attribute.Key("listhook.attempt.speed")
 )
 
-// Hooks returns hooks that report, and that call own's as well: for
-// webhook.Options. A panic in one of own's is logged, and loses nothing of what
-// is reported.
+// Hooks returns hooks for webhook.Options. They report, and also call those of own. A
+// panic in one of own is logged, and everything is reported all the same.
 func (t *Telemetry) Hooks(own webhook.Hooks) webhook.Hooks {
 	h := own
 	h.Carrier = func(ctx context.Context) map[string]string {
@@ -97,8 +96,8 @@ func (t *Telemetry) Hooks(own webhook.Hooks) webhook.Hooks {
 			t.safely("Lost", func() { own.Lost(d) })
 		}
 	}
-	// A process that has no Warned may disable without a warning: what an
-	// app without one gets must stay so.
+	// A Dispatcher without the hook Warned disables webhooks without a warning. An
+	// app that has no such hook must keep that.
 	if own.Warned != nil {
 		h.Warned = func(w webhook.Webhook, percent int) {
 			t.warnings.Add(context.Background(), 1, metric.WithAttributes(percentage.Int(percent)))
@@ -135,8 +134,8 @@ func (t *Telemetry) safely(name string, call func()) {
 	call()
 }
 
-// carrier returns what is kept with a delivery: the app's own, and the caller's
-// trace context.
+// carrier returns the carrier of a delivery: the app's own, with the caller's trace
+// context.
 func (t *Telemetry) carrier(ctx context.Context, own func(context.Context) map[string]string) map[string]string {
 	kept := map[string]string{}
 	if own != nil {
@@ -151,8 +150,8 @@ func (t *Telemetry) carrier(ctx context.Context, own func(context.Context) map[s
 	return kept
 }
 
-// attempt begins the span of an attempt, a trace of its own: hours may lie
-// between it and the emit that it is linked to, and a campaign has a million.
+// attempt begins the span of an attempt. It is a trace of its own, linked to that of
+// the emit: hours may lie between the two, and one emit may have a million attempts.
 func (t *Telemetry) attempt(ctx context.Context, d webhook.Delivery) (context.Context, func(webhook.Attempt)) {
 	attributes := []attribute.KeyValue{
 		method.String(http.MethodPost), eventType.String(string(d.Type)),
@@ -185,8 +184,8 @@ func (t *Telemetry) attempt(ctx context.Context, d webhook.Delivery) (context.Co
 	}
 }
 
-// known replaces a status that no standard names: receivers may answer any of
-// nine hundred.
+// known replaces a status that no standard names, since receivers could answer 900
+// different ones.
 func known(attributes []attribute.KeyValue) []attribute.KeyValue {
 	for i, a := range attributes {
 		switch {

@@ -14,9 +14,9 @@ import (
 // queueTimeout is how long one sample of the store may take.
 const queueTimeout = 10 * time.Second
 
-// Observe reports what d has under way at each collection, and how much the
-// store holds, as of the last QueueInterval: collecting waits for no database.
-// Where several processes share a store, each reports the same queue.
+// Observe reports at each collection what d has under way, and the store's queue as
+// it was sampled last, at intervals of QueueInterval: collecting waits for no
+// database. If several processes share a store, each reports the same queue.
 //
 // Call stop before d is shut down, or with it. An error is the meter's.
 func (t *Telemetry) Observe(d *webhook.Dispatcher) (stop func() error, err error) {
@@ -83,7 +83,7 @@ func (t *Telemetry) Observe(d *webhook.Dispatcher) (stop func() error, err error
 	}, nil
 }
 
-// A queue is what the store holds.
+// A queue samples the backlog of the store.
 type queue struct {
 	d *webhook.Dispatcher
 
@@ -92,7 +92,7 @@ type queue struct {
 	known   bool
 }
 
-// last returns the last sample, unless the store could not be asked.
+// last returns the last sample. It reports false if the store failed then.
 func (q *queue) last() (webhook.Backlog, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -106,7 +106,7 @@ func (q *queue) sample(ctx context.Context, interval time.Duration) {
 	for {
 		s, err := q.ask(ctx)
 		q.mu.Lock()
-		q.current, q.known = s, err == nil // a gap says more than an old number
+		q.current, q.known = s, err == nil // a gap is better than an old number
 		q.mu.Unlock()
 		select {
 		case <-ctx.Done():

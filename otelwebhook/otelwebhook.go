@@ -6,10 +6,9 @@
 //	hooks, err := webhook.New(store, nil, &webhook.Options{Hooks: telemetry.Hooks(webhook.Hooks{})})
 //	stop, err := telemetry.Observe(hooks)
 //
-// No URL, host, address or text of a receiver's becomes an attribute, and no
-// account: they are customers' data, and there are too many of them for
-// metrics. What there is, with alert rules and a dashboard for Prometheus, is
-// in docs/telemetry.md.
+// No URL, host, address, account or text of a receiver's becomes an attribute. They
+// are customers' data, and there are too many of them for metrics. docs/telemetry.md
+// lists the metrics, with alert rules and a dashboard for Prometheus.
 package otelwebhook
 
 import (
@@ -27,7 +26,7 @@ import (
 // scope is the name of the instrumentation.
 const scope = "github.com/listhook/webhook/otelwebhook"
 
-// Options are what can be chosen. The zero value of every field is its default.
+// Options configure a Telemetry. The zero value of every field is its default.
 type Options struct {
 	// TracerProvider makes the spans: otel.GetTracerProvider by default.
 	TracerProvider trace.TracerProvider
@@ -35,9 +34,9 @@ type Options struct {
 	// MeterProvider makes the metrics: otel.GetMeterProvider by default.
 	MeterProvider metric.MeterProvider
 
-	// Propagator writes the caller's trace context into what is kept with a
-	// delivery, and reads it from there: propagation.TraceContext by default.
-	// Baggage would be stored as long as the delivery is.
+	// Propagator writes the caller's trace context into a delivery's Carrier, and
+	// reads it from there: propagation.TraceContext by default. Baggage would be
+	// stored for as long as the delivery.
 	Propagator propagation.TextMapPropagator
 
 	// QueueInterval is how often Observe asks the store how much is due: every
@@ -122,8 +121,8 @@ func (i *instruments) make(m metric.Meter) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	// What happens seldom is there from the beginning: the first lost lease
-	// would else be a series that begins with 1, and no increase.
+	// Rare counters begin with 0. Otherwise the first lost lease would be a series
+	// that begins with 1, and Prometheus would see no increase.
 	i.lost.Add(context.Background(), 0)
 	i.disabled.Add(context.Background(), 0)
 	return nil

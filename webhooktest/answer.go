@@ -12,8 +12,8 @@ import (
 
 // An Answer is how a Receiver answers a request: well, as by Status(204), or
 // badly, as by Reset() or Status(200).Stall(). The zero value is a 200 without
-// a body. Methods return a changed copy; of those that say in which manner it is sent,
-// the last one counts.
+// a body. Methods return a changed copy. If several of them change how the answer is
+// sent, the last one counts.
 type Answer struct {
 	status int
 	header http.Header
@@ -82,7 +82,7 @@ func (a Answer) Hints(n int) Answer {
 	return a
 }
 
-// sequence counts its uses.
+// A sequence counts how often it was used.
 type sequence struct {
 	answers []Answer
 
@@ -130,8 +130,7 @@ func (a Answer) code() int {
 	return a.status
 }
 
-// head sends the head of an answer whose body has the given length; negative:
-// it does not say.
+// head sends the head of an answer. A negative length of the body is not sent.
 func (a Answer) head(x *exchange, length int) {
 	h := x.w.Header()
 	h.Set("Content-Type", "text/plain; charset=utf-8")

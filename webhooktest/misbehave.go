@@ -28,8 +28,8 @@ func Reset() Answer {
 	return Answer{manner: func(x *exchange, _ Answer) { reset(x.hijack()) }}
 }
 
-// Raw sends text instead of an answer, and closes the connection: a part of an
-// answer, or something that is not HTTP.
+// Raw sends text instead of an answer, such as a part of one or something that is
+// not HTTP, and closes the connection.
 func Raw(text string) Answer {
 	return Answer{manner: func(x *exchange, _ Answer) {
 		_, _ = x.hijack().Write([]byte(text))
@@ -71,7 +71,7 @@ func (a Answer) Truncate() Answer {
 		}
 		c := x.hijack()
 		_, _ = c.Write(a.raw(length))
-		x.pause(20 * time.Millisecond) // some systems drop what is unread when a reset arrives
+		x.pause(20 * time.Millisecond) // some systems drop unread bytes when a reset arrives
 		reset(c)
 	}
 	return a
@@ -126,8 +126,8 @@ var zeros = sync.OnceValue(func() []byte {
 })
 
 // CloseReused answers the first request on each connection, and closes the
-// connection when a second one comes, as servers do that give up an idle
-// connection just when it is used again.
+// connection when a second one comes, as a server does whose idle timeout ends just
+// then.
 func (a Answer) CloseReused() Answer {
 	a.manner = func(x *exchange, a Answer) {
 		if x.nth > 1 {
@@ -139,7 +139,7 @@ func (a Answer) CloseReused() Answer {
 	return a
 }
 
-// Twice sends the answer two times, the second one to nobody's request.
+// Twice sends the answer two times, though there was one request.
 func (a Answer) Twice() Answer {
 	a.manner = func(x *exchange, a Answer) {
 		c := x.hijack()
@@ -184,8 +184,8 @@ func (x *exchange) pause(d time.Duration) bool {
 	return false
 }
 
-// write sends a part of the body at once, and returns false when nobody takes
-// it any longer.
+// write sends a part of the body at once, and returns false when the client is
+// gone.
 func (x *exchange) write(part []byte) bool {
 	if _, err := x.w.Write(part); err != nil {
 		return false

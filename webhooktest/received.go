@@ -18,7 +18,7 @@ var ErrUnread = errors.New("webhooktest: the request was not read")
 
 // Received is a request that came.
 type Received struct {
-	// Event is what it brings, by value: a webhook.Subscribe and so on, as
+	// Event is the event that it brings, by value: a webhook.Subscribe and so on, as
 	// webhook.ParseRequest returns it. Nil if Err is not.
 	Event webhook.Event
 
@@ -32,7 +32,7 @@ type Received struct {
 	At         time.Time
 }
 
-// String tells what came, without what it says of a person.
+// String describes the request without personal data.
 func (r Received) String() string {
 	what := "a request"
 	if r.Event != nil {
@@ -45,16 +45,16 @@ func (r Received) String() string {
 	return text
 }
 
-// Received returns all that came, in order of arrival: what was refused too.
+// Received returns all requests in order of arrival, refused ones too.
 func (r *Receiver) Received() []Received {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.received)
 }
 
-// Wait waits until n events have come, and returns all that have, in order of
-// arrival. Each attempt counts; what was refused does not. It ends the test
-// with t.Fatal when they do not come within Options.Patience.
+// Wait waits until n events have come, and returns all events so far in order of
+// arrival. Each attempt counts; refused requests do not. Wait ends the test with
+// t.Fatal if they do not come within Options.Patience.
 func (r *Receiver) Wait(t testing.TB, n int) []Received {
 	t.Helper()
 	var events []Received
@@ -65,9 +65,9 @@ func (r *Receiver) Wait(t testing.TB, n int) []Received {
 	return events
 }
 
-// WaitFor waits for a request that match accepts, and returns the first one:
-// it may have come before, and may be one that was refused. It ends the test
-// with t.Fatal when none comes within Options.Patience.
+// WaitFor waits for a request that match accepts, and returns the first one. It may
+// have come before the call, and may have been refused. WaitFor ends the test with
+// t.Fatal if none comes within Options.Patience.
 func (r *Receiver) WaitFor(t testing.TB, match func(Received) bool) Received {
 	t.Helper()
 	var found Received
@@ -81,7 +81,7 @@ func (r *Receiver) WaitFor(t testing.TB, match func(Received) bool) Received {
 	return found
 }
 
-// await waits until done accepts what came.
+// await waits until done accepts the requests so far.
 func (r *Receiver) await(t testing.TB, what string, done func([]Received) bool) {
 	t.Helper()
 	patience := r.opts.Patience
@@ -103,8 +103,8 @@ func (r *Receiver) await(t testing.TB, what string, done func([]Received) bool) 
 	}
 }
 
-// None fails the test if a request has come, or comes within the given time: 0
-// is for after Dispatcher.Shutdown, when no more can come.
+// None fails the test if a request has come, or comes within the given time. After
+// Dispatcher.Shutdown no more can come, so 0 is enough.
 func (r *Receiver) None(t testing.TB, within time.Duration) {
 	t.Helper()
 	timeout := time.NewTimer(within)
@@ -122,14 +122,14 @@ func (r *Receiver) None(t testing.TB, within time.Duration) {
 	}
 }
 
-// sofar returns all that came, and a channel that is closed when more comes.
+// sofar returns all requests, and a channel that is closed when another one comes.
 func (r *Receiver) sofar() ([]Received, <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.received), r.news
 }
 
-// list tells what came, for the message of a failed test.
+// list describes requests, for the message of a failed test.
 func list(all []Received) string {
 	if len(all) == 0 {
 		return "nothing came"

@@ -1,10 +1,10 @@
-// Package webhooktest receives webhooks in the tests of apps that send them: a
-// Receiver is a real server that keeps what came for the test to look at, and
+// Package webhooktest receives webhooks in the tests of apps that send them. A
+// Receiver is a real server that keeps the requests for the test to look at. It
 // misbehaves when told to, as customers' receivers do.
 //
 //	r := webhooktest.NewReceiver(t, nil)
 //	d, err := webhook.New(memstore.New(), r.Client(), nil)
-//	// … put a webhook with r.URL(), start d, and let the app do something …
+//	// … add a webhook with r.URL(), start d, and let the app do something …
 //	got := r.Wait(t, 1)[0].Event.(webhook.Subscribe)
 package webhooktest
 
@@ -88,7 +88,7 @@ func NewReceiver(t testing.TB, opts *Options) *Receiver {
 	}
 	r.server = &http.Server{
 		Handler:     http.HandlerFunc(r.serve),
-		ErrorLog:    log.New(io.Discard, "", 0), // what goes wrong here is meant to
+		ErrorLog:    log.New(io.Discard, "", 0), // errors are intended here
 		ConnState:   r.follow,
 		ConnContext: countRequests,
 		Protocols:   new(http.Protocols),
@@ -110,7 +110,7 @@ func NewReceiver(t testing.TB, opts *Options) *Receiver {
 	return r
 }
 
-// bodyLimit is more than any app would send.
+// bodyLimit is far above what an app would send.
 const bodyLimit = 64 << 20
 
 // URL returns the URL of a webhook of this receiver.
@@ -136,8 +136,8 @@ func (r *Receiver) AnswerWith(a Answer) {
 	r.answer = a
 }
 
-// Close stops the receiver: it ends every connection, so that nothing hangs
-// any longer, and refuses new ones. What was received can still be looked at.
+// Close stops the receiver. It ends every connection, so that nothing hangs any
+// longer, and refuses new ones. Received still returns the requests.
 func (r *Receiver) Close() {
 	r.closing.Do(func() {
 		close(r.closed)
@@ -182,7 +182,7 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request) {
 	var body bytes.Buffer
 	req.Body = io.NopCloser(io.TeeReader(req.Body, &body))
 	got.Event, got.Err = webhook.ParseRequest(req, r.parsing)
-	_, _ = io.Copy(io.Discard, io.LimitReader(req.Body, bodyLimit)) // what was refused unread
+	_, _ = io.Copy(io.Discard, io.LimitReader(req.Body, bodyLimit)) // the rest of a refused request
 	got.Body = body.Bytes()
 	req.Body = io.NopCloser(bytes.NewReader(got.Body))
 	r.record(got)

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// TLS says how a Receiver speaks TLS. "" is not at all.
+// TLS says how a Receiver speaks TLS. The zero value is plain HTTP.
 type TLS string
 
 // What can be right or wrong with a receiver's TLS.
@@ -90,7 +90,7 @@ var ownAuthority = sync.OnceValue(func() *authority {
 // trustedRoots returns the authorities that sign receivers' certificates.
 func trustedRoots() *x509.CertPool { return ownAuthority().roots }
 
-// issue returns a certificate signed by the authority.
+// issue returns a certificate that the authority signed.
 func issue(leaf *x509.Certificate) tls.Certificate {
 	ca := ownAuthority()
 	return sign(leaf, ca.template, newKey(), ca.key)
@@ -137,7 +137,7 @@ func newKey() *ecdsa.PrivateKey {
 	return key
 }
 
-// must ends the test binary: certificates of our own making cannot fail.
+// must ends the test binary if a certificate cannot be made, which is a bug.
 func must(err error) {
 	if err != nil {
 		panic(err)

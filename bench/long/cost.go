@@ -17,7 +17,7 @@ type meter struct {
 	*config
 	*report
 	site  *site
-	start time.Time // what is the present while the tables are filled
+	start time.Time // the present while the tables are filled
 }
 
 // The calls of a cycle.
@@ -85,8 +85,8 @@ func (m *meter) cycle(ctx context.Context, t *tables, later time.Duration, ts *t
 	return nil
 }
 
-// Empty tables are made anew after so many cycles, lest they fill; what is
-// measured begins after the first few.
+// Empty tables are made anew after so many cycles, so that they stay empty. Measuring
+// begins after the first few cycles.
 const (
 	renewed = 50
 	warmup  = 15
@@ -151,9 +151,9 @@ func (m *meter) full(ctx context.Context) error {
 	return m.compare(ctx, "full", 0, m.cycles, m.cycles)
 }
 
-// whileDumping measures while a transaction is open that still sees all that
-// has been removed since, as a dump's does. On SQLite that is a reader, which
-// lets the write-ahead log grow.
+// whileDumping measures while a transaction is open that still sees all rows removed
+// since, as that of a dump does. On SQLite that is a reader, during which the
+// write-ahead log grows.
 func (m *meter) whileDumping(ctx context.Context) error {
 	tx, err := m.site.full.db.BeginTx(ctx, &sql.TxOptions{Isolation: m.snapshot()})
 	if err != nil {
@@ -181,9 +181,9 @@ func (m *meter) snapshot() sql.IsolationLevel {
 	return sql.LevelDefault
 }
 
-// fullLane measures at a time when all that waited is due, for a webhook that
+// fullQueue measures at a time when all waiting deliveries are due, for a webhook that
 // has no room.
-func (m *meter) fullLane(ctx context.Context) error {
+func (m *meter) fullQueue(ctx context.Context) error {
 	if err := m.settle(ctx); err != nil {
 		return err
 	}

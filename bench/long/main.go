@@ -114,7 +114,7 @@ func (c *config) measure(ctx context.Context, name string, r *report) (err error
 		{"filling the tables", m.fill},
 		{"Enqueue, Claim and Apply, in turns with empty tables", m.full},
 		{"the same while a dump is running", m.whileDumping},
-		{"the same with all that waited due for one webhook", m.fullLane},
+		{"the same with all that waited due for one webhook", m.fullQueue},
 		{"the same while pruning", m.whilePruning},
 		{"dead rows under steady load", m.deadRows},
 	} {

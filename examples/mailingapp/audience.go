@@ -85,7 +85,7 @@ func (a *app) subscribe(ctx context.Context, listID int64, s subscriber, source 
 		return errInput("“" + s.Email + "” is no email address.")
 	}
 	return a.change(ctx, func(tx *sql.Tx) error {
-		// What is known of somebody is not replaced by nothing.
+		// An empty field keeps its value.
 		err := tx.QueryRowContext(ctx, `INSERT INTO subscribers AS s (email, first_name, last_name, city, ip) VALUES (?, ?, ?, ?, ?)
 			ON CONFLICT (email) DO UPDATE SET
 				first_name = coalesce(nullif(excluded.first_name, ''), s.first_name),
@@ -118,7 +118,7 @@ func (a *app) subscribe(ctx context.Context, listID int64, s subscriber, source 
 // formID is the one sign-up form that every list has.
 const formID = "1"
 
-// update changes what is known of a subscriber.
+// update changes a subscriber's details.
 func (a *app) update(ctx context.Context, s subscriber, source webhook.Source) error {
 	return a.change(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE subscribers SET first_name = ?, last_name = ?, city = ?,

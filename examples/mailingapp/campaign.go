@@ -19,7 +19,7 @@ type campaign struct {
 	Text     string
 	Sent     time.Time // zero: a draft
 
-	// What came of it.
+	// How recipients reacted.
 	Recipients, Opens, Clicks, Forwards, Shares, Unsubscribed, Bounces int
 }
 
@@ -53,8 +53,8 @@ func loadCampaign(ctx context.Context, q querier, id int64) (campaign, error) {
 	return all[0], nil
 }
 
-// aLink is what becomes a link in a campaign's text. The sign that ends a
-// sentence is no part of it.
+// aLink matches a link in a campaign's text. The punctuation that ends a sentence is
+// not part of it.
 var aLink = regexp.MustCompile(`https?://[^\s<>"]*[^\s<>".,;:!?)]`)
 
 // addCampaign keeps a draft and the links of its text.

@@ -48,7 +48,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	})
 }
 
-// errNotFound is returned for what is not in the database.
+// errNotFound is returned for a row that does not exist.
 var errNotFound = errors.New("not found")
 
 // transact calls f in a transaction, which is committed if f returns nil.

@@ -83,7 +83,7 @@ func (a *app) finish(ctx context.Context, tx *sql.Tx, campaignID int64) error {
 	return a.emit(ctx, tx, finished(c))
 }
 
-// about is what every event of a mail says of itself.
+// about returns the Meta of a mail's events.
 func (m message) about(source webhook.Source) webhook.Meta { return about(source, m.Campaign.ListID) }
 
 // open records that a mail was opened: once, however often its picture loads.
@@ -166,7 +166,8 @@ var bounces = map[webhook.BounceType]webhook.BounceDetails{
 	webhook.BounceSoft: {Type: webhook.BounceSoft, Code: "4.2.2", Description: "The mailbox is full"},
 }
 
-// bounce records that a mail came back. Who bounces hard gets no more of them.
+// bounce records that a mail came back. After a hard bounce the recipient gets no more
+// mails.
 func (a *app) bounce(ctx context.Context, token string, kind webhook.BounceType) error {
 	details, ok := bounces[kind]
 	if !ok {

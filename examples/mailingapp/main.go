@@ -26,7 +26,7 @@ import (
 	"time"
 )
 
-// settings are what can be chosen on the command line.
+// settings are the flags.
 type settings struct {
 	addr     string
 	receiver string
@@ -49,7 +49,7 @@ func main() {
 	}
 }
 
-// An app is what its pages work on.
+// An app holds what its pages need.
 type app struct {
 	*webhooks
 	db          *sql.DB
@@ -59,8 +59,8 @@ type app struct {
 	receiverURL string
 }
 
-// change calls f in a transaction. What f emits is sent once, and only if, the
-// transaction is committed.
+// change calls f in a transaction. Events that f emits are sent if, and only if, it is
+// committed.
 func (a *app) change(ctx context.Context, f func(*sql.Tx) error) error {
 	err := transact(ctx, a.db, f)
 	if err == nil {
@@ -123,7 +123,7 @@ func run(ctx context.Context, s settings, out io.Writer) (err error) {
 	err = serve(ctx, map[net.Listener]http.Handler{appListener: pages, receiverListener: a.receiver})
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if cut := hooks.Shutdown(drain); !errors.Is(cut, context.DeadlineExceeded) { // what was cut short is sent at the next start
+	if cut := hooks.Shutdown(drain); !errors.Is(cut, context.DeadlineExceeded) { // attempts that were cut short are made again at the next start
 		err = errors.Join(err, cut)
 	}
 	return err

@@ -139,7 +139,7 @@ func (v *visit) finish(err error) {
 	}
 }
 
-// A view is what every page is given.
+// A view is the data of every page.
 type view struct {
 	Title   string
 	Tab     string // "": a page of the subscribers'
@@ -149,7 +149,7 @@ type view struct {
 	Data    any
 }
 
-// notices are what a page may begin with, after something was done.
+// notices are shown at the top of a page after a form was sent.
 var notices = map[string]string{
 	"list":         "The list was added.",
 	"subscribed":   "Subscribed. See the inbox for what your webhooks told.",
@@ -206,7 +206,7 @@ var templates = func() map[string]*template.Template {
 	return all
 }()
 
-// number returns an ID in a path. What is no number is found nowhere.
+// number returns an ID in a path. Anything else than a number is not found.
 func number(r *http.Request, name string) int64 {
 	n, err := strconv.ParseInt(r.PathValue(name), 10, 64)
 	if err != nil {

@@ -133,7 +133,7 @@ func (a *app) postLeave(r *http.Request) (string, error) {
 	return "/thanks/unsubscribe", a.leave(r.Context(), r.PathValue("token"), typed(r, "reason"))
 }
 
-// thanks are what subscribers are told after each of their forms.
+// thanks are shown to subscribers after each of their forms.
 var thanks = map[string]string{
 	"signup":      "You are on the list.",
 	"preferences": "Your details were saved.",

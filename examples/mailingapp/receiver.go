@@ -16,9 +16,9 @@ import (
 	"github.com/listhook/webhook"
 )
 
-// A receiver stands for a customer's server. It has a port of its own, since
-// webhooks may reach everything on the port that they may reach, and keeps what
-// came for the inbox page.
+// A receiver stands for a customer's server. It has a port of its own, since webhooks
+// may reach every address on a port that they may reach. It keeps the requests for
+// the inbox page.
 type receiver struct {
 	mu     sync.Mutex
 	came   []received // the latest first
@@ -37,7 +37,7 @@ type received struct {
 	Attempt   string
 	Again     bool // a request with this ID came before
 	Answered  int
-	Signature string // what is to be said of it
+	Signature string // the result of its check, in words
 	Trusted   bool   // the signature is valid
 	Headers   []pair
 	Fields    []pair // of the body
@@ -82,7 +82,7 @@ func (rc *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, http.StatusText(got.Answered))
 }
 
-// checkSignature says what can be said of a request's signature.
+// checkSignature checks a request's signature, and describes the result.
 func checkSignature(h http.Header, body []byte, secret string) (verdict string, trusted bool) {
 	switch {
 	case h.Get(webhook.HeaderSignature) == "":
@@ -156,7 +156,7 @@ func headerPairs(h http.Header) []pair {
 	return pairs
 }
 
-// An inbox is what the page shows of a receiver.
+// An inbox is the part of a receiver that the page shows.
 type inbox struct {
 	URL    string
 	Came   []received
@@ -171,8 +171,7 @@ func (rc *receiver) inbox() inbox {
 	return inbox{Came: slices.Clone(rc.came), Count: rc.count, Answer: cmp.Or(rc.answer, http.StatusOK), Secret: rc.secret}
 }
 
-// configure says what the receiver answers from now on, and which secret it
-// checks signatures with.
+// configure sets the receiver's answer, and the secret that it checks signatures with.
 func (rc *receiver) configure(answer int, secret string) error {
 	if secret != "" {
 		err := webhook.Verify(nil, nil, &webhook.ReceiveOptions{Secrets: []webhook.Secret{{Key: secret}}})

@@ -14,12 +14,11 @@ import (
 	"github.com/listhook/webhook/sqlitestore"
 )
 
-// This file is what webhooks added to the app: it keeps them in the app's
-// database, sends them, shows their page, and says the app's own records in
-// the events' words. What is left elsewhere is one emit in each transaction
-// that changes something, and the line that mounts the page.
+// This file is all that webhooks added to the app, but for one emit in each transaction
+// that changes something, and the line that mounts the page. It keeps webhooks in the
+// app's database, sends them, shows their page, and maps the app's records to events.
 
-// webhooks sends what happens in the app to those who want to hear of it.
+// webhooks sends the app's events to the customers' webhooks.
 type webhooks struct {
 	*webhook.Dispatcher
 	store *sqlitestore.Store
@@ -112,7 +111,7 @@ func (a *app) webhooksPage() (http.Handler, error) {
 
 func id(n int64) string { return strconv.FormatInt(n, 10) }
 
-// about is what every event says of itself.
+// about returns the Meta of an event.
 func about(source webhook.Source, lists ...int64) webhook.Meta {
 	m := webhook.Meta{Source: source}
 	for _, l := range lists {
@@ -128,7 +127,7 @@ func once(m webhook.Meta, eventID string) webhook.Meta {
 	return m
 }
 
-// person says a subscriber in the events' words. City is custom field 7.
+// person maps a subscriber to that of events. City is custom field 7.
 func person(s subscriber) webhook.Subscriber {
 	return webhook.Subscriber{
 		ID: id(s.ID), Email: s.Email, FirstName: s.FirstName, LastName: s.LastName, IP: s.IP,
@@ -136,7 +135,7 @@ func person(s subscriber) webhook.Subscriber {
 	}
 }
 
-// mailing says a campaign in the events' words.
+// mailing maps a campaign to that of events.
 func mailing(c campaign) webhook.Campaign {
 	return webhook.Campaign{
 		ID: id(c.ID), Name: c.Name, Type: webhook.CampaignSingle, Status: webhook.CampaignSending, Recipients: c.Recipients,

@@ -7,8 +7,8 @@
 //	go run ./examples/outbox -store pgx         by pgx itself
 //	go run ./examples/outbox -store mariadb
 //
-// -db says which database, where it is none of this machine's own. In the
-// database of a server the tables outbox_… are left behind.
+// -db names the database if it is not on this machine. In the database of a server
+// the tables outbox_… are left behind.
 package main
 
 import (
@@ -36,8 +36,8 @@ func main() {
 	}
 }
 
-// A database is what the app needs of one, whichever it is. How each begins a
-// transaction, and makes of it what EmitTx takes, is in the file named after it.
+// A database is what the app needs of any of them. The file named after it shows how
+// it begins a transaction, and how that becomes the Outbox of EmitTx.
 type database struct {
 	store  webhook.Store
 	insert string // adds a subscriber's id and email
@@ -45,8 +45,8 @@ type database struct {
 	// inTx calls f in a transaction, and commits if it returns nil.
 	inTx func(ctx context.Context, f func(transaction) error) error
 
-	// listen wakes for what other processes commit; nil: they are found by
-	// polling, once a second.
+	// listen calls its argument when another process has committed deliveries. Nil:
+	// they are found by polling, once a second.
 	listen func(ctx context.Context, wake func()) error
 
 	close func()
@@ -58,7 +58,8 @@ type transaction struct {
 	outbox webhook.Outbox // in this transaction
 }
 
-// prefix is that of all tables' names, so that nothing of the user's is met.
+// prefix is the prefix of all tables' names, so that they clash with no table of the
+// user's.
 const prefix = "outbox_"
 
 // table is where the app keeps its subscribers.
@@ -126,7 +127,7 @@ func run(ctx context.Context, out io.Writer, store, dsn string) (err error) {
 	case <-time.After(30 * time.Second):
 		fmt.Fprintln(out, "the receiver got nothing within 30 seconds") // the log says why
 	}
-	if err := hooks.Shutdown(ctx); err != nil { // it waits for what is under way
+	if err := hooks.Shutdown(ctx); err != nil { // it waits for attempts under way
 		return err
 	}
 	for range len(emails) {
@@ -167,7 +168,7 @@ func signUp(ctx context.Context, db *database, hooks *webhook.Dispatcher, accoun
 	return err
 }
 
-// receive serves a receiver on the loopback, which passes on whose events come.
+// receive serves a receiver on the loopback, which passes on the subscribers' addresses.
 func receive(emails chan<- string) (host string, err error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

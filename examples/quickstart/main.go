@@ -103,7 +103,7 @@ func run(ctx context.Context, out io.Writer) error {
 		fmt.Fprint(out, "Nothing came within ten seconds.\n\n") // the log says why
 	}
 
-	// Shutdown waits for what is under way: now the log is complete.
+	// Shutdown waits for attempts under way: now the log is complete.
 	if err := d.Shutdown(ctx); err != nil {
 		return err
 	}
@@ -147,8 +147,7 @@ type array struct {
 	values map[string]any
 }
 
-// nest makes of a form what PHP makes of it: subscriber[fields][7]=x is an
-// array in an array.
+// nest reads a form as PHP does: subscriber[fields][7]=x is an array in an array.
 func nest(form string) *array {
 	root := &array{values: map[string]any{}}
 	for pair := range strings.SplitSeq(form, "&") {

@@ -59,8 +59,8 @@ func run(ctx context.Context, file string) error {
 
 const account = "acme"
 
-// page returns the page of an account whose webhooks show what a webhook may
-// be: on, failing and held, off and keeping its events.
+// page returns the page of an account with a webhook in each state: enabled, failing
+// and held, disabled and keeping its events.
 func page(ctx context.Context, now time.Time) (http.Handler, error) {
 	store := memstore.New()
 	for i, example := range webhooks(now) {

@@ -18,7 +18,7 @@ func TestThePageThatIsPicturedShowsWhatAWebhookMayBe(t *testing.T) {
 	answer := httptest.NewRecorder()
 	h.ServeHTTP(answer, httptest.NewRequest("GET", "/webhooks/", nil))
 	require.Equal(t, 200, answer.Code)
-	for _, text := range []string{"CRM", "Newsletter", "Failing", "14 failures in a row", "Off, keeps events", "2210 delivered, 3 failed"} {
+	for _, text := range []string{"CRM", "Newsletter", "Failing", "14 failures in a row", "Off, keeps events", "2,210 delivered, 3 failed"} {
 		assert.Contains(t, answer.Body.String(), text)
 	}
 }

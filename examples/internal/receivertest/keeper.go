@@ -17,7 +17,7 @@ import (
 	"github.com/listhook/webhook"
 )
 
-// A State is what a receiver keeps in a file of JSON.
+// A State is the content of a receiver's file, in JSON.
 type State struct {
 	People map[string]struct { // by ID, or by address
 		Email     string

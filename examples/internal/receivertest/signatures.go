@@ -11,8 +11,8 @@ import (
 	"github.com/listhook/webhook"
 )
 
-// TestSignatures checks that a receiver believes what is signed, and nothing
-// else. Start serves one that has the secret.
+// TestSignatures checks that a receiver accepts signed requests and no others. Start
+// serves one that has the secret.
 func TestSignatures(t *testing.T, start func(t *testing.T, secret webhook.Secret) (host string)) {
 	t.Run("what the library sends is believed", func(t *testing.T) {
 		for _, format := range []webhook.Format{webhook.Format2013, webhook.FormatCurrent} {

@@ -90,8 +90,10 @@ async function follow(page) {
   await page.getByRole("button", { name: "Filter" }).click();
   await page.getByRole("row").nth(1).getByRole("link").click();
   assert.match(await text(page, ".attempts"), /The receiver failed \(500 Internal Server Error\)/);
+  await page.getByText("As a cURL command").click();
+  assert.match(await page.locator("#curl").innerText(), /^curl 'http:\/\/127/);
   await page.getByText("Raw request").click();
-  assert.match(await page.locator("pre").last().innerText(), /^POST \/flaky HTTP\/1\.1\nHost: /);
+  assert.match(await page.locator("#raw").innerText(), /^POST \/flaky HTTP\/1\.1\nHost: /);
   await page.getByRole("button", { name: "Send now" }).click();
   assert.equal(await text(page, ".notice"), "The delivery is being sent again.");
 }

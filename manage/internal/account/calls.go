@@ -67,6 +67,14 @@ func (c *Caller) SendTest(ctx context.Context, id string, t webhook.EventType) (
 	return c.dispatcher.SendTest(ctx, c.Account, id, t)
 }
 
+// SendTestBody sends a body to a webhook as a test.
+func (c *Caller) SendTestBody(ctx context.Context, id string, t webhook.EventType, body []byte) (webhook.Attempt, error) {
+	if _, err := c.Webhook(ctx, id); err != nil {
+		return webhook.Attempt{}, err
+	}
+	return c.dispatcher.SendTestBody(ctx, c.Account, id, t, body)
+}
+
 // Redeliver makes a delivery due now: see Dispatcher.Redeliver, and with anyway
 // RedeliverAnyway.
 func (c *Caller) Redeliver(ctx context.Context, id string, anyway bool) error {

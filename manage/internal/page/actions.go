@@ -35,6 +35,9 @@ type webhookView struct {
 	Keep      bool   // keep events whenever it is off
 }
 
+// Refresh reports whether one of the newest deliveries is pending.
+func (v webhookView) Refresh() bool { return anyPending(v.Recent) }
+
 // A testResult is the answer to a test.
 type testResult struct {
 	Type    webhook.EventType
@@ -129,6 +132,9 @@ func (p *pageRequest) failure(s status, newest webhook.Delivery) (string, error)
 func (p *pageRequest) sendTest() error {
 	if err := p.TakeToken(); err != nil {
 		return err
+	}
+	if p.r.PostForm.Has("payload") {
+		return p.sendPayload()
 	}
 	t := webhook.EventType(p.r.PostForm.Get("event"))
 	attempt, err := p.SendTest(p.r.Context(), p.r.PathValue("id"), t)

@@ -9,6 +9,7 @@ import (
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/manage/internal/label"
 	"github.com/listhook/webhook/manage/internal/params"
+	"github.com/listhook/webhook/manage/internal/text"
 )
 
 // An explainView says why an event did not come.
@@ -69,9 +70,11 @@ func (p *pageRequest) explainView() error {
 
 // A sample is what a receiver gets of an event type.
 type sample struct {
-	Type   webhook.EventType
-	Params params.Params
-	Body   string
+	Type    webhook.EventType
+	Meaning text.Message
+	Params  params.Params
+	Body    string
+	Pretty  string // "": it is not JSON
 }
 
 func (p *pageRequest) samples() error {
@@ -82,7 +85,8 @@ func (p *pageRequest) samples() error {
 	var all []sample
 	for _, t := range p.Types() {
 		body := p.SampleBody(t, format)
-		all = append(all, sample{t, params.OfDelivery(body), string(body)})
+		indented, _ := pretty(body)
+		all = append(all, sample{t, typeMeanings[t], params.OfDelivery(body), string(body), indented})
 	}
 	return p.render(http.StatusOK, "samples", p.lang.Text("Example payloads"), struct {
 		Formats []choice

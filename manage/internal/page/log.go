@@ -50,6 +50,13 @@ func (p *pageRequest) deliveryRows(ds []webhook.Delivery) ([]deliveryRow, error)
 	return rows, nil
 }
 
+// Refresh reports whether something on the log's first page is pending.
+func (l logView) Refresh() bool { return l.Newer == "" && anyPending(l.Deliveries) }
+
+func anyPending(rows []deliveryRow) bool {
+	return slices.ContainsFunc(rows, func(r deliveryRow) bool { return r.State == webhook.StatePending })
+}
+
 // Name returns a webhook's name.
 func (l logView) Name(id string) string {
 	if name, ok := l.names[id]; ok {
@@ -170,6 +177,8 @@ type deliveryView struct {
 	Head     []string         // the request's first lines
 	Params   params.Params
 	Body     string
+	Pretty   string // the body with indents; "": it is not JSON
+	Curl     string // the request as a command
 	Attempts []attemptView
 	Erased   bool
 
@@ -186,6 +195,7 @@ type attemptView struct {
 	Took     string
 	Why      string // it failed; "": it did not
 	Response string
+	Pretty   string // the response with indents; "": it is not JSON
 	Detail   string // for the operator only
 	Stamp    int64
 }
@@ -196,6 +206,7 @@ func (p *pageRequest) attempt(number int, a webhook.Attempt) attemptView {
 		Note:     a.Status == 0 && a.Duration == 0,
 		Response: strings.ToValidUTF8(string(a.Response), "\ufffd"), Stamp: a.Start.Unix(),
 	}
+	out.Pretty, _ = pretty(a.Response)
 	if p.Operator {
 		out.Detail = a.Detail
 	}
@@ -210,11 +221,13 @@ func (p *pageRequest) deliveryView() error {
 	out := deliveryView{
 		Body: strings.ToValidUTF8(string(d.Body), "\ufffd"), Params: params.OfDelivery(d.Body), Erased: len(d.Body) == 0,
 	}
+	out.Pretty, _ = pretty(d.Body)
 	w, err := p.Webhook(p.r.Context(), d.WebhookID)
 	switch {
 	case err == nil:
 		out.Webhook = &w
 		out.Head = requestHead(w, d)
+		out.Curl = curlCommand(w, out.Head, out.Body)
 	case !errors.Is(err, webhook.ErrNotFound):
 		return err
 	}
@@ -268,3 +281,23 @@ func requestHead(w webhook.Webhook, d webhook.Delivery) []string {
 	}
 	return head
 }
+
+// curlCommand returns the request as a command for a shell, without what is secret.
+func curlCommand(w webhook.Webhook, head []string, body string) string {
+	target := ""
+	if u, refused := netguard.Normalize(w.URL); refused == nil {
+		target = u.Scheme + "://" + u.Host + u.RequestURI()
+	}
+	var b strings.Builder
+	b.WriteString("curl " + shellQuoted(target))
+	for _, line := range head[1:] {
+		if !strings.HasPrefix(line, "Host:") && !strings.HasPrefix(line, "Content-Length:") {
+			b.WriteString(" \\\n  -H " + shellQuoted(line))
+		}
+	}
+	b.WriteString(" \\\n  --data-raw " + shellQuoted(body))
+	return b.String()
+}
+
+// shellQuoted quotes a text for a POSIX shell.
+func shellQuoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

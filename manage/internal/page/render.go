@@ -37,6 +37,7 @@ func functions(lang *text.Language) template.FuncMap {
 		"path":      url.PathEscape,
 		"shownURL":  account.HidePassword,
 		"shortened": shortened,
+		"meaning":   meaningOf,
 	}
 }
 
@@ -136,7 +137,7 @@ var notices = map[string]text.Message{
 func (p *pageRequest) render(status int, name, title string, data any) error {
 	section := name
 	switch name {
-	case "webhook", "form", "conflict", "confirm", "resend", "resent", "added":
+	case "webhook", "form", "conflict", "confirm", "resend", "resent", "added", "payload", "verify":
 		section = "overview"
 	case "delivery":
 		section = "log"

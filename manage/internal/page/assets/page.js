@@ -2,19 +2,45 @@
 // the visitor's language.
 "use strict";
 
-for (const button of document.querySelectorAll("[data-copy]")) {
-  button.hidden = !navigator.clipboard;
-  button.addEventListener("click", async () => {
-    const code = document.getElementById(button.dataset.copy);
+// Copy buttons show themselves where the browser can copy.
+const showCopyButtons = (root) => { for (const button of root.querySelectorAll("[data-copy]")) button.hidden = !navigator.clipboard; };
+showCopyButtons(document);
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const code = document.getElementById(button.dataset.copy);
+  try {
+    await navigator.clipboard.writeText(code.textContent);
+    button.textContent = button.dataset.copied;
+  } catch { // the browser does not allow it
+    getSelection().selectAllChildren(code);
+    button.textContent = button.dataset.manual;
+  }
+});
+
+// While something is pending, what may have changed is loaded again: soon at first,
+// then less often. Nothing is replaced in which the visitor is.
+async function refresh(delay) {
+  const mark = document.querySelector("[data-refresh]");
+  if (!mark) return;
+  if (!document.hidden) {
     try {
-      await navigator.clipboard.writeText(code.textContent);
-      button.textContent = button.dataset.copied;
-    } catch { // the browser does not allow it
-      getSelection().selectAllChildren(code);
-      button.textContent = button.dataset.manual;
-    }
-  });
+      const response = await fetch(location.href, { redirect: "error" });
+      const page = new DOMParser().parseFromString(await response.text(), "text/html");
+      for (const part of response.ok ? document.querySelectorAll("[data-live]") : []) {
+        const fresh = page.getElementById(part.id);
+        if (!fresh || part.contains(document.activeElement) || getSelection().containsNode(part, true) && !getSelection().isCollapsed) continue;
+        const folded = [...part.querySelectorAll("details")].reverse(), now = [...fresh.querySelectorAll("details")].reverse();
+        folded.forEach((details, i) => { if (now[i]) now[i].open = details.open; }); // the newest comes first
+        part.replaceChildren(...document.importNode(fresh, true).childNodes);
+        showCopyButtons(part);
+      }
+      if (response.ok && !page.querySelector("[data-refresh]")) mark.remove();
+    } catch { /* there is no connection now */ }
+  }
+  setTimeout(refresh, delay, Math.min(delay * 1.5, 60000));
 }
+setTimeout(refresh, 3000, 5000);
 
 // Checkboxes of a group can be set together.
 for (const group of document.querySelectorAll("fieldset[data-all]")) {
