@@ -1,8 +1,8 @@
 package webhook
 
 // A CustomerAccount is what bodies of the current format and in JSON say of the
-// account that an event is for: receivers written for ActiveCampaign index these keys without
-// asking, so they are always sent, even empty. Each has at most 255 bytes.
+// account that an event is for: receivers written for ActiveCampaign index these keys
+// without asking, so they are always sent, even empty. Each has at most 255 bytes.
 type CustomerAccount struct {
 	OrgName string `form:"orgname" json:"orgname"`
 	Name    string `form:"customer_acct_name" json:"customer_acct_name"` // contact[customer_acct_name] too

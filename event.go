@@ -72,12 +72,12 @@ type Meta struct {
 	// that of an app with a single tenant. At most 255 bytes.
 	Account string
 
-	// Lists are the lists that the event is for. A body names one list. A
+	// Lists are the lists that the event is for. A form names one list. A
 	// webhook of one list gets the event once, if its list is among these, and
 	// the body names that list. A webhook of every list gets a Subscribe and an
 	// Unsubscribe once for each list, since receivers keep the members of each
-	// list by them; it gets an event of another type once, and the body names
-	// the first list. Dispatcher.Explain says so of each webhook.
+	// list by them; it gets an event of another type once, and a form names the
+	// first list, JSON all. Dispatcher.Explain says so of each webhook.
 	//
 	// Each has at most 255 bytes, no white space around it, and is neither ""
 	// nor "0", which stands for none on the wire. A list that is named twice

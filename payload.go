@@ -160,7 +160,8 @@ func withAccount(e Event, l *layout, name string) Event {
 	return l.withSubscriber(e, func(s *Subscriber) { s.CustomerAccount = name })
 }
 
-// withSubscriber returns a copy of e, which has a subscriber, with that changed.
+// withSubscriber returns a copy of e, which has a subscriber, with that changed. What
+// a Custom points to is copied.
 func (l *layout) withSubscriber(e Event, change func(*Subscriber)) Event {
 	v := reflect.New(l.typ).Elem()
 	v.Set(reflect.Indirect(reflect.ValueOf(e)))

@@ -255,16 +255,18 @@ func TestEncodingIsSafeForConcurrentUse(t *testing.T) {
 
 func BenchmarkEncode(b *testing.B) {
 	for _, typ := range []EventType{TypeSubscribe, TypeOpen} {
-		b.Run(string(typ), func(b *testing.B) {
-			e := Sample(typ)
-			m := e.meta()
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := encodeList(e, m, "12", Format2013); err != nil {
-					b.Fatal(err)
+		for _, format := range []Format{Format2013, FormatJSON} {
+			b.Run(string(typ)+"/"+string(format), func(b *testing.B) {
+				e := Sample(typ)
+				m := e.meta()
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := encode(e, m, format); err != nil {
+						b.Fatal(err)
+					}
 				}
-			}
-		})
+			})
+		}
 	}
 }
 

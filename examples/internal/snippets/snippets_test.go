@@ -77,7 +77,7 @@ func TestTheReceiversOfTheDocument(t *testing.T) {
 			t.Run("the event is read", func(t *testing.T) {
 				secret := webhook.NewSecret()
 				host := s.serve(t, secret)
-				for _, format := range []webhook.Format{webhook.Format2013, webhook.FormatCurrent} {
+				for _, format := range webhook.Formats() {
 					sender := receivertest.NewSender(t, host)
 					sender.Webhook(host, format, secret)
 					e := webhook.Sample(webhook.TypeSubscribe).(webhook.Subscribe)

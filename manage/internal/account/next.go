@@ -47,12 +47,12 @@ func NextAttemptOf(d webhook.Delivery, w *webhook.Webhook, now time.Time) NextAt
 	return NextAttempt{d.Due, NextRetry}
 }
 
-// WebhooksOf returns the webhooks of those deliveries that are pending, by ID.
+// WebhooksOf returns the webhooks of deliveries, by ID; nil for those that are gone.
 func (c *Caller) WebhooksOf(ctx context.Context, ds []webhook.Delivery) (map[string]*webhook.Webhook, error) {
 	byID := map[string]*webhook.Webhook{}
 	var ids []string
 	for _, d := range ds {
-		if _, known := byID[d.WebhookID]; d.State == webhook.StatePending && !known {
+		if _, known := byID[d.WebhookID]; !known {
 			byID[d.WebhookID] = nil
 			ids = append(ids, d.WebhookID)
 		}

@@ -22,8 +22,13 @@ type explainView struct {
 	Type      webhook.EventType
 	Asked     bool
 	Explained []explained
+	Gets      int // webhooks that get it
+	Hidden    int // that are not shown
 	Error     string
 }
+
+// explainRows is how many webhooks are shown: those that get the event come first.
+const explainRows = 100
 
 // explained says whether a webhook gets an event, and why not.
 type explained struct {
@@ -61,7 +66,18 @@ func (p *pageRequest) explainView() error {
 		if err != nil {
 			return err
 		}
-		for _, e := range all {
+		out.Gets = len(slices.DeleteFunc(slices.Clone(all), func(e webhook.Explanation) bool { return !e.Matches }))
+		slices.SortStableFunc(all, func(a, b webhook.Explanation) int {
+			switch {
+			case a.Matches == b.Matches:
+				return 0
+			case a.Matches:
+				return -1
+			}
+			return 1
+		})
+		out.Hidden = max(len(all)-explainRows, 0)
+		for _, e := range all[:len(all)-out.Hidden] {
 			out.Explained = append(out.Explained, explained{e.Webhook, e.Matches, p.sentence(e.Reason)})
 		}
 	}

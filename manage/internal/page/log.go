@@ -19,9 +19,8 @@ import (
 // A logView is the delivery log with its filters.
 type logView struct {
 	Deliveries []deliveryRow
-	names      map[string]string // of webhooks, by ID
-	deleted    string            // the name of one that is gone
-	Webhooks   []choice
+	Webhooks   []choice // nil: there are too many to choose from
+	Webhook    string   // as typed, where there is nothing to choose from
 	States     []choice
 	Types      []choice
 	Since      string // as typed
@@ -36,6 +35,7 @@ type logView struct {
 type deliveryRow struct {
 	webhook.Delivery
 	Next account.NextAttempt // of a pending one
+	Name string              // of the webhook
 }
 
 func (p *pageRequest) deliveryRows(ds []webhook.Delivery) ([]deliveryRow, error) {
@@ -45,7 +45,11 @@ func (p *pageRequest) deliveryRows(ds []webhook.Delivery) ([]deliveryRow, error)
 	}
 	rows := make([]deliveryRow, len(ds))
 	for i, d := range ds {
-		rows[i] = deliveryRow{d, account.NextAttemptOf(d, ws[d.WebhookID], p.now)}
+		w := ws[d.WebhookID]
+		rows[i] = deliveryRow{d, account.NextAttemptOf(d, w, p.now), p.lang.Text("(deleted webhook)")}
+		if w != nil {
+			rows[i].Name = p.nameOf(*w)
+		}
 	}
 	return rows, nil
 }
@@ -57,33 +61,30 @@ func anyPending(rows []deliveryRow) bool {
 	return slices.ContainsFunc(rows, func(r deliveryRow) bool { return r.State == webhook.StatePending })
 }
 
-// Name returns a webhook's name.
-func (l logView) Name(id string) string {
-	if name, ok := l.names[id]; ok {
-		return name
-	}
-	return l.deleted
-}
-
 // logPage is how many deliveries the log shows at once.
 const logPage = 50
 
 func (p *pageRequest) log() error {
 	query := p.r.URL.Query()
 	out := logView{
-		names: map[string]string{}, deleted: p.lang.Text("(deleted webhook)"), States: choices(p.lang, label.States, query.Get("state")),
-		Types: choices(p.lang, p.types(), query.Get("event")), Since: query.Get("since"), Until: query.Get("until"),
+		States: choices(p.lang, label.States, query.Get("state")),
+		Types:  choices(p.lang, p.types(), query.Get("event")), Since: query.Get("since"), Until: query.Get("until"),
 		Errors: map[string]string{},
 	}
-	ws, err := p.Webhooks(p.r.Context())
+	ws, err := p.Query(p.r.Context(), webhook.WebhookQuery{Limit: logWebhooks + 1})
 	if err != nil {
 		return err
 	}
-	for _, w := range ws {
-		out.names[w.ID] = p.nameOf(w)
-		out.Webhooks = append(out.Webhooks, choice{w.ID, p.nameOf(w), w.ID == query.Get("webhook")})
-	}
 	q := p.logQuery(query, &out)
+	if len(ws) > logWebhooks {
+		if q.Webhook, err = p.webhookNamed(&out, strings.TrimSpace(query.Get("webhook"))); err != nil {
+			return err
+		}
+	} else {
+		for _, w := range ws {
+			out.Webhooks = append(out.Webhooks, choice{w.ID, p.nameOf(w), w.ID == query.Get("webhook")})
+		}
+	}
 	status := http.StatusOK
 	if len(out.Errors) > 0 {
 		status = http.StatusUnprocessableEntity
@@ -91,6 +92,35 @@ func (p *pageRequest) log() error {
 		return err
 	}
 	return p.render(status, "log", p.lang.Text("Delivery log"), out)
+}
+
+// logWebhooks is how many webhooks the log offers to choose from. Where there are
+// more, a name or an ID is typed.
+const logWebhooks = 100
+
+// webhookNamed returns the ID of the webhook with this ID or name, and notes an error
+// if there is none or there are several.
+func (p *pageRequest) webhookNamed(out *logView, typed string) (id string, err error) {
+	if out.Webhook = typed; typed == "" {
+		return "", nil
+	}
+	ws, err := p.Query(p.r.Context(), webhook.WebhookQuery{IDs: []string{typed}})
+	if err != nil || len(ws) == 1 {
+		return typed, err
+	}
+	if ws, err = p.Webhooks(p.r.Context()); err != nil {
+		return "", err
+	}
+	ws = slices.DeleteFunc(ws, func(w webhook.Webhook) bool { return !strings.EqualFold(w.Name, typed) })
+	switch len(ws) {
+	case 1:
+		return ws[0].ID, nil
+	case 0:
+		out.Errors["Webhook"] = p.lang.Text("No webhook has this name or ID.")
+	default:
+		out.Errors["Webhook"] = p.lang.Text("Several webhooks have this name: enter an ID.")
+	}
+	return "", nil
 }
 
 // noTime says how a time is typed where the browser has no field for it.
@@ -231,7 +261,7 @@ func (p *pageRequest) deliveryView() error {
 	case !errors.Is(err, webhook.ErrNotFound):
 		return err
 	}
-	out.deliveryRow = deliveryRow{d, account.NextAttemptOf(d, out.Webhook, p.now)}
+	out.deliveryRow = deliveryRow{Delivery: d, Next: account.NextAttemptOf(d, out.Webhook, p.now)}
 	if out.Line, err = p.LineOf(p.r.Context(), d); err != nil {
 		return err
 	}
@@ -239,12 +269,12 @@ func (p *pageRequest) deliveryView() error {
 		out.Next = account.NextAttempt{Reason: account.NextInOrder}
 	}
 	out.Waiting = text.Number{Count: min(out.Behind, countLimit), More: out.Behind > countLimit}
-	n := 0
+	number := 0
 	for _, a := range d.Log {
 		one := p.attempt(0, a)
 		if !one.Note {
-			n++
-			one.Number = n
+			number++
+			one.Number = number
 		}
 		out.Attempts = append(out.Attempts, one)
 	}

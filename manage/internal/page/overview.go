@@ -94,6 +94,16 @@ type webhookRow struct {
 	Sources []string
 	Day     tally
 	Last    webhook.Delivery
+
+	Attempted time.Time // about when the last attempt was, where Last is not known; zero: never
+}
+
+// latest returns the later of two times.
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // allOr returns the texts of the chosen labels, or one text for all of them.
@@ -156,12 +166,10 @@ func (p *pageRequest) overview() error {
 	rows := make([]webhookRow, len(ws))
 	for i, w := range ws {
 		tally := last.of(w.ID)
-		if tally.Last.ID == "" {
-			if tally.Last, err = p.Newest(ctx, w.ID); err != nil {
-				return err
-			}
-		}
 		rows[i] = p.row(w, lists, tally, tally.Last)
+		if tally.Last.ID == "" { // reading the newest delivery of each would be a statement a row
+			rows[i].Attempted = latest(w.Health.Success, w.Health.Last)
+		}
 	}
 	pending, err := p.waiting("")
 	if err != nil {

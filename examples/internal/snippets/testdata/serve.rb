@@ -11,6 +11,7 @@ def answer(socket)
     name, value = line.split(/:\s*/, 2)
     env["HTTP_" + name.upcase.tr("-", "_")] = value
   end
+  env["CONTENT_TYPE"] = env.delete("HTTP_CONTENT_TYPE")
   env["rack.input"] = StringIO.new(socket.read(env["HTTP_CONTENT_LENGTH"].to_i).b)
   begin
     status, headers, body = APPLICATION.call(env)
