@@ -16,6 +16,7 @@ import (
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/manage/internal/page"
 	"github.com/listhook/webhook/memstore"
+	"github.com/listhook/webhook/storetest"
 )
 
 // A countingStore counts the calls that read.
@@ -66,7 +67,7 @@ func TestNoPageIsLargeOrAsksTheStoreOften(t *testing.T) {
 	}
 	for len(ds) > 0 {
 		n := min(len(ds), 500)
-		_, err := store.Enqueue(t.Context(), ds[:n])
+		_, err := store.Enqueue(t.Context(), storetest.Events(ds[:n]...))
 		require.NoError(t, err)
 		ds = ds[n:]
 	}
