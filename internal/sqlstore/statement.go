@@ -139,6 +139,9 @@ func (s *Store) runBatch(ctx context.Context, q Querier, script prepared, b *bat
 	}
 	a := b.args(s.d.base64)
 	a["wake"] = Channel(s.prefix)
+	if _, app := q.(appTx); app {
+		a["wake"] = ""
+	}
 	all, err := s.run(ctx, q, script, a, len(b.rows), collect)
 	if all || err != nil {
 		return nil, err
