@@ -39,6 +39,7 @@ type Dispatcher struct {
 	preparer  *preparer
 	enqueuer  *enqueuer
 	buffer    *buffer
+	announcer *announcer
 	claimer   *claimer
 	pruner    *pruner
 	eraser    *eraser
@@ -153,18 +154,19 @@ func (d *Dispatcher) wire() {
 		attempter: &attempter{
 			opts: opts, store: store, notify: notify, cache: d.cache, editor: d.editor, sender: d.sender,
 			recorder: d.recorder, unblocker: d.unblocker, outages: d.outages, requests: requests, background: background,
-			stopped: d.stopped, wake: d.Wake,
+			stopped: d.stopped, wake: d.wake,
 		},
 		completer: d.completer, tracker: d.tracker, goroutines: d.pool.workers,
 	}
-	d.limiter = limiter.New(d.pool.limits, opts.PerWebhook, d.workers.start, d.workers.giveBack, d.Wake)
+	d.limiter = limiter.New(d.pool.limits, opts.PerWebhook, d.workers.start, d.workers.giveBack, d.wake)
 
 	d.preparer = &preparer{opts: opts, notify: notify, cache: d.cache, retained: d.retained}
 	d.enqueuer = newEnqueuer(&enqueuer{
 		store: store, opts: opts, notify: notify, limiter: d.limiter, tracker: d.tracker, retained: d.retained,
-		running: d.running, wake: d.Wake,
+		running: d.running, wake: d.wake,
 	})
 	d.buffer = newBuffer(&buffer{opts: opts, notify: notify, preparer: d.preparer, enqueuer: d.enqueuer})
+	d.announcer = newAnnouncer(d.plain, opts, notify)
 	d.claimer = &claimer{
 		store: d.heartbeat, opts: opts, notify: notify, cache: d.cache, limiter: d.limiter, outages: d.outages,
 		tracker: d.tracker, background: background, stop: d.stop, woken: d.woken, idleInterval: d.idleInterval,
@@ -213,12 +215,21 @@ func (d *Dispatcher) expectBacklog(webhook string) {
 	if d.running() {
 		d.limiter.ExpectBacklog(webhook)
 	}
-	d.Wake()
+	d.wake()
 }
 
-// Wake asks for what is due now rather than at the next poll. It is cheap,
-// never blocks, and does nothing where the Dispatcher was not started.
+// Wake asks for what is due now rather than at the next poll. It is cheap and never
+// blocks. Where the Dispatcher does not run, a call that follows an EmitTx wakes other
+// processes instead, if the Store is a Waker and they listen.
 func (d *Dispatcher) Wake() {
+	d.wake()
+	if !d.running() {
+		d.announcer.announce()
+	}
+}
+
+// wake is Wake for this process alone.
+func (d *Dispatcher) wake() {
 	select {
 	case d.woken <- struct{}{}:
 	default:

@@ -129,7 +129,8 @@ func (d *Dispatcher) EmitBuffered(ctx context.Context, events ...Event) error {
 
 // EmitTx hands over events within a transaction of the caller's, which the
 // store's Tx method makes an Outbox: they are delivered if it commits, and
-// never if it does not. Call Wake after the commit to skip the poll.
+// never if it does not. Call Wake after the commit to skip the poll, here or in the
+// processes that deliver.
 //
 // Errors are those of Emit. After an *InvalidEventsError the transaction can go on:
 // events are validated before anything is asked of it. Whether it can after another
@@ -145,6 +146,9 @@ func (d *Dispatcher) EmitTx(ctx context.Context, tx Outbox, events ...Event) err
 	}
 	if err := d.enqueuer.addTx(ctx, tx, inserts); err != nil {
 		return wrap("EmitTx", err)
+	}
+	if len(inserts) > 0 && !direct {
+		d.announcer.emitted()
 	}
 	d.retained.noteRefused(refused)
 	return skipped

@@ -7,7 +7,10 @@ import (
 )
 
 // The methods of webhook.Store, which the Dispatcher calls.
-var _ webhook.Store = (*Store)(nil)
+var (
+	_ webhook.Store = (*Store)(nil)
+	_ webhook.Waker = (*Store)(nil)
+)
 
 // PutWebhook stores w with its Version raised by one, and returns the new
 // version. It returns webhook.ErrConflict if the stored version is not w.Version.
@@ -55,3 +58,7 @@ func (s *Store) Count(ctx context.Context, q webhook.DeliveryQuery) (int, error)
 func (s *Store) Prune(ctx context.Context, p webhook.Prune) (n int, err error) {
 	return s.sql.Prune(ctx, p)
 }
+
+// WakeOthers notifies programs that Listen. Dispatcher.Wake calls it after EmitTx, since
+// a transaction that notified would wait for all others that do.
+func (s *Store) WakeOthers(ctx context.Context) error { return s.sql.WakeOthers(ctx) }

@@ -32,19 +32,21 @@ const app = express();
 // The signature is of the bytes as they came, so nothing parses the body before
 // it is verified. Express takes 100 kB unless it is told otherwise, which is less
 // than a delivery may have.
-const raw = express.raw({ type: 'application/x-www-form-urlencoded', limit: '1mb' });
+const types = ['application/x-www-form-urlencoded', 'application/json']; // by the webhook's format
+const raw = express.raw({ type: types, limit: '1mb' });
 
 app.post('/', raw, (request, response) => {
   if (!Buffer.isBuffer(request.body)) {
-    return answer(response, 400, 'no form');
+    return answer(response, 400, 'neither a form nor JSON');
   }
   try {
-    // A delivery is a form: without jsonParse, verify fails on a good signature.
+    // With jsonParse, verify fails on the good signature of a form.
     webhook.verify(request.body, request.headers, { jsonParse: false });
   } catch {
     return answer(response, 401, 'not signed, with another secret, or too long ago');
   }
-  const event = parse(request.body.toString());
+  const text = request.body.toString();
+  const event = request.is('json') ? parseJSON(text) : parse(text);
   if (event.type === '') {
     return answer(response, 400, 'no event');
   }
@@ -103,6 +105,14 @@ function parse(body) {
     }
   }
   return event;
+}
+
+/* Returns the same of a body in JSON. A block that does not apply is null. */
+function parseJSON(body) {
+  const { type = '', date_time = '', lists, contact, campaign, bounce } = JSON.parse(body);
+  const { fields, ...person } = contact ?? {};
+  // A subscription and an unsubscription are for one list.
+  return { type, date_time, list: lists?.[0] ?? '0', person, campaign: campaign ?? {}, bounce: bounce ?? {}, fields: fields ?? {} };
 }
 
 /* Changes the state by an event. A type that it does not know changes nothing. */

@@ -23,17 +23,19 @@ if ($_SERVER['REQUEST_METHOD'] !== 'POST') {
     answer(405, 'POST only');
 }
 $id = $_SERVER['HTTP_WEBHOOK_ID'] ?? '';
+$body = (string) file_get_contents('php://input');
 $refusal = refusal(
     (string) getenv('WEBHOOK_SECRET'),
     $id,
     $_SERVER['HTTP_WEBHOOK_TIMESTAMP'] ?? '',
     $_SERVER['HTTP_WEBHOOK_SIGNATURE'] ?? '',
-    (string) file_get_contents('php://input')
+    $body
 );
 if ($refusal !== '') {
     answer(401, $refusal);
 }
-if (!is_string($_POST['type'] ?? null)) {
+$event = event($body);
+if (!is_string($event['type'] ?? null)) {
     answer(400, 'no event');
 }
 if (str_starts_with($id, 'test_')) {
@@ -52,7 +54,7 @@ $state = is_file($file) ? json_decode(file_get_contents($file), true, flags: JSO
 if (isset($state['seen'][$id])) {
     answer(200, 'had it');
 }
-$state = apply($state, $_POST, $id);
+$state = apply($state, $event, $id);
 $state['seen'] = array_filter($state['seen'] ?? [], fn (int $time) => $time > time() - REMEMBER);
 $state['seen'][$id] = time();
 
@@ -61,6 +63,20 @@ if (file_put_contents("$file.new", $json) !== strlen($json) || !rename("$file.ne
     answer(500, 'cannot write');
 }
 answer(200, 'thank you');
+
+/** Returns the event of a body, which is a form or JSON by the webhook's format. */
+function event(string $body): array
+{
+    if (($_SERVER['CONTENT_TYPE'] ?? '') !== 'application/json') {
+        return $_POST;
+    }
+    $event = json_decode($body, true);
+    if (!is_array($event)) {
+        return [];
+    }
+    $event['list'] = $event['lists'][0] ?? '0'; // a subscription and an unsubscription are for one list
+    return $event;
+}
 
 /** Says why a request cannot be believed; '' if it can. */
 function refusal(string $secret, string $id, string $timestamp, string $signatures, string $body): string

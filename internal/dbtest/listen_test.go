@@ -82,6 +82,31 @@ func testListenWakes(t *testing.T, listen func(ctx context.Context, dsn, prefix 
 		t.Fatal(err)
 	}
 	wait("the last commit")
+
+	// A transaction of the app's wakes when its process says that it is committed.
+	d, err := webhook.New(other, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.AddWebhook(t.Context(), webhook.Webhook{Settings: webhook.Settings{
+		URL: "https://example.com/hook", Events: webhook.EventTypes(), Sources: webhook.Sources(),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := open(t, "pgx", dsn, 1)
+	tx, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.EmitTx(t.Context(), other.Tx(tx), webhook.Sample(webhook.TypeOpen)); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	d.Wake()
+	wait("Wake after the app's transaction")
 	if n := len(woken); n != 0 {
 		t.Errorf("woken %d times too often", n)
 	}

@@ -49,7 +49,9 @@ select @id, @account, @list, @hold, @changed, @deleted, 1, @doc, n, cast(@tallie
 on conflict (id) do nothing`,
 
 	// Listeners are notified of deliveries that are due now, but not of pre-leased
-	// ones, which the process that enqueued them delivers. (pg_notify returns an empty
+	// ones, which the process that enqueued them delivers, nor in the app's
+	// transactions: @wake is empty then. PostgreSQL commits the transactions that notify
+	// one after another, each with a wait for its disk. (pg_notify returns an empty
 	// text.)
 	enqueue: result(postgresInsert("s = 'pending' and not (l > 0 and d > @clock)") + `, leased as (
   insert into {}leases (due, token, last, ids)
@@ -64,7 +66,7 @@ on conflict (id) do nothing`,
   on conflict do nothing
   returning 1
 )
-select id || coalesce((select cast(pg_notify(@wake, '') as text) where exists (select 1 from new_ready)), '') from added` +
+select id || coalesce((select cast(pg_notify(@wake, '') as text) where @wake <> '' and exists (select 1 from new_ready)), '') from added` +
 		confirmIfEmpty("added")),
 
 	enqueuePreLeased: result(postgresInsert("false") + `, leased as (

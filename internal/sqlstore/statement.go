@@ -151,6 +151,9 @@ func (s *Store) runBatchEvents(ctx context.Context, q Querier, script prepared, 
 	}
 	a := b.args(s.d.base64)
 	a["wake"] = Channel(s.prefix)
+	if _, app := q.(appTx); app {
+		a["wake"] = ""
+	}
 	all, err := s.run(ctx, q, script, a, len(b.rows), collect)
 	if all || err != nil {
 		return nil, err

@@ -128,6 +128,16 @@ var errNoDatabase = errors.New("webhook: the store has no database: New was call
 // of due deliveries in the tables with a prefix.
 func Channel(prefix string) string { return prefix + "wake" }
 
+// WakeOthers notifies listeners on PostgreSQL.
+func (s *Store) WakeOthers(ctx context.Context) error {
+	return s.read(ctx, func(q Querier) error {
+		return q.Query(ctx, "select cast(pg_notify($1, '') as text)", []any{Channel(s.prefix)}, func(scan Scan) error {
+			var empty string
+			return scan(&empty)
+		})
+	})
+}
+
 // Tx returns an Outbox in the caller's transaction tx.
 func (s *Store) Tx(tx Conn) webhook.Outbox { return s.Outbox(conn{tx}) }
 
@@ -157,11 +167,12 @@ func (o *outbox) Enqueue(ctx context.Context, events []webhook.OutboxEvent) ([]s
 	}
 	// insertNew cannot be used, because its error for a duplicate aborts the
 	// transaction. The leases are not tracked, because it may be rolled back.
-	had, _, err := o.s.enqueue(ctx, o.q, events, false)
+	had, _, err := o.s.enqueue(ctx, appTx{o.q}, events, false)
 	return had, o.s.explain(err)
 }
 
-// appTx marks the Querier of an app's transaction for the dialect's check.
+// appTx marks the Querier of an app's transaction, for the dialect's check and for
+// statements that notify.
 type appTx struct{ Querier }
 
 // check makes the store's check on the transaction's own connection, which may be

@@ -171,7 +171,7 @@ func orders() []order {
 }
 
 func testNine(t *testing.T, start Start) {
-	for _, format := range []webhook.Format{webhook.Format2013, webhook.FormatCurrent} {
+	for _, format := range webhook.Formats() {
 		t.Run(string(format), func(t *testing.T) {
 			secret := webhook.NewSecret()
 			host, file := start(t, secret)

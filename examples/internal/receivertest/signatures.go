@@ -15,7 +15,7 @@ import (
 // serves one that has the secret.
 func TestSignatures(t *testing.T, start func(t *testing.T, secret webhook.Secret) (host string)) {
 	t.Run("what the library sends is believed", func(t *testing.T) {
-		for _, format := range []webhook.Format{webhook.Format2013, webhook.FormatCurrent} {
+		for _, format := range webhook.Formats() {
 			secret := webhook.NewSecret()
 			host := start(t, secret)
 			s := NewSender(t, host)
