@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -169,6 +170,9 @@ func (st *sequencing) run(ctx context.Context) error {
 	if err := st.takeEvents(ctx); err != nil || len(st.events) == 0 {
 		return err
 	}
+	if err := st.keepUp(ctx); err != nil {
+		return err
+	}
 	joined, left, numbers := st.replay()
 	removed, err := st.remove(ctx, left)
 	if err != nil {
@@ -187,9 +191,31 @@ func (st *sequencing) run(ctx context.Context) error {
 // number.
 func (st *sequencing) lock(ctx context.Context) error {
 	st.locking = true
-	a := args{"name": "listhook lines " + st.s.prefix, "least": max(st.now, 0) / stepMillis}
+	a := args{"name": "listhook lines " + st.s.prefix, "least": int64(0)}
+	if st.now != math.MaxInt64 { // it is known
+		a["least"] = leastStep(st.now)
+	}
 	_, err := st.s.run(ctx, st.q, st.s.sql.lockLines, a, 0, func(scan Scan) error { return scan(&st.step) })
 	st.locking = err != nil
+	return err
+}
+
+// leastStep returns the least number of a step in which a delivery joins at a time.
+func leastStep(joined int64) int64 { return max(joined, 0)/stepMillis + 1 }
+
+// keepUp raises the number of the step if a delivery joined later than the time that the
+// step began with.
+func (st *sequencing) keepUp(ctx context.Context) error {
+	before := st.step
+	for i := range st.events {
+		if e := &st.events[i]; e.Kind == joinedLine {
+			st.step = max(st.step, leastStep(e.joined))
+		}
+	}
+	if st.step == before {
+		return nil
+	}
+	_, err := st.s.run(ctx, st.q, st.s.sql.raiseStep, args{"step": st.step}, 0, func(Scan) error { return nil })
 	return err
 }
 

@@ -210,6 +210,7 @@ order by o`,
 	lockLines: script{
 		{text: `set statement innodb_lock_wait_timeout = 1 for update {}steps set n = greatest(n + 1, @least)`},
 		{returnsRows: true, text: `select n from {}steps`}},
+	raiseStep: script{{text: `update {}steps set n = @step`}},
 
 	// A delete by a range would wait for events that are not committed.
 	takeLineEvents: `

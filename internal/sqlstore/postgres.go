@@ -184,6 +184,8 @@ select n from (
     cast(pg_advisory_xact_lock(hashtextextended(current_schema() || @name, 0)) as text),
     setval('{}steps', greatest(nextval('{}steps'), @least)) as n offset 0) l`),
 
+	raiseStep: result(`select setval('{}steps', @step)`),
+
 	takeLineEvents: `
 delete from {}line_events where n in (select n from {}line_events where n >= @from order by n limit @n)
 returning n, kind, webhook, coalesce(line_key, ''), id, coalesce(joined, ` + noTime + `)`,

@@ -158,6 +158,7 @@ select j.value->>'e', d.webhook, d.line_key, d.id, d.joined
 from json_each(@rows) j cross join {}deliveries d where d.id = j.value->>'i' order by j.key`,
 
 	lockLines: result(`update {}steps set n = max(n + 1, @least) returning n`),
+	raiseStep: script{{text: `update {}steps set n = @step`}},
 
 	takeLineEvents: `
 delete from {}line_events where n in (select n from {}line_events where n >= @from order by n limit @n)
