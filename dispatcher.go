@@ -142,13 +142,13 @@ func (d *Dispatcher) wire() {
 	})
 
 	d.tracker = &tracker{byID: map[string]*inflight{}}
-	d.completer = newCompleter(d.heartbeat, opts, notify, d.tracker, background, d.Wake)
+	d.completer = newCompleter(d.heartbeat, opts, notify, d.tracker, background, d.wake)
 	d.sender = &sender{opts: opts, notify: notify, transport: transport, plainHTTP1: speaksPlainHTTP1(transport)}
 	d.outages = &outages{}
 	d.lines = &lines{store: store}
 	d.unblocker = &unblocker{
 		store: store, lines: d.lines, opts: opts, notify: notify, cache: d.cache, outages: d.outages,
-		background: background, stop: d.stop, wake: d.Wake,
+		background: background, stop: d.stop, wake: d.wake,
 	}
 	d.workers = &workers{
 		attempter: &attempter{
