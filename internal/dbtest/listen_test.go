@@ -62,6 +62,8 @@ func testListenWakes(t *testing.T, listen func(ctx context.Context, dsn, prefix 
 
 	leased := delivery("leased")
 	leased.Lease, leased.Due = 1, now.Add(time.Minute)
+	keyed := delivery("keyed")
+	keyed.Key = "ann"
 	for _, c := range []struct {
 		what  string
 		store webhook.Store
@@ -69,6 +71,7 @@ func testListenWakes(t *testing.T, listen func(ctx context.Context, dsn, prefix 
 	}{
 		{"postgresstore", other, delivery("a")},
 		{"pgxstore", pgxstore.New(openPool(t, dsn), &pgxstore.Options{Prefix: prefix}), delivery("b")},
+		{"postgresstore of one with a key", other, keyed},
 		{"leased", other, leased},
 	} {
 		if _, err := c.store.Enqueue(t.Context(), storetest.Events(c.d)); err != nil {
@@ -99,7 +102,8 @@ func testListenWakes(t *testing.T, listen func(ctx context.Context, dsn, prefix 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.EmitTx(t.Context(), other.Tx(tx), webhook.Sample(webhook.TypeOpen)); err != nil {
+	events := []webhook.Event{webhook.Sample(webhook.TypeOpen), webhook.Sample(webhook.TypeSubscribe)} // the second has a key
+	if err := d.EmitTx(t.Context(), other.Tx(tx), events...); err != nil {
 		t.Fatal(err)
 	}
 	if err := tx.Commit(); err != nil {

@@ -114,7 +114,7 @@ with rows as materialized (
   on conflict do nothing
 )
 select id || coalesce((select cast(pg_notify(@wake, '') as text)
-  where exists (select 1 from new_ready) or exists (select 1 from line_joined)), '') from added` + confirmIfEmpty("added")),
+  where @wake <> '' and (exists (select 1 from new_ready) or exists (select 1 from line_joined))), '') from added` + confirmIfEmpty("added")),
 
 	erase: script{{text: `
 delete from {}subjects s using (
