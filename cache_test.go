@@ -136,6 +136,7 @@ func TestAStoreThatHangsFailsItsCallersInTime(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.Contains(t, err.Error(), "webhook: Emit: the store has not answered for 15s")
 		assert.Equal(t, 15*time.Second, time.Since(began))
+		synctest.Wait()
 		close(gate)
 		r.emit(open("e1")) // the next call is another
 		assert.Len(t, r.log(), 1)

@@ -175,7 +175,7 @@ func personOfJSON(body []byte) (id, email string, ok bool) {
 // unmarshal reads a body in JSON. Its errors name the key, and repeat no value.
 func unmarshal(body []byte, into any) error {
 	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.UseNumber() // in Custom.Data, lest long ones lose digits
+	dec.UseNumber() // so that long numbers in Custom.Data keep their digits
 	err := dec.Decode(into)
 	if _, more := dec.Token(); err == nil && more != io.EOF {
 		err = errors.New("more follows")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,7 +74,7 @@ func TestADatabaseThatHangsDelaysNoOtherOfThePool(t *testing.T) {
 		for i := range 100 {
 			bad.emit(open(fmt.Sprint(i)))
 		}
-		hung.apply, hung.claim = untilCanceled, untilCanceled
+		hung.set(func(s *stallingStore) { s.apply, s.claim = untilCanceled, untilCanceled })
 		time.Sleep(5 * time.Second)
 		for i := range 100 {
 			began := time.Now()
@@ -112,15 +113,21 @@ func TestTheGoroutinesOfAPoolEndWithItsLastDispatcher(t *testing.T) {
 // countsClaims is a store that counts how often it is asked.
 type countsClaims struct {
 	webhook.Store
+
+	mu sync.Mutex // guards at
 	at []time.Time
 }
 
 func (s *countsClaims) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Delivery, error) {
+	s.mu.Lock()
 	s.at = append(s.at, time.Now())
+	s.mu.Unlock()
 	return s.Store.Claim(ctx, c)
 }
 
 func (s *countsClaims) since(t time.Time) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, at := range s.at {
 		if at.After(t) {
 			n++
@@ -146,6 +153,7 @@ func TestIdleDispatchersOfAPoolPollLessOften(t *testing.T) {
 				time.Sleep(time.Minute)
 				idle := time.Now()
 				time.Sleep(10 * time.Minute)
+				synctest.Wait()
 				n := store.since(idle)
 				want := int(10 * time.Minute / c.interval)
 				assert.GreaterOrEqual(t, n, want-1)

@@ -23,20 +23,30 @@ import (
 // A stallingStore is a store whose calls hang when the test says so.
 type stallingStore struct {
 	webhook.Store
-	enqueue, apply, claim func(ctx context.Context) error // before the call
 
-	mu             sync.Mutex
-	calls          map[string]int
-	hanging, peaks map[string]int // calls under way, and the most at once
+	mu                    sync.Mutex                      // guards what follows
+	enqueue, apply, claim func(ctx context.Context) error // before the call
+	calls                 map[string]int
+	hanging, peaks        map[string]int // calls under way, and the most at once
 }
 
-func (s *stallingStore) call(ctx context.Context, name string, stall func(context.Context) error) error {
+// set changes how calls hang while there may be some.
+func (s *stallingStore) set(change func(*stallingStore)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(s)
+}
+
+func (s *stallingStore) call(ctx context.Context, name string, stall *func(context.Context) error) error {
 	s.note(name, 1)
 	defer s.note(name, -1)
-	if stall == nil {
+	s.mu.Lock()
+	do := *stall
+	s.mu.Unlock()
+	if do == nil {
 		return nil
 	}
-	return stall(ctx)
+	return do(ctx)
 }
 
 func (s *stallingStore) note(name string, more int) {
@@ -51,21 +61,21 @@ func (s *stallingStore) note(name string, more int) {
 }
 
 func (s *stallingStore) Enqueue(ctx context.Context, events []webhook.OutboxEvent) ([]string, error) {
-	if err := s.call(ctx, "enqueue", s.enqueue); err != nil {
+	if err := s.call(ctx, "enqueue", &s.enqueue); err != nil {
 		return nil, err
 	}
 	return s.Store.Enqueue(ctx, events)
 }
 
 func (s *stallingStore) Apply(ctx context.Context, cs []webhook.Change) ([]string, error) {
-	if err := s.call(ctx, "apply", s.apply); err != nil {
+	if err := s.call(ctx, "apply", &s.apply); err != nil {
 		return nil, err
 	}
 	return s.Store.Apply(ctx, cs)
 }
 
 func (s *stallingStore) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Delivery, error) {
-	if err := s.call(ctx, "claim", s.claim); err != nil {
+	if err := s.call(ctx, "claim", &s.claim); err != nil {
 		return nil, err
 	}
 	return s.Store.Claim(ctx, c)
@@ -129,7 +139,7 @@ func TestAStoreThatHangsCostsACallerThreeTimeoutsAtMost(t *testing.T) {
 				r, store := newStallingHarness(t, &webhook.Options{StoreTimeout: 5 * time.Second})
 				r.put(nil)
 				release := make(chan struct{})
-				store.enqueue = c.hangs(release)
+				store.set(func(s *stallingStore) { s.enqueue = c.hangs(release) })
 				var at []time.Duration
 				for i := range 4000 { // many groups' worth, over half a minute
 					at = append(at, time.Duration(i)*7*time.Millisecond)
@@ -143,7 +153,7 @@ func TestAStoreThatHangsCostsACallerThreeTimeoutsAtMost(t *testing.T) {
 				assert.Equal(t, 2, store.peaks["enqueue"], "calls at once, however many callers there are")
 				close(release)
 				synctest.Wait()
-				store.enqueue = nil
+				store.set(func(s *stallingStore) { s.enqueue = nil })
 				r.emit(open("afterwards"))
 			})
 		})
@@ -154,7 +164,7 @@ func TestOneCallThatHangsDoesNotStopTheOthers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r, store := newStallingHarness(t, &webhook.Options{StoreTimeout: 5 * time.Second})
 		r.put(nil)
-		store.enqueue = once(untilCanceled)
+		store.set(func(s *stallingStore) { s.enqueue = once(untilCanceled) })
 		errs, waited := r.emitAll([]time.Duration{0, 10 * time.Millisecond, 500 * time.Millisecond, 2 * time.Second, 3 * time.Second})
 		require.Error(t, errs[0])
 		assert.Equal(t, 5*time.Second, waited[0])
@@ -172,7 +182,7 @@ func TestOneOutcomeWhoseCallHangsDoesNotStopTheOthers(t *testing.T) {
 		r, store := newStallingHarness(t, &webhook.Options{StoreTimeout: 5 * time.Second, Concurrency: 2, PerWebhook: 2})
 		r.start()
 		r.put(nil)
-		store.apply = once(untilCanceled)
+		store.set(func(s *stallingStore) { s.apply = once(untilCanceled) })
 		r.emit(open("first"))
 		synctest.Wait()
 		for i := range 10 {
@@ -200,7 +210,7 @@ func TestAClaimThatHangsIsMadeAgain(t *testing.T) {
 		r, store := newStallingHarness(t, &webhook.Options{StoreTimeout: 5 * time.Second})
 		r.put(nil)
 		r.emit(open("e1"))
-		store.claim = once(untilCanceled)
+		store.set(func(s *stallingStore) { s.claim = once(untilCanceled) })
 		began := time.Now()
 		r.start()
 		time.Sleep(6100 * time.Millisecond)
@@ -214,7 +224,7 @@ func TestAClaimThatHangsIsMadeAgain(t *testing.T) {
 // their errors.
 func (r *harness) gather(store *stallingStore, n int) []error {
 	lone := make(chan struct{})
-	store.enqueue = once(func(context.Context) error { <-lone; return nil })
+	store.set(func(s *stallingStore) { s.enqueue = once(func(context.Context) error { <-lone; return nil }) })
 	errs := make([]error, n)
 	var wg sync.WaitGroup
 	wg.Go(func() { require.NoError(r.t, r.Emit(r.ctx, open("lone"))) })
@@ -300,7 +310,7 @@ func TestASuccessAfterTheTimeIsNotAcknowledged(t *testing.T) {
 		r, store := newStallingHarness(t, &webhook.Options{StoreTimeout: 5 * time.Second})
 		r.put(nil)
 		store.Store = &deafStore{store.Store}
-		store.enqueue = once(func(ctx context.Context) error { <-ctx.Done(); return nil })
+		store.set(func(s *stallingStore) { s.enqueue = once(func(ctx context.Context) error { <-ctx.Done(); return nil }) })
 		err := r.Emit(r.ctx, open("e1"))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		r.emit(open("e1"))

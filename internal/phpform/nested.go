@@ -83,7 +83,7 @@ type TreeError struct {
 
 func (e *TreeError) Error() string { return "phpform: " + e.Path + " " + e.Reason }
 
-// errTree makes an error without its path, which within adds.
+// errTree makes an error without its path, to which within adds step by step.
 func errTree(reason string) error { return &TreeError{Reason: reason} }
 
 // within adds to an error where it is.

@@ -22,6 +22,8 @@
 //		Fields map[string]string `form:"fields"`         // a key for each entry, even an empty one
 //	}
 //
+// One field may hold values that nest, under its struct tag "nested": see Tree.
+//
 // Several dialects of one form differ in the names of their topmost keys, and in
 // which keys are there when they are empty: the struct tag "always" names a
 // dialect in which a key that may be left out is not. The package knows nothing

@@ -1,7 +1,8 @@
-// Command picture makes docs/page.png, the picture of the customers' page in
-// README.md. It needs Chromium in the path:
+// Command picture makes the pictures of the customers' page in README.md and
+// docs/page.md: page.png, page-webhook.png and page-delivery.png. It needs Chromium in
+// the path:
 //
-//	go run ./examples/internal/picture docs/page.png
+//	go run ./examples/internal/picture docs
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"time"
 
 	"github.com/listhook/webhook"
@@ -24,20 +26,40 @@ import (
 
 func main() {
 	if len(os.Args) != 2 {
-		log.Fatal("usage: picture file.png")
+		log.Fatal("usage: picture folder")
 	}
 	if err := run(context.Background(), os.Args[1]); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context, file string) error {
+// pictures are the files by the addresses of what they show, and how high it is.
+var pictures = []struct {
+	file, address string
+	height        int
+}{
+	{"page.png", "", 860},
+	{"page-webhook.png", "webhooks/" + failing, 800},
+	{"page-delivery.png", "deliveries/" + failing + "-50", 900},
+}
+
+func run(ctx context.Context, folder string) error {
 	h, err := page(ctx, time.Now())
 	if err != nil {
 		return err
 	}
 	server := httptest.NewServer(h)
 	defer server.Close()
+	for _, p := range pictures {
+		if err := take(ctx, filepath.Join(folder, p.file), server.URL+"/webhooks/"+p.address, p.height); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take makes a picture of a page.
+func take(ctx context.Context, file, address string, height int) error {
 	profile, err := os.MkdirTemp("", "picture")
 	if err != nil {
 		return err
@@ -47,7 +69,7 @@ func run(ctx context.Context, file string) error {
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
 		"--user-data-dir="+profile, "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-		"--window-size=1280,860", "--screenshot="+file, server.URL+"/webhooks/").CombinedOutput()
+		fmt.Sprintf("--window-size=1280,%d", height), "--screenshot="+file, address).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("chromium: %w\n%s", err, out)
 	}
@@ -97,7 +119,14 @@ type example struct {
 	status            int
 }
 
-const unavailable = "The receiver answered 503 Service Unavailable: let it answer 200 OK when it has taken the request."
+// The reasons as the library stores them.
+const (
+	unavailable = "The receiver is not available (503 Service Unavailable): check whether it is overloaded or in maintenance."
+	failed      = "The receiver failed (500 Internal Server Error): look into its own error log."
+)
+
+// failing is the ID of the webhook that fails.
+const failing = "1763900000000003"
 
 func webhooks(now time.Time) []example {
 	members := []webhook.EventType{webhook.TypeSubscribe, webhook.TypeUnsubscribe}
@@ -145,20 +174,25 @@ func seed(ctx context.Context, store webhook.Store, e example, i int, now time.T
 		created := now.Add(-time.Duration(total-n) * 20 * time.Hour / time.Duration(total)).Truncate(time.Millisecond)
 		d := webhook.Delivery{
 			ID: fmt.Sprintf("%s-%d", w.ID, n), Account: account, WebhookID: w.ID, EventID: fmt.Sprint(n),
-			Type: w.Events[n%len(w.Events)], Body: []byte("type=" + w.Events[n%len(w.Events)]), Created: created, Due: created,
+			Type: w.Events[n%len(w.Events)], Body: webhook.SampleBody(w.Events[n%len(w.Events)], webhook.FormatCurrent), Created: created, Due: created,
 			State: webhook.StateDelivered, Attempts: 1,
 			Log: []webhook.Attempt{{Start: created, Duration: 80 * time.Millisecond, Status: 200}},
 		}
 		switch {
 		case n < e.failed:
 			d.State = webhook.StateFailed
-			d.Log[0].Status, d.Log[0].Reason = 500, "The receiver answered 500 Internal Server Error."
+			d.Log[0].Status, d.Log[0].Reason = 500, failed
 		case n >= total-e.pending:
 			d.State, d.Due, d.Attempts = webhook.StatePending, now.Add(9*time.Minute), 0
 			d.Log = nil
 			if e.reason != "" {
-				d.Attempts = 1
-				d.Log = []webhook.Attempt{{Start: created, Duration: time.Second, Status: cmp.Or(e.status, 500), Reason: e.reason}}
+				d.Attempts = 2
+				for _, after := range []time.Duration{0, 5 * time.Second} {
+					d.Log = append(d.Log, webhook.Attempt{
+						Start: created.Add(after), Duration: 340 * time.Millisecond, Status: cmp.Or(e.status, 500), Reason: e.reason,
+						Response: []byte(`{"error":"maintenance","until":"18:00"}`),
+					})
+				}
 			}
 		}
 		ds = append(ds, d)

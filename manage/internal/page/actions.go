@@ -88,8 +88,11 @@ func (p *pageRequest) showWebhook(test *testResult) error {
 		return err
 	}
 	var tested webhook.EventType
-	if test != nil {
+	switch {
+	case test != nil:
 		tested = test.Type
+	case len(w.Events) > 0:
+		tested = w.Events[0]
 	}
 	out.Types = choices(p.lang, p.types(), tested)
 	if out.Disclosed, err = p.disclosed(w); err != nil {

@@ -30,7 +30,10 @@ func (p *pageRequest) payloadForm() error {
 		return err
 	}
 	t := webhook.EventType(p.r.URL.Query().Get("event"))
-	if types := p.Types(); t == "" && len(types) > 0 {
+	if t == "" && len(w.Events) > 0 {
+		t = w.Events[0]
+	}
+	if types := p.Types(); !p.Emits(t) && !p.r.URL.Query().Has("event") && len(types) > 0 {
 		t = types[0]
 	}
 	if !p.Emits(t) {
