@@ -47,6 +47,10 @@ func (d *Dispatcher) EraseSubscriber(ctx context.Context, account, id, email str
 			return false
 		}
 		itsID, itsEmail, ok := personOf(del.Body)
+		id, email := id, email
+		if isJSON(del.Body) {
+			id, email = inUTF8(id), inUTF8(email) // as the body has them
+		}
 		return ok && (id != "" && itsID == id || email != "" && strings.EqualFold(itsEmail, email))
 	}
 	var until time.Time

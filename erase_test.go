@@ -208,3 +208,15 @@ func TestAnAccountIsErasedWithAllThatItsOwnerEntered(t *testing.T) {
 		assert.Len(t, r.log(), 300)
 	})
 }
+
+// Addresses may be any bytes, and JSON has U+FFFD for those that are no UTF-8.
+func TestAPersonWhoseAddressIsNoUTF8IsErased(t *testing.T) {
+	for _, format := range webhook.Formats() {
+		h := newHarness(t, nil)
+		h.put(func(w *webhook.Webhook) { w.Format = format })
+		h.emit(about("1", "zo\xeb@example.com"), about("2", "else@example.com"))
+		n, err := h.EraseSubscriber(h.ctx, "", "", "ZO\xeb@example.com", nil)
+		require.NoError(t, err)
+		assert.Equal(t, 1, n, format)
+	}
+}

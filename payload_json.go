@@ -83,13 +83,17 @@ func (s *Subscriber) fillForJSON() {
 	}
 	mended := make(map[string]string, len(s.Fields))
 	for _, name := range slices.Sorted(maps.Keys(s.Fields)) {
-		valid := string([]rune(name)) // each byte that is no UTF-8 is U+FFFD, as encoding/json has it
+		valid := inUTF8(name)
 		if _, taken := mended[valid]; !taken {
 			mended[valid] = s.Fields[name]
 		}
 	}
 	s.Fields = mended
 }
+
+// inUTF8 returns a text with U+FFFD for each byte that is no UTF-8, as encoding/json
+// writes it.
+func inUTF8(text string) string { return string([]rune(text)) }
 
 // withID returns a body that encode made as it is sent in the delivery with this
 // ID.

@@ -93,7 +93,7 @@ func referenceJSON(e Event) map[string]any {
 func checkJSON(t *testing.T, e Event) {
 	t.Helper()
 	body := withID(must(encode(e, e.meta(), FormatJSON)), "msg_1")
-	e = inUTF8(e)
+	e = mendedEvent(e)
 	want, err := json.Marshal(referenceJSON(e))
 	require.NoError(t, err)
 	var wanted, got any
@@ -118,8 +118,8 @@ func checkJSON(t *testing.T, e Event) {
 	requireSameEvent(t, v.Interface().(Event), back, FormatJSON)
 }
 
-// inUTF8 returns e with U+FFFD for each byte that is no UTF-8.
-func inUTF8(e Event) Event {
+// mendedEvent returns e with U+FFFD for each byte that is no UTF-8.
+func mendedEvent(e Event) Event {
 	v := reflect.New(reflect.TypeOf(e)).Elem()
 	v.Set(reflect.ValueOf(e))
 	mend(v)

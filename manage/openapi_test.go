@@ -142,6 +142,8 @@ func TestOpenAPIKeepsItsWord(t *testing.T) {
 					key = ""
 				case "404":
 					id = "404"
+				case "409":
+					body = `{"webhook":{"name":"B","revision":77}}`
 				case "413":
 					body = strings.Repeat(" ", params.MaxBody+1)
 				case "422":

@@ -33,7 +33,7 @@ func TestATestsPayloadCanBeEdited(t *testing.T) {
 			w := r.put(func(w *webhook.Webhook) { w.Format = format })
 			var sent string
 			r.sentBody(&sent)
-			target := "/webhooks/" + w.ID + "/test"
+			target := "/webhooks/" + w.ID + "/payload"
 			got := r.as("ann", target+"?event=click", nil)
 			require.Equal(t, 200, got.Code)
 			_, form, _ := strings.Cut(got.Body.String(), `<form class="card form wide" method="post"`)

@@ -49,6 +49,16 @@ func NewService(c Config) *Service {
 // Anybody returns a caller who has no right.
 func (s *Service) Anybody() *Caller { return &Caller{Service: s} }
 
+// Public returns a caller who has no right, with the dispatcher of an app that has only
+// one: what is public may tell of its catalogue.
+func (s *Service) Public(ctx context.Context) *Caller {
+	c := s.Anybody()
+	if d, err := s.DispatcherOf(ctx, ""); err == nil {
+		c.dispatcher = d
+	}
+	return c
+}
+
 // Caller returns whoever asks with an access. It has a dispatcher if the access has
 // a right in an account.
 func (s *Service) Caller(ctx context.Context, access Access) (*Caller, error) {

@@ -136,9 +136,6 @@ func (p *pageRequest) sendTest() error {
 	if err := p.TakeToken(); err != nil {
 		return err
 	}
-	if p.r.PostForm.Has("payload") {
-		return p.sendPayload()
-	}
 	t := webhook.EventType(p.r.PostForm.Get("event"))
 	attempt, err := p.SendTest(p.r.Context(), p.r.PathValue("id"), t)
 	if err != nil {

@@ -49,6 +49,9 @@ func (p *pageRequest) showPayload(status int, v payloadView) error {
 
 // sendPayload sends what was edited, and shows the answer beside it.
 func (p *pageRequest) sendPayload() error {
+	if err := p.TakeToken(); err != nil {
+		return err
+	}
 	form := p.r.PostForm
 	w, err := p.Webhook(p.r.Context(), p.r.PathValue("id"))
 	if err != nil {

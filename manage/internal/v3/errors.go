@@ -55,6 +55,12 @@ func (e notFound) Error() string {
 	return fmt.Sprintf("No Result found for %s with id %s", e.kind, e.id)
 }
 
+// changedError is returned when somebody else edited a webhook since it was read. It is
+// no webhook.ErrConflict, after which an edit is tried again.
+type changedError struct{}
+
+func (changedError) Error() string { return "somebody else changed it" }
+
 // found names what was not found.
 func found(err error, kind string, r *http.Request) error {
 	if errors.Is(err, webhook.ErrNotFound) {
@@ -81,8 +87,8 @@ func failure(w http.ResponseWriter, err error, logger *slog.Logger) (status int,
 		return http.StatusNotFound, message{missing.Error()}
 	case errors.Is(err, webhook.ErrNotFound):
 		return http.StatusNotFound, message{"No Result found"}
-	case errors.Is(err, webhook.ErrConflict):
-		return http.StatusConflict, message{"Somebody else changed it at the same moment: read it again."}
+	case errors.Is(err, webhook.ErrConflict), errors.As(err, new(changedError)):
+		return http.StatusConflict, message{"Somebody else changed it: read it again."}
 	case errors.Is(err, account.ErrForbidden):
 		return http.StatusForbidden, message{"You do not have permission to do this: check the key in the header Api-Token and its rights."}
 	case errors.Is(err, account.ErrUnavailable):

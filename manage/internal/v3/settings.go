@@ -32,6 +32,7 @@ type settingsJSON struct {
 	Discarded  int                `json:"not_kept"`
 	HeldUntil  *string            `json:"held_until"`
 	Health     healthJSON         `json:"health"`
+	Revision   int64              `json:"revision"`
 }
 
 type secretJSON struct {
@@ -51,6 +52,7 @@ func settingsOf(c *account.Caller, w webhook.Webhook) settingsJSON {
 		Ignored: append([]string{}, w.IgnoredEvents...), NoRetry: w.NoRetry, KeepEvents: w.KeepEvents, Enabled: w.Disabled == "", Disabled: w.Disabled, DisabledAt: formatTime(c, w.DisabledAt), Discarded: w.Discarded,
 		Health: healthJSON{w.Health.Failures, formatTime(c, w.Health.Since), formatTime(c, w.Health.Success), w.Health.Reason},
 	}
+	s.Revision = w.Revision
 	s.Format = cmp.Or(w.Format, webhook.Format2013)
 	s.Order = cmp.Or(w.Order, webhook.OrderState)
 	s.Disclosure, s.FieldIDs = cmp.Or(w.Disclosure, webhook.DiscloseAll), append([]string{}, w.FieldIDs...)
@@ -100,7 +102,14 @@ func editSettings(ctx context.Context, c *account.Caller, r *http.Request) (int,
 	if err != nil {
 		return 0, nil, err
 	}
+	var revision int64
+	if err := object.read("revision", &revision, "a whole number"); err != nil {
+		return 0, nil, err
+	}
 	w, err := c.Edit(ctx, r.PathValue("id"), func(w *webhook.Webhook) error {
+		if revision != 0 && revision != w.Revision {
+			return changedError{}
+		}
 		if err := object.webhook(c, w); err != nil {
 			return err
 		}
