@@ -133,8 +133,11 @@ func TestOpenAPIKeepsItsWord(t *testing.T) {
 				}
 				switch status {
 				case "200", "409":
-					if op.OperationID == "redeliver" || op.OperationID == "skip" {
+					switch {
+					case op.OperationID == "redeliver" || op.OperationID == "skip":
 						id = r.prepareLine(store, op.OperationID, status)
+					case status == "409":
+						body = `{"webhook":{"name":"B","revision":77}}`
 					}
 				case "400":
 					body = `["no object"]`
@@ -142,8 +145,6 @@ func TestOpenAPIKeepsItsWord(t *testing.T) {
 					key = ""
 				case "404":
 					id = "404"
-				case "409":
-					body = `{"webhook":{"name":"B","revision":77}}`
 				case "413":
 					body = strings.Repeat(" ", params.MaxBody+1)
 				case "422":
