@@ -15,7 +15,11 @@ type event struct {
 	number int
 	target int
 	at     time.Time // when it should be emitted
+	keyed  bool      // it is an update, which waits for others of its subscriber
 }
+
+// people is how many subscribers the keyed events are about.
+const people = 20_000
 
 // stamp is a text by which the receiver recognises the event and computes its
 // latency: all processes run on one machine and read one clock.
@@ -49,6 +53,16 @@ func list(target int) string    { return strconv.Itoa(target%10 + 1) }
 
 var opened = time.Date(2026, 11, 23, 9, 28, 42, 0, time.UTC)
 
+// update returns a keyed event for this library.
+func (e event) update() webhook.Update {
+	u := webhook.Update{Meta: e.open().Meta, Subscriber: e.open().Subscriber}
+	u.Subscriber.ID = strconv.Itoa(e.number % people)
+	return u
+}
+
+// keyed reports whether the event of a number is keyed, in a job with some of them.
+func (j *job) keyed(number int) bool { return number%100*37%100 < j.Keyed }
+
 // open returns the event for this library.
 func (e event) open() webhook.Open {
 	return webhook.Open{
@@ -81,6 +95,7 @@ const (
 	classPlain = "plain" // answers at once, and is counted
 	classHang  = "hang"  // answers after hangTime
 	classOther = "other" // of another account, in the phase backlog
+	classKeyed = "keyed" // a plain one that gets a keyed event, whatever its path
 )
 
 // hangTime is how long a target of classHang takes to answer.

@@ -23,6 +23,7 @@ type job struct {
 	Span    time.Duration // of a phase that lasts a fixed time
 
 	Webhooks, Hanging int // targets
+	Keyed             int // percent of the events that wait for others of their subscriber
 	Hosts             int // addresses that they are spread over
 
 	// Where to.

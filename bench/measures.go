@@ -80,6 +80,22 @@ func (s *stopwatch) add(d time.Duration) {
 	s.times = append(s.times, int64(d))
 }
 
+// len returns how many durations there are.
+func (s *stopwatch) len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.times)
+}
+
+// since returns the durations after the first n, sorted.
+func (s *stopwatch) since(n int) []int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rest := slices.Clone(s.times[n:])
+	slices.Sort(rest)
+	return rest
+}
+
 // sorted returns the durations so far.
 func (s *stopwatch) sorted() []int64 {
 	s.mu.Lock()

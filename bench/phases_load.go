@@ -30,7 +30,7 @@ func runLatency(ctx context.Context, b *bench) ([]row, error) {
 	for i := range n {
 		<-tick.C
 		began := time.Now()
-		if err := b.subject.emit(ctx, event{number: e.First + i, target: b.pick(i), at: began}); err != nil {
+		if err := b.subject.emit(ctx, event{number: e.First + i, target: b.pick(i), at: began, keyed: b.keyed(e.First + i)}); err != nil {
 			return nil, err
 		}
 		emits.add(time.Since(began))
@@ -50,6 +50,9 @@ func runLatency(ctx context.Context, b *bench) ([]row, error) {
 	m, err := measuring.end(ctx, n, time.Since(measuring.began))
 	if err != nil {
 		return nil, err
+	}
+	if b.Keyed == 100 {
+		report.Latencies = report.OtherLatencies
 	}
 	m.latencies(report.Latencies, n)
 	m.set("emit_p50_ms", percentile(emits.sorted(), 50, n))
@@ -97,7 +100,7 @@ func (b *bench) offer(ctx context.Context, first int, o offer) error {
 	began := time.Now()
 	for i := 0; i < o.count() && ctx.Err() == nil; {
 		for at := began.Add(time.Duration(float64(i) / o.rate * float64(time.Second))); i < o.count() && !time.Now().Before(at); {
-			due <- event{number: first + i, target: o.target(i), at: at}
+			due <- event{number: first + i, target: o.target(i), at: at, keyed: b.keyed(first + i)}
 			i++
 			at = began.Add(time.Duration(float64(i) / o.rate * float64(time.Second)))
 		}
@@ -154,7 +157,7 @@ func runHang(ctx context.Context, b *bench) ([]row, error) {
 }
 
 // load offers a load and measures those of its plain events that have arrived when it
-// is over.
+// is over. Latencies are of those that are not keyed.
 func (b *bench) load(ctx context.Context, o offer, plain int) (measures, error) {
 	e, err := b.expect(ctx, o.count(), plain)
 	if err != nil {
@@ -175,7 +178,13 @@ func (b *bench) load(ctx context.Context, o offer, plain int) (measures, error) 
 	if err != nil {
 		return nil, err
 	}
-	m.latencies(report.Latencies, plain)
+	keyed := 0
+	for i := range o.count() {
+		if b.keyed(e.First + i) {
+			keyed++
+		}
+	}
+	m.latencies(report.Latencies, plain-keyed)
 	m.set("healthy_ratio", float64(report.Plain)/float64(plain))
 	m.set("duplicates", float64(report.Duplicates))
 	return m, nil

@@ -34,7 +34,7 @@ func (b *bench) emitAll(ctx context.Context, first, n, callers int) ([]int64, er
 					return
 				}
 				began := time.Now()
-				if err := b.subject.emit(ctx, event{number: first + i, target: b.pick(first + i), at: began}); err != nil {
+				if err := b.subject.emit(ctx, event{number: first + i, target: b.pick(first + i), at: began, keyed: b.keyed(first + i)}); err != nil {
 					cancel(err)
 					return
 				}

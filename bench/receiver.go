@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -76,6 +77,9 @@ func (r *receiver) receive(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	class, _, _ := strings.Cut(req.URL.Path[1:], "/")
+	if class == classPlain && bytes.HasPrefix(buf[:n], []byte("type=update")) {
+		class = classKeyed
+	}
 	r.current.Load().note(number, class, emitted, at, req.Header.Get("Webhook-Signature") != "")
 	if class == classHang {
 		select {

@@ -143,10 +143,13 @@ var notes = map[string][]string{
 	"endpoint1live":  endpointNotes,
 	"endpoint10live": endpointNotes,
 
-	"latency": {"emit_p50_ms", "commit_p50_ms"},
-	"hang":    {"offered_per_s", "healthy_ratio", "p50_ms_before", "p99_ms_before"},
-	"backlog": {"max_ms", "claim_p50_ms", "claim_p99_ms", "left"},
-	"idle":    {"cpu_percent"},
+	"latency":     {"emit_p50_ms", "commit_p50_ms"},
+	"hang":        {"offered_per_s", "healthy_ratio", "p50_ms_before", "p99_ms_before"},
+	"keyedbeside": {"offered_per_s", "p50_ms_before", "p99_ms_before"},
+	"import":      {"fill_s"},
+	"blocked":     {"heap_mb", "claim_p50_ms", "claim_p99_ms"},
+	"backlog":     {"max_ms", "claim_p50_ms", "claim_p99_ms", "left"},
+	"idle":        {"cpu_percent"},
 }
 
 // endpointNotes are the ratios to the endpoint alone, with their quartiles.

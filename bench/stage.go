@@ -27,6 +27,13 @@ var phases = []struct {
 	{"endpoint10", runEndpoint},
 	{"endpoint1live", runEndpoint},
 	{"endpoint10live", runEndpoint},
+	{"keyed0", runLive},
+	{"keyed10", runLive},
+	{"keyed100", runLive},
+	{"keyedlatency", runLatency},
+	{"keyedbeside", runBeside},
+	{"import", runImport},
+	{"blocked", runBlocked},
 }
 
 // A stage is a phase that all subjects go through in turns before the next one.
@@ -53,6 +60,13 @@ var stages = []stage{
 	{phase: "endpoint10", callers: 16, prints: []string{"endpoint10"}, without: []string{"loop", "memory"}},
 	{phase: "endpoint1live", callers: 16, prints: []string{"endpoint1live"}, without: []string{"loop", "memory"}},
 	{phase: "endpoint10live", callers: 16, prints: []string{"endpoint10live"}, without: []string{"loop", "memory"}},
+	{phase: "keyed0", callers: 64, prints: []string{"keyed0"}},
+	{phase: "keyed10", callers: 64, prints: []string{"keyed10"}, without: []string{"loop"}},
+	{phase: "keyed100", callers: 64, prints: []string{"keyed100"}, without: []string{"loop"}},
+	{phase: "keyedlatency", callers: 1, prints: []string{"keyedlatency"}, without: []string{"loop"}},
+	{phase: "keyedbeside", callers: 64, prints: []string{"keyedbeside"}, without: []string{"loop"}},
+	{phase: "import", callers: 8, prints: []string{"import"}, without: []string{"loop"}},
+	{phase: "blocked", callers: 8, prints: []string{"blocked"}, without: []string{"loop", "memory"}},
 }
 
 func (s stage) chosen(phases []string) bool {
@@ -99,6 +113,14 @@ func (c *config) job(s stage, subject subjectKind, round int) *job {
 		j.Webhooks = 1
 	case "endpoint10", "endpoint10live":
 		j.Webhooks = 10
+	case "keyed10":
+		j.Keyed = 10
+	case "keyed100", "import":
+		j.Keyed = 100
+	case "keyedlatency":
+		j.Webhooks, j.Keyed = 1, 100
+	case "blocked":
+		j.Webhooks, j.Hanging = 1, 1
 	}
 	if j.Hosts == 0 {
 		j.Hosts = len(j.targets())

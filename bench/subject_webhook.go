@@ -49,7 +49,7 @@ func openOurs(ctx context.Context, j *job, store webhook.Store, shut func()) (*o
 		}
 		_, err := o.dispatcher.AddWebhook(ctx, webhook.Webhook{ID: webhookID(t.number), Account: account(t.number), Settings: webhook.Settings{
 			List: list, Name: "target " + strconv.Itoa(t.number), URL: j.url(t),
-			Events: []webhook.EventType{webhook.TypeOpen}, Sources: []webhook.Source{webhook.SourcePublic},
+			Events: []webhook.EventType{webhook.TypeOpen, webhook.TypeUpdate}, Sources: []webhook.Source{webhook.SourcePublic},
 			Secrets: []webhook.Secret{webhook.NewSecret()},
 		}})
 		if err != nil {
@@ -72,7 +72,12 @@ func (o *ours) renew() (err error) {
 	return err
 }
 
-func (o *ours) emit(ctx context.Context, e event) error { return o.dispatcher.Emit(ctx, e.open()) }
+func (o *ours) emit(ctx context.Context, e event) error {
+	if e.keyed {
+		return o.dispatcher.Emit(ctx, e.update())
+	}
+	return o.dispatcher.Emit(ctx, e.open())
+}
 
 func (o *ours) start(context.Context) error { return o.dispatcher.Start() }
 
