@@ -89,6 +89,8 @@ func (d *Dispatcher) Emit(ctx context.Context, events ...Event) error {
 // for events that are many and of little weight each, opens and clicks, in handlers
 // that cannot wait for a commit; use Emit or EmitTx for all others.
 //
+// It keeps no order (see Order) between events that it is given one after another.
+//
 // Once it returns nil, an event is stored unless the process dies before, or before
 // Shutdown has returned. While the store fails, the buffer holds what it has and tries
 // again. When it is full, Options.Buffer.WhenFull says what happens. An event is
@@ -129,8 +131,10 @@ func (d *Dispatcher) EmitBuffered(ctx context.Context, events ...Event) error {
 
 // EmitTx hands over events within a transaction of the caller's, which the
 // store's Tx method makes an Outbox: they are delivered if it commits, and
-// never if it does not. Call Wake after the commit to skip the poll, here or in the
-// processes that deliver.
+// never if it does not. Deliveries that wait for each other (see Order) come in the
+// order of the commits: change or lock the subscriber's row before EmitTx, so that
+// the row's lock orders them too. Call Wake after the commit to skip the
+// poll, here or in the processes that deliver.
 //
 // Errors are those of Emit. After an *InvalidEventsError the transaction can go on:
 // events are validated before anything is asked of it. Whether it can after another

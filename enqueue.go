@@ -231,7 +231,10 @@ func groupOf(inserts []*insert) int {
 
 // enqueueTx stores a group of inserts in a transaction of the caller's.
 func (q *enqueuer) enqueueTx(ctx context.Context, tx Outbox, group []*insert) error {
-	events := make([]OutboxEvent, len(group))
+	events := group[0].oneEvent[:]
+	if len(group) > 1 {
+		events = make([]OutboxEvent, len(group))
+	}
 	for i, e := range group {
 		events[i] = e.event()
 	}

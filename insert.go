@@ -18,10 +18,12 @@ type insert struct {
 	ack       *ack
 	uncertain bool // a call that failed may have stored it
 
-	// Where rows, bodies and states are of an event for one webhook, as most are.
+	// Where rows, bodies and states are of an event for one webhook, as most are, and the
+	// event if it is stored alone.
 	oneRow   [1]OutboxDelivery
 	oneBody  [1][]byte
 	oneState [1]rowState
+	oneEvent [1]OutboxEvent
 }
 
 // A rowState holds what an enqueuer has to know of a row beside its columns.

@@ -239,6 +239,7 @@ func invalidEvents() (inputs []invalidInput) {
 		{"an unknown Source", "Source", meta(func(m *webhook.Meta) { m.Source = "cron" })},
 		{"a long ID", "ID", meta(func(m *webhook.Meta) { m.ID = strings.Repeat("x", 256) })},
 		{"a long Key", "Key", meta(func(m *webhook.Meta) { m.Key = strings.Repeat("x", 256) })},
+		{"a Key with NUL", "Key", meta(func(m *webhook.Meta) { m.Key = "a\x00b" })},
 		{"a Key that is no text", "Key", meta(func(m *webhook.Meta) { m.Key = "\xff" })},
 		{"an Account with NUL", "Account", meta(func(m *webhook.Meta) { m.Account = "\x00" })},
 		{"list 0", "Lists", meta(func(m *webhook.Meta) { m.Lists = []string{"1", "0"} })},
