@@ -14,7 +14,7 @@ import (
 type Backlog struct {
 	Pending int           // deliveries not finished, but for those in Parked
 	Due     int           // of Pending: due, and claimed by no process
-	Age     time.Duration // how long the first of Due has been due; 0: none is
+	Age     time.Duration // how long the first of Due has been due that waits for no other one (see Order); 0: none is
 	Parked  int           // deliveries of webhooks that are held, or disabled and keep them
 }
 
@@ -38,6 +38,10 @@ const (
 	// agePages is how many pages of due deliveries are looked through at most in
 	// one call, to find the first whose webhook is not held.
 	agePages = 50
+
+	// lineLookups is how many lines are looked at in one call of Backlog, to tell
+	// deliveries that wait for an earlier one. The others count as such.
+	lineLookups = 100
 )
 
 // A backlogCounter counts pending deliveries. It remembers which webhooks are held,
@@ -208,12 +212,14 @@ func (h *backlogCounter) countBeside(ctx context.Context, q DeliveryQuery, other
 }
 
 // ageOfDue returns how long the oldest delivery has been due whose webhook is not
-// held. While there are too many others before it, that is the last known age.
+// held, and that does not wait for an earlier one of its line. While there are too many
+// others before it, that is the last known age.
 func (h *backlogCounter) ageOfDue(ctx context.Context, at time.Time) (time.Duration, error) {
 	q := DeliveryQuery{
 		All: true, States: []State{StatePending}, DueBy: at, Oldest: true, Brief: true, Limit: 1000, After: h.front,
 	}
 	whole := h.front == (Cursor{})
+	blocked := blockedLines{lines: lines{h.store}, known: map[[2]string]bool{}}
 	for range agePages {
 		ds, err := h.store.Deliveries(ctx, q)
 		if err != nil {
@@ -221,8 +227,16 @@ func (h *backlogCounter) ageOfDue(ctx context.Context, at time.Time) (time.Durat
 		}
 		age := time.Duration(-1)
 		for i := range ds {
-			if h.byID[ds[i].WebhookID] == nil {
-				age = max(age, at.Sub(ds[i].withoutUrgency().Due), 0)
+			due := max(at.Sub(ds[i].withoutUrgency().Due), 0)
+			if h.byID[ds[i].WebhookID] != nil || due <= age {
+				continue
+			}
+			waits, err := blocked.waits(ctx, &ds[i])
+			if err != nil {
+				return 0, err
+			}
+			if !waits {
+				age = due
 			}
 		}
 		if age >= 0 {
@@ -237,8 +251,35 @@ func (h *backlogCounter) ageOfDue(ctx context.Context, at time.Time) (time.Durat
 			break
 		}
 		last := ds[len(ds)-1]
-		h.front = Cursor{Created: last.Created, ID: last.ID}
-		q.After = h.front
+		q.After = last.Cursor()
+		if !blocked.any { // which may go on any time
+			h.front = q.After
+		}
 	}
 	return h.age, nil
+}
+
+// blockedLines tells which deliveries wait for an earlier one, in one call of Backlog.
+type blockedLines struct {
+	lines lines
+	known map[[2]string]bool // by webhook and key: those with a delivery that waits
+	any   bool               // a delivery waits
+}
+
+// waits reports whether d waits for an earlier delivery, which counts instead if it is
+// due itself.
+func (b *blockedLines) waits(ctx context.Context, d *Delivery) (bool, error) {
+	line := [2]string{d.WebhookID, d.Key}
+	switch {
+	case d.Key == "":
+		return false, nil
+	case !b.known[line] && len(b.known) < lineLookups:
+		first, err := b.lines.first(ctx, d)
+		if err != nil || first == nil {
+			return false, err
+		}
+		b.known[line] = true
+	}
+	b.any = true
+	return true, nil
 }

@@ -64,6 +64,25 @@ func TestABacklogTellsApartWhatWaitsForItsWebhook(t *testing.T) {
 	})
 }
 
+// One delivery that is refused, and those behind it, are no sign that deliveries are late.
+func TestTheAgeOfABacklogIsOfWhatWaitsForNoOtherDelivery(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newHarness(t, nil).start()
+		r.put(nil)
+		r.receiver.set(refusing(webhook.TypeSubscribe))
+		r.emit(person(webhook.TypeSubscribe, "1", "12"))
+		for range 5 {
+			r.emit(person(webhook.TypeUpdate, "1", "12"))
+		}
+		time.Sleep(20 * time.Minute)
+		assert.Equal(t, webhook.Backlog{Pending: 6, Due: 5}, r.backlog())
+		require.NoError(t, r.Shutdown(r.ctx))
+		r.emit(person(webhook.TypeUpdate, "2", "12"))
+		time.Sleep(2 * time.Minute)
+		assert.Equal(t, webhook.Backlog{Pending: 7, Due: 6, Age: 2 * time.Minute}, r.backlog())
+	})
+}
+
 // webhookOf returns a webhook of an account.
 func (r *harness) webhookOf(account, id string) webhook.Webhook {
 	w, err := r.Webhook(r.ctx, account, id)
