@@ -126,17 +126,22 @@ func runBlocked(ctx context.Context, b *bench) ([]row, error) {
 	if err := b.warmUp(ctx); err != nil {
 		return nil, err
 	}
-	before := heap()
-	e, err := b.expect(ctx, blockedDeliveries, blockedDeliveries)
-	if err != nil {
+	block := func(n int) error {
+		e, err := b.expect(ctx, n, n)
+		if err != nil {
+			return err
+		}
+		return o.emitGroups(ctx, b.Callers, e, func(i int) webhook.Event {
+			u := event{number: e.First + i, target: b.Webhooks, at: time.Now()}.update() // which hangs
+			u.Key = "one"
+			return u
+		})
+	}
+	if err := block(importGroup * b.Callers); err != nil { // buffers become as large as they will
 		return nil, err
 	}
-	hanging := b.Webhooks // the first of those
-	if err := o.emitGroups(ctx, b.Callers, e, func(i int) webhook.Event {
-		u := event{number: e.First + i, target: hanging, at: time.Now()}.update()
-		u.Key = "one"
-		return u
-	}); err != nil {
+	before := heap()
+	if err := block(blockedDeliveries); err != nil {
 		return nil, err
 	}
 	measuring, err := b.measure(ctx, b.Phase)
