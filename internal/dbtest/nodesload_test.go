@@ -39,7 +39,6 @@ func nodesTime(t *testing.T) time.Duration {
 // their database. Each event that was promised has to arrive.
 type nodesLoad struct {
 	t        *testing.T
-	webhooks []string
 	receiver *httptest.Server
 	apps     []*loadApp
 	stop     chan struct{}
@@ -48,7 +47,6 @@ type nodesLoad struct {
 	mu       sync.Mutex // guards all below
 	promised map[string]time.Time
 	arrived  map[string]int
-	latest   string // the last promise whose event has arrived
 	faults   map[string][]time.Duration
 	lost     int // outcomes
 	failures map[string]int
