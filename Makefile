@@ -22,6 +22,8 @@ long: ## hundreds of kills on each store and node, and minutes of faults; nothin
 		go test -count=1 -timeout=3h -v ./internal/dbtest/crash
 	LISTHOOK_REQUIRE=$${LISTHOOK_REQUIRE:-postgres,mariadb,galera,npm} LISTHOOK_NODES=$${LISTHOOK_NODES:-5m} \
 		go test -count=1 -timeout=3h -v -run 'TestNodes' ./internal/dbtest
+	LISTHOOK_REQUIRE=$${LISTHOOK_REQUIRE:-postgres,mariadb} LISTHOOK_ROUNDS=$${LISTHOOK_ROUNDS:-300} \
+		go test -count=1 -timeout=3h -v -run UnderLoad ./internal/dbtest
 
 bench: ## the library beside a plain HTTP loop, some minutes; docs/performance.md has more
 	go run ./bench -quick
