@@ -16,10 +16,14 @@ lint: ## gofmt, vet, fix, staticcheck, errcheck
 fuzz: ## each fuzz target for FUZZTIME, 30s unless told
 	FUZZTIME=$${FUZZTIME:-30s} .ci/run fuzz
 
-long: ## hundreds of kills on each store, and minutes of faults; nothing is skipped
+long: ## hundreds of kills on each store and node, and minutes of faults; nothing is skipped
 	LISTHOOK_REQUIRE=$${LISTHOOK_REQUIRE:-postgres,mariadb} \
 	LISTHOOK_ROUNDS=$${LISTHOOK_ROUNDS:-300} LISTHOOK_SOAK=$${LISTHOOK_SOAK:-2m} \
 		go test -count=1 -timeout=3h -v ./internal/dbtest/crash
+	LISTHOOK_REQUIRE=$${LISTHOOK_REQUIRE:-postgres,mariadb,galera,npm} LISTHOOK_NODES=$${LISTHOOK_NODES:-5m} \
+		go test -count=1 -timeout=3h -v -run 'TestNodes' ./internal/dbtest
+	LISTHOOK_REQUIRE=$${LISTHOOK_REQUIRE:-postgres,mariadb} LISTHOOK_ROUNDS=$${LISTHOOK_ROUNDS:-300} \
+		go test -count=1 -timeout=3h -v -run UnderLoad ./internal/dbtest
 
 bench: ## the library beside a plain HTTP loop, some minutes; docs/performance.md has more
 	go run ./bench -quick

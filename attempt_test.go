@@ -183,10 +183,10 @@ func TestOfTheUsersClientTheTransportAndTheTimeoutAreUsed(t *testing.T) {
 	assert.EqualValues(t, 2, asked.Load(), "nothing was redirected")
 	assert.Same(t, jar, client.Jar, "the user's is left alone")
 
-	client.Timeout = 20 * time.Millisecond
+	client.Timeout = 200 * time.Millisecond
 	hangs := webhooktest.NewReceiver(t, &webhooktest.Options{Answer: webhooktest.Hang()})
 	a := firstAttempt(t, hangs.URL(), client, 1)
-	assert.Equal(t, "The receiver did not answer within 20ms: let it answer first and do its work afterwards.", a.Reason)
+	assert.Equal(t, "The receiver did not answer within 200ms: let it answer first and do its work afterwards.", a.Reason)
 }
 
 func TestATransportThatLeavesOutTheBodyOfAnAnswerIsUnderstood(t *testing.T) {

@@ -206,7 +206,7 @@ var turnRules = []rule{
 	{"claim_limit_is_in_all",
 		"Limit bounds what is claimed in all; 0: none.",
 		func(c *checker) {
-			c.lanes(4, 5)
+			c.enqueueForEach(4, 5)
 			if ds := c.claim(webhook.Claim{Now: t0, Until: at(60), Limit: 0, Each: 5}); len(ds) > 0 {
 				c.broken("Limit 0 claimed %d", len(ds))
 			}
@@ -223,65 +223,65 @@ var turnRules = []rule{
 	{"claim_each_is_of_one_webhook",
 		"Each bounds what is claimed of one webhook; 0: none.",
 		func(c *checker) {
-			c.lanes(3, 5)
-			c.lanesClaimed(webhook.Claim{Limit: 100, Each: 0}, nil)
-			c.lanesClaimed(webhook.Claim{Limit: 100, Each: 2}, map[string]int{"w0": 2, "w1": 2, "w2": 2})
-			c.lanesClaimed(webhook.Claim{Limit: 100, Each: 100}, map[string]int{"w0": 3, "w1": 3, "w2": 3})
+			c.enqueueForEach(3, 5)
+			c.claimedOfEach(webhook.Claim{Limit: 100, Each: 0}, nil)
+			c.claimedOfEach(webhook.Claim{Limit: 100, Each: 2}, map[string]int{"w0": 2, "w1": 2, "w2": 2})
+			c.claimedOfEach(webhook.Claim{Limit: 100, Each: 100}, map[string]int{"w0": 3, "w1": 3, "w2": 3})
 		}},
 
 	{"claim_room_is_instead_of_each",
 		"Room bounds what is claimed of the webhooks that it names, instead of Each; 0: none.",
 		func(c *checker) {
-			c.lanes(4, 5)
-			c.lanesClaimed(webhook.Claim{Limit: 100, Each: 2, Room: map[string]int{"w0": 0, "w1": 1, "w2": 4, "nobody": 9}},
+			c.enqueueForEach(4, 5)
+			c.claimedOfEach(webhook.Claim{Limit: 100, Each: 2, Room: map[string]int{"w0": 0, "w1": 1, "w2": 4, "nobody": 9}},
 				map[string]int{"w1": 1, "w2": 4, "w3": 2})
-			c.lanesClaimed(webhook.Claim{Limit: 100, Each: 0, Room: map[string]int{"w0": 2}}, map[string]int{"w0": 2})
-			c.lanesClaimed(webhook.Claim{Limit: 100, Each: 100, Room: map[string]int{"w0": 0, "w1": 0, "w2": 0, "w3": 0}}, nil)
+			c.claimedOfEach(webhook.Claim{Limit: 100, Each: 0, Room: map[string]int{"w0": 2}}, map[string]int{"w0": 2})
+			c.claimedOfEach(webhook.Claim{Limit: 100, Each: 100, Room: map[string]int{"w0": 0, "w1": 0, "w2": 0, "w3": 0}}, nil)
 		}},
 
 	{"claim_passes_full_webhooks",
 		"A webhook without room, held or with nothing due takes no turn: those behind it get theirs.",
 		func(c *checker) {
-			c.lanes(6, 3)
+			c.enqueueForEach(6, 3)
 			for _, id := range []string{"w1", "w4"} {
 				w := hook(id)
 				w.HeldUntil = at(100)
 				c.put(w)
 			}
 			c.enqueue(pending("later", "w22", at(100)))
-			c.lanesClaimed(webhook.Claim{Limit: 2, Each: 1, Room: map[string]int{"w0": 0, "w2": 0}},
+			c.claimedOfEach(webhook.Claim{Limit: 2, Each: 1, Room: map[string]int{"w0": 0, "w2": 0}},
 				map[string]int{"w3": 1, "w5": 1})
 		}},
 
 	{"claim_turns_begin_after_the_last",
 		"Webhooks take turns in order of ID from the first one after After, which need not exist; \"\": from the start.",
 		func(c *checker) {
-			c.lanes(5, 9)
+			c.enqueueForEach(5, 9)
 			for _, turn := range []struct{ after, want string }{
 				{"", "w0"}, {"w0", "w1"}, {"w2", "w3"}, {"w2x", "w3"}, {"a", "w0"}, {"w3", "w4"},
 			} {
-				c.lanesClaimed(webhook.Claim{After: turn.after, Limit: 1, Each: 1}, map[string]int{turn.want: 1})
+				c.claimedOfEach(webhook.Claim{After: turn.after, Limit: 1, Each: 1}, map[string]int{turn.want: 1})
 			}
-			c.lanesClaimed(webhook.Claim{After: "w1", Limit: 4, Each: 2}, map[string]int{"w2": 2, "w3": 2})
-			c.lanesClaimed(webhook.Claim{After: "w1", Limit: 5, Each: 2}, map[string]int{"w2": 2, "w3": 2, "w4": 1})
+			c.claimedOfEach(webhook.Claim{After: "w1", Limit: 4, Each: 2}, map[string]int{"w2": 2, "w3": 2})
+			c.claimedOfEach(webhook.Claim{After: "w1", Limit: 5, Each: 2}, map[string]int{"w2": 2, "w3": 2, "w4": 1})
 		}},
 
 	{"claim_turns_wrap_around",
 		"After the last webhook the turns go on from the start, up to After itself.",
 		func(c *checker) {
-			c.lanes(4, 9)
-			c.lanesClaimed(webhook.Claim{After: "w3", Limit: 1, Each: 1}, map[string]int{"w0": 1})
-			c.lanesClaimed(webhook.Claim{After: "z", Limit: 2, Each: 1}, map[string]int{"w0": 1, "w1": 1})
-			c.lanesClaimed(webhook.Claim{After: "w1", Limit: 3, Each: 1}, map[string]int{"w2": 1, "w3": 1, "w0": 1})
-			c.lanesClaimed(webhook.Claim{After: "w1", Limit: 4, Each: 1}, map[string]int{"w2": 1, "w3": 1, "w0": 1, "w1": 1})
+			c.enqueueForEach(4, 9)
+			c.claimedOfEach(webhook.Claim{After: "w3", Limit: 1, Each: 1}, map[string]int{"w0": 1})
+			c.claimedOfEach(webhook.Claim{After: "z", Limit: 2, Each: 1}, map[string]int{"w0": 1, "w1": 1})
+			c.claimedOfEach(webhook.Claim{After: "w1", Limit: 3, Each: 1}, map[string]int{"w2": 1, "w3": 1, "w0": 1})
+			c.claimedOfEach(webhook.Claim{After: "w1", Limit: 4, Each: 1}, map[string]int{"w2": 1, "w3": 1, "w0": 1, "w1": 1})
 		}},
 
 	{"claim_gives_one_turn_a_call",
 		"Each webhook gets one turn a call, of as many as it has room for.",
 		func(c *checker) {
-			c.lanes(3, 9)
-			c.lanesClaimed(webhook.Claim{After: "w0", Limit: 100, Each: 2}, map[string]int{"w0": 2, "w1": 2, "w2": 2})
-			c.lanesClaimed(webhook.Claim{After: "w0", Limit: 5, Each: 4}, map[string]int{"w1": 4, "w2": 1})
+			c.enqueueForEach(3, 9)
+			c.claimedOfEach(webhook.Claim{After: "w0", Limit: 100, Each: 2}, map[string]int{"w0": 2, "w1": 2, "w2": 2})
+			c.claimedOfEach(webhook.Claim{After: "w0", Limit: 5, Each: 4}, map[string]int{"w1": 4, "w2": 1})
 		}},
 
 	{"claim_turns_are_in_order_of_bytes",
@@ -301,7 +301,7 @@ var turnRules = []rule{
 	{"claim_turns_reach_everyone",
 		"With After the webhook that had the last turn, webhooks of large backlogs and small ones take turns.",
 		func(c *checker) {
-			c.lanes(7, 8)
+			c.enqueueForEach(7, 8)
 			turns := map[string]int{}
 			after, total := "", 0
 			for range 7 {
@@ -371,8 +371,8 @@ var turnRules = []rule{
 		}},
 }
 
-// lanes enqueues so many deliveries for each of so many webhooks, w0 and on.
-func (c *checker) lanes(webhooks, each int) {
+// enqueueForEach enqueues so many deliveries for each of so many webhooks, w0 and on.
+func (c *checker) enqueueForEach(webhooks, each int) {
 	c.t.Helper()
 	var ds []webhook.Delivery
 	for i := range webhooks * each {
@@ -381,9 +381,9 @@ func (c *checker) lanes(webhooks, each int) {
 	c.enqueue(ds...)
 }
 
-// lanesClaimed claims what is due now, and ends the case unless so many come
+// claimedOfEach claims what is due now, and ends the case unless so many come
 // of each webhook.
-func (c *checker) lanesClaimed(claim webhook.Claim, want map[string]int) {
+func (c *checker) claimedOfEach(claim webhook.Claim, want map[string]int) {
 	c.t.Helper()
 	claim.Now, claim.Until = t0, at(60)
 	got := map[string]int{}

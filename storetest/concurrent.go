@@ -16,7 +16,7 @@ var concurrentRules = []rule{
 		"No delivery is leased to two callers at once, of however many, in several processes too.",
 		func(c *checker) {
 			const webhooks, each, callers = 8, 40, 8
-			c.lanes(webhooks, each)
+			c.enqueueForEach(webhooks, each)
 			var mu sync.Mutex
 			claimed := map[string]int{}
 			note := func(ds []webhook.Delivery) (again bool) {

@@ -54,20 +54,20 @@ var enqueueRules = []rule{
 			c.set("claimed", ids(c.claim(everything(at(60)))), []string{"a", "b"})
 		}},
 
-	{"enqueue_keeps_the_lease_of_the_born_leased",
+	{"enqueue_keeps_the_lease_of_the_pre_leased",
 		"Enqueue adds deliveries as they are: with Lease 1 and Due at the lease's end, one is claimed already.",
 		func(c *checker) {
-			born := pending("born", "1", at(30))
-			born.Lease = 1
-			c.enqueue(born)
+			preLeased := pending("pre-leased", "1", at(30))
+			preLeased.Lease = 1
+			c.enqueue(preLeased)
 			if ds := c.claim(everything(at(29))); len(ds) > 0 {
 				c.broken("it was claimed before its lease ended")
 			}
-			if lost := c.apply(webhook.Change{ID: "born", Lease: 0, State: webhook.StateFailed}); len(lost) != 1 {
+			if lost := c.apply(webhook.Change{ID: "pre-leased", Lease: 0, State: webhook.StateFailed}); len(lost) != 1 {
 				c.broken("Apply with Lease 0 was not lost")
 			}
-			c.applied(webhook.Change{ID: "born", Lease: 1, State: webhook.StatePending, Due: at(40), Attempts: 1})
-			if d := c.claimOne(everything(at(40)), "born"); d.Lease != 3 {
+			c.applied(webhook.Change{ID: "pre-leased", Lease: 1, State: webhook.StatePending, Due: at(40), Attempts: 1})
+			if d := c.claimOne(everything(at(40)), "pre-leased"); d.Lease != 3 {
 				c.broken("after Enqueue with Lease 1, Apply and Claim its Lease is %d, want 3", d.Lease)
 			}
 		}},

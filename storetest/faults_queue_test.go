@@ -99,9 +99,9 @@ var enqueueFaults = []fault{
 				return had, nil
 			}
 		}},
-	{name: "enqueues with Lease 0", fails: "enqueue_keeps_the_lease_of_the_born_leased",
+	{name: "enqueues with Lease 0", fails: "enqueue_keeps_the_lease_of_the_pre_leased",
 		inject: keep(func(d *webhook.Delivery) { d.Lease = 0 })},
-	{name: "enqueues as due at once", fails: "enqueue_keeps_the_lease_of_the_born_leased",
+	{name: "enqueues as due at once", fails: "enqueue_keeps_the_lease_of_the_pre_leased",
 		inject: keep(func(d *webhook.Delivery) { d.Due = d.Created })},
 	{name: "adds what it can until the context ends", fails: "enqueue_of_an_event_is_all_or_none_when_canceled",
 		inject: func(p *plain) {

@@ -158,24 +158,24 @@ func (p *plain) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Delivery,
 
 func (p *plain) plainClaim(ctx context.Context, c webhook.Claim) ([]webhook.Delivery, error) {
 	return locked(p, ctx, func() ([]webhook.Delivery, error) {
-		lanes, sizes := map[string][]webhook.Delivery{}, map[string]int{}
+		queues, sizes := map[string][]webhook.Delivery{}, map[string]int{}
 		for _, d := range p.m.deliveries {
 			if p.claimable(d, c) {
-				lanes[d.WebhookID] = append(lanes[d.WebhookID], d)
+				queues[d.WebhookID] = append(queues[d.WebhookID], d)
 				sizes[d.WebhookID]++
 			}
 		}
 		var claimed []webhook.Delivery
 		for _, id := range p.turns(sizes, c.After) {
-			slices.SortFunc(lanes[id], p.order)
-			n := max(0, min(p.room(id, c), len(lanes[id]), c.Limit-len(claimed)))
-			for _, was := range lanes[id][:n] {
+			slices.SortFunc(queues[id], p.order)
+			n := max(0, min(p.room(id, c), len(queues[id]), c.Limit-len(claimed)))
+			for _, was := range queues[id][:n] {
 				now := was
 				p.lease(&now, c)
 				p.m.deliveries[now.ID] = now
 				claimed = append(claimed, clone(p.leased(was, now)))
 			}
-			lanes[id] = lanes[id][n:]
+			queues[id] = queues[id][n:]
 		}
 		return claimed, nil
 	})

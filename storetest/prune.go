@@ -34,10 +34,10 @@ var pruneRules = []rule{
 	{"prune_never_removes_pending",
 		"Prune never removes a pending delivery, however old, nor what was claimed.",
 		func(c *checker) {
-			born := pending("claimed", "1", at(-50_000))
+			claimed := pending("claimed", "1", at(-50_000))
 			old := pending("waits", "1", at(-100_000))
 			old.Created, old.Attempts, old.Lease = at(-200_000), 9, 9
-			c.enqueue(born, old)
+			c.enqueue(claimed, old)
 			c.claim(webhook.Claim{Now: at(-50_000), Until: at(-40_000), Limit: 9, Each: 9})
 			again := finished("was finished", "1", at(-100))
 			c.enqueue(again)

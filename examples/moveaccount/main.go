@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -147,8 +148,6 @@ func (r *receiver) seen() map[string]int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	seen := map[string]int{}
-	for id, n := range r.got {
-		seen[id] = n
-	}
+	maps.Copy(seen, r.got)
 	return seen
 }

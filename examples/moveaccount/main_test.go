@@ -165,7 +165,7 @@ func TestAWebhookIsMovedAsItIs(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, after, 2)
 	for i := range after {
-		after[i].Version, after[i].Changed = before[i].Version, before[i].Changed
+		after[i].Version, after[i].Put, after[i].Changed = before[i].Version, before[i].Put, before[i].Changed
 		assert.Equal(t, before[i], after[i])
 	}
 	n, err := to.dispatcher.Count(t.Context(), webhook.DeliveryQuery{Account: example, Webhook: off.ID, States: []webhook.State{webhook.StatePending}})

@@ -138,7 +138,9 @@ func (c *cluster) admin(n *node) *sql.DB {
 func (c *cluster) schema() string {
 	c.t.Helper()
 	schema := name()
-	must(c.t, c.admin(c.primary), `create schema `+schema)
+	admin := c.admin(c.primary)
+	defer admin.Close() // a cluster may serve hundreds of tests
+	must(c.t, admin, `create schema `+schema)
 	return c.source(c.primary) + "&search_path=" + url.QueryEscape(schema)
 }
 

@@ -21,7 +21,7 @@ const asText = "interpolateParams=true"
 
 func TestGalera(t *testing.T) {
 	t.Parallel()
-	g := &galeraCluster{nodes: galera(t)}
+	g := &galeraCluster{nodes: galera(t, 2)}
 	t.Run("migrate in several processes on both nodes at once", g.testMigrate)
 	t.Run("prepared statements are refused", g.testPrepared)
 	t.Run("what commits in transactions that collide has its events", g.testEmitTx)
@@ -49,7 +49,7 @@ func TestGalera(t *testing.T) {
 }
 
 // A galeraCluster has two nodes.
-type galeraCluster struct{ nodes [2]*mariadbd }
+type galeraCluster struct{ nodes []*mariadbd }
 
 // create makes a database, and returns what opens it on a node.
 func (g *galeraCluster) create(t testing.TB) func(node int) *handle {

@@ -26,6 +26,7 @@ type mariadbd struct {
 	port    string
 	process *exec.Cmd
 	exited  chan struct{}
+	rejoins []string // options with which it joins its cluster again, on Galera
 }
 
 // newMariaDB makes an empty data directory. Root may connect without a password.

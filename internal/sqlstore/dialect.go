@@ -47,6 +47,7 @@ type dialect struct {
 	// See lines.go.
 	insertLineEvents string // of the deliveries in @rows; "": enqueueExtras and apply do so
 	lockLines        script // excludes other transactions that call it, and returns the number of the step; a long wait fails by isLocked
+	unlockLines      script // undoes what lockLines set in the session
 	raiseStep        script // makes @step the number of the step
 	takeLineEvents   string // up to @n events, the first from the number @from on
 	deleteLineEvents string // those with the numbers in @rows; "": takeLineEvents deletes
@@ -108,7 +109,8 @@ type statements struct {
 	erase, apply, applyUnkeyed                       prepared
 	insertLineEvents, takeLineEvents                 statement
 	deleteLineEvents, joinLines, numberDeliveries    statement
-	lockLines, raiseStep, leaveLines, enterFirst     prepared
+	lockLines, unlockLines, raiseStep                prepared
+	leaveLines, enterFirst                           prepared
 	idle, promote, readyWebhooks, seekFrom           statement
 	pick                                             statement
 	take                                             prepared
@@ -139,7 +141,7 @@ func (d *dialect) statements(prefix string) statements {
 		erase: all(d.erase), apply: all(d.apply), applyUnkeyed: all(d.applyUnkeyed),
 		insertLineEvents: one(d.insertLineEvents), takeLineEvents: one(d.takeLineEvents),
 		deleteLineEvents: one(d.deleteLineEvents), joinLines: one(d.joinLines), numberDeliveries: one(d.numberDeliveries),
-		lockLines: all(d.lockLines), raiseStep: all(d.raiseStep), leaveLines: all(d.leaveLines), enterFirst: all(d.enterFirst),
+		lockLines: all(d.lockLines), unlockLines: all(d.unlockLines), raiseStep: all(d.raiseStep), leaveLines: all(d.leaveLines), enterFirst: all(d.enterFirst),
 		idle: one(d.idle), promote: one(d.promote), readyWebhooks: one(d.readyWebhooks), seekFrom: one(d.seekFrom), pick: one(d.pick),
 		take:        all(d.take),
 		insertLease: one(d.insertLease), expiredLeases: one(d.expiredLeases), expire: one(d.expire), deleteLeases: one(d.deleteLeases),

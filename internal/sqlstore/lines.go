@@ -89,8 +89,13 @@ func (s *Store) insertLineEvents(ctx context.Context, q Querier, events []lineEv
 // process holds the lock for long. It reports whether one of them may have entered a
 // delivery into a queue.
 func (s *Store) sequence(ctx context.Context, now int64) (entered bool, err error) {
+	return s.stepsInTx(ctx, now, false)
+}
+
+func (s *Store) stepsInTx(ctx context.Context, now int64, repairs bool) (entered bool, err error) {
 	err = s.retryChecked(ctx, func() error {
 		entered, err = s.steps(now, func(st *sequencing) error {
+			st.repairs = repairs
 			err := s.db.InTx(ctx, true, func(q Querier) error {
 				st.q = q
 				return st.run(ctx)
@@ -145,6 +150,9 @@ type sequencing struct {
 	q   Querier
 	now int64
 
+	repairs bool     // entries without an event are looked for
+	strays  []string // their deliveries
+
 	locking bool // the lock is being waited for
 	full    bool // the events are read from the first number on
 	step    int64
@@ -163,17 +171,35 @@ type placed struct {
 	Joined  int64  `json:"y"`
 }
 
-func (st *sequencing) run(ctx context.Context) error {
+func (st *sequencing) run(ctx context.Context) (err error) {
+	defer func() { // before the commit, which releases the lock
+		if _, e := st.s.run(ctx, st.q, st.s.sql.unlockLines, nil, 0, nil); err == nil {
+			err = e
+		}
+	}()
 	if err := st.lock(ctx); err != nil {
 		return err
 	}
-	if err := st.takeEvents(ctx); err != nil || len(st.events) == 0 {
+	if err := st.takeEvents(ctx); err != nil {
 		return err
+	}
+	if st.repairs {
+		if st.strays, err = st.s.strays(ctx, st.q); err != nil {
+			return err
+		}
+	}
+	if len(st.events)+len(st.strays) == 0 {
+		return nil
 	}
 	if err := st.keepUp(ctx); err != nil {
 		return err
 	}
 	joined, left, numbers := st.replay()
+	for _, id := range st.strays {
+		if _, ok := numbers[id]; !ok {
+			left, numbers[id] = append(left, id), 0
+		}
+	}
 	removed, err := st.remove(ctx, left)
 	if err != nil {
 		return err
@@ -185,6 +211,39 @@ func (st *sequencing) run(ctx context.Context) error {
 		return err
 	}
 	return st.enterFirst(ctx, joined, removed)
+}
+
+// maxStrays is how many entries one step repairs at most.
+const maxStrays = 1000
+
+// strays returns the deliveries that stand in the lines, but do not wait for their
+// turn. Either their event is not taken yet, or there is none: a process with an older
+// version of this library stored that they ended.
+func (s *Store) strays(ctx context.Context, q Querier) (ids []string, err error) {
+	st := s.d.prepare(s.prefix, `
+select l.id from {}lines l left join {}deliveries d on d.id = l.id
+where d.id is null or d.state <> 'pending' or d.line_key is null limit @n`)
+	err = s.query(ctx, q, st, args{"n": maxStrays}, func(scan Scan) error {
+		var id string
+		err := scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	return ids, err
+}
+
+// repairLines removes strays from the lines.
+func (s *Store) repairLines(ctx context.Context) error {
+	var found []string
+	err := s.read(ctx, func(q Querier) (err error) {
+		found, err = s.strays(ctx, q)
+		return err
+	})
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	_, err = s.stepsInTx(ctx, s.clock.now(), true)
+	return err
 }
 
 // lock takes the lock that excludes other sequencing steps, and gives the step its

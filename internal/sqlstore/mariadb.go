@@ -206,11 +206,13 @@ from json_table(convert(@rows using utf8mb4), '$[*]' columns (
 straight_join {}deliveries on id = cast(i as binary)
 order by o`,
 
-	// A process that freezes in a step holds the lock until its session ends.
+	// The server ends the session of a process that freezes in a step.
 	lockLines: script{
+		{text: `set session idle_write_transaction_timeout = 10`},
 		{text: `set statement innodb_lock_wait_timeout = 1 for update {}steps set n = greatest(n + 1, @least)`},
 		{returnsRows: true, text: `select n from {}steps`}},
-	raiseStep: script{{text: `update {}steps set n = @step`}},
+	unlockLines: script{{text: `set session idle_write_transaction_timeout = default`}},
+	raiseStep:   script{{text: `update {}steps set n = @step`}},
 
 	// A delete by a range would wait for events that are not committed.
 	takeLineEvents: `

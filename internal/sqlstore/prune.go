@@ -28,6 +28,11 @@ func (s *Store) Prune(ctx context.Context, p webhook.Prune) (n int, err error) {
 			break
 		}
 	}
+	if n < p.Limit {
+		if err := s.repairLines(ctx); err != nil {
+			return n, err
+		}
+	}
 	if p.Deleted.IsZero() {
 		return n, s.usable(ctx)
 	}

@@ -35,10 +35,10 @@ const english = (page) => page.evaluate(() => {
   await plain.goto(base + "/operator");
   const operated = await plain.locator("th a").first().getAttribute("href");
 
-  const addresses = ["/", "/add", "/deliveries", "/deliveries?since=soon", "/explain?event=open&source=public", "/samples?format=current", "/operator",
+  const addresses = ["/", "/add", "/deliveries", "/deliveries?since=soon", "/explain?event=open&source=public", "/samples?format=current", "/verify", "/operator", "/operator?search=crm",
     "/" + operated.replace("./", ""), "/deliveries/msg_failed_0", "/deliveries/msg_delivered_0", "/nothing"];
   for (const id of webhooks) addresses.push(`/webhooks/${id}`);
-  for (const action of ["edit", "off", "delete", "resend"]) addresses.push(`/webhooks/${webhooks[0]}/${action}`);
+  for (const action of ["edit", "payload", "off", "delete", "resend"]) addresses.push(`/webhooks/${webhooks[0]}/${action}`);
   addresses.push(`/webhooks/${webhooks[4]}/on`);
 
   for (const locale of ["en-XA", "ar", "de", "es"]) {

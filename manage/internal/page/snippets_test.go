@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -33,11 +34,7 @@ type request struct {
 }
 
 func (r request) with(change func(*request)) request {
-	headers := map[string]string{}
-	for name, value := range r.Headers {
-		headers[name] = value
-	}
-	r.Headers, r.Body = headers, slices.Clone(r.Body)
+	r.Headers, r.Body = maps.Clone(r.Headers), slices.Clone(r.Body)
 	change(&r)
 	return r
 }

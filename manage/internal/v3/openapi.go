@@ -29,6 +29,7 @@ type document struct {
 	Components struct {
 		SecuritySchemes json.RawMessage            `json:"securitySchemes"`
 		Schemas         map[string]json.RawMessage `json:"schemas"`
+		Parameters      json.RawMessage            `json:"parameters"`
 		Responses       json.RawMessage            `json:"responses"`
 	} `json:"components"`
 }

@@ -57,8 +57,9 @@ var routes = []route.Route[call]{
 // Register serves the API of the accounts on mux, below /api/3/, and what is not
 // there below /api.
 func Register(mux *http.ServeMux, accounts *account.Service) {
+	known := &answers{}
 	route.Register(mux, "/api/3/", routes, func(w http.ResponseWriter, r *http.Request, rt route.Route[call]) {
-		serve(w, r, accounts, rt)
+		serve(w, r, accounts, known, rt)
 	}, func(w http.ResponseWriter, _ *http.Request, allowed string) {
 		Refuse(w, http.StatusMethodNotAllowed, "This takes "+allowed+".")
 	})
@@ -69,7 +70,7 @@ func Register(mux *http.ServeMux, accounts *account.Service) {
 	}
 }
 
-func serve(w http.ResponseWriter, r *http.Request, accounts *account.Service, rt route.Route[call]) {
+func serve(w http.ResponseWriter, r *http.Request, accounts *account.Service, known *answers, rt route.Route[call]) {
 	r.Body = http.MaxBytesReader(w, r.Body, params.MaxBody)
 	c, err := accounts.ByKey(r.Context(), r.Header.Get("Api-Token"))
 	if err != nil && rt.Need == account.RightPublic {
@@ -81,7 +82,11 @@ func serve(w http.ResponseWriter, r *http.Request, accounts *account.Service, rt
 	var status int
 	var answer any
 	if err == nil {
-		status, answer, err = rt.Serve(r.Context(), c, r)
+		var again bool
+		status, answer, again, err = known.once(c, r, func() (int, any, error) { return rt.Serve(r.Context(), c, r) })
+		if again {
+			w.Header().Set("Idempotent-Replayed", "true")
+		}
 	}
 	if err != nil {
 		status, answer = failure(w, err, accounts.Logger)
