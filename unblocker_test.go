@@ -139,6 +139,7 @@ func TestTimeInWhichNothingIsAttemptedDoesNotCount(t *testing.T) {
 		"nothing runs": func(r *harness, _ string) {
 			require.NoError(r.t, r.Shutdown(r.ctx))
 			time.Sleep(10 * time.Hour)
+			r.receiver.set(nil) // before the first attempt of the other Dispatcher
 			r.Dispatcher = r.another(nil)
 			r.start()
 		},
