@@ -63,14 +63,14 @@ func (s *Store) applyBatch(ctx context.Context, b *batch) (lost []string, err er
 		}
 	}
 	erase := slices.ContainsFunc(b.rows, func(r row) bool { return r.Erase })
-	err = s.write(ctx, erase || len(s.sql.apply) > 1 || s.sql.insertLineEvents.text != "", func(q Querier) error {
+	err = s.write(ctx, erase || len(s.sql.apply) > 1 || !s.d.takesLines, func(q Querier) error {
 		if erase {
 			if _, err := s.runBatch(ctx, q, s.sql.erase, b); err != nil {
 				return err
 			}
 		}
 		var events []lineEvent
-		if s.sql.insertLineEvents.text == "" {
+		if s.d.takesLines {
 			lost, err = s.runBatch(ctx, q, s.sql.apply, b)
 			return err
 		}
@@ -83,7 +83,7 @@ func (s *Store) applyBatch(ctx context.Context, b *batch) (lost []string, err er
 			order[b.rows[i].ID] = b.rows[i].Order
 		}
 		slices.SortFunc(events, func(a, b lineEvent) int { return cmp.Compare(order[a.ID], order[b.ID]) })
-		return s.insertLineEvents(ctx, q, events)
+		return s.lineEvents(ctx, q, events)
 	})
 	if err == nil {
 		s.leases.remove(b.rows, lost)

@@ -43,12 +43,12 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) (ds []webhook.Delive
 	since, full := s.due.start()
 	w := claimRun{s: s, c: c, args: args{"now": milli(c.Now), "until": milli(c.Until), "since": since}}
 	positions := s.positions()
-	start, idle, noneExpired, noEvents := time.Now(), false, false, false
+	start, noneReady, noneDue, noneExpired, noEvents := time.Now(), false, false, false, false
 	if positions == nil { // the idle query scans from the beginning, which is slow now
 		from, fullEvents := s.eventsFrom()
 		w.args["events"] = from
 		err = s.read(ctx, func(q Querier) error {
-			return s.query(ctx, q, s.sql.idle, w.args, func(scan Scan) error { return scan(&idle, &noneExpired, &noEvents) })
+			return s.query(ctx, q, s.sql.idle, w.args, func(scan Scan) error { return scan(&noneReady, &noneDue, &noneExpired, &noEvents) })
 		})
 		s.events.rest(fullEvents, time.Since(start))
 	}
@@ -58,15 +58,17 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) (ds []webhook.Delive
 	if err := s.confirmUncertain(ctx); err != nil {
 		return nil, err
 	}
-	if !noEvents && !s.d.oneWriter {
+	if !noEvents {
+		before := time.Now()
 		entered, err := s.sequence(ctx, milli(c.Now))
 		if err != nil {
 			return nil, err
 		}
-		idle, positions = idle && !entered, s.positions()
+		start = start.Add(time.Since(before)) // no scan for what has come due
+		noneReady, positions = noneReady && !entered, s.positions()
 	}
 	empty := s.leases.takeEmpty(milli(c.Now))
-	if idle && noneExpired && (noEvents || !s.d.oneWriter) {
+	if noneReady && noneDue && noneExpired {
 		s.due.advance(milli(c.Now), full, time.Since(start))
 		if len(empty) == 0 {
 			return nil, nil
@@ -79,12 +81,7 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) (ds []webhook.Delive
 			if err := s.deleteLeases(ctx, q, empty); err != nil {
 				return err
 			}
-			if !noEvents && s.d.oneWriter {
-				if err := s.sequenceIn(ctx, q, milli(c.Now)); err != nil {
-					return err
-				}
-			}
-			n, all, err := w.promote(ctx, q, noneExpired)
+			n, all, err := w.promote(ctx, q, noneDue, noneExpired)
 			if err != nil {
 				return err
 			}
@@ -150,12 +147,16 @@ type readyWebhook struct {
 	held    bool
 }
 
-// promote makes ready the waiting deliveries that have come due, and, unless
-// noneExpired, those of expired leases. It returns how many they are, and whether
-// none is left. Its first statement writes; see sqliteFile.InTx.
-func (w *claimRun) promote(ctx context.Context, q Querier, noneExpired bool) (n int64, all bool, err error) {
+// promote makes ready the waiting deliveries that have come due, unless noneDue, and,
+// unless noneExpired, those of expired leases. It returns how many they are, and whether
+// none is left. On SQLite its first statement is run anyway, since it writes; see
+// sqliteFile.InTx.
+func (w *claimRun) promote(ctx context.Context, q Querier, noneDue, noneExpired bool) (n int64, all bool, err error) {
 	w.args["n"] = max(maxPromote, w.c.Limit)
-	if n, err = w.s.exec(ctx, q, w.s.sql.promote, w.args); err != nil || noneExpired {
+	if !noneDue || w.s.d.oneWriter {
+		n, err = w.s.exec(ctx, q, w.s.sql.promote, w.args)
+	}
+	if err != nil || noneExpired {
 		return n, n < maxPromote, err
 	}
 	expired, ready, err := w.expire(ctx, q)

@@ -28,8 +28,8 @@ type dialect struct {
 	queues        [4]string // follow "from" in a query of the ready, waiting, leased and parked deliveries
 	insertWebhook string    // if one has the ID, it changes no row or fails by isDuplicate
 
-	// oneWriter says that a transaction excludes all others that write. Sequencing
-	// steps are then part of the claim's transaction.
+	// oneWriter says that a transaction excludes all others that write. A sequencing
+	// step is then part of each transaction that would store events.
 	oneWriter bool
 
 	// enqueue inserts deliveries and returns the IDs of those that were new. With
@@ -45,18 +45,19 @@ type dialect struct {
 	unkeyedFinal     bool   // applyUnkeyed is for a batch of final states, of deliveries in no queue
 
 	// See lines.go.
-	insertLineEvents string // of the deliveries in @rows; "": enqueueExtras and apply do so
+	insertLineEvents string // of the deliveries in @rows; "": enqueueExtras and apply do so, or oneWriter
 	lockLines        script // excludes other transactions that call it, and returns the number of the step; a long wait fails by isLocked
 	unlockLines      script // undoes what lockLines set in the session
 	raiseStep        script // makes @step the number of the step
 	takeLineEvents   string // up to @n events, the first from the number @from on
+	takesLines       bool   // takeLineEvents removes the entries of deliveries that left, and returns them as events of kind 0 with their places
 	deleteLineEvents string // those with the numbers in @rows; "": takeLineEvents deletes
-	joinLines        string
+	joinLines        string // appends the entries in @rows; "": enterFirst appends those in @joined
 	leaveLines       script // removes and returns the entries of the deliveries with the IDs in @rows
 	numberDeliveries string // stores the Sequence of deliveries that have none
 	enterFirst       script // enters the first ones behind the places in @rows into the queues; may return those made ready
 
-	idle          string // whether nothing is ready or has come due, whether no lease has expired, and whether there are no events of lines
+	idle          string // whether nothing is ready, nothing waiting has come due, no lease has expired, and there are no events of lines
 	promote       string // makes ready up to @n waiting deliveries that have come due, in order of due time
 	readyWebhooks string // the next @n webhooks with ready deliveries, from @from on: ID, earliest due time, whether held
 	seekFrom      string // readyWebhooks behind the positions @past; "": removed rows slow no scan down
@@ -191,10 +192,10 @@ func parked(isParked, placed string) string {
 }
 
 // changedLine is the kind of the event of its line for a delivery that apply has
-// changed; 0: none. stood says whether the delivery was in a line before; NULL: it had
+// changed; 0: none. The next columns are what the event needs. stood says whether the delivery was in a line before; NULL: it had
 // no key.
 const changedLine = `case
   when stood is null then 0
   when stood = 1 and (state <> 'pending' or line_key is null) then case when sequence is null then 3 else 2 end
   when stood = 0 and state = 'pending' and line_key is not null then 1
-  else 0 end`
+  else 0 end, webhook, coalesce(line_key, ''), coalesce(joined, ` + noTime + `)`

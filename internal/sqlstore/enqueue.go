@@ -211,11 +211,14 @@ func (s *Store) insertExtras(ctx context.Context, q Querier, b *batch, stored []
 			continue
 		}
 		if r.Queue == queueParked {
-			events = append(events, lineEvent{ID: r.ID, Kind: joinedLine})
+			events = append(events, lineEvent{ID: r.ID, Kind: joinedLine, webhook: r.Webhook, key: r.Key, joined: zeroMilli})
+			if r.Joined.Valid {
+				events[len(events)-1].joined = r.Joined.Int64
+			}
 		}
 		subjects = subjects || r.Subjects != ""
 	}
-	if err := s.insertLineEvents(ctx, q, events); err != nil || !subjects {
+	if err := s.lineEvents(ctx, q, events); err != nil || !subjects {
 		return err
 	}
 	ids := make([]string, 0, len(b.rows))

@@ -30,6 +30,9 @@ import (
 //
 // Events have numbers that grow with each call, so those of one delivery, and those of
 // calls one after another, are in order of the number.
+//
+// SQLite has one writer at a time, and no table of events: each transaction that would
+// store some makes the step itself.
 
 // A lineEvent is a row of the table of events.
 type lineEvent struct {
@@ -72,8 +75,21 @@ const (
 	lineEventSlack = 10_000
 )
 
-// insertLineEvents stores events, unless the dialect's statements do so.
-func (s *Store) insertLineEvents(ctx context.Context, q Querier, events []lineEvent) error {
+// lineEvents stores events, unless the dialect's statements do so. Where a transaction
+// excludes other writers, the step is part of it.
+func (s *Store) lineEvents(ctx context.Context, q Querier, events []lineEvent) error {
+	if s.d.oneWriter {
+		for list := range slices.Chunk(events, maxLineEvents) {
+			st := sequencing{s: s, q: q, now: s.clock.now(), events: list}
+			if err := st.lock(ctx); err != nil {
+				return err
+			}
+			if err := st.sequence(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	if len(events) == 0 || s.sql.insertLineEvents.text == "" {
 		return nil
 	}
@@ -89,6 +105,9 @@ func (s *Store) insertLineEvents(ctx context.Context, q Querier, events []lineEv
 // process holds the lock for long. It reports whether one of them may have entered a
 // delivery into a queue.
 func (s *Store) sequence(ctx context.Context, now int64) (entered bool, err error) {
+	if s.d.oneWriter {
+		return false, nil // there are no events
+	}
 	return s.stepsInTx(ctx, now, false)
 }
 
@@ -108,15 +127,6 @@ func (s *Store) stepsInTx(ctx context.Context, now int64, repairs bool) (entered
 		return err
 	})
 	return entered, err
-}
-
-// sequenceIn runs sequencing steps in a transaction.
-func (s *Store) sequenceIn(ctx context.Context, q Querier, now int64) error {
-	_, err := s.steps(now, func(st *sequencing) error {
-		st.q = q
-		return st.run(ctx)
-	})
-	return err
 }
 
 // steps calls step until no event is left, or enough of them for one claim.
@@ -157,8 +167,9 @@ type sequencing struct {
 	full    bool // the events are read from the first number on
 	step    int64
 	events  []lineEvent
-	ready   []row // deliveries that were entered into the ready queue, on PostgreSQL
-	entered bool  // a delivery may have been entered into a queue
+	removed []placed // entries of deliveries that left
+	ready   []row    // deliveries that were entered into the ready queue, on PostgreSQL
+	entered bool     // a delivery may have been entered into a queue
 	took    time.Duration
 }
 
@@ -191,26 +202,35 @@ func (st *sequencing) run(ctx context.Context) (err error) {
 	if len(st.events)+len(st.strays) == 0 {
 		return nil
 	}
+	return st.sequence(ctx)
+}
+
+// sequence writes the lines.
+func (st *sequencing) sequence(ctx context.Context) error {
 	if err := st.keepUp(ctx); err != nil {
 		return err
 	}
 	joined, left, numbers := st.replay()
+	if st.s.d.takesLines {
+		left = nil // these entries are removed already
+	}
 	for _, id := range st.strays {
 		if _, ok := numbers[id]; !ok {
 			left, numbers[id] = append(left, id), 0
 		}
 	}
-	removed, err := st.remove(ctx, left)
-	if err != nil {
+	if err := st.remove(ctx, left); err != nil {
 		return err
 	}
-	if err := st.exec(ctx, st.s.sql.joinLines, joined); err != nil {
+	if st.s.sql.joinLines.text != "" {
+		if err := st.exec(ctx, st.s.sql.joinLines, joined); err != nil {
+			return err
+		}
+	}
+	if err := st.number(ctx, numbers); err != nil {
 		return err
 	}
-	if err := st.number(ctx, removed, numbers); err != nil {
-		return err
-	}
-	return st.enterFirst(ctx, joined, removed)
+	return st.enterFirst(ctx, joined)
 }
 
 // maxStrays is how many entries one step repairs at most.
@@ -280,6 +300,9 @@ func (st *sequencing) keepUp(ctx context.Context) error {
 
 // takeEvents reads and deletes events, in order of their numbers.
 func (st *sequencing) takeEvents(ctx context.Context) error {
+	if st.s.d.oneWriter {
+		return nil
+	}
 	var from int64
 	from, st.full = st.s.eventsFrom()
 	start := time.Now()
@@ -287,7 +310,11 @@ func (st *sequencing) takeEvents(ctx context.Context) error {
 	err := st.s.query(ctx, st.q, st.s.sql.takeLineEvents, a, func(scan Scan) error {
 		var e lineEvent
 		err := scan(&e.number, &e.Kind, &e.webhook, &e.key, &e.ID, &e.joined)
-		st.events = append(st.events, e)
+		if e.Kind == 0 {
+			st.removed = append(st.removed, placed{Webhook: e.webhook, Key: e.key, Place: e.number, ID: e.ID})
+		} else {
+			st.events = append(st.events, e)
+		}
 		return err
 	})
 	st.took = time.Since(start)
@@ -340,29 +367,29 @@ func (st *sequencing) replay() (joined []placed, left []string, numbers map[stri
 	return stay, left, numbers
 }
 
-// remove removes the entries of deliveries that left their lines, and returns them.
-func (st *sequencing) remove(ctx context.Context, left []string) (removed []placed, err error) {
+// remove removes the entries of deliveries that left their lines.
+func (st *sequencing) remove(ctx context.Context, left []string) error {
 	if len(left) == 0 {
-		return nil, nil
+		return nil
 	}
 	data, err := jsonArray(left)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	_, err = st.s.run(ctx, st.q, st.s.sql.leaveLines, args{"rows": data}, 0, func(scan Scan) error {
 		var p placed
 		err := scan(&p.Webhook, &p.Key, &p.Place, &p.ID)
-		removed = append(removed, p)
+		st.removed = append(st.removed, p)
 		return err
 	})
-	return removed, err
+	return err
 }
 
 // number stores the Sequence of deliveries that left their lines without one: nobody
 // had claimed them.
-func (st *sequencing) number(ctx context.Context, removed []placed, numbers map[string]int64) error {
+func (st *sequencing) number(ctx context.Context, numbers map[string]int64) error {
 	var rows []placed
-	for _, p := range removed {
+	for _, p := range st.removed {
 		if number, ok := numbers[p.ID]; ok && number == 0 {
 			numbers[p.ID] = p.Place
 		}
@@ -378,39 +405,44 @@ func (st *sequencing) number(ctx context.Context, removed []placed, numbers map[
 
 // enterFirst enters the first deliveries of lines into the ready or the waiting queue,
 // where they are new: every entry before them was removed, or they joined in this step.
-func (st *sequencing) enterFirst(ctx context.Context, joined, removed []placed) error {
+func (st *sequencing) enterFirst(ctx context.Context, joined []placed) error {
 	type lineName struct{ webhook, key string }
-	after := map[lineName]int64{} // the place after which the first one is new
-	note := func(webhook, key string, place int64) {
+	at := map[lineName]int{} // in rows
+	var rows []placed        // the place after which the first one is new, and the first ID that joined
+	note := func(webhook, key string, place int64, id string) {
 		name := lineName{webhook, key}
-		if before, ok := after[name]; !ok || place < before {
-			after[name] = place
+		i, ok := at[name]
+		if !ok {
+			i, at[name] = len(rows), len(rows)
+			rows = append(rows, placed{Webhook: webhook, Key: key, Place: place})
 		}
+		rows[i].Place, rows[i].ID = min(rows[i].Place, place), cmp.Or(rows[i].ID, id)
 	}
 	for _, p := range joined {
-		note(p.Webhook, p.Key, st.step<<stepBits-1)
+		note(p.Webhook, p.Key, st.step<<stepBits-1, p.ID)
 	}
-	for _, p := range removed {
-		note(p.Webhook, p.Key, p.Place)
+	for _, p := range st.removed {
+		note(p.Webhook, p.Key, p.Place, "")
 	}
 	for _, e := range st.events {
 		if e.Kind == movedInLine {
-			note(e.webhook, e.key, 0)
+			note(e.webhook, e.key, 0, "")
 		}
 	}
-	if len(after) == 0 {
+	if len(rows) == 0 {
 		return nil
-	}
-	rows := make([]placed, 0, len(after))
-	for name, place := range after {
-		rows = append(rows, placed{Webhook: name.webhook, Key: name.key, Place: place})
 	}
 	data, err := json.Marshal(rows)
 	if err != nil {
 		return err
 	}
+	entries, err := json.Marshal(append([]placed{}, joined...)) // [] if there are none
+	if err != nil {
+		return err
+	}
 	st.entered = true
-	_, err = st.s.run(ctx, st.q, st.s.sql.enterFirst, args{"rows": string(data), "now": st.now}, 0, func(scan Scan) error {
+	a := args{"rows": string(data), "joined": string(entries), "now": st.now}
+	_, err = st.s.run(ctx, st.q, st.s.sql.enterFirst, a, 0, func(scan Scan) error {
 		r := row{Queue: queueReady}
 		err := scan(&r.Webhook, &r.Due)
 		st.ready = append(st.ready, r)

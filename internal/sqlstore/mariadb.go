@@ -253,8 +253,8 @@ set lane = if(due <= @now, d.webhook, null), wake = if(due > @now, due, null), p
 where place > p and parked = 1`}},
 
 	idle: `
-select not exists (select 1 from {}deliveries where lane is not null)
-  and not exists (select 1 from {}deliveries where wake >= @since and wake <= @now),
+select not exists (select 1 from {}deliveries where lane is not null),
+  not exists (select 1 from {}deliveries where wake >= @since and wake <= @now),
   not exists (select 1 from {}leases where due >= @since and due <= @now),
   not exists (select 1 from {}line_events where n >= @events)`,
 

@@ -186,13 +186,20 @@ select n from (
 
 	raiseStep: result(`select setval('{}steps', @step)`),
 
+	takesLines: true,
 	takeLineEvents: `
-delete from {}line_events where n in (select n from {}line_events where n >= @from order by n limit @n)
-returning n, kind, webhook, coalesce(line_key, ''), id, coalesce(joined, ` + noTime + `)`,
-
-	joinLines: `
-insert into {}lines (webhook, line_key, place, id, joined)
-select w, k, p, i, y from json_to_recordset(cast(@rows as json)) as j (w text, k text, p bigint, i text, y bigint)`,
+with taken as (
+  delete from {}line_events where n in (select n from {}line_events where n >= @from order by n limit @n)
+  returning n, kind, webhook, line_key, id, joined
+), removed as (
+  delete from {}lines where ctid = any (array(
+    select l.ctid from (select distinct id from taken where kind in (2, 3)) t, lateral (
+      select ctid from {}lines where id = t.id offset 0) l))
+  returning webhook, line_key, place, id
+)
+select n, cast(kind as integer), webhook, coalesce(line_key, ''), id, coalesce(joined, ` + noTime + `) from taken
+union all
+select place, 0, webhook, line_key, id, 0 from removed`,
 
 	leaveLines: result(`
 delete from {}lines where ctid = any (array(
@@ -205,11 +212,14 @@ update {}deliveries set sequence = p from json_to_recordset(cast(@rows as json))
 where id = i and sequence is null`,
 
 	enterFirst: result(`
-with entering as materialized (
+with new_lines as (
+  insert into {}lines (webhook, line_key, place, id, joined)
+  select w, k, p, i, y from json_to_recordset(cast(@joined as json)) as j (w text, k text, p bigint, i text, y bigint)
+), entering as materialized (
   select d.webhook, d.due, d.id
-  from json_to_recordset(cast(@rows as json)) as j (w text, k text, p bigint), lateral (
-    select place, id from {}lines where webhook = w and line_key = k order by place limit 1) l, {}deliveries d
-  where place > p and d.id = l.id and state = 'pending' and queued and line_key is not null
+  from json_to_recordset(cast(@rows as json)) as j (w text, k text, p bigint, i text) left join lateral (
+    select place, id from {}lines where webhook = w and line_key = k order by place limit 1) l on true, {}deliveries d
+  where (place is null or place > p) and d.id = coalesce(l.id, i) and state = 'pending' and queued and line_key is not null
 ), new_waiting as (
   insert into {}waiting (due, id, webhook)
   select due, id, webhook from entering where due > @now
@@ -222,8 +232,8 @@ with entering as materialized (
 select webhook, due from entering where due <= @now`),
 
 	idle: `
-select not exists (select 1 from {}ready)
-  and not exists (select 1 from {}waiting where due >= @since and due <= @now),
+select not exists (select 1 from {}ready),
+  not exists (select 1 from {}waiting where due >= @since and due <= @now),
   not exists (select 1 from {}leases where due >= @since and due <= @now),
   not exists (select 1 from {}line_events where n >= @events)`,
 

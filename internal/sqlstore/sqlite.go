@@ -76,14 +76,6 @@ create table {}subjects (
   id      text not null,
   primary key (subject, account, created, id)
 ) without rowid;
-create table {}line_events (
-  n        integer primary key,
-  kind     integer not null,
-  webhook  text not null,
-  line_key text,
-  id       text not null,
-  joined   integer
-);
 create table {}lines (
   webhook  text not null,
   line_key text not null,
@@ -107,7 +99,9 @@ insert into {}steps (one, n) values (1, 0);
   select distinct d.id, d.due, d.webhook
   from {}leases l, json_each(l.ids) i cross join {}deliveries d
   where d.id = i.value and d.state = 'pending' and d.ready is null and d.due between l.due and l.last) l where true`,
-		parked(`d.ready = 2`, `select id from {}lines`)},
+		`(
+  select d.id, d.due, d.webhook from {}lines l cross join {}deliveries d
+  where d.id = l.id and d.state = 'pending' and d.ready = 2) l where true`},
 
 	insertWebhook: `
 insert into {}webhooks (id, account, list, hold, changed, deleted, version, doc, put, tallies)
@@ -152,17 +146,8 @@ set state = j.s, due = j.d, lease = lease + 1, attempts = j.n,
 from j where {}deliveries.id = j.i and lease = j.l
 returning id, ` + changedLine),
 
-	insertLineEvents: `
-insert into {}line_events (kind, webhook, line_key, id, joined)
-select j.value->>'e', d.webhook, d.line_key, d.id, d.joined
-from json_each(@rows) j cross join {}deliveries d where d.id = j.value->>'i' order by j.key`,
-
 	lockLines: result(`update {}steps set n = max(n + 1, @least) returning n`),
 	raiseStep: script{{text: `update {}steps set n = @step`}},
-
-	takeLineEvents: `
-delete from {}line_events where n in (select n from {}line_events where n >= @from order by n limit @n)
-returning n, kind, webhook, coalesce(line_key, ''), id, coalesce(joined, ` + noTime + `)`,
 
 	joinLines: `
 insert into {}lines (webhook, line_key, place, id, joined)
@@ -186,10 +171,9 @@ where ready = 2 and id in (
     select place from {}lines where webhook = j.value->>'w' and line_key = j.value->>'k' order by place limit 1))`}},
 
 	idle: `
-select not exists (select 1 from {}deliveries where ready = 1)
-  and not exists (select 1 from {}deliveries where ready = 0 and due >= @since and due <= @now),
-  not exists (select 1 from {}leases where due >= @since and due <= @now),
-  not exists (select 1 from {}line_events where n >= @events)`,
+select not exists (select 1 from {}deliveries where ready = 1),
+  not exists (select 1 from {}deliveries where ready = 0 and due >= @since and due <= @now),
+  not exists (select 1 from {}leases where due >= @since and due <= @now), 1`,
 
 	promote: `
 update {}deliveries set ready = 1 where seq in (
