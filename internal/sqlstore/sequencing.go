@@ -1,0 +1,298 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A sequencing is one sequencing step.
+type sequencing struct {
+	s   *Store
+	q   Querier
+	now int64
+
+	repairs bool     // entries without an event are looked for
+	strays  []string // their deliveries
+
+	locking bool // the lock is being waited for
+	full    bool // the events are read from the first number on
+	step    int64
+	events  []lineEvent
+	removed []placed // entries of deliveries that left
+	ready   []row    // deliveries that were entered into the ready queue, on PostgreSQL
+	entered bool     // a delivery may have been entered into a queue
+	took    time.Duration
+}
+
+// A placed is a delivery in a line.
+type placed struct {
+	Webhook string `json:"w"`
+	Key     string `json:"k"`
+	Place   int64  `json:"p"`
+	ID      string `json:"i"`
+	Joined  int64  `json:"y"`
+}
+
+func (st *sequencing) run(ctx context.Context) (err error) {
+	defer func() { // before the commit, which releases the lock
+		if _, e := st.s.run(ctx, st.q, st.s.sql.unlockLines, nil, 0, nil); err == nil {
+			err = e
+		}
+	}()
+	if err := st.lock(ctx); err != nil {
+		return err
+	}
+	if err := st.takeEvents(ctx); err != nil {
+		return err
+	}
+	if st.repairs {
+		if st.strays, err = st.s.strays(ctx, st.q); err != nil {
+			return err
+		}
+	}
+	if len(st.events)+len(st.strays) == 0 {
+		return nil
+	}
+	return st.sequence(ctx)
+}
+
+// sequence writes the lines.
+func (st *sequencing) sequence(ctx context.Context) error {
+	if err := st.keepUp(ctx); err != nil {
+		return err
+	}
+	joined, left, numbers := st.replay()
+	if st.s.d.takesLines {
+		left = nil // these entries are removed already
+	}
+	for _, id := range st.strays {
+		if _, ok := numbers[id]; !ok {
+			left, numbers[id] = append(left, id), 0
+		}
+	}
+	if err := st.remove(ctx, left); err != nil {
+		return err
+	}
+	if st.s.sql.joinLines.text != "" {
+		if err := st.exec(ctx, st.s.sql.joinLines, joined); err != nil {
+			return err
+		}
+	}
+	if err := st.number(ctx, numbers); err != nil {
+		return err
+	}
+	return st.enterFirst(ctx, joined)
+}
+
+// lock takes the lock that excludes other sequencing steps, and gives the step its
+// number.
+func (st *sequencing) lock(ctx context.Context) error {
+	st.locking = true
+	a := args{"name": "listhook lines " + st.s.prefix, "least": int64(0)}
+	if st.now != math.MaxInt64 { // it is known
+		a["least"] = leastStep(st.now)
+	}
+	_, err := st.s.run(ctx, st.q, st.s.sql.lockLines, a, 0, func(scan Scan) error { return scan(&st.step) })
+	st.locking = err != nil
+	return err
+}
+
+// leastStep returns the least number of a step in which a delivery joins at a time.
+func leastStep(joined int64) int64 { return max(joined, 0)/stepMillis + 1 }
+
+// keepUp raises the number of the step if a delivery joined later than the time that the
+// step began with.
+func (st *sequencing) keepUp(ctx context.Context) error {
+	before := st.step
+	for i := range st.events {
+		if e := &st.events[i]; e.Kind == joinedLine {
+			st.step = max(st.step, leastStep(e.joined))
+		}
+	}
+	if st.step == before {
+		return nil
+	}
+	_, err := st.s.run(ctx, st.q, st.s.sql.raiseStep, args{"step": st.step}, 0, func(Scan) error { return nil })
+	return err
+}
+
+// takeEvents reads and deletes events, in order of their numbers.
+func (st *sequencing) takeEvents(ctx context.Context) error {
+	if st.s.d.oneWriter {
+		return nil
+	}
+	var from int64
+	from, st.full = st.s.eventsFrom()
+	start := time.Now()
+	a := args{"from": from, "n": maxLineEvents}
+	err := st.s.query(ctx, st.q, st.s.sql.takeLineEvents, a, func(scan Scan) error {
+		var e lineEvent
+		err := scan(&e.number, &e.Kind, &e.webhook, &e.key, &e.ID, &e.joined)
+		if e.Kind == 0 {
+			st.removed = append(st.removed, placed{Webhook: e.webhook, Key: e.key, Place: e.number, ID: e.ID})
+		} else {
+			st.events = append(st.events, e)
+		}
+		return err
+	})
+	st.took = time.Since(start)
+	if err != nil || len(st.events) == 0 {
+		return err
+	}
+	slices.SortFunc(st.events, func(a, b lineEvent) int { return cmp.Compare(a.number, b.number) })
+	if st.s.sql.deleteLineEvents.text == "" {
+		return nil
+	}
+	numbers := make([]int64, len(st.events))
+	for i := range st.events {
+		numbers[i] = st.events[i].number
+	}
+	return st.exec(ctx, st.s.sql.deleteLineEvents, numbers)
+}
+
+// replay returns, from the events, which deliveries join their lines to stay, those of
+// which older entries go, and the Sequence of those that have none and left in between.
+func (st *sequencing) replay() (joined []placed, left []string, numbers map[string]int64) {
+	standing, gone := map[string]int{}, map[string]bool{}
+	numbers = map[string]int64{}
+	for i := range st.events {
+		e := &st.events[i]
+		at, stands := standing[e.ID]
+		switch e.Kind {
+		case joinedLine:
+			standing[e.ID] = len(joined)
+			joined = append(joined, placed{e.webhook, e.key, st.step<<stepBits + int64(len(joined)), e.ID, e.joined})
+		case leftLine, leftUnnumbered:
+			if _, numbered := numbers[e.ID]; e.Kind == leftUnnumbered && !numbered {
+				numbers[e.ID] = 0 // that of the entry in the lines, if it is there
+				if stands {
+					numbers[e.ID] = joined[at].Place
+				}
+			}
+			if !gone[e.ID] {
+				gone[e.ID] = true
+				left = append(left, e.ID)
+			}
+			delete(standing, e.ID)
+		}
+	}
+	stay := joined[:0]
+	for i, p := range joined {
+		if at, ok := standing[p.ID]; ok && at == i {
+			stay = append(stay, p)
+		}
+	}
+	return stay, left, numbers
+}
+
+// remove removes the entries of deliveries that left their lines.
+func (st *sequencing) remove(ctx context.Context, left []string) error {
+	if len(left) == 0 {
+		return nil
+	}
+	data, err := jsonArray(left)
+	if err != nil {
+		return err
+	}
+	_, err = st.s.run(ctx, st.q, st.s.sql.leaveLines, args{"rows": data}, 0, func(scan Scan) error {
+		var p placed
+		err := scan(&p.Webhook, &p.Key, &p.Place, &p.ID)
+		st.removed = append(st.removed, p)
+		return err
+	})
+	return err
+}
+
+// number stores the Sequence of deliveries that left their lines without one: nobody
+// had claimed them.
+func (st *sequencing) number(ctx context.Context, numbers map[string]int64) error {
+	var rows []placed
+	for _, p := range st.removed {
+		if number, ok := numbers[p.ID]; ok && number == 0 {
+			numbers[p.ID] = p.Place
+		}
+	}
+	for id, number := range numbers {
+		if number > 0 {
+			rows = append(rows, placed{ID: id, Place: number})
+		}
+	}
+	slices.SortFunc(rows, func(a, b placed) int { return strings.Compare(a.ID, b.ID) })
+	return st.exec(ctx, st.s.sql.numberDeliveries, rows)
+}
+
+// enterFirst enters the first deliveries of lines into the ready or the waiting queue,
+// where they are new: every entry before them was removed, or they joined in this step.
+func (st *sequencing) enterFirst(ctx context.Context, joined []placed) error {
+	type lineName struct{ webhook, key string }
+	at := map[lineName]int{} // in rows
+	var rows []placed        // the place after which the first one is new, and the first ID that joined
+	note := func(webhook, key string, place int64, id string) {
+		name := lineName{webhook, key}
+		i, ok := at[name]
+		if !ok {
+			i, at[name] = len(rows), len(rows)
+			rows = append(rows, placed{Webhook: webhook, Key: key, Place: place})
+		}
+		rows[i].Place, rows[i].ID = min(rows[i].Place, place), cmp.Or(rows[i].ID, id)
+	}
+	for _, p := range joined {
+		note(p.Webhook, p.Key, st.step<<stepBits-1, p.ID)
+	}
+	for _, p := range st.removed {
+		note(p.Webhook, p.Key, p.Place, "")
+	}
+	for _, e := range st.events {
+		if e.Kind == movedInLine {
+			note(e.webhook, e.key, 0, "")
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	data, err := json.Marshal(rows)
+	if err != nil {
+		return err
+	}
+	entries, err := json.Marshal(append([]placed{}, joined...)) // [] if there are none
+	if err != nil {
+		return err
+	}
+	st.entered = true
+	a := args{"rows": string(data), "joined": string(entries), "now": st.now}
+	_, err = st.s.run(ctx, st.q, st.s.sql.enterFirst, a, 0, func(scan Scan) error {
+		r := row{Queue: queueReady}
+		err := scan(&r.Webhook, &r.Due)
+		st.ready = append(st.ready, r)
+		return err
+	})
+	return err
+}
+
+// exec runs a statement on rows, unless there are none.
+func (st *sequencing) exec(ctx context.Context, statement statement, rows any) error {
+	data, err := json.Marshal(rows)
+	if text := string(data); err != nil || text == "null" || text == "[]" {
+		return err
+	}
+	_, err = st.s.exec(ctx, st.q, statement, args{"rows": string(data)})
+	return err
+}
+
+// advance moves the cursors after a step that was committed.
+func (st *sequencing) advance() {
+	if st.s == nil {
+		return
+	}
+	if n := len(st.events); n > 0 {
+		st.s.events.advance(st.events[n-1].number, st.full, st.took)
+	} else {
+		st.s.events.rest(st.full, st.took)
+	}
+	st.s.ready.includeRows(st.ready)
+}
