@@ -83,6 +83,9 @@ func (s *Store) lineEvents(ctx context.Context, q Querier, events []lineEvent) e
 			if err := st.sequence(ctx); err != nil {
 				return err
 			}
+			if st.entered {
+				s.due.include(st.now) // what waits now is due later
+			}
 		}
 		return nil
 	}

@@ -189,7 +189,7 @@ func (o *outbox) check(ctx context.Context) error {
 		o.s.checkedTx.Store(true)
 	}
 	err := o.s.checkSchema(ctx, o.q)
-	if err != nil && o.s.cluster.Load() {
+	if err != nil && o.s.cluster.Load() && !o.s.d.isRetryable(err) {
 		// The node may lag behind. Only a connection outside of the
 		// transaction can wait for it.
 		err = o.s.check(ctx)

@@ -126,8 +126,14 @@ func TestAProcessFrozenAfterItSentOverwritesNothing(t *testing.T) {
 		s := newScene(t, db, steady)
 		frozen := s.worker("frozen", time.Second)
 		s.receiver.meets(func(r *request) {
-			if r.by == "frozen" {
-				frozen.freeze() // and answer, which it reads when it goes on
+			if r.by != "frozen" {
+				return
+			}
+			// It is answered then, and reads that when it goes on. On SQLite it must not
+			// stand still in a transaction: nobody else could write meanwhile.
+			err := s.store.inTx(t.Context(), false, func(webhook.Outbox) error { frozen.freeze(); return nil })
+			if err != nil {
+				t.Error(err)
 			}
 		})
 		s.emit(1)
