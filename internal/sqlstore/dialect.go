@@ -28,6 +28,10 @@ type dialect struct {
 	queues        [4]string // follow "from" in a query of the ready, waiting, leased and parked deliveries
 	insertWebhook string    // if one has the ID, it changes no row or fails by isDuplicate
 
+	// awaitPuts says that a read may see a put and not an earlier one that is being
+	// committed, so that a read by Put has to wait for those that are under way.
+	awaitPuts bool
+
 	// oneWriter says that a transaction excludes all others that write. A sequencing
 	// step is then part of each transaction that would store events.
 	oneWriter bool

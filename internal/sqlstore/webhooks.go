@@ -65,9 +65,28 @@ func (s *Store) PutWebhook(ctx context.Context, w webhook.Webhook) (version int6
 
 // Webhooks returns the webhooks that q selects.
 func (s *Store) Webhooks(ctx context.Context, q webhook.WebhookQuery) (ws []webhook.Webhook, err error) {
+	if s.d.awaitPuts && (q.PutAfter > 0 || q.Newest) {
+		return s.webhooksByPut(ctx, q)
+	}
 	err = s.read(ctx, func(db Querier) error {
 		ws, err = s.webhooks(ctx, db, q)
 		return err
+	})
+	return ws, err
+}
+
+// webhooksByPut reads webhooks after the puts that are being committed.
+func (s *Store) webhooksByPut(ctx context.Context, q webhook.WebhookQuery) (ws []webhook.Webhook, err error) {
+	err = s.retryChecked(ctx, func() error {
+		return s.db.InTx(ctx, true, func(db Querier) error {
+			wait := s.d.prepare(s.prefix, `select n from {}puts lock in share mode`)
+			var n int64
+			if err := s.query(ctx, db, wait, nil, func(scan Scan) error { return scan(&n) }); err != nil {
+				return err
+			}
+			ws, err = s.webhooks(ctx, db, q)
+			return err
+		})
 	})
 	return ws, err
 }
