@@ -185,7 +185,7 @@ func (at *attempter) failed(f *inflight, t *endpoint, a result) {
 	}
 }
 
-// both returns a function that calls two, of which each may be nil.
+// both returns a function that calls first and then second. Either may be nil.
 func both(first, second func()) func() {
 	switch {
 	case first == nil:

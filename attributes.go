@@ -19,13 +19,14 @@ import (
 // The members of an object become fields whose keys are joined by dots, such as
 // "address.city". An array of texts, numbers and truth values is what Choices makes of
 // it, another one is its JSON. A number is written as in JSON, true and false as such;
-// null and what is empty become "". Other values than those of encoding/json are first
-// marshaled to JSON.
+// null, an empty object and an empty array become "". A value of a type that
+// encoding/json does not decode into is marshaled to JSON first.
 //
-// What could not be sent is left out, and returned in order of the keys: a key that PHP
-// would misread or that two attributes have, what is nested too deep or is no JSON, and
-// what is beyond 900 fields, by their keys, or 128 KiB, in the longest of the formats;
-// then the longest are left out first.
+// FieldsOf leaves out attributes that cannot be sent, and returns them in order of their
+// keys: those with a key that PHP would misread or that another attribute has too, those
+// nested more than 16 levels deep, and those that are not valid JSON. It keeps the first
+// 900 fields in order of their keys. If these take more than 128 KiB in the longest of
+// the formats, it leaves out the longest ones.
 func FieldsOf(attributes map[string]any) (fields map[string]string, omitted []Omission) {
 	f := flattener{fields: map[string]string{}, room: maxAttributeValues}
 	f.members("", attributes, 0)
@@ -126,7 +127,7 @@ func (f *flattener) set(key, text string) {
 	}
 }
 
-// limit leaves out what is too much.
+// limit leaves out fields beyond maxAttributes and maxAttributeBytes.
 func (f *flattener) limit() {
 	keys := slices.Sorted(maps.Keys(f.fields))
 	leaveOut := func(key, reason string) {

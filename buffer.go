@@ -277,7 +277,8 @@ func (b *buffer) stall(n int) {
 	b.start()
 }
 
-// stored makes room, and puts what is left of a group back to the front of the queue.
+// stored frees the room of the stored events, and puts the others of the group back at
+// the front of the queue.
 func (b *buffer) stored(group, left []stampedEvent, err error) {
 	switch {
 	case len(left) == 0:
@@ -316,7 +317,7 @@ const (
 	maxBufferRetry = 10 * time.Second
 )
 
-// close has what is left stored at once, and nothing taken any more.
+// close makes the buffer refuse events, and store those that it holds at once.
 func (b *buffer) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

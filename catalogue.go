@@ -18,8 +18,8 @@ type EventInfo struct {
 	// Sources are those that the app emits it from. None: all four.
 	Sources []Source
 
-	// Sample is an event of the type, for tests and for the page that shows what is
-	// sent. Nil: that of Sample, or a Custom without Data. It is not changed.
+	// Sample is an event of the type, for tests and for the page's example payloads.
+	// Nil: the function Sample's, or a Custom without Data. It is not changed.
 	Sample Event
 }
 

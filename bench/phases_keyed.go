@@ -79,7 +79,7 @@ func runImport(ctx context.Context, b *bench) ([]row, error) {
 	return []row{{Phase: b.Phase, Measures: m}}, nil
 }
 
-// emitGroups emits what is expected in groups, by several callers.
+// emitGroups emits the expected events in groups, from several callers.
 func (o *ours) emitGroups(ctx context.Context, callers int, e expectation, nth func(i int) webhook.Event) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

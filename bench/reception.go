@@ -59,7 +59,7 @@ func (r *reception) note(number int, class string, emitted, at int64, signed boo
 	}
 }
 
-// A receptionReport counts what has arrived.
+// A receptionReport counts the events that have arrived.
 type receptionReport struct {
 	Plain, Others, Hung int   // events of each class
 	Duplicates, Strays  int   // beyond the first of an event; of events of no phase, or of one before

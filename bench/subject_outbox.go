@@ -210,8 +210,8 @@ func (o *outbox) claim(ctx context.Context) {
 	}
 }
 
-// groups calls run with groups of what is added: additions during a call form the next
-// group.
+// groups calls run with groups of added items. Items that are added during a call form
+// the next group.
 type groups[T any] struct {
 	run func([]T)
 
