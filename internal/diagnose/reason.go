@@ -51,6 +51,7 @@ const (
 	CodeSender               Code = "sender"   // no fault of the receiver's
 	CodeCanceled             Code = "canceled" // no attempt was made
 	CodeGivenUp              Code = "given_up" // no attempt was made
+	CodeBegun                Code = "begun"    // an attempt began
 )
 
 // A Failure says why an attempt got no answer.

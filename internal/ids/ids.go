@@ -58,6 +58,17 @@ func Delivery(webhook, eventType, event string, list ...string) string {
 	return string(hex.AppendEncode(id, sum[:16-(len(id)-len(prefix))/3]))
 }
 
+// Batch returns the ID of a request that brings deliveries with these IDs: the same for
+// the same ones in the same order. It is a hash, and holds no dot.
+func Batch(deliveries []string) string {
+	var text []byte
+	for _, id := range deliveries {
+		text = appendPart(text, id)
+	}
+	sum := sha256.Sum256(text)
+	return "batch_" + hex.EncodeToString(sum[:16])
+}
+
 // appendTime appends the twelve hexadecimal digits of the time in a UUID of
 // version 7. It appends nothing if id is no such UUID.
 func appendTime(text []byte, id string) []byte {

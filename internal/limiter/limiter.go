@@ -10,6 +10,11 @@
 // attempts, and Config.PerHost those to one host. Queues take turns, so that a
 // long one delays no other.
 //
+// A webhook may have a rate, in attempts a second. A queue that is at its rate has no
+// turn until a timer gives it one, and no room but for the deliveries that begin
+// within a fifth of a second. The others wait in the store, where claims leave them,
+// so they hold no slot.
+//
 // A Limiter has the queues of one store. The Limiters of a process share a Pool,
 // which has the two limits and the turns. What only waits for a store counts in its
 // Limiter and not in the Pool, so that a store that hangs stops no other.
@@ -24,7 +29,7 @@
 // A slot then goes through these steps:
 //
 //	slot.Enqueue(item, urgent)     // waits; then the limiter calls start(item)
-//	slot.AcquireHost(host)         // false: it waits again, for the host
+//	slot.Acquire(host, rate)       // false: it waits again, for the host or its rate
 //	slot.Sent()                    // the attempt begins; after a while it is slow
 //	slot.Finish(good, delivered)   // it ended; a success may free its place now
 //	slot.Decided()                 // only the store is still needed
@@ -60,7 +65,8 @@ const maxKnown = 4096
 // use.
 type Limiter[T any] struct {
 	pool       *Pool[T]
-	perWebhook int // attempts under way for one webhook
+	perWebhook int           // attempts under way for one webhook
+	ahead      time.Duration // how long a delivery is held before its webhook's rate lets it begin
 	start      func(T)
 	giveBack   func(T)
 	wake       func()
@@ -80,16 +86,17 @@ type Limiter[T any] struct {
 }
 
 // New returns a Limiter in a pool, with a limit on the attempts under way for each
-// webhook. It calls start with a delivery that is to be attempted now, giveBack with
+// webhook. A delivery that is held waits for its webhook's rate no longer than maxWait,
+// which must be positive. New calls nothing; the Limiter calls start with a delivery that is to be attempted now, giveBack with
 // one that is to be returned to the store, and wake when the store should be asked
 // for more. It calls them with the pool's mutex held, so none may block or call a
 // Limiter.
-func New[T any](p *Pool[T], perWebhook int, start, giveBack func(T), wake func()) *Limiter[T] {
+func New[T any](p *Pool[T], perWebhook int, maxWait time.Duration, start, giveBack func(T), wake func()) *Limiter[T] {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.limiters++
 	return &Limiter[T]{
-		pool: p, perWebhook: perWebhook, start: start, giveBack: giveBack, wake: wake,
+		pool: p, perWebhook: perWebhook, ahead: min(rateAhead, maxWait), start: start, giveBack: giveBack, wake: wake,
 		queues: map[string]*queue[T]{}, drained: make(chan struct{}),
 	}
 }
@@ -101,7 +108,7 @@ func (l *Limiter[T]) queue(webhook string) *queue[T] {
 	if q == nil {
 		q = &queue[T]{limiter: l, limit: l.newLimit()}
 		if len(l.queues) >= maxKnown {
-			maps.DeleteFunc(l.queues, func(_ string, q *queue[T]) bool { return q.held() == 0 })
+			maps.DeleteFunc(l.queues, func(_ string, q *queue[T]) bool { return q.held() == 0 && q.bucket.full() })
 		}
 		l.queues[webhook] = q
 	}
@@ -112,15 +119,46 @@ func (l *Limiter[T]) queue(webhook string) *queue[T] {
 // there is no room, or if older deliveries of the webhook are in the store: then
 // the delivery must wait there to be claimed. One slot of each queue and an
 // eighth of all are left to claims, so that retries and other processes' events
-// never starve behind new ones.
-func (l *Limiter[T]) TryAcquire(webhook string) *Slot[T] {
+// never starve behind new ones. The rate is how many attempts of the webhook begin in
+// a second; 0 is no limit.
+func (l *Limiter[T]) TryAcquire(webhook string, rate float64) *Slot[T] {
 	l.pool.mu.Lock()
 	defer l.pool.mu.Unlock()
 	q := l.queue(webhook)
+	if l.setRate(q, rate) {
+		l.pool.startNext()
+	}
 	if l.closed || q.backlog || q.room() <= 1 || l.free(8) <= 0 {
 		return nil
 	}
 	return l.newSlot(webhook, q)
+}
+
+// Room returns for how many requests of a webhook TryAcquire would take a slot now.
+func (l *Limiter[T]) Room(webhook string, rate float64) int {
+	l.pool.mu.Lock()
+	defer l.pool.mu.Unlock()
+	q := l.queues[webhook]
+	if q != nil && l.setRate(q, rate) {
+		l.pool.startNext()
+	}
+	room := 0
+	switch {
+	case l.closed || q != nil && q.backlog:
+	case q == nil:
+		room = roomAt(capacity(l.newLimit()), rate, l.ahead)
+	default:
+		room = q.room()
+	}
+	return max(min(room-1, l.free(8)), 0)
+}
+
+// TakeSlot takes a slot whether or not there is room: for deliveries that are leased
+// already. After Close, Enqueue gives them back.
+func (l *Limiter[T]) TakeSlot(webhook string) *Slot[T] {
+	l.pool.mu.Lock()
+	defer l.pool.mu.Unlock()
+	return l.newSlot(webhook, l.queue(webhook))
 }
 
 // newLimit is the limit of a queue that is not known yet: 1 while many attempts
@@ -202,9 +240,9 @@ func (l *Limiter[T]) unpark() {
 }
 
 // trim gives back the deliveries that a queue has no room for since it became
-// narrower. The caller holds mu.
+// narrower, or its rate less. The caller holds mu.
 func (l *Limiter[T]) trim(q *queue[T]) {
-	for q.len() > 0 && q.busy+q.len() > capacity(q.limit) {
+	for q.len() > 0 && (q.busy+q.len() > capacity(q.limit) || q.len() > q.allowance()) {
 		s := q.popLast()
 		s.givenBack = true
 		s.leavePool()
@@ -215,9 +253,14 @@ func (l *Limiter[T]) trim(q *queue[T]) {
 
 // forgetIdle drops a queue that is the same as a new one. The caller holds mu.
 func (l *Limiter[T]) forgetIdle(webhook string, q *queue[T]) {
-	if q.held() == 0 && !q.backlog && q.limit >= l.startLimit() {
+	if l.isLikeNew(q) {
 		delete(l.queues, webhook)
 	}
+}
+
+// isLikeNew reports whether a queue is the same as a new one. The caller holds mu.
+func (l *Limiter[T]) isLikeNew(q *queue[T]) bool {
+	return q.held() == 0 && !q.backlog && q.limit >= l.startLimit() && q.bucket.full()
 }
 
 // wakeIfNeeded asks for a claim if the store has deliveries for the places that
@@ -238,15 +281,20 @@ func (l *Limiter[T]) Close() {
 	}
 	l.closed = true
 	l.pool.limiters--
+	var held []*Slot[T]
+	for _, h := range l.pool.hosts { // before a place comes free that one of them would be called to
+		held = append(held, h.waiting.remove(func(s *Slot[T]) bool { return s.limiter == l })...)
+	}
 	for _, q := range l.queues {
 		for q.len() > 0 {
-			q.pop().returnToStore()
+			held = append(held, q.pop())
+		}
+		if q.timer != nil {
+			q.timer.Stop()
 		}
 	}
-	for _, h := range l.pool.hosts {
-		for _, s := range h.waiting.remove(func(s *Slot[T]) bool { return s.limiter == l }) {
-			s.returnToStore()
-		}
+	for _, s := range held {
+		s.returnToStore()
 	}
 	l.signalDrained()
 	l.pool.signalRelief()
@@ -274,15 +322,16 @@ type Stats struct {
 	Attempts int          // under way, except slow ones
 	Slow     int          // attempts under way that are slow
 	Waiting  int          // deliveries that wait
-	Queues   []QueueStats // by Webhook: those that hold a delivery, have a backlog, or are narrower than a new one
+	Queues   []QueueStats // by Webhook: those that differ from a new one
 }
 
 // QueueStats is what the queue of a webhook holds at one moment.
 type QueueStats struct {
 	Webhook  string
-	Attempts int // under way, slow ones included
-	Waiting  int // deliveries that wait
-	Limit    int // of Attempts
+	Attempts int     // under way, slow ones included
+	Waiting  int     // deliveries that wait
+	Limit    int     // of Attempts
+	Rate     float64 // attempts that begin in a second; 0: there is no limit
 }
 
 // Stats returns what the Limiter holds now.
@@ -291,8 +340,9 @@ func (l *Limiter[T]) Stats() Stats {
 	defer l.pool.mu.Unlock()
 	s := Stats{Attempts: l.fast, Slow: l.slow, Waiting: l.waiting}
 	for _, webhook := range slices.Sorted(maps.Keys(l.queues)) {
-		q := l.queues[webhook]
-		s.Queues = append(s.Queues, QueueStats{webhook, q.busy, q.waiting, q.limit})
+		if q := l.queues[webhook]; !l.isLikeNew(q) {
+			s.Queues = append(s.Queues, QueueStats{webhook, q.busy, q.waiting, q.limit, q.bucket.rate})
+		}
 	}
 	return s
 }

@@ -30,7 +30,7 @@ func newTestLimiter(c Config) *testLimiter { return newTestLimiterIn(NewPool[*de
 // newTestLimiterIn returns one of several limiters in a pool.
 func newTestLimiterIn(p *Pool[*delivery], perWebhook int) *testLimiter {
 	l := new(testLimiter)
-	l.Limiter = New(p, perWebhook,
+	l.Limiter = New(p, perWebhook, time.Hour,
 		func(d *delivery) { l.started = append(l.started, d) },
 		func(d *delivery) { l.givenBack = append(l.givenBack, d) },
 		func() { l.wakes++ })
@@ -46,7 +46,7 @@ func (l *testLimiter) emit(webhook string) *delivery { return l.add(webhook, fal
 func (l *testLimiter) emitUrgent(webhook string) *delivery { return l.add(webhook, true) }
 
 func (l *testLimiter) add(webhook string, urgent bool) *delivery {
-	s := l.TryAcquire(webhook)
+	s := l.TryAcquire(webhook, 0)
 	if s == nil {
 		return nil
 	}
@@ -226,7 +226,7 @@ func TestASuccessFreesItsPlaceWhileItIsStored(t *testing.T) {
 			ds := l.send()
 			require.Len(t, ds, n)
 			for _, d := range ds {
-				require.True(t, d.slot.AcquireHost(d.webhook+".test"))
+				require.True(t, d.slot.Acquire(d.webhook+".test", 0))
 			}
 			return ds
 		}
@@ -325,20 +325,20 @@ func TestWebhooksBehindOneHostShareALimit(t *testing.T) {
 		}
 		ds = l.send()
 		for i, d := range ds {
-			assert.Equal(t, i < 2, d.slot.AcquireHost("shared.test"), "attempt %d", i)
+			assert.Equal(t, i < 2, d.slot.Acquire("shared.test", 0), "attempt %d", i)
 		}
 		assert.Equal(t, 2, l.fast, "deliveries that wait for their host take no place")
 		other := l.emit("other")
 		assert.Equal(t, []*delivery{other}, l.send())
-		assert.True(t, other.slot.AcquireHost("other.test"))
+		assert.True(t, other.slot.Acquire("other.test", 0))
 
 		ds[0].answered(true)
 		assert.Equal(t, ds[2:3], l.send())
-		assert.True(t, ds[2].slot.AcquireHost("shared.test"))
+		assert.True(t, ds[2].slot.Acquire("shared.test", 0))
 		time.Sleep(2 * stalledAfter) // the attempts under way stall
 		synctest.Wait()
 		assert.Equal(t, ds[3:4], l.send(), "stalled attempts do not count")
-		assert.True(t, ds[3].slot.AcquireHost("shared.test"))
+		assert.True(t, ds[3].slot.Acquire("shared.test", 0))
 
 		for _, d := range append(ds[1:], other) {
 			d.answered(true)
@@ -354,16 +354,16 @@ func TestCloseGivesBackAllThatWait(t *testing.T) {
 		for _, webhook := range []string{"a", "b", "c"} {
 			require.NotNil(t, l.emit(webhook))
 		}
-		promised := l.TryAcquire("d")
+		promised := l.TryAcquire("d", 0)
 		ds := l.send()
-		require.True(t, ds[0].slot.AcquireHost("shared.test"))
-		require.False(t, ds[1].slot.AcquireHost("shared.test"))
+		require.True(t, ds[0].slot.Acquire("shared.test", 0))
+		require.False(t, ds[1].slot.Acquire("shared.test", 0))
 		ds = append(ds, l.send()...)
 		l.Close()
 		require.Len(t, l.givenBack, 1, "the one that waits for its host")
 		promised.Enqueue(&delivery{"d", promised}, false)
 		require.Len(t, l.givenBack, 2)
-		assert.Nil(t, l.TryAcquire("e"))
+		assert.Nil(t, l.TryAcquire("e", 0))
 		for _, d := range append(l.givenBack, ds[0], ds[2]) {
 			select {
 			case <-l.Drained():
@@ -373,70 +373,6 @@ func TestCloseGivesBackAllThatWait(t *testing.T) {
 			d.slot.Release()
 		}
 		<-l.Drained()
-	})
-}
-
-func TestAClaimLearnsWhichQueuesHaveABacklog(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newTestLimiter(defaults)
-		full := make([]string, capacity(startLimit))
-		for i := range full {
-			full[i] = "full"
-		}
-		ds := l.claim(append(full, "few")...)
-		assert.True(t, l.queue("full").backlog, "it got as many as it has room for: there may be more")
-		assert.False(t, l.queue("few").backlog)
-		assert.Nil(t, l.TryAcquire("full"), "older deliveries go first")
-
-		r := l.Reserve(500)
-		assert.Equal(t, 0, r.Room["full"])
-		for i, d := range ds[:startLimit] {
-			d.slot.Release()
-			assert.Equal(t, i == startLimit-1, l.wakes > 0, "a backlog asks for a claim when half of those that waited are gone")
-		}
-		l.ExpectBacklog("few") // emitted while the claim is under way
-		l.Fill(r, nil)
-		assert.True(t, l.queue("few").backlog)
-		ds[len(ds)-1].slot.Release()
-
-		l.Fill(l.Reserve(500), nil)
-		assert.False(t, l.queue("full").backlog, "it got nothing where it had room")
-		assert.False(t, l.queue("few").backlog)
-	})
-}
-
-func TestAnIdleQueueIsForgottenUnlessItsReceiverFailed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for _, good := range []bool{true, false} {
-			l := newTestLimiter(defaults)
-			l.emit("w")
-			l.send()[0].answered(good)
-			assert.Equal(t, !good, l.queues["w"] != nil)
-		}
-	})
-}
-
-// A claim may come after a delivery was given back and before it is stored.
-func TestADeliveryThatWasGivenBackIsClaimedOnceItIsStored(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newTestLimiter(defaults)
-		for l.emit("w") != nil {
-		}
-		ds := l.send()
-		ds[0].slot.Finish(false, false)
-		require.Len(t, l.givenBack, capacity(startLimit)-1-capacity(startLimit/2))
-		for ; len(ds) > 0; ds = l.send() {
-			for _, d := range ds {
-				d.slot.Release()
-			}
-		}
-		r := l.Reserve(500)
-		require.NotZero(t, r.Room["w"])
-		l.Fill(r, nil)
-		l.wakes = 0
-		l.store()
-		assert.NotZero(t, l.wakes)
-		assert.Nil(t, l.TryAcquire("w"), "older deliveries go first")
 	})
 }
 
@@ -458,30 +394,5 @@ func TestStatsNameTheQueuesThatMatter(t *testing.T) {
 		s := l.Stats()
 		assert.Equal(t, 4, s.Slow)
 		assert.Zero(t, s.Attempts)
-	})
-}
-
-// A delivery that no newer one can overtake asks for a claim, and leaves the path of
-// the others free.
-func TestAnOrderedDeliveryIsNoBacklog(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newTestLimiter(defaults)
-		assert.True(t, l.NoteOrdered("w"))
-		assert.Empty(t, l.Stats().Queues)
-		assert.NotNil(t, l.emit("w"))
-		assert.True(t, l.NoteOrdered("w"))
-		assert.NotNil(t, l.emit("w"), "others do not wait for a claim")
-
-		full := make([]string, l.Reserve(500).Room["w"])
-		for i := range full {
-			full[i] = "w"
-		}
-		l.claim(full...)
-		assert.False(t, l.NoteOrdered("w"), "there is no room for a claim now")
-		l.wakes = 0
-		for _, d := range l.send() {
-			d.slot.Release()
-		}
-		assert.NotZero(t, l.wakes, "one follows once there is")
 	})
 }

@@ -35,6 +35,7 @@ const minShare = 4
 // others.
 type Pool[T any] struct {
 	config Config
+	began  time.Time
 
 	mu         sync.Mutex // guards all below, and the fields of limiters, queues, hosts and slots
 	limiters   int        // that are not closed
@@ -53,7 +54,9 @@ type Pool[T any] struct {
 }
 
 // NewPool returns a Pool without a Limiter.
-func NewPool[T any](c Config) *Pool[T] { return &Pool[T]{config: c, hosts: map[string]*host[T]{}} }
+func NewPool[T any](c Config) *Pool[T] {
+	return &Pool[T]{config: c, began: time.Now(), hosts: map[string]*host[T]{}}
+}
 
 // free is how many more deliveries may be held. The caller holds mu.
 func (p *Pool[T]) free() int {
@@ -119,7 +122,7 @@ func (p *Pool[T]) expireClaims() {
 // schedule gives a queue a turn if it can use one. The caller holds mu, and
 // calls startNext.
 func (p *Pool[T]) schedule(q *queue[T]) {
-	if !q.inTurns && q.busy < q.limit && q.len() > 0 {
+	if !q.inTurns && q.busy < q.limit && q.len() > 0 && q.mayStart() {
 		q.inTurns = true
 		p.turns.push(q)
 	}
@@ -136,12 +139,14 @@ func (p *Pool[T]) startNext() {
 			continue
 		}
 		q.inTurns = false
-		if q.busy >= q.limit || q.len() == 0 || l.closed {
+		if q.busy >= q.limit || q.len() == 0 || l.closed || !q.mayStart() {
+			l.awaitRate(q)
 			continue
 		}
 		s := q.pop()
 		s.startAttempt()
 		p.schedule(q)
+		l.awaitRate(q)
 		l.start(s.item)
 	}
 }

@@ -66,15 +66,15 @@ func TestLimitersShareTheLimitOfAHost(t *testing.T) {
 		a, b := pair(Config{Concurrency: 8, PerHost: 1})
 		a.emit("w")
 		first := a.send()[0]
-		require.True(t, first.slot.AcquireHost("shared.test"))
+		require.True(t, first.slot.Acquire("shared.test", 0))
 		b.emit("w")
 		second := b.send()[0]
-		require.False(t, second.slot.AcquireHost("shared.test"))
+		require.False(t, second.slot.Acquire("shared.test", 0))
 		first.slot.Finish(false, false)
 		assert.Empty(t, b.send(), "the outcome is not decided yet")
 		first.slot.Decided()
 		assert.Equal(t, []*delivery{second}, b.send(), "a's store may take its time")
-		assert.True(t, second.slot.AcquireHost("shared.test"))
+		assert.True(t, second.slot.Acquire("shared.test", 0))
 		first.slot.Release()
 		second.answered(true)
 		assert.Empty(t, a.pool.hosts)
@@ -149,7 +149,7 @@ func TestAStoreThatHangsTakesNoPlaceFromOtherLimiters(t *testing.T) {
 			require.NotNil(t, b.emit(fmt.Sprint(i)))
 			ds := b.send()
 			require.Len(t, ds, 1, "it starts at once")
-			require.True(t, ds[0].slot.AcquireHost("host.test"))
+			require.True(t, ds[0].slot.Acquire("host.test", 0))
 			ds[0].answered(true)
 		}
 		stored := len(hung)
@@ -227,13 +227,13 @@ func TestClosingALimiterLeavesTheOthersAlone(t *testing.T) {
 		a, b := pair(Config{Concurrency: 3, PerHost: 1})
 		a.emit("w")
 		first := a.send()[0]
-		require.True(t, first.slot.AcquireHost("shared.test"))
+		require.True(t, first.slot.Acquire("shared.test", 0))
 		b.emit("w")
 		theirs := b.send()[0]
-		require.False(t, theirs.slot.AcquireHost("shared.test"))
+		require.False(t, theirs.slot.Acquire("shared.test", 0))
 		a.emit("w")
 		own := a.send()[0]
-		require.False(t, own.slot.AcquireHost("shared.test"))
+		require.False(t, own.slot.Acquire("shared.test", 0))
 		a.Close()
 		assert.Equal(t, []*delivery{own}, a.givenBack)
 		assert.Empty(t, b.givenBack)
@@ -241,7 +241,7 @@ func TestClosingALimiterLeavesTheOthersAlone(t *testing.T) {
 		first.answered(true)
 		<-a.Drained()
 		assert.Equal(t, []*delivery{theirs}, b.send(), "it was next at the host")
-		require.True(t, theirs.slot.AcquireHost("shared.test"))
+		require.True(t, theirs.slot.Acquire("shared.test", 0))
 		theirs.answered(true)
 		assert.NotNil(t, b.emit("w"))
 		assert.Equal(t, 1, b.pool.active)

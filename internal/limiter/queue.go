@@ -1,5 +1,7 @@
 package limiter
 
+import "time"
+
 // A queue holds the deliveries of one webhook. Its fields are guarded by the
 // pool's mu.
 type queue[T any] struct {
@@ -13,6 +15,12 @@ type queue[T any] struct {
 	inTurns    bool // it is in Pool.turns or Limiter.parked
 	backlog    bool // the store may hold due deliveries
 	newBacklog bool // backlog was set since the last claim began, which may have missed them
+
+	bucket   bucket      // of its rate
+	starting int         // attempts that were started and have no token yet
+	called   int         // deliveries that were called to their hosts, and not started yet
+	timer    *time.Timer // nil: it never waited for its rate
+	wakeAt   time.Time   // when timer fires; zero: it does not
 }
 
 // capacity returns how many deliveries a queue may hold at a limit. At a limit
@@ -29,7 +37,9 @@ func capacity(limit int) int {
 func (q *queue[T]) held() int { return q.busy + q.waiting + q.storing }
 
 // room is how many more deliveries the queue may hold.
-func (q *queue[T]) room() int { return max(capacity(q.limit)-q.held(), 0) }
+func (q *queue[T]) room() int {
+	return max(min(capacity(q.limit)-q.held(), q.allowance()-q.waiting), 0)
+}
 
 // len is how many deliveries could be started. Those that wait for a host are
 // not among them.
@@ -62,10 +72,13 @@ func (q *queue[T]) popLast() *Slot[T] {
 
 // setBacklog records that the store may hold due deliveries, even if a claim
 // that is under way finds none.
-func (q *queue[T]) setBacklog() { q.backlog, q.newBacklog = true, true }
+func (q *queue[T]) setBacklog() {
+	q.backlog, q.newBacklog = true, true
+	q.limiter.awaitRate(q)
+}
 
 // needsClaim reports whether the queue has a backlog and should be filled from
 // it: when half of those that may wait are gone, so that each claim is of many.
 func (q *queue[T]) needsClaim() bool {
-	return q.backlog && q.waiting <= q.limit && q.room() > 0
+	return q.backlog && q.waiting <= min(q.limit, q.allowance()/2) && q.room() > 0
 }

@@ -1,5 +1,7 @@
 package limiter
 
+import "time"
+
 // ExpectBacklog records that the store is about to hold due deliveries of a
 // webhook. Until a claim finds none, TryAcquire lets no newer delivery of the
 // webhook overtake them.
@@ -38,26 +40,31 @@ func (l *Limiter[T]) NoteOrdered(webhook string) bool {
 type Reservation struct {
 	Limit int            // in all
 	Room  map[string]int // by webhook
-	Each  int            // for a webhook that Room does not name
+	Each  int            // for a webhook that Room does not name: see EachAt
 
-	claim *claim // how it counts in the pool
+	ahead time.Duration // how long a delivery is held before its webhook's rate lets it begin
+	claim *claim        // how it counts in the pool
 }
+
+// EachAt is Each for a webhook with a rate.
+func (r Reservation) EachAt(rate float64) int { return roomAt(r.Each, rate, r.ahead) }
 
 // Reserve holds slots for a claim, at most limit. Fill or Cancel must follow,
 // before the next Reserve.
 func (l *Limiter[T]) Reserve(limit int) Reservation {
 	l.pool.mu.Lock()
 	defer l.pool.mu.Unlock()
-	r := Reservation{Limit: min(limit, l.claimable()), Each: capacity(l.newLimit()), Room: map[string]int{}}
+	r := Reservation{Limit: min(limit, l.claimable()), Each: capacity(l.newLimit()), Room: map[string]int{}, ahead: l.ahead}
 	if l.closed || r.Limit <= 0 {
 		return Reservation{}
 	}
 	l.reserved += r.Limit
 	r.claim = l.pool.reserve(r.Limit)
 	for webhook, q := range l.queues {
-		if q.held() > 0 || q.backlog || q.limit < l.startLimit() {
+		if !l.isLikeNew(q) {
 			r.Room[webhook] = q.room()
 		}
+		l.awaitRate(q)
 		q.newBacklog = false
 	}
 	return r
@@ -82,33 +89,55 @@ func (l *Limiter[T]) Fill(r Reservation, webhooks []string) []*Slot[T] {
 	l.reserved -= r.Limit
 	l.pool.endClaim(r.claim)
 	slots := make([]*Slot[T], len(webhooks))
-	count := map[string]int{}
 	for i, webhook := range webhooks {
 		slots[i] = l.newSlot(webhook, l.queue(webhook))
-		count[webhook]++
 	}
 	l.signalDrained()
 	l.claimedFull = len(webhooks) >= r.Limit
 	l.pool.signalRelief()
-	if l.claimedFull {
-		return slots
+	if !l.claimedFull {
+		l.noteClaimed(r.Room, r.Each, webhooks)
 	}
-	for webhook, room := range r.Room {
+	return slots
+}
+
+// FillBatches ends a reservation whose claim was for the webhooks of room alone, whose
+// deliveries go in batches: each batch takes a slot with TakeSlot. Room is in
+// deliveries. full says that the claim may have left some for lack of room in all.
+func (l *Limiter[T]) FillBatches(r Reservation, room map[string]int, webhooks []string, full bool) {
+	l.pool.mu.Lock()
+	defer l.pool.mu.Unlock()
+	l.reserved -= r.Limit
+	l.pool.endClaim(r.claim)
+	l.signalDrained()
+	l.pool.signalRelief()
+	if !full {
+		l.noteClaimed(room, 0, webhooks)
+	}
+}
+
+// noteClaimed records which queues have a backlog after a claim that had room for more.
+// The caller holds mu.
+func (l *Limiter[T]) noteClaimed(rooms map[string]int, each int, webhooks []string) {
+	count := map[string]int{}
+	for _, webhook := range webhooks {
+		count[webhook]++
+	}
+	for webhook, room := range rooms {
 		if q := l.queues[webhook]; q != nil && count[webhook] < room && !q.newBacklog {
 			q.backlog = false
 			l.forgetIdle(webhook, q)
 		}
 	}
 	for webhook, n := range count {
-		room, named := r.Room[webhook]
+		room, named := rooms[webhook]
 		if !named {
-			room = r.Each
+			room = each
 		}
 		if n >= room {
-			l.queues[webhook].backlog = true
+			l.queue(webhook).backlog = true
 		}
 	}
-	return slots
 }
 
 // Cancel ends a reservation whose claim failed.

@@ -9,9 +9,12 @@ type Slot[T any] struct {
 	queue     *queue[T]
 	webhook   string
 	host      *host[T] // unless nil, the attempt counts against its host's limit
+	calledBy  *host[T] // unless nil, the host at which it waited has a place for it
 	item      T        // since Enqueue
 	state     state
 	pooled    bool // it counts in the pool too
+	starting  bool // it counts in the queue's starting
+	token     bool // it has a token of its queue's rate, and has not used it
 	sent      bool // the attempt is under way
 	givenBack bool // the delivery returns to the store, to be claimed again
 	startedAt time.Time
@@ -28,13 +31,6 @@ const (
 	storing
 	released
 )
-
-// A host counts the attempts for all webhooks behind one host.
-type host[T any] struct {
-	name    string
-	busy    int // attempts, except stalled ones
-	waiting fifo[*Slot[T]]
-}
 
 // count adds n to the counts of a slot's state. The caller holds mu.
 func (s *Slot[T]) count(n int) {
@@ -103,6 +99,7 @@ func (s *Slot[T]) leavePool() {
 		s.pooled = false
 	}
 	s.releaseHost()
+	s.limiter.pool.callWaiting(s.endCall())
 }
 
 // returnToStore gives a waiting delivery back. The caller holds mu.
@@ -124,67 +121,84 @@ func (s *Slot[T]) Enqueue(item T, urgent bool) {
 		return
 	}
 	s.queue.push(s, urgent)
+	if s.queue.bucket.rate > 0 { // a claim may have brought more than the rate allows
+		s.limiter.trim(s.queue)
+	}
 	p.schedule(s.queue)
 	p.startNext()
+	s.limiter.awaitRate(s.queue)
 }
 
 // startAttempt counts a waiting delivery as attempted. The caller holds mu.
 func (s *Slot[T]) startAttempt() {
 	p := s.limiter.pool
+	if s.calledBy != nil {
+		s.queue.called--
+	}
 	s.setState(fast)
-	s.startedAt, s.sent = time.Now(), false
+	s.startedAt, s.sent, s.starting = time.Now(), false, true
+	s.queue.starting++
 	p.starting.push(s)
 	if p.starting.len() == 1 && p.recent.len() == 0 {
 		p.setTimer(slowAfter)
 	}
 }
 
-// AcquireHost counts the attempt that was started against its host's limit. It
-// returns false if the host has no room: then the caller leaves the delivery,
-// and the Limiter calls start with it again.
-func (s *Slot[T]) AcquireHost(name string) bool {
-	p := s.limiter.pool
+// Acquire counts the attempt that was started against its host's limit, and against
+// the rate of its webhook; a rate of 0 is no limit. It returns false if the host has no
+// room, or the attempt would be too soon: then the caller leaves the delivery, and the
+// Limiter calls start with it again.
+func (s *Slot[T]) Acquire(name string, rate float64) (acquired bool) {
+	l, q, p := s.limiter, s.queue, s.limiter.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	h := p.hosts[name]
-	if h == nil {
-		h = &host[T]{name: name}
-		p.hosts[name] = h
-	}
-	if h.busy < p.config.PerHost {
+	s.endStart()
+	l.setRate(q, rate)
+	defer l.awaitRate(q)
+	calledBy, h := s.endCall(), p.host(name)
+	hasRoom := h.busy < p.config.PerHost
+	acquired = hasRoom && q.bucket.take()
+	if acquired {
 		h.busy++
-		s.host = h
-		return true
+		s.host, s.token = h, true
+	} else {
+		s.setState(waiting)
+		s.joinPool()
+		switch {
+		case l.closed:
+			s.returnToStore()
+		case !hasRoom:
+			h.waiting.push(s)
+		default:
+			q.urgent.pushFirst(s)
+			l.trim(q)
+		}
+		p.schedule(q)
 	}
-	s.setState(waiting)
-	s.joinPool()
-	if s.limiter.closed {
-		s.returnToStore()
-		return false
+	p.callWaiting(h)
+	if calledBy != h { // the webhook leads to another host now
+		p.callWaiting(calledBy)
 	}
-	h.waiting.push(s)
-	p.schedule(s.queue)
 	p.startNext()
-	return false
+	return acquired
 }
 
-// releaseHost ends the counting of an attempt against its host's limit. The
-// next delivery that waits for the host goes first in its queue. The caller
-// holds mu, and calls the pool's startNext.
-func (s *Slot[T]) releaseHost() {
-	h := s.host
-	if h == nil {
-		return
+// endStart ends the counting of an attempt as one that has no token yet. The caller
+// holds mu.
+func (s *Slot[T]) endStart() {
+	if s.starting {
+		s.starting = false
+		s.queue.starting--
 	}
-	s.host = nil
-	h.busy--
-	switch p := s.limiter.pool; {
-	case h.waiting.len() > 0:
-		next := h.waiting.pop()
-		next.queue.urgent.pushFirst(next)
-		p.schedule(next.queue)
-	case h.busy == 0:
-		delete(p.hosts, h.name)
+}
+
+// returnToken returns the token of an attempt that was not made. The caller holds mu,
+// and calls the pool's schedule and startNext.
+func (s *Slot[T]) returnToken() {
+	s.endStart()
+	if s.token {
+		s.token = false
+		s.queue.bucket.tokens++
 	}
 }
 
@@ -195,7 +209,7 @@ func (s *Slot[T]) Sent() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.joinPool()
-	s.sent, s.sentAt = true, time.Now()
+	s.sent, s.sentAt, s.token = true, time.Now(), false
 	p.recent.push(s)
 	if p.recent.len() == 1 {
 		p.setTimer(slowAfter)
@@ -278,6 +292,20 @@ func (s *Slot[T]) Finish(good, delivered bool) {
 	}
 }
 
+// FinishBatch is Finish for a request that brings several deliveries. It keeps its place
+// until all outcomes are stored, and the limit of its queue grows no further than that of
+// a new one: what a process that dies repeats is bounded by it.
+func (s *Slot[T]) FinishBatch(good bool) {
+	l := s.limiter
+	s.Finish(good, false)
+	l.pool.mu.Lock()
+	defer l.pool.mu.Unlock()
+	if s.queue.limit > l.startLimit() {
+		s.queue.limit = l.startLimit()
+		l.trim(s.queue)
+	}
+}
+
 // markStoring frees the place of an attempt while its outcome is stored. At most
 // Concurrency slots of a Limiter may do so, so that attempts stop when the store is
 // slow or down. The caller holds mu.
@@ -295,10 +323,12 @@ func (s *Slot[T]) Decided() {
 	p := s.limiter.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	s.returnToken()
 	if s.pooled {
 		s.leavePool()
-		p.startNext()
 	}
+	p.schedule(s.queue)
+	p.startNext()
 }
 
 // Release ends the use of a slot. It may be called from any step.
@@ -308,6 +338,7 @@ func (s *Slot[T]) Release() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.leavePool()
+	s.returnToken()
 	s.sent = false
 	wasActive := l.isActive()
 	s.setState(released)
@@ -322,5 +353,6 @@ func (s *Slot[T]) Release() {
 	p.schedule(s.queue)
 	p.startNext()
 	l.wakeIfNeeded(s.queue)
+	l.awaitRate(s.queue)
 	l.forgetIdle(s.webhook, s.queue)
 }
