@@ -143,7 +143,7 @@ func TestRetryAfterIsBoundedToADay(t *testing.T) {
 
 func TestAWebhookMayAskNeverToBeRetried(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newHarness(t, nil).start()
+		r := newHarness(t, rarely()).start()
 		r.put(func(w *webhook.Webhook) { w.NoRetry = true })
 		r.receiver.set(status(500))
 		r.emit(open("e1"))

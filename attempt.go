@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"time"
-
-	"github.com/listhook/webhook/internal/diagnose"
 )
 
 // An attempter decides what becomes of a delivery whose turn has come, and makes
@@ -20,6 +18,8 @@ type attempter struct {
 	sender     *sender
 	recorder   *healthRecorder
 	unblocker  *unblocker
+	batcher    *batcher
+	tracker    *tracker
 	outages    *outages
 	requests   context.Context // of every request
 	background context.Context // of calls of the store
@@ -30,12 +30,37 @@ type attempter struct {
 // try decides what becomes of a delivery, making an attempt if its webhook still
 // wants one, and notes the outcome in f.
 func (at *attempter) try(f *inflight) disposition {
-	leaseEnd := f.Due
+	leaseEnd := at.tracker.leaseEnd(f)
 	t, err := at.endpoint(f.Account, f.WebhookID)
-	switch {
-	case err != nil:
+	if err != nil {
 		at.notify.logError("reading webhooks", err)
 		return abandon // given back, it would be claimed again at once
+	}
+	if d, over := at.withhold(f, t); over {
+		return d
+	}
+	switch {
+	case at.batcher.takes(t, f): // it was claimed before that was known
+		at.batcher.gather(t, f)
+		return parked
+	case !f.slot.Acquire(t.host, at.opts.rateShare(t.RateLimit)):
+		return parked
+	case at.outages.holdsBack(f.WebhookID, at.opts.Timeout):
+		f.giveBack(f.dueNow(now()))
+	case t.Health.failing():
+		return at.tryProbe(f, t, leaseEnd)
+	}
+	if d, over := at.begin(f, t); over {
+		return d
+	}
+	at.attemptOnce(f, t, leaseEnd)
+	return decided
+}
+
+// withhold decides what becomes of a delivery that is not to be attempted now. over is
+// false for one that is.
+func (at *attempter) withhold(f *inflight, t *endpoint) (d disposition, over bool) {
+	switch {
 	case at.stopped():
 		f.giveBack(f.dueAgain())
 	case t == nil || t.Deleted:
@@ -47,24 +72,13 @@ func (at *attempter) try(f *inflight) disposition {
 		f.giveBack(now().Add(at.opts.PollInterval))
 	case t.Disabled != "":
 		f.cancel("Canceled: the webhook is off: " + t.Disabled)
-	case f.Lease > 2*int64(f.Attempts)+poisonLimit && at.isPoison(f):
-		f.fail(&Attempt{
-			Start: now(), Code: string(diagnose.CodeGivenUp),
-			Reason: "Given up: it was begun many times, and no outcome could be stored.",
-		})
-	case now().Add(at.opts.Timeout).After(leaseEnd):
-		return abandon
+	case now().Add(at.opts.Timeout).After(at.tracker.leaseEnd(f)): // it ends too soon
+		return abandon, true
 	case f.leftLine() && at.cancelOvertaken(f):
-	case !f.slot.AcquireHost(t.host):
-		return parked
-	case at.outages.holdsBack(f.WebhookID, at.opts.Timeout):
-		f.giveBack(f.dueNow(now()))
-	case t.Health.failing():
-		return at.tryProbe(f, t, leaseEnd)
 	default:
-		at.attemptOnce(f, t, leaseEnd)
+		return decided, false
 	}
-	return decided
+	return decided, true
 }
 
 // A disposition is what becomes of a delivery that was tried.
@@ -73,25 +87,8 @@ type disposition int
 const (
 	decided disposition = iota // the completer stores its outcome
 	abandon                    // nothing is stored: the delivery is due again when its lease ends
-	parked                     // it waits for an attempt at its host
+	parked                     // it waits for an attempt at its host, for its webhook's rate, or for its batch
 )
-
-// poisonLimit is how many leases beyond twice the attempts a delivery may have
-// before it is given up.
-const poisonLimit = 50
-
-// isPoison reports whether a delivery has been leased so often without an outcome
-// that it probably crashes its process. Redeliver resets Attempts and raises Lease,
-// so the log decides: an entry may stand for three leases.
-func (at *attempter) isPoison(f *inflight) bool {
-	ctx, cancel := at.opts.withStoreTimeout(at.background)
-	defer cancel()
-	ds, err := at.store.Deliveries(ctx, DeliveryQuery{Account: f.Account, IDs: []string{f.ID}})
-	if err != nil {
-		at.notify.logError("reading a delivery", err)
-	}
-	return len(ds) == 1 && f.Lease > 3*int64(len(ds[0].Log))+poisonLimit
-}
 
 // cancelOvertaken cancels a delivery that left its line if a later one replaces it.
 // If the store cannot say, it is attempted.
@@ -128,16 +125,7 @@ func (at *attempter) endpoint(account, id string) (*endpoint, error) {
 
 // attemptOnce makes an attempt and decides what its answer means.
 func (at *attempter) attemptOnce(f *inflight, t *endpoint, leaseEnd time.Time) {
-	ctx, ended := at.requests, (func(Attempt))(nil)
-	if h := at.opts.Hooks.Attempt; h != nil {
-		at.notify.safely("Hooks.Attempt", func() {
-			hookCtx, hookEnded := h(ctx, f.Delivery)
-			if hookCtx != nil {
-				ctx = hookCtx
-			}
-			ended = hookEnded
-		})
-	}
+	ctx, ended := at.attemptHook(f.Delivery)
 	f.slot.Sent()
 	a := at.sender.send(ctx, t, &f.Delivery, leaseEnd)
 	at.noteOutage(f.WebhookID, &a)
@@ -148,6 +136,9 @@ func (at *attempter) attemptOnce(f *inflight, t *endpoint, leaseEnd time.Time) {
 		f.after = at.recorder.observe(t, a.observation(t, f.probe))
 	case a.aborted:
 		f.giveBack(f.dueAgain())
+		if f.begun { // the attempt is not to look like one that crashed
+			f.change.Log = &a.Attempt
+		}
 	case a.senderFault && time.Since(f.Created) < ownFailures:
 		f.giveBack(f.dueNow(now()))
 		f.change.Log = &a.Attempt
@@ -158,10 +149,27 @@ func (at *attempter) attemptOnce(f *inflight, t *endpoint, leaseEnd time.Time) {
 		at.failed(f, t, a)
 	}
 	f.slot.Finish(a.delivered() || a.aborted || a.senderFault, a.delivered() && f.after == nil)
-	if ended != nil {
-		told := a.Attempt
-		at.notify.safely("Hooks.Attempt", func() { ended(told) })
+	ended(a.Attempt)
+}
+
+// attemptHook calls Hooks.Attempt. It returns the context of the request, and what to
+// call with the result.
+func (at *attempter) attemptHook(d Delivery) (ctx context.Context, ended func(Attempt)) {
+	ctx, ended = at.requests, func(Attempt) {}
+	h := at.opts.Hooks.Attempt
+	if h == nil {
+		return ctx, ended
 	}
+	at.notify.safely("Hooks.Attempt", func() {
+		hookCtx, hookEnded := h(ctx, d)
+		if hookCtx != nil {
+			ctx = hookCtx
+		}
+		if hookEnded != nil {
+			ended = func(a Attempt) { at.notify.safely("Hooks.Attempt", func() { hookEnded(a) }) }
+		}
+	})
+	return ctx, ended
 }
 
 // failed puts the next attempt in the schedule, or ends the delivery, and
@@ -175,7 +183,7 @@ func (at *attempter) failed(f *inflight, t *endpoint, a result) {
 		return
 	}
 	f.after = both(f.after, at.unblocker.afterFailure(f))
-	delay, again := at.retry(f)
+	delay, again := at.retry(f, at.sinceFirstAttempt)
 	if !again {
 		f.fail(&a.Attempt)
 		return
@@ -225,13 +233,70 @@ func (at *attempter) noteOutage(webhook string, a *result) {
 	}
 }
 
+// begin notes that an attempt at a suspect begins. It returns over if there is to be no
+// attempt.
+func (at *attempter) begin(f *inflight, t *endpoint) (d disposition, over bool) {
+	if !at.opts.suspects(&f.Delivery, t) {
+		return decided, false
+	}
+	ctx, cancel := at.opts.withStoreTimeout(at.background)
+	defer cancel()
+	ds, err := at.store.Deliveries(ctx, DeliveryQuery{Account: f.Account, IDs: []string{f.ID}})
+	if err != nil {
+		at.notify.logError("reading a delivery", err)
+		return abandon, true
+	}
+	if len(ds) != 1 || unexplained(f.Lease, ds[0].Log) <= at.opts.maxUnexplained(t) {
+		return decided, false
+	}
+	if begunInVain(ds[0].Log) >= maxBegun {
+		f.fail(givenUp())
+		return decided, true
+	}
+	lease := at.tracker.lease(f)
+	lost, err := at.store.Apply(ctx, []Change{{
+		ID: f.ID, Lease: lease, State: StatePending, Due: at.tracker.leaseEnd(f), Attempts: f.Attempts,
+		Log: begun(),
+	}})
+	if err != nil {
+		at.notify.logError("storing the beginning of an attempt", err)
+	}
+	if err != nil || len(lost) > 0 {
+		return abandon, true
+	}
+	at.tracker.raise(f, lease+1)
+	f.begun = true
+	return decided, false
+}
+
 // tryProbe is try for a webhook that is failing. Its deliveries wait, but for
 // one at a time among all processes, the probe. The webhook's document decides
 // which: whoever can put its HeldUntil off to the end of a lease makes the probe,
 // and should its process die, another does after that.
 func (at *attempter) tryProbe(f *inflight, t *endpoint, leaseEnd time.Time) disposition {
+	probe, err := at.holdForProbe(t)
+	switch {
+	case errors.Is(err, errHeld):
+		f.giveBack(now().Add(at.opts.PollInterval))
+		return decided
+	case err != nil || now().Add(at.opts.Timeout).After(leaseEnd):
+		return abandon
+	}
+	if d, over := at.begin(f, t); over {
+		return d
+	}
+	f.probe = probe
+	at.attemptOnce(f, t, leaseEnd)
+	return decided
+}
+
+// holdForProbe puts off a failing webhook's HeldUntil to the end of a lease. It returns
+// whether the next attempt is the probe; if not, the webhook does well again. The
+// error is errHeld if somebody else makes the probe.
+func (at *attempter) holdForProbe(t *endpoint) (probe bool, err error) {
 	ctx, cancel := at.opts.withStoreTimeout(at.background)
-	_, err := at.editor.update(ctx, t.Account, t.ID, func(w *Webhook) error {
+	defer cancel()
+	_, err = at.editor.update(ctx, t.Account, t.ID, func(w *Webhook) error {
 		switch {
 		case w.Disabled != "" || w.HeldUntil.After(now()):
 			return errHeld
@@ -241,23 +306,16 @@ func (at *attempter) tryProbe(f *inflight, t *endpoint, leaseEnd time.Time) disp
 		w.HeldUntil = at.opts.leaseEnd()
 		return nil
 	})
-	cancel()
 	switch {
 	case err == nil:
-		f.probe = true
-	case errors.Is(err, errUnchanged): // it does well again
+		return true, nil
+	case errors.Is(err, errUnchanged):
+		return false, nil
 	case errors.Is(err, errHeld) || errors.Is(err, ErrNotFound):
-		f.giveBack(now().Add(at.opts.PollInterval))
-		return decided
-	default:
-		at.notify.logError("holding a webhook", err)
-		return abandon
+		return false, errHeld
 	}
-	if now().Add(at.opts.Timeout).After(leaseEnd) {
-		return abandon
-	}
-	at.attemptOnce(f, t, leaseEnd)
-	return decided
+	at.notify.logError("holding a webhook", err)
+	return false, err
 }
 
 var errHeld = errors.New("the webhook is held")
@@ -265,10 +323,10 @@ var errHeld = errors.New("the webhook is held")
 // retry returns the wait before the next attempt of f, which has failed just
 // now; ok is false if there is none. A policy that panics is replaced by the
 // default one, so that the delivery ends.
-func (at *attempter) retry(f *inflight) (delay time.Duration, ok bool) {
+func (at *attempter) retry(f *inflight, elapsed func(*inflight) time.Duration) (delay time.Duration, ok bool) {
 	failed, decided := f.Attempts+1, false
 	at.notify.safely("Options.Backoff", func() {
-		delay, ok = retryDelay(at.opts.Backoff, failed, func() time.Duration { return at.sinceFirstAttempt(f) })
+		delay, ok = retryDelay(at.opts.Backoff, failed, func() time.Duration { return elapsed(f) })
 		decided = true
 	})
 	if !decided {
@@ -290,9 +348,16 @@ func (at *attempter) sinceFirstAttempt(f *inflight) time.Duration {
 	if err != nil {
 		at.notify.logError("reading a delivery", err)
 	}
-	if len(ds) != 1 || len(ds[0].Log) == 0 {
+	if len(ds) != 1 {
 		return 0
 	}
-	log := ds[0].Log
-	return max(now().Sub(log[max(len(log)-f.Attempts, 0)].Start), 0)
+	return sinceFirst(ds[0].Log, f.Attempts)
+}
+
+// sinceFirst returns how long ago the first of so many attempts began, the last of a log.
+func sinceFirst(log []Attempt, attempts int) time.Duration {
+	if len(log) == 0 || attempts == 0 {
+		return 0
+	}
+	return max(now().Sub(log[max(len(log)-attempts, 0)].Start), 0)
 }

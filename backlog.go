@@ -14,7 +14,7 @@ import (
 type Backlog struct {
 	Pending int           // deliveries not finished, but for those in Parked
 	Due     int           // of Pending: due, and claimed by no process
-	Age     time.Duration // how long the first of Due has been due that waits for no other one (see Order); 0: none is
+	Age     time.Duration // how long the first of Due has been due that waits for no other one (see Order) and whose webhook has no RateLimit; 0: none is
 	Parked  int           // deliveries of webhooks that are held, or disabled and keep them
 }
 
@@ -51,7 +51,7 @@ type backlogCounter struct {
 	plain Store // decrypts nothing, for webhooks that are only looked through
 
 	mu   sync.Mutex              // guards all below, and is held while the store is asked
-	byID map[string]*heldWebhook // nil: they were not read yet
+	byID map[string]*heldWebhook // those that are held or have a RateLimit; nil: they were not read yet
 	read time.Time               // when all webhooks were read
 	seen int64                   // the last put that is known
 
@@ -61,7 +61,7 @@ type backlogCounter struct {
 	after string
 	began time.Time
 
-	// All due deliveries up to front were of held webhooks when they were last
+	// All due deliveries up to front were of these webhooks when they were last
 	// looked through.
 	front Cursor
 	age   time.Duration
@@ -69,7 +69,8 @@ type backlogCounter struct {
 
 type heldWebhook struct {
 	account, id  string
-	until        time.Time
+	until        time.Time // it is held
+	limited      bool      // it has a RateLimit
 	counted      time.Time
 	pending, due int
 }
@@ -87,8 +88,10 @@ func (h *backlogCounter) count(ctx context.Context) (b Backlog, err error) {
 	}
 	due := 0
 	for _, w := range h.byID {
-		b.Parked += w.pending
-		due += w.due
+		if w.until.After(at) {
+			b.Parked += w.pending
+			due += w.due
+		}
 	}
 	if b.Pending, err = h.countBeside(ctx, DeliveryQuery{}, b.Parked); err != nil {
 		return Backlog{}, err
@@ -132,7 +135,7 @@ func (h *backlogCounter) readHolds(ctx context.Context, at time.Time) error {
 		h.after = ws[len(ws)-1].ID
 	}
 	for id, w := range h.byID {
-		if !w.until.After(at) {
+		if !w.until.After(at) && !w.limited {
 			delete(h.byID, id)
 			h.front = Cursor{}
 		}
@@ -156,19 +159,20 @@ func (h *backlogCounter) readChangedHolds(ctx context.Context, at time.Time) err
 	return nil
 }
 
-// note adds a webhook to byID, or removes it, by whether it is held.
+// note adds a webhook to byID, or removes it, by whether it is held or has a RateLimit.
 func (h *backlogCounter) note(byID map[string]*heldWebhook, w *Webhook, at time.Time) {
+	limited := w.RateLimit > 0
 	switch known := h.byID[w.ID]; {
-	case w.Deleted || !w.HeldUntil.After(at):
+	case w.Deleted || !w.HeldUntil.After(at) && !limited:
 		if byID[w.ID] != nil { // its deliveries may be the oldest that are due
 			delete(byID, w.ID)
 			h.front = Cursor{}
 		}
 	case known != nil:
-		known.until = w.HeldUntil
+		known.until, known.limited = w.HeldUntil, limited
 		byID[w.ID] = known
 	default:
-		byID[w.ID] = &heldWebhook{account: w.Account, id: w.ID, until: w.HeldUntil}
+		byID[w.ID] = &heldWebhook{account: w.Account, id: w.ID, until: w.HeldUntil, limited: limited}
 	}
 }
 
@@ -181,7 +185,9 @@ func (h *backlogCounter) adopt() {
 func (h *backlogCounter) countHeld(ctx context.Context, at time.Time) error {
 	ws := make([]*heldWebhook, 0, len(h.byID))
 	for _, w := range h.byID {
-		ws = append(ws, w)
+		if w.until.After(at) {
+			ws = append(ws, w)
+		}
 	}
 	slices.SortFunc(ws, func(a, b *heldWebhook) int {
 		return cmp.Or(a.counted.Compare(b.counted), cmp.Compare(a.id, b.id))
@@ -212,14 +218,14 @@ func (h *backlogCounter) countBeside(ctx context.Context, q DeliveryQuery, other
 }
 
 // ageOfDue returns how long the oldest delivery has been due whose webhook is not
-// held, and that does not wait for an earlier one of its line. While there are too many
+// held and has no RateLimit, and that does not wait for an earlier one of its line. While there are too many
 // others before it, that is the last known age.
 func (h *backlogCounter) ageOfDue(ctx context.Context, at time.Time) (time.Duration, error) {
 	q := DeliveryQuery{
 		All: true, States: []State{StatePending}, DueBy: at, Oldest: true, Brief: true, Limit: 1000, After: h.front,
 	}
 	whole := h.front == (Cursor{})
-	blocked := blockedLines{lines: lines{h.store}, known: map[[2]string]bool{}}
+	blocked := blockedLines{lines: lines{store: h.store}, known: map[[2]string]bool{}}
 	for range agePages {
 		ds, err := h.store.Deliveries(ctx, q)
 		if err != nil {

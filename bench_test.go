@@ -71,6 +71,24 @@ func BenchmarkEmitTx(b *testing.B) {
 	}
 }
 
+// What hashes of whom and what it is about add: see Options.SearchKey.
+func BenchmarkEmitTxSearchable(b *testing.B) {
+	d, err := webhook.New(new(memstore.Store), nil, &webhook.Options{PollInterval: time.Minute, SearchKey: searchKey})
+	require.NoError(b, err)
+	_, err = d.AddWebhook(b.Context(), webhook.Webhook{Account: "7", Settings: webhook.Settings{
+		URL: "https://example.com/hook", Events: []webhook.EventType{webhook.TypeOpen}, Sources: webhook.Sources(),
+	}})
+	require.NoError(b, err)
+	e, ctx := withFields("1"), b.Context()
+	require.NoError(b, d.Emit(ctx, e))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := d.EmitTx(ctx, nowhere{}, e); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // nowhere is an outbox that keeps nothing.
 type nowhere struct{ webhook.Outbox }
 

@@ -259,7 +259,7 @@ func (b *buffer) emit(ctx context.Context, events []stampedEvent) []error {
 		}
 	}
 	if len(group) > 0 {
-		b.enqueuer.inserts.Add(group...)
+		b.enqueuer.queue(group)
 	}
 	for i, r := range acks {
 		if r != nil {

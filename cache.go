@@ -11,9 +11,9 @@ import (
 
 // A webhookCache remembers webhooks until they change, so that an event that
 // nobody wants costs no call of the store. It holds whole accounts, those
-// without a webhook too, and asks the store for what changed: once every
-// interval while the Dispatcher runs, else when it is used and that long has
-// passed.
+// without a webhook too, and asks the store for changes: once in an
+// interval while the Dispatcher runs, else when it is used after two intervals
+// without asking.
 //
 // The store numbers changes, so none is missed. A database that was restored may
 // number them anew, so the cache reads an account again before it is maxAge old.
@@ -23,6 +23,7 @@ type webhookCache struct {
 	store    Store
 	interval time.Duration
 	onUpdate func(*Webhook) // called with each new version of a webhook, with mu held
+	onPut    func(*Webhook) // called with each webhook that the store says was put, of any account, with mu held; nil: not
 
 	polls   sharedCalls[struct{}]         // for changes
 	reads   sharedCalls[*accountWebhooks] // of accounts, by their names
@@ -56,7 +57,7 @@ func newWebhookCache(store Store, interval, timeout time.Duration, onUpdate func
 // wanting returns the webhooks that get an event. If tx is not nil and the cache
 // cannot answer, wanting reads through the transaction: the store may have no second
 // connection. The cache does not remember what it reads there, which may be rolled
-// back.
+// back, but reads the same in the background, for the next transaction.
 func (c *webhookCache) wanting(ctx context.Context, tx Outbox, t EventType, m *Meta) ([]*endpoint, error) {
 	if tx == nil {
 		if err := c.refresh(ctx); err != nil {
@@ -73,11 +74,13 @@ func (c *webhookCache) wanting(ctx context.Context, tx Outbox, t EventType, m *M
 		}
 		return found, nil
 	}
+	stale := !c.fresh()
 	c.mu.RUnlock()
-	if tx != nil && a != nil {
-		c.readSoon(m.Account) // the next transaction has it ready
-	}
 	if tx != nil {
+		if stale {
+			c.polls.start("", c.pollOnce)
+		}
+		c.readSoon(m.Account)
 		ws, err := readWebhooks(ctx, tx, WebhookQuery{Account: m.Account, Lists: append(slices.Clone(m.Lists), "")})
 		if err != nil {
 			return nil, err
@@ -128,15 +131,18 @@ func (c *webhookCache) load(ctx context.Context, acct string) (*accountWebhooks,
 	return c.reads.do(ctx, acct, func(ctx context.Context) (*accountWebhooks, error) { return c.read(ctx, acct) })
 }
 
-// readSoon reads an account in the background, unless many are being read.
+// readSoon reads an account in the background, unless it was read lately, or many are
+// being read.
 func (c *webhookCache) readSoon(acct string) {
 	c.mu.Lock()
 	a := c.accounts[acct]
-	if a == nil || !a.due() || c.rereads.Load() >= maxRereads {
+	if a != nil && !a.due() || c.rereads.Load() >= maxRereads {
 		c.mu.Unlock()
 		return
 	}
-	a.reread = time.Now().Add(rereadPause)
+	if a != nil {
+		a.reread = time.Now().Add(rereadPause)
+	}
 	c.rereads.Add(1)
 	c.mu.Unlock()
 	_, began := c.reads.start(acct, func(ctx context.Context) (*accountWebhooks, error) {
@@ -245,8 +251,13 @@ func (c *webhookCache) fresh() bool {
 
 // poll asks the store for changes.
 func (c *webhookCache) poll(ctx context.Context) error {
-	_, err := c.polls.do(ctx, "", func(ctx context.Context) (struct{}, error) { return struct{}{}, c.takeChanges(ctx) })
+	_, err := c.polls.do(ctx, "", c.pollOnce)
 	return err
+}
+
+// pollOnce is a call of the store that polls shares.
+func (c *webhookCache) pollOnce(ctx context.Context) (struct{}, error) {
+	return struct{}{}, c.takeChanges(ctx)
 }
 
 // begin asks for the number of the last put, unless it is known: accounts that are
@@ -290,6 +301,9 @@ func (c *webhookCache) takeChanges(ctx context.Context) error {
 	for _, w := range ws {
 		c.seen = max(c.seen, w.Put)
 		c.note(w)
+		if c.onPut != nil {
+			c.onPut(&w)
+		}
 	}
 	return nil
 }

@@ -251,7 +251,7 @@ func TestNoClockHidesAChangeForLongerThanFiveMinutes(t *testing.T) {
 			for _, p := range readers {
 				t.Run(fmt.Sprintf("%s by a clock %s wrong, %s", c.name, skew, p.name), func(t *testing.T) {
 					bubble(t, func(t *testing.T) {
-						r := newHarness(t, nil)
+						r := newHarness(t, &webhook.Options{PollInterval: 10 * time.Second})
 						w := r.put(nil)
 						writer, err := webhook.New(&skewedStore{r.store, skew}, &http.Client{Transport: r.receiver}, nil)
 						require.NoError(t, err)
@@ -325,6 +325,51 @@ func TestReadingAgainHoldsUpNobody(t *testing.T) {
 		require.NoError(t, r.EmitTx(r.ctx, tx, open("2")))
 		assert.Equal(t, began, time.Now())
 		assert.Len(t, tx.events, 2)
+	})
+}
+
+// readingTx is a transaction that counts how often webhooks are read through it.
+type readingTx struct {
+	transaction
+	reads int
+}
+
+func (tx *readingTx) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]webhook.Webhook, error) {
+	tx.reads++
+	return tx.transaction.Webhooks(ctx, q)
+}
+
+// A process that calls nothing but EmitTx has what it needs in its cache too: a
+// transaction in which it has not makes it ready for the next one.
+func TestATransactionLeavesTheCacheReadyForTheNext(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r, store := newGatedHarness(t)
+		w := r.put(nil)
+		other := r.another(nil) // emits only
+		reads := func() int {
+			tx := &readingTx{transaction: transaction{Outbox: store.Store}}
+			require.NoError(t, other.EmitTx(r.ctx, tx, open("1")))
+			require.Len(t, tx.events, 1)
+			synctest.Wait()
+			return tx.reads
+		}
+		assert.Equal(t, 1, reads(), "the account is not known")
+		assert.Equal(t, 0, reads())
+		time.Sleep(time.Minute)
+		assert.Equal(t, 1, reads(), "nobody has asked for changes")
+		assert.Equal(t, 0, reads())
+
+		w.Events = []webhook.EventType{webhook.TypeClick}
+		_, err := r.UpdateWebhook(r.ctx, w)
+		require.NoError(t, err)
+		time.Sleep(time.Minute)
+		tx := &readingTx{transaction: transaction{Outbox: store.Store}}
+		require.NoError(t, other.EmitTx(r.ctx, tx, open("1")))
+		assert.Empty(t, tx.events)
+		synctest.Wait()
+		require.NoError(t, other.EmitTx(r.ctx, tx, open("1")))
+		assert.Empty(t, tx.events, "the cache has taken the change over")
+		assert.Equal(t, 1, tx.reads)
 	})
 }
 

@@ -3,6 +3,7 @@ package webhook
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ type claimer struct {
 	notify     *notifier
 	cache      *webhookCache
 	limiter    *limiter.Limiter[*inflight]
+	batcher    *batcher
 	outages    *outages
 	tracker    *tracker
 	background context.Context // of calls of the store
@@ -24,6 +26,8 @@ type claimer struct {
 	woken      <-chan struct{} // asks for a claim
 
 	idleInterval func() time.Duration // between polls that find nothing
+
+	afterBatches string // the webhook that had the last turn among those that gather
 }
 
 // idleAfter is how many polls without a delivery make a Dispatcher idle, if the pool
@@ -89,9 +93,13 @@ func (c *claimer) claim(after string) string {
 	if most == 0 {
 		return after
 	}
+	gathering := c.claimBatches(most)
 	r := c.limiter.Reserve(groupRows)
 	if r.Limit == 0 {
 		return after
+	}
+	for webhook := range gathering {
+		r.Room[webhook] = 0
 	}
 	c.outages.leaveOut(r.Room)
 	ctx, cancel := c.opts.withStoreTimeout(c.background)
@@ -105,22 +113,93 @@ func (c *claimer) claim(after string) string {
 		c.notify.logError("claiming deliveries", err)
 		return after
 	}
+	ids := c.prepare(ctx, ds)
+	for i, s := range c.limiter.Fill(r, ids) {
+		c.tracker.hold(&inflight{Delivery: ds[i], slot: s})
+	}
+	return lastTurn(after, ids)
+}
+
+// maxBatchClaims is how many claims for webhooks that gather follow each other.
+const maxBatchClaims = 8
+
+// claimBatches leases what there is room for in batches, under leases that are longer by
+// the window, and returns the webhooks that it claimed for.
+func (c *claimer) claimBatches(most int) (rooms map[string]int) {
+	for range maxBatchClaims {
+		if !c.batcher.gathers() {
+			return nil
+		}
+		r := c.limiter.Reserve(groupRows)
+		var wait time.Duration
+		rooms, wait = c.batcher.rooms(func(webhook string, rate float64) int {
+			if room, named := r.Room[webhook]; named {
+				return room
+			}
+			return r.EachAt(rate)
+		})
+		if len(rooms) == 0 || r.Limit == 0 {
+			c.limiter.Cancel(r)
+			return rooms
+		}
+		limit := min(groupRows, most)
+		n, ok := c.claimInto(r, c.leaveOut(rooms), limit, wait)
+		if !ok || n < limit {
+			return rooms
+		}
+	}
+	return rooms
+}
+
+// leaveOut returns rooms without what would have to wait.
+func (c *claimer) leaveOut(rooms map[string]int) map[string]int {
+	some := maps.Clone(rooms)
+	c.outages.leaveOut(some)
+	for webhook := range some {
+		if _, ok := rooms[webhook]; !ok {
+			delete(some, webhook)
+		}
+	}
+	return some
+}
+
+// claimInto claims for batches of the webhooks of room. ok is false if that failed.
+func (c *claimer) claimInto(r limiter.Reservation, room map[string]int, limit int, wait time.Duration) (n int, ok bool) {
+	ctx, cancel := c.opts.withStoreTimeout(c.background)
+	defer cancel()
+	ds, err := c.store.Claim(ctx, Claim{
+		Now: now(), Until: c.opts.leaseEnd().Add(wait), After: c.afterBatches, Limit: limit, Room: room,
+	})
+	if err != nil {
+		c.limiter.Cancel(r)
+		c.notify.logError("claiming deliveries", err)
+		return 0, false
+	}
+	ids := c.prepare(ctx, ds)
+	c.limiter.FillBatches(r, room, ids, len(ds) >= limit)
+	for i := range ds {
+		c.tracker.hold(&inflight{Delivery: ds[i]})
+	}
+	c.afterBatches = lastTurn(c.afterBatches, ids)
+	return len(ds), true
+}
+
+// prepare puts claimed deliveries in the order of their creation, since a Store returns
+// them in any, and returns their webhooks' IDs.
+func (c *claimer) prepare(ctx context.Context, ds []Delivery) (webhooks []string) {
 	if len(ds) > 0 {
 		if err := c.cache.refresh(ctx); err != nil { // it may have been idle
 			c.notify.logError("reading webhooks", err)
 		}
 	}
-	slices.SortFunc(ds, func(a, b Delivery) int { // a Store returns them in any order
+	slices.SortFunc(ds, func(a, b Delivery) int {
 		return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.ID, b.ID))
 	})
-	ids := make([]string, len(ds))
+	webhooks = make([]string, len(ds))
 	for i := range ds {
-		ids[i] = ds[i].WebhookID
+		webhooks[i] = ds[i].WebhookID
 	}
-	for i, s := range c.limiter.Fill(r, ids) {
-		c.tracker.hold(&inflight{Delivery: ds[i], slot: s})
-	}
-	return lastTurn(after, ids)
+	return webhooks
 }
 
 // lastTurn returns which of ids had the last turn: turns go up from after and

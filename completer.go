@@ -33,14 +33,16 @@ type completer struct {
 	opts       *Options
 	notify     *notifier
 	tracker    *tracker
+	tallies    *tallyRecorder
 	background context.Context // of calls of the store
 	wake       func()          // asks for a claim
+	lineMoved  func(*inflight) // called with one that ended and stood in a line
 	outcomes   groupcommit.Group[*inflight]
 	pause      atomic.Int64 // nanoseconds, after the last group could not be stored; 0: it could
 }
 
-func newCompleter(store Store, opts *Options, notify *notifier, tr *tracker, background context.Context, wake func()) *completer {
-	c := &completer{store: store, opts: opts, notify: notify, tracker: tr, background: background, wake: wake}
+func newCompleter(store Store, opts *Options, notify *notifier, tr *tracker, tallies *tallyRecorder, background context.Context, wake func()) *completer {
+	c := &completer{store: store, opts: opts, notify: notify, tracker: tr, tallies: tallies, background: background, wake: wake}
 	c.outcomes.Run, c.outcomes.Size = c.flush, (*inflight).size
 	c.outcomes.MaxRows, c.outcomes.MaxBytes, c.outcomes.MaxLinger = groupRows, groupBytes, maxLinger
 	c.outcomes.StallAfter = stallAfter
@@ -49,6 +51,45 @@ func newCompleter(store Store, opts *Options, notify *notifier, tr *tracker, bac
 
 // add has outcomes stored.
 func (c *completer) add(fs ...*inflight) { c.outcomes.Add(fs...) }
+
+// addBatch is add for the outcomes of a batch. The one with the answer follows when the
+// others are stored: if one of these is lost, somebody may have erased that delivery, and
+// the answer, which may be about it too, is not stored.
+func (c *completer) addBatch(b *batch, fs []*inflight) {
+	i := slices.IndexFunc(fs, func(f *inflight) bool {
+		return f.change.Log != nil && len(f.change.Log.Members) > 1 && f.change.Log.hasAnswer()
+	})
+	if i >= 0 {
+		b.answered = fs[i]
+		b.unstored.Store(int64(len(fs[i].change.Log.Members) - 1))
+		fs = slices.Concat(fs[:i], fs[i+1:])
+	}
+	c.add(fs...)
+}
+
+// settled notes that the outcome of a delivery was stored or lost.
+func (c *completer) settled(f *inflight, stored bool) {
+	b := f.batch
+	if b == nil || b.answered == nil || f.change.Log == nil || f.change.Log.First == "" {
+		return
+	}
+	if !stored {
+		b.anyLost.Store(true)
+	}
+	if b.unstored.Add(-1) > 0 {
+		return
+	}
+	if b.anyLost.Load() {
+		b.answered.change.Log.dropAnswer()
+	}
+	c.add(b.answered)
+}
+
+// lose releases a delivery whose outcome is not stored.
+func (c *completer) lose(f *inflight) {
+	c.settled(f, false)
+	c.tracker.release(f)
+}
 
 // flush stores the outcomes of a group. Outcomes that it could not store join the
 // next group, until all are stored. Their slots keep new attempts from beginning
@@ -76,7 +117,7 @@ func (c *completer) flush(group []*inflight) {
 	select {
 	case <-c.background.Done():
 		for _, f := range refused {
-			c.tracker.release(f)
+			c.lose(f)
 		}
 	case <-time.After(pause/2 + rand.N(pause)):
 		c.add(refused...)
@@ -93,7 +134,7 @@ func (c *completer) dropRefused(refused []*inflight) []*inflight {
 		}
 		c.notify.logger.Error("webhook: the store refuses the outcome of a delivery; it will be delivered again",
 			"delivery", f.ID, "webhook", f.WebhookID)
-		c.tracker.release(f)
+		c.lose(f)
 		return true
 	})
 }
@@ -109,7 +150,7 @@ func (c *completer) superseded(f *inflight) bool {
 		c.notify.changed(f.changed())
 		c.finish(f)
 	default:
-		c.tracker.release(f)
+		c.lose(f)
 		c.notify.lost(f.Delivery)
 	}
 	return true
@@ -122,6 +163,7 @@ func (c *completer) flushPart(part []*inflight) error {
 	changes := make([]Change, len(part))
 	for i, f := range part {
 		f.change.Lease = c.tracker.lease(f)
+		f.change.DropBody = c.opts.dropsBody(&f.Delivery, f.change.State)
 		changes[i] = f.change
 	}
 	lost, err := c.store.Apply(ctx, changes)
@@ -142,7 +184,7 @@ func (c *completer) flushPart(part []*inflight) error {
 		case f.uncertain:
 			c.resolveUncertain(ctx, f)
 		default:
-			c.tracker.release(f)
+			c.lose(f)
 			c.notify.lost(f.Delivery)
 		}
 	}
@@ -162,14 +204,16 @@ func (c *completer) resolveUncertain(ctx context.Context, f *inflight) {
 		c.notify.changed(f.changed())
 		c.finish(f)
 	default:
-		c.tracker.release(f)
+		c.lose(f)
 		c.notify.lost(f.Delivery)
 	}
 }
 
-// finish releases a delivery whose outcome is stored. First it calls f.after, in a
-// goroutine, since that calls the store.
+// finish counts and releases a delivery whose outcome is stored. First it calls
+// f.after, in a goroutine, since that calls the store.
 func (c *completer) finish(f *inflight) {
+	c.settled(f, true)
+	c.tallies.count(f)
 	if f.after == nil {
 		c.release(f)
 		return
@@ -185,6 +229,7 @@ func (c *completer) finish(f *inflight) {
 func (c *completer) release(f *inflight) {
 	c.tracker.release(f)
 	if f.Key != "" && f.change.State != StatePending {
+		c.lineMoved(f)
 		c.wake()
 	}
 }

@@ -35,7 +35,9 @@ type Custom struct {
 // Type returns e.Name.
 func (e Custom) Type() EventType { return e.Name }
 
-func (e Custom) person() *Subscriber { return e.Subscriber }
+func (e Custom) person() *Subscriber     { return e.Subscriber }
+func (e Custom) with(s Subscriber) Event { e.Subscriber = &s; return e }
+func (e Custom) campaign() *Campaign     { return e.Campaign }
 
 // customLayout is that of all types of apps.
 var customLayout = &layout{typ: reflect.TypeFor[Custom](), schema: phpform.NewSchema(Custom{}, formDialects...)}

@@ -145,9 +145,9 @@ func TestAClearedFieldIsSentEmptyAndReadBack(t *testing.T) {
 	for _, body := range []string{current, of2013} {
 		req := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		e, err := webhook.ParseRequest(req, &webhook.ReceiveOptions{Unsigned: true})
+		events, err := webhook.ParseRequest(req, &webhook.ReceiveOptions{Unsigned: true})
 		require.NoError(t, err)
-		assert.Equal(t, map[string]string{"7": "", "8": "", "9": "x"}, e.(webhook.Open).Subscriber.Fields)
+		assert.Equal(t, map[string]string{"7": "", "8": "", "9": "x"}, events[0].(webhook.Open).Subscriber.Fields)
 	}
 	current, of2013 = bodies(t, &webhook.Options{}, webhook.Subscriber{Fields: map[string]string{}})
 	assert.NotContains(t, current+of2013, "fields", "what is not known is left out")

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"slices"
 	"time"
 )
 
@@ -46,8 +45,9 @@ func (d *Dispatcher) Count(ctx context.Context, q DeliveryQuery) (int, error) {
 // RedeliverAnyway sends it all the same.
 //
 // It returns ErrNotFound if there is none in the account or its webhook was
-// deleted, and an *InvalidError if its body was erased, or if its webhook is disabled
-// and keeps nothing: it would be canceled.
+// deleted, and an *InvalidError if its body was erased or not kept (see
+// Options.DropBodies), or if its webhook is disabled and keeps nothing: it would be
+// canceled.
 func (d *Dispatcher) Redeliver(ctx context.Context, account, id string) error {
 	return d.redeliver(ctx, account, id, false)
 }
@@ -73,6 +73,9 @@ func (d *Dispatcher) redeliver(ctx context.Context, account, id string, anyway b
 		}
 		if w.Disabled != "" && !w.KeepEvents {
 			return errKeepsNothing()
+		}
+		if ds[0].BodyDropped() {
+			return invalid("Body", "was not kept once it was delivered: there is nothing to deliver")
 		}
 		if len(ds[0].Body) == 0 {
 			return invalid("Body", "was erased: there is nothing to deliver")
@@ -103,8 +106,9 @@ func errKeepsNothing() error {
 
 // SendTest delivers the sample of an event type to a webhook at once, whether
 // or not the webhook wants such events or is on, and returns the attempt. It
-// is not kept in the log and is not tried again. Its webhook-id begins with
-// "test_". It returns ErrNotFound if there is no such webhook in the account.
+// is not kept in the log and is not tried again. Its webhook-id begins with "test_". A
+// webhook with Settings.Batch gets it as a batch of one event, whose id begins so. It
+// returns ErrNotFound if there is no such webhook in the account.
 func (d *Dispatcher) SendTest(ctx context.Context, account, webhook string, t EventType) (Attempt, error) {
 	info := d.opts.info(t)
 	if info == nil {
@@ -175,6 +179,9 @@ func testBody(format Format, body []byte, id string, limit int) ([]byte, error) 
 // sendTest sends a body under a test's ID.
 func (d *Dispatcher) sendTest(ctx context.Context, w Webhook, t EventType, body []byte, id string) Attempt {
 	del := Delivery{ID: id, Account: w.Account, WebhookID: w.ID, Type: t, Body: body, Created: now()}
+	if w.batches() && sizeInBatch(&del).fits() {
+		del = batchRequest([]*Delivery{&del})
+	}
 	return d.sender.send(ctx, newEndpoint(w), &del, d.opts.leaseEnd()).Attempt
 }
 
@@ -196,30 +203,12 @@ func (d *Dispatcher) CancelPending(ctx context.Context, account, webhook string)
 	return n, wrap("CancelPending", err)
 }
 
-// replayRows is how many deliveries are begun again in one call of the store.
-// They are read with their bodies, to tell those that were erased.
-const replayRows = 100
-
-// A ReplayQuery selects deliveries for Replay. Its zero value selects all that were
-// delivered or failed and that no newer one replaces.
-type ReplayQuery struct {
-	Since, Until time.Time // created at or after, and before; zero: from the beginning of the log, and up to the call
-	States       []State   // final ones; empty: StateDelivered and StateFailed
-	Superseded   bool      // also those that a newer delivery replaces: see Replay
-}
-
-// Replayed says what Replay did.
-type Replayed struct {
-	Begun      int // deliveries that were made due
-	Superseded int // deliveries that were left out because a newer one replaces them
-}
-
 // Replay begins again the deliveries of a webhook that q selects: for customers who
 // come back and want what they missed. Each is made due under its own ID, with its whole schedule again.
 // Attempts begin in the order of creation, to the millisecond. Several run in
 // parallel, and retries come later, so some may arrive in another order. Events
 // that this process emits from now on follow, except urgent ones. Replay leaves out
-// those whose body was erased.
+// those whose body was erased or not kept.
 //
 // It also leaves out a delivery with a key (see Order) that a newer one of its key
 // replaces, whatever the state of that: a subscribe or an unsubscribe is replaced by
@@ -230,31 +219,23 @@ type Replayed struct {
 // Name StateCanceled to replay those that were canceled when the webhook was
 // disabled.
 //
+// Replay makes all of them due before it returns, so they go before events that are
+// emitted later. Use it for some hundreds of deliveries, and StartReplay for more.
+//
 // It returns ErrNotFound if there is no such webhook in the account, and an
 // *InvalidError if Until is not after Since, if a state is not final, or if
 // the webhook is disabled and keeps nothing. When ctx ends or the store fails, the
 // result is what was done until then, with the oldest.
 func (d *Dispatcher) Replay(ctx context.Context, account, webhook string, q ReplayQuery) (r Replayed, err error) {
-	if q.Until.IsZero() {
-		q.Until = now().Add(time.Millisecond)
+	if q.Pending() {
+		return r, invalid("States", "holds pending, which Replay does not take: see StartReplay")
 	}
-	if len(q.States) == 0 {
-		q.States = []State{StateDelivered, StateFailed}
-	}
-	if err := q.check(); err != nil {
-		return r, err
-	}
-	w, err := d.editor.find(ctx, account, webhook)
+	q, w, err := d.prepareReplay(ctx, account, webhook, q)
 	if err != nil {
 		return r, wrap("Replay", err)
 	}
-	if w.Disabled != "" && !w.KeepEvents {
-		return r, errKeepsNothing()
-	}
-	selected := DeliveryQuery{
-		Account: account, Webhook: webhook, States: q.States,
-		Since: ceilStoreTime(q.Since), Until: ceilStoreTime(q.Until), Oldest: true, Limit: replayRows,
-	}
+	selected := q.selected(&w)
+	selected.Limit = replayRows
 	for ds, err := range deliveryPages(ctx, d.store, selected) {
 		inSequence(ds)
 		if err == nil && !q.Superseded {
@@ -272,17 +253,4 @@ func (d *Dispatcher) Replay(ctx context.Context, account, webhook string, q Repl
 		}
 	}
 	return r, nil
-}
-
-func (q *ReplayQuery) check() error {
-	if !q.Until.After(q.Since) {
-		return invalid("Until", "is not after Since")
-	}
-	final := []State{StateDelivered, StateFailed, StateCanceled}
-	for _, s := range q.States {
-		if !slices.Contains(final, s) {
-			return invalid("States", "holds "+quote(string(s))+", not one of delivered, failed and canceled")
-		}
-	}
-	return nil
 }

@@ -61,11 +61,7 @@ func (s *Settings) disclosed(e Event) Event {
 	if s.Disclosure == "" || s.Disclosure == DiscloseAll || e.person() == nil {
 		return e
 	}
-	l, err := layoutOf(e)
-	if err != nil {
-		return e // encode refuses it
-	}
-	return l.withSubscriber(e, func(p *Subscriber) {
+	return withSubscriber(e, func(p *Subscriber) {
 		if s.Disclosure != DiscloseFields {
 			*p = Subscriber{ID: p.ID, Email: p.Email}
 			return

@@ -22,15 +22,19 @@ type Dispatcher struct {
 	opts  *Options
 	pool  *Pool
 
+	hasher    *hasher
 	notify    *notifier
 	heartbeat *heartbeat
 	cache     *webhookCache
 	editor    *editor
 	recorder  *healthRecorder
 	lines     *lines
+	replayer  *replayer
 	unblocker *unblocker
 	limiter   *limiter.Limiter[*inflight]
+	batcher   *batcher
 	tracker   *tracker
+	tallies   *tallyRecorder
 	completer *completer
 	sender    *sender
 	outages   *outages
@@ -53,7 +57,7 @@ type Dispatcher struct {
 	mu      sync.Mutex // guards started, and the closing of stop
 	started bool
 	stop    chan struct{}  // closed by Shutdown
-	loops   sync.WaitGroup // the claimer's, the pruner's and the unblocker's, which end after stop is closed
+	loops   sync.WaitGroup // of components, which end after stop is closed
 }
 
 // New returns a Dispatcher on store. The client sends the requests; nil means
@@ -124,6 +128,7 @@ func (d *Dispatcher) wire() {
 	background, abandon := context.WithCancel(context.Background())
 	d.abort, d.abandon = abort, abandon
 
+	d.hasher = newHasher(opts.SearchKey)
 	d.notify = newNotifier(opts)
 	notify := d.notify
 	d.heartbeat = &heartbeat{Store: store}
@@ -142,10 +147,22 @@ func (d *Dispatcher) wire() {
 	})
 
 	d.tracker = &tracker{byID: map[string]*inflight{}}
-	d.completer = newCompleter(d.heartbeat, opts, notify, d.tracker, background, d.wake)
+	d.tallies = &tallyRecorder{
+		store: store, opts: opts, notify: notify, editor: d.editor, background: background, stop: d.stop,
+		counted: make(chan struct{}, 1),
+	}
+	d.batcher = newBatcher(opts, d.cache)
+	d.tracker.join = d.batcher.join
+	d.completer = newCompleter(d.heartbeat, opts, notify, d.tracker, d.tallies, background, d.wake)
+	d.completer.lineMoved = d.batcher.lineMoved
 	d.sender = &sender{opts: opts, notify: notify, transport: transport, plainHTTP1: speaksPlainHTTP1(transport)}
 	d.outages = &outages{}
-	d.lines = &lines{store: store}
+	d.lines = &lines{store: store, hasher: d.hasher}
+	d.replayer = &replayer{
+		store: store, opts: opts, notify: notify, editor: d.editor, lines: d.lines, background: background, stop: d.stop,
+		news: make(chan struct{}, 1), jobs: map[string]*replaying{},
+	}
+	d.cache.onPut = d.replayer.note
 	d.unblocker = &unblocker{
 		store: store, lines: d.lines, opts: opts, notify: notify, cache: d.cache, outages: d.outages,
 		background: background, stop: d.stop, wake: d.wake,
@@ -153,22 +170,26 @@ func (d *Dispatcher) wire() {
 	d.workers = &workers{
 		attempter: &attempter{
 			opts: opts, store: store, notify: notify, cache: d.cache, editor: d.editor, sender: d.sender,
-			recorder: d.recorder, unblocker: d.unblocker, outages: d.outages, requests: requests, background: background,
+			recorder: d.recorder, unblocker: d.unblocker, batcher: d.batcher, tracker: d.tracker, outages: d.outages,
+			requests: requests, background: background,
 			stopped: d.stopped, wake: d.wake,
 		},
 		completer: d.completer, tracker: d.tracker, goroutines: d.pool.workers,
 	}
-	d.limiter = limiter.New(d.pool.limits, opts.PerWebhook, d.workers.start, d.workers.giveBack, d.wake)
+	maxWait := opts.Timeout / 2 // a lease of twice the Timeout must have one left then
+	d.limiter = limiter.New(d.pool.limits, opts.PerWebhook, maxWait, d.workers.start, d.workers.giveBack, d.wake)
+	d.batcher.limiter = d.limiter
 
-	d.preparer = &preparer{opts: opts, notify: notify, cache: d.cache, retained: d.retained}
+	d.preparer = &preparer{opts: opts, notify: notify, cache: d.cache, retained: d.retained, hasher: d.hasher}
 	d.enqueuer = newEnqueuer(&enqueuer{
-		store: store, opts: opts, notify: notify, limiter: d.limiter, tracker: d.tracker, retained: d.retained,
+		store: store, opts: opts, notify: notify, limiter: d.limiter, tracker: d.tracker, batcher: d.batcher, retained: d.retained,
 		running: d.running, wake: d.wake,
 	})
+	d.enqueuer.leaser, _ = d.plain.(LineLeaser)
 	d.buffer = newBuffer(&buffer{opts: opts, notify: notify, preparer: d.preparer, enqueuer: d.enqueuer})
 	d.announcer = newAnnouncer(d.plain, opts, notify)
 	d.claimer = &claimer{
-		store: d.heartbeat, opts: opts, notify: notify, cache: d.cache, limiter: d.limiter, outages: d.outages,
+		store: d.heartbeat, opts: opts, notify: notify, cache: d.cache, limiter: d.limiter, batcher: d.batcher, outages: d.outages,
 		tracker: d.tracker, background: background, stop: d.stop, woken: d.woken, idleInterval: d.idleInterval,
 	}
 	d.eraser = &eraser{store: store, notify: notify, editor: d.editor}
@@ -181,10 +202,11 @@ func (d *Dispatcher) wire() {
 // onUpdate is called with each new version of a webhook that the cache learns of. The
 // cache holds its mutex then.
 func (d *Dispatcher) onUpdate(w *Webhook) {
+	d.limiter.SetRate(w.ID, d.opts.rateShare(w.RateLimit))
 	if w.Health.failing() && w.Disabled == "" {
 		d.limiter.Narrow(w.ID)
 	}
-	if w.Health.notifyPending() && !w.Deleted && d.opts.Hooks.Disabled != nil {
+	if untold := w.Health.untold(); untold != 0 && !w.Deleted && d.recorder.tells(untold) {
 		d.recorder.notifyLater(*w)
 	}
 }

@@ -71,8 +71,9 @@
 //
 // A webhook whose attempts have all failed for Options.DisableAfter, five
 // days by default, is disabled, if there were at least twenty, in twelve
-// different hours. Hooks.Warned is called after 50 and 90 percent of that time,
-// and Hooks.Disabled when the webhook is disabled. The time starts again
+// different hours. Hooks.Failing is called after an hour, Hooks.Warned after 50 and 90
+// percent of that time, Hooks.Disabled when the webhook is disabled, and Hooks.Recovered
+// when it works again before that. The time starts again
 // when the owner edits where or how requests are sent, or enables the webhook.
 //
 // # Disabled webhooks

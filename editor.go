@@ -110,7 +110,9 @@ func (ed *editor) put(ctx context.Context, w *Webhook) (err error) {
 	if w.Version, err = ed.store.PutWebhook(ctx, *w); err != nil {
 		return err
 	}
-	ed.cache.changed(*w)
+	noted := *w
+	noted.Tallies = nil // the cache has no use for them
+	ed.cache.changed(noted)
 	return nil
 }
 
@@ -174,7 +176,7 @@ func (ed *editor) cancelAll(ctx context.Context, ds []Delivery, reason string, e
 }
 
 // reopen makes deliveries pending again and returns how many. It skips deliveries
-// that were erased, or that somebody else changed since they were read.
+// without a body, and those that somebody else changed since they were read.
 func (ed *editor) reopen(ctx context.Context, ds []Delivery, due func(Delivery) time.Time) (int, error) {
 	changes := make([]Change, 0, len(ds))
 	for _, del := range ds {

@@ -97,10 +97,11 @@ func (d *Dispatcher) Emit(ctx context.Context, events ...Event) error {
 // stored with the ID and the time that it has when EmitBuffered returns, so storing it
 // again after an error does not deliver it twice.
 //
-// Events that cannot be delivered are an *InvalidEventsError, as with Emit. An event that no webhook wants is not held. ctx is used while
-// EmitBuffered waits, and for Hooks.Carrier: an event is taken even if ctx has ended,
-// as that of a request does when the mail client hangs up. Change nothing that the
-// events refer to, such as their Fields, afterwards.
+// Events that cannot be delivered are an *InvalidEventsError, as with Emit. An event that
+// no webhook wants is not held. ctx is used while EmitBuffered waits, and for
+// Hooks.Carrier: an event is taken even if ctx has ended, as that of a request does when
+// the mail client hangs up. Change nothing that the events refer to, such as their
+// Fields, afterwards.
 func (d *Dispatcher) EmitBuffered(ctx context.Context, events ...Event) error {
 	began := time.Now()
 	events, skipped, err := d.preparer.check(events)

@@ -11,9 +11,8 @@ import (
 )
 
 const (
-	// overlap is how far back changes are asked for again: transactions that
-	// were open then, and clocks that differ.
-	overlap = time.Minute
+	// keepGone is how long a webhook that was deleted is remembered as such.
+	keepGone = time.Minute
 
 	// maxAge is how old an account may be that is used. From half of that on, at
 	// a random time, it is read again in the background, so that nobody waits
@@ -101,7 +100,7 @@ func (a *accountWebhooks) bury(old *accountWebhooks) {
 		case a.byID[id] != nil:
 		case !t.Deleted:
 			a.add(newEndpoint(Webhook{ID: id, Account: t.Account, Deleted: true, Version: t.Version + 1}))
-		case time.Since(t.gone) < overlap:
+		case time.Since(t.gone) < keepGone:
 			a.add(t)
 		}
 	}

@@ -15,21 +15,25 @@ import (
 // if the Dispatcher runs.
 type enqueuer struct {
 	store    Store
+	leaser   LineLeaser // the store; nil: it is none
 	opts     *Options
 	notify   *notifier
 	limiter  *limiter.Limiter[*inflight]
 	tracker  *tracker
+	batcher  *batcher
 	retained *retained
 	running  func() bool
-	wake     func() // asks for a claim
-	inserts  groupcommit.Group[*insert]
-	timers   sync.Pool // of *time.Timer, for add
+	wake     func()                     // asks for a claim
+	inserts  groupcommit.Group[*insert] // deliveries without a key
+	keyed    groupcommit.Group[*insert] // deliveries with a key: callers of the other group do not wait for them
+	timers   sync.Pool                  // of *time.Timer, for add
 }
 
 func newEnqueuer(q *enqueuer) *enqueuer {
-	q.inserts.Run, q.inserts.Size = q.flush, (*insert).size
-	q.inserts.MaxRows, q.inserts.MaxBytes = groupRows, groupBytes
-	q.inserts.StallAfter, q.inserts.Abandoned, q.inserts.Caller = stallAfter, (*insert).abandoned, (*insert).caller
+	for _, g := range []*groupcommit.Group[*insert]{&q.inserts, &q.keyed} {
+		g.Run, g.Size, g.MaxRows, g.MaxBytes = q.flush, (*insert).size, groupRows, groupBytes
+		g.StallAfter, g.Abandoned, g.Caller = stallAfter, (*insert).abandoned, (*insert).caller
+	}
 	return q
 }
 
@@ -40,7 +44,7 @@ func (q *enqueuer) add(ctx context.Context, inserts []*insert, refused []refusal
 	timer := q.timer(patience)
 	defer q.timers.Put(timer)
 	defer timer.Stop()
-	q.inserts.Add(inserts...)
+	q.queue(inserts)
 	return q.await(ctx, r, timer.C)
 }
 
@@ -62,7 +66,28 @@ func (q *enqueuer) await(ctx context.Context, r *ack, timeout <-chan time.Time) 
 // abandon notes that the caller no longer waits.
 func (q *enqueuer) abandon(r *ack) {
 	r.abandoned.Store(true)
-	q.inserts.Abandon(r.inserts)
+	q.inserts.Abandon(r.inserts - r.keyed)
+	q.keyed.Abandon(r.keyed)
+}
+
+// queue has inserts stored.
+func (q *enqueuer) queue(inserts []*insert) {
+	if !slices.ContainsFunc(inserts, (*insert).ordered) {
+		q.inserts.Add(inserts...)
+		return
+	}
+	var rest, keyed []*insert
+	for _, e := range inserts {
+		if e.ordered() {
+			keyed = append(keyed, e)
+		} else {
+			rest = append(rest, e)
+		}
+	}
+	q.keyed.Add(keyed...)
+	if len(rest) > 0 {
+		q.inserts.Add(rest...)
+	}
 }
 
 // timer returns a timer that fires after delay. It is from a pool, since each
@@ -105,21 +130,35 @@ func (q *enqueuer) acknowledge(e *insert, err error) {
 
 // reserve makes a delivery pre-leased to this process if it runs, the limiter has
 // room, and no older delivery is known to wait for the same webhook. The others are
-// claimed in their turn, and so are those that stand in a line: only the store knows
-// which is the first.
+// claimed in their turn. Of those that stand in a line, the store leases the first one: it
+// alone knows which that is.
 func (q *enqueuer) reserve(e *insert) {
 	if !q.running() {
 		return
 	}
 	for i := range e.rows {
 		row, n := &e.rows[i], &e.states[i]
-		if n.held || n.failing || row.Key != "" {
+		until := q.opts.leaseEnd()
+		switch {
+		case n.batch != nil && (n.held || n.failing || row.Key != "" && q.leaser == nil):
+			q.batcher.expect(n.batch)
 			continue
+		case n.held || n.failing || row.Key != "" && q.leaser == nil:
+			continue
+		case n.batch != nil:
+			until = until.Add(n.batch.BatchWait)
+			n.seated = q.batcher.reserve(n.batch)
+		default:
+			n.slot = q.limiter.TryAcquire(row.WebhookID, q.opts.rateShare(n.limit))
 		}
-		if n.slot = q.limiter.TryAcquire(row.WebhookID); n.slot != nil {
-			row.Lease, row.Due = 1, q.opts.leaseEnd()
-		} else {
+		switch {
+		case n.slot == nil && !n.seated && row.Key == "":
 			q.limiter.ExpectBacklog(row.WebhookID)
+		case n.slot == nil && !n.seated:
+		case row.Key != "":
+			row.LeaseUntil = until
+		default:
+			row.Lease, row.Due = 1, until
 		}
 	}
 }
@@ -148,16 +187,9 @@ func (q *enqueuer) flush(group []*insert) {
 		if err == nil && e.uncertain {
 			err = failed
 		}
-		for j, n := range e.states {
-			switch {
-			case n.slot == nil:
-				if err == nil && !n.held && (q.noteDue(&e.rows[j]) || n.failing) {
-					needsClaim = true
-				}
-			case err != nil || n.dup:
-				n.slot.Release()
-			default:
-				q.tracker.hold(&inflight{Delivery: e.delivery(j), slot: n.slot})
+		for j := range e.states {
+			if q.begin(e, j, err) {
+				needsClaim = true
 			}
 		}
 		q.acknowledge(e, err)
@@ -165,6 +197,25 @@ func (q *enqueuer) flush(group []*insert) {
 	if needsClaim {
 		q.wake()
 	}
+}
+
+// begin begins with a delivery of an insert, if it is leased, after the store has stored
+// the insert or returned an error. Otherwise it reports whether to claim now.
+func (q *enqueuer) begin(e *insert, i int, err error) (needsClaim bool) {
+	row, n := &e.rows[i], &e.states[i]
+	waits := !row.LeaseUntil.IsZero() && row.Sequence == 0
+	switch {
+	case n.slot == nil && !n.seated, waits && err == nil && !n.dup:
+		n.returnPlace(q.batcher)
+		return err == nil && !n.held && (q.noteDue(row) || n.failing)
+	case err != nil || n.dup:
+		n.returnPlace(q.batcher)
+	case n.seated:
+		q.tracker.hold(&inflight{Delivery: e.delivery(i), seat: n.batch})
+	default:
+		q.tracker.hold(&inflight{Delivery: e.delivery(i), slot: n.slot})
+	}
+	return false
 }
 
 // noteDue notes that the store has a delivery that is not pre-leased, and reports
@@ -189,6 +240,7 @@ func (q *enqueuer) flushPart(part []*insert, again bool) error {
 	}
 	events := make([]OutboxEvent, 0, len(part))
 	at := make(map[string]*rowState, n)
+	leasing := false
 	for _, e := range part {
 		event := e.event()
 		for i := range e.rows {
@@ -196,12 +248,18 @@ func (q *enqueuer) flushPart(part []*insert, again bool) error {
 			if n.dup = at[id] != nil; !n.dup {
 				at[id] = n
 			}
+			leasing = leasing || !e.rows[i].LeaseUntil.IsZero()
 		}
 		events = append(events, event)
 	}
-	had, err := q.store.Enqueue(ctx, events)
+	had, leased, err := q.enqueue(ctx, events, leasing)
 	if err = durable(ctx, err); err != nil {
 		return q.opts.timeoutError(err)
+	}
+	if leasing {
+		for _, e := range part {
+			e.noteLeased(leased)
+		}
 	}
 	for _, id := range had {
 		if n := at[id]; n != nil {
@@ -214,6 +272,15 @@ func (q *enqueuer) flushPart(part []*insert, again bool) error {
 		}
 	}
 	return nil
+}
+
+// enqueue calls the store, which leases deliveries with a LeaseUntil if there are some.
+func (q *enqueuer) enqueue(ctx context.Context, events []OutboxEvent, leasing bool) (had []string, leased map[string]int64, err error) {
+	if leasing {
+		return q.leaser.EnqueueLeasing(ctx, events)
+	}
+	had, err = q.store.Enqueue(ctx, events)
+	return had, nil, err
 }
 
 // groupOf returns how many of inserts are stored in one call: at least one,

@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"strings"
 	"time"
 )
 
@@ -14,6 +13,13 @@ type EraseOptions struct {
 	// has ended, within a minute; at this time those that are still pending are
 	// canceled and erased. Zero, or a time that is past: at once.
 	DeliverUntil time.Time
+
+	// SearchableSince is a time since which every process that emits has had the
+	// Options.SearchKey of today, by all their clocks. Deliveries that were created then
+	// or later are found by their hashes, and only earlier ones by reading their bodies.
+	// Zero: all bodies are read, whether or not there is a SearchKey. It is an
+	// *InvalidError without one.
+	SearchableSince time.Time
 }
 
 // EraseSubscriber forgets a person: of each delivery of the account that is
@@ -28,6 +34,10 @@ type EraseOptions struct {
 // not noted. The app is expected to emit nothing more about the person: what is
 // emitted meanwhile may be missed.
 //
+// Receivers may echo what they get. So what one answered to a batch (Settings.Batch) that
+// brought a delivery about the person is removed from the log of another delivery that
+// holds it. If that one is under way, it is attempted once more.
+//
 // With EraseOptions.DeliverUntil it first erases what has ended, and then waits,
 // perhaps until that time: call it in the background. Nothing of the request is
 // stored, so if ctx or the process ends before, what was pending stays, is delivered,
@@ -35,29 +45,31 @@ type EraseOptions struct {
 // EraseSubscriber has returned nil, and call it again with the same time at the next
 // start.
 //
-// It reads all of the account's log, in pages; once more after it has waited. When ctx
+// A delivery whose body was dropped (Options.DropBodies) is found by Options.SearchKey
+// alone.
+//
+// It reads all of the account's log, with the bodies, in pages of 100; once more after it
+// has waited. With EraseOptions.SearchableSince it reads only deliveries that are older, and
+// finds the others by Options.SearchKey. After Options.Retention the log holds none that
+// are older, so EraseSubscriber reads only the deliveries that it erases. When ctx
 // ends or the store fails, n is how many were erased until then; calling it again goes
 // on.
 func (d *Dispatcher) EraseSubscriber(ctx context.Context, account, id, email string, opts *EraseOptions) (n int, err error) {
 	if id == "" && email == "" {
 		return 0, invalid("id", "and email are empty: nobody is named")
 	}
-	about := func(del Delivery) bool {
-		if len(del.Body) == 0 {
-			return false
-		}
-		itsID, itsEmail, ok := personOf(del.Body)
-		id, email := id, email
-		if isJSON(del.Body) {
-			id, email = inUTF8(id), inUTF8(email) // as the body has them
-		}
-		return ok && (id != "" && itsID == id || email != "" && strings.EqualFold(itsEmail, email))
-	}
-	var until time.Time
+	var o EraseOptions
 	if opts != nil {
-		until = opts.DeliverUntil
+		o = *opts
 	}
-	n, err = d.eraser.deliveriesAfter(ctx, account, until, about, "Erased: the subscriber is to be forgotten.")
+	if !o.SearchableSince.IsZero() && !d.Searchable() {
+		return 0, invalid("SearchableSince", "is set, and Options.SearchKey is not")
+	}
+	person := erasedPerson{
+		id: id, email: email,
+		hashes: d.hasher.person(account, id, email),
+	}
+	n, err = d.eraser.deliveriesAfter(ctx, person.queries(account, o.SearchableSince), o.DeliverUntil, person.is, "Erased: the subscriber is to be forgotten.")
 	return n, wrap("EraseSubscriber", err)
 }
 
@@ -72,7 +84,9 @@ func (d *Dispatcher) EraseSubscriber(ctx context.Context, account, id, email str
 // Calling it again is harmless, and goes on where an error ended it.
 func (d *Dispatcher) EraseAccount(ctx context.Context, account string) (webhooks, deliveries int, err error) {
 	if webhooks, err = d.eraser.webhooks(ctx, account); err == nil {
-		holds := func(del Delivery) bool { return len(del.Body) > 0 || del.State == StatePending }
+		holds := func(del Delivery) bool {
+			return len(del.Body) > 0 || del.State == StatePending || del.BodyDropped()
+		}
 		deliveries, err = d.eraser.deliveries(ctx, DeliveryQuery{Account: account}, holds, "Erased: the account is to be forgotten.")
 	}
 	return webhooks, deliveries, wrap("EraseAccount", err)

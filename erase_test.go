@@ -32,7 +32,7 @@ func TestAPersonIsErasedFromTheQueueTheLogAndWhatIsKept(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newHarness(t, &webhook.Options{PollInterval: 30 * time.Second, Hooks: webhook.Hooks{
+				r := newHarness(t, &webhook.Options{PollInterval: 5 * time.Minute, Hooks: webhook.Hooks{
 					Carrier: func(context.Context) map[string]string { return map[string]string{"trace": "1"} },
 				}}).start()
 				r.receiver.set(status(500)) // of which the log holds the answer

@@ -3,6 +3,9 @@ package webhook
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
+	"time"
 )
 
 // An eraser empties webhooks and deliveries whose data is to be forgotten.
@@ -12,13 +15,38 @@ type eraser struct {
 	editor *editor
 }
 
-// eraseRows is how many deliveries are read, with their bodies, and erased in
-// one call of the store.
-const eraseRows = 100
+// An erasedPerson is who is to be forgotten.
+type erasedPerson struct {
+	id, email string   // one of them may be empty
+	hashes    []string // of both, without empty ones; none: there is no Options.SearchKey
+}
 
-// eraseTries is how often an erasure is begun again because somebody else
-// changed the same at the same time.
-const eraseTries = 10
+// queries returns queries that together select all deliveries that may be about the
+// person: those with its hashes, and those from before a time. Zero: all.
+func (p erasedPerson) queries(account string, searchable time.Time) (qs []DeliveryQuery) {
+	for _, hash := range p.hashes {
+		qs = append(qs, DeliveryQuery{Account: account, Subject: hash})
+	}
+	return append(qs, DeliveryQuery{Account: account, Until: ceilStoreTime(searchable)})
+}
+
+// is reports whether a delivery is about the person: by its hashes, or by its body.
+func (p erasedPerson) is(d Delivery) bool {
+	for _, hash := range p.hashes {
+		if slices.Contains(d.Subjects, hash) {
+			return true
+		}
+	}
+	if len(d.Body) == 0 {
+		return false
+	}
+	itsID, itsEmail, ok := personOf(d.Body)
+	id, email := p.id, p.email
+	if isJSON(d.Body) {
+		id, email = inUTF8(id), inUTF8(email) // as the body has them
+	}
+	return ok && (id != "" && itsID == id || email != "" && strings.EqualFold(itsEmail, email))
+}
 
 // webhooks deletes and empties the webhooks of an account, and returns how many.
 // It empties webhooks that were deleted before too, and does not count these.
@@ -78,8 +106,8 @@ func (er *eraser) deliveries(ctx context.Context, q DeliveryQuery, which func(De
 	return n, nil
 }
 
-// eraseAll erases the deliveries of ds that which selects. It reads again those that
-// somebody else changed since they were read.
+// eraseAll erases the deliveries of ds, of one account and read with their logs, that which
+// selects. It reads again those that somebody else changed since they were read.
 func (er *eraser) eraseAll(ctx context.Context, ds []Delivery, which func(Delivery) bool, reason string) (n int, err error) {
 	for tries := 0; ; tries++ {
 		found := make(map[string]Delivery, len(ds))
@@ -92,6 +120,9 @@ func (er *eraser) eraseAll(ctx context.Context, ds []Delivery, which func(Delive
 		}
 		if len(changes) == 0 {
 			return n, nil
+		}
+		if err := removeBatchAnswers(ctx, er.store, ds[0].Account, found); err != nil {
+			return n, err
 		}
 		lost, err := er.store.Apply(ctx, changes)
 		if err != nil {

@@ -53,7 +53,9 @@ type Event interface {
 	Type() EventType
 
 	meta() Meta
-	person() *Subscriber           // nil: an event without one
+	person() *Subscriber           // of a copy; nil: an event without one
+	with(Subscriber) Event         // a copy of the event with that, if it has one
+	campaign() *Campaign           // nil: an event without one
 	lacks() (field, reason string) // what it requires and has not
 }
 
@@ -111,6 +113,10 @@ type Meta struct {
 }
 
 func (m Meta) meta() Meta { return m }
+
+// MetaOf returns what an event says of itself, whatever its type, such as the Meta.ID
+// by which a receiver knows a delivery again.
+func MetaOf(e Event) Meta { return e.meta() }
 
 // Subscribe: somebody was subscribed to a list. One who is subscribed to
 // several at once may be one event: see Meta.Lists.
@@ -218,6 +224,26 @@ func (e Click) person() *Subscriber       { return &e.Subscriber }
 func (e Forward) person() *Subscriber     { return &e.Subscriber }
 func (e Share) person() *Subscriber       { return &e.Subscriber }
 func (e Bounce) person() *Subscriber      { return &e.Subscriber }
+
+func (e Subscribe) with(s Subscriber) Event   { e.Subscriber = s; return e }
+func (e Unsubscribe) with(s Subscriber) Event { e.Subscriber = s; return e }
+func (e Update) with(s Subscriber) Event      { e.Subscriber = s; return e }
+func (e Sent) with(Subscriber) Event          { return e }
+func (e Open) with(s Subscriber) Event        { e.Subscriber = s; return e }
+func (e Click) with(s Subscriber) Event       { e.Subscriber = s; return e }
+func (e Forward) with(s Subscriber) Event     { e.Subscriber = s; return e }
+func (e Share) with(s Subscriber) Event       { e.Subscriber = s; return e }
+func (e Bounce) with(s Subscriber) Event      { e.Subscriber = s; return e }
+
+func (e Subscribe) campaign() *Campaign   { return nil }
+func (e Unsubscribe) campaign() *Campaign { return e.Campaign }
+func (e Update) campaign() *Campaign      { return nil }
+func (e Sent) campaign() *Campaign        { return &e.Campaign }
+func (e Open) campaign() *Campaign        { return &e.Campaign }
+func (e Click) campaign() *Campaign       { return &e.Campaign }
+func (e Forward) campaign() *Campaign     { return &e.Campaign }
+func (e Share) campaign() *Campaign       { return &e.Campaign }
+func (e Bounce) campaign() *Campaign      { return &e.Campaign }
 
 // Subscriber is the person that an event is about: subscriber[...] in the
 // 2013 format, contact[...] in the current one. Texts may be any bytes.

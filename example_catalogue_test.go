@@ -54,17 +54,19 @@ func ExampleSettings() {
 // A receiver passes over the types that it does not know.
 func ExampleCustom() {
 	http.HandleFunc("POST /webhook", func(w http.ResponseWriter, r *http.Request) {
-		e, err := webhook.ParseRequest(r, &webhook.ReceiveOptions{Secrets: []webhook.Secret{{Key: "whsec_…"}}})
+		events, err := webhook.ParseRequest(r, &webhook.ReceiveOptions{Secrets: []webhook.Secret{{Key: "whsec_…"}}})
 		if err != nil {
 			http.Error(w, "not understood", http.StatusBadRequest)
 			return
 		}
-		switch e := e.(type) {
-		case webhook.Unsubscribe:
-			log.Println("left:", e.Subscriber.Email)
-		case webhook.Custom:
-			if e.Name == "campaign_finished" {
-				log.Println("opens:", e.Data["opens"])
+		for _, e := range events {
+			switch e := e.(type) {
+			case webhook.Unsubscribe:
+				log.Println("left:", e.Subscriber.Email)
+			case webhook.Custom:
+				if e.Name == "campaign_finished" {
+					log.Println("opens:", e.Data["opens"])
+				}
 			}
 		}
 	})

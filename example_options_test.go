@@ -38,6 +38,22 @@ func ExampleOptions_backoff() {
 	// Output: true <nil>
 }
 
+// Keep opens and clicks for three days and failures for a year, and all others for 30
+// days. Do not keep the bodies of what was delivered.
+func ExampleRetentionRule() {
+	opts := &webhook.Options{
+		Retention: 30 * 24 * time.Hour,
+		RetentionRules: []webhook.RetentionRule{
+			{Types: []webhook.EventType{webhook.TypeOpen, webhook.TypeClick}, Keep: 3 * 24 * time.Hour},
+			{States: []webhook.State{webhook.StateFailed}, Keep: 365 * 24 * time.Hour},
+		},
+		DropBodies: true,
+	}
+	_, err := webhook.New(memstore.New(), nil, opts)
+	fmt.Println(err)
+	// Output: <nil>
+}
+
 // Owners are told when their webhook fails, and when it is disabled. Here
 // a receiver says by 410 Gone that it is gone for good.
 func ExampleHooks() {

@@ -17,7 +17,7 @@ func ExampleParseRequest() {
 	seen := map[string]bool{}                       // better: a table with a unique column
 
 	receive := func(w http.ResponseWriter, r *http.Request) {
-		event, err := webhook.ParseRequest(r, opts)
+		events, err := webhook.ParseRequest(r, opts)
 		switch {
 		case errors.Is(err, webhook.ErrSignature), errors.Is(err, webhook.ErrTimestamp):
 			http.Error(w, err.Error(), http.StatusUnauthorized)
@@ -26,17 +26,19 @@ func ExampleParseRequest() {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		id := r.Header.Get(webhook.HeaderID)
-		if seen[id] {
-			return
+		for _, event := range events { // one, unless the webhook gets batches
+			id := webhook.MetaOf(event).ID
+			if seen[id] {
+				continue
+			}
+			switch e := event.(type) {
+			case webhook.Unsubscribe:
+				fmt.Println(e.Subscriber.Email, "wants no more mail")
+			case webhook.Bounce:
+				fmt.Println(e.Subscriber.Email, "bounced:", e.Details.Type)
+			}
+			seen[id] = true
 		}
-		switch e := event.(type) {
-		case webhook.Unsubscribe:
-			fmt.Println(e.Subscriber.Email, "wants no more mail")
-		case webhook.Bounce:
-			fmt.Println(e.Subscriber.Email, "bounced:", e.Details.Type)
-		}
-		seen[id] = true
 	}
 
 	for range 2 { // the same delivery comes twice

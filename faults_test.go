@@ -107,9 +107,7 @@ var errDown = errors.New("the database is down")
 
 func newFaultyHarness(t *testing.T, opts *webhook.Options) (*harness, *faultyStore) {
 	store := &faultyStore{Store: &memstore.Store{}}
-	r := &harness{t: t, ctx: t.Context(), store: store, receiver: &receiver{}}
-	r.Dispatcher = r.another(opts)
-	return r, store
+	return newHarnessOn(t, store, opts), store
 }
 
 func TestEmitTellsWhenNothingIsDurable(t *testing.T) {
@@ -355,24 +353,6 @@ func TestAnOutcomeThatTheStoreRefusesDoesNotHoldUpOthers(t *testing.T) {
 			states[d.State]++
 		}
 		assert.Equal(t, map[webhook.State]int{webhook.StateDelivered: 2, webhook.StatePending: 1}, states)
-	})
-}
-
-func TestADeliveryThatKillsItsProcessesIsGivenUp(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		r := newHarness(t, nil)
-		r.put(nil)
-		r.emit(open("e1"))
-		for range 60 { // a process claims it and dies
-			_, err := r.store.Claim(r.ctx, webhook.Claim{Now: time.Now().UTC(), Until: time.Now().UTC(), Limit: 1, Each: 1})
-			require.NoError(t, err)
-		}
-		r.start()
-		synctest.Wait()
-		assert.Empty(t, r.receiver.requests())
-		d := r.log()[0]
-		assert.Equal(t, webhook.StateFailed, d.State)
-		assert.Contains(t, d.Log[0].Reason, "Given up")
 	})
 }
 

@@ -106,8 +106,16 @@ type harness struct {
 	receiver *receiver
 }
 
+// rarely returns the options of a Dispatcher that polls once a minute, for tests of days.
+func rarely() *webhook.Options { return &webhook.Options{PollInterval: time.Minute} }
+
 func newHarness(t *testing.T, opts *webhook.Options) *harness {
-	r := &harness{t: t, ctx: t.Context(), store: &memstore.Store{}, receiver: &receiver{}}
+	return newHarnessOn(t, &memstore.Store{}, opts)
+}
+
+// newHarnessOn is newHarness on a store of the test's own.
+func newHarnessOn(t *testing.T, store webhook.Store, opts *webhook.Options) *harness {
+	r := &harness{t: t, ctx: t.Context(), store: store, receiver: &receiver{}}
 	r.Dispatcher = r.another(opts)
 	return r
 }

@@ -35,9 +35,9 @@ func TestParseRequestReturnsTheSequenceAndTheTimeInMilliseconds(t *testing.T) {
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			r.Header.Set(webhook.HeaderSequence, c.sequence)
 			r.Header.Set(webhook.HeaderEventTime, c.time)
-			e, err := webhook.ParseRequest(r, &webhook.ReceiveOptions{Unsigned: true})
+			events, err := webhook.ParseRequest(r, &webhook.ReceiveOptions{Unsigned: true})
 			require.NoError(t, err)
-			m := e.(webhook.Update).Meta
+			m := events[0].(webhook.Update).Meta
 			assert.True(t, c.want.Equal(m.Time), "%s", m.Time)
 			assert.Equal(t, c.wantSequence, m.Sequence)
 		})

@@ -29,12 +29,25 @@ const (
 	warnLast   = 90
 	warnNotice = 20
 
+	// Long before, its owner is told that it fails: after so long, if there were so many
+	// attempts.
+	failingAfter    = time.Hour
+	failingFailures = 3
+
+	// What an owner is told, beside the percents of a warning.
+	tellRecovered = -1
+	tellFailing   = 1
+	tellDisabled  = 100
+
+	// tellPatience is how long a process may take to tell an owner before another one
+	// does it: it may have died.
+	tellPatience = time.Minute
+
 	// outageAfter is for how long all attempts must fail until that counts as an
 	// outage of the receiver's, even if there were few of them.
 	outageAfter = 30 * time.Minute
 
-	// successEvery is how much older than the last success the one noted may
-	// be, so that a webhook that does well is written once an hour.
+	// successEvery is how much older than the last success the one noted may be.
 	successEvery = time.Hour
 )
 
@@ -42,9 +55,47 @@ const (
 // made.
 func (h *Health) failing() bool { return h.Failures >= holdAfter }
 
-// notifyPending reports whether a Dispatcher disabled the webhook and may have
-// died before it told the owner.
-func (h *Health) notifyPending() bool { return h.AutoDisabled && h.Warned < 100 }
+// untold returns what the owner is to be told and may not have been: the process that
+// was to do it may have died. 0 is nothing.
+func (h *Health) untold() int {
+	if h.Telling == 0 && h.AutoDisabled && h.Warned < tellDisabled {
+		return tellDisabled
+	}
+	return h.Telling
+}
+
+// takeTelling notes that this process tells the owner something, and returns what: 0 if
+// another process does. Stored by compare and set, it lets one process tell.
+func (h *Health) takeTelling(tell int) int {
+	at := now()
+	if tell == 0 || tell == h.Telling && at.Sub(h.TellingAt) < tellPatience {
+		return 0
+	}
+	h.Telling, h.TellingAt = tell, at
+	return tell
+}
+
+// told notes that the owner was told what h has since as, and reports whether that
+// changes anything.
+func (h *Health) told(tell int, as *Health) (changed bool) {
+	if h.Telling == tell && h.TellingAt.Equal(as.TellingAt) {
+		h.Telling, h.TellingAt = 0, time.Time{}
+		changed = true
+	}
+	if h.Since.Equal(as.Since) && h.AutoDisabled == as.AutoDisabled && h.Warned < tell {
+		h.Warned, h.WarnedAt = tell, now()
+		changed = true
+	}
+	return changed
+}
+
+// noteSuccess notes a success of a webhook that does well. The write of its tallies
+// calls it, so that no success costs a write of its own.
+func (h *Health) noteSuccess(at time.Time) {
+	if h.Failures == 0 && at.Sub(h.Success) >= successEvery {
+		h.Success = at
+	}
+}
 
 // probeDelay is how long a webhook is held after so many failed probes.
 func probeDelay(probes int) time.Duration {
@@ -70,7 +121,10 @@ func (w *Webhook) apply(s observation) (changed bool) {
 		if h.failing() || s.success.Sub(h.Since) >= outageAfter {
 			w.OpenSince = s.success
 		}
-		*h = Health{Success: s.success}
+		ownerKnows := h.Warned > 0 || h.Telling > 0
+		if *h = (Health{Success: s.success}); ownerKnows {
+			h.Telling = tellRecovered
+		}
 		changed = true
 	case s.success.Sub(h.Success) >= successEvery:
 		h.Success = s.success
@@ -123,19 +177,24 @@ func (h *Health) disableProgress(after time.Duration) int {
 
 // evaluate disables w if it has failed for long enough and its owner was
 // warned in time, where anybody is there to warn them. It returns what to tell
-// the owner: the percents of a warning, 100 for disabling it, or 0.
-func (w *Webhook) evaluate(after time.Duration, warns bool) (tell int) {
+// the owner: the percents of a warning, one of the constants, or 0.
+func (w *Webhook) evaluate(after time.Duration, hooks *Hooks) (tell int) {
 	h := &w.Health
 	gone := h.disableProgress(after)
+	warns := hooks.Warned != nil
 	warned := !warns || h.Warned >= warnLast && h.Last.Sub(h.WarnedAt) >= after/warnNotice
 	switch {
 	case gone == 100 && warned:
 		w.autoDisable(fmt.Sprintf("All attempts have failed since %s. %s", h.Since.Format("2 January 2006"), h.Reason))
-		return 100
-	case gone >= warnLast && h.Warned < warnLast:
+		return tellDisabled
+	case warns && gone >= warnLast && h.Warned < warnLast:
 		return warnLast
-	case gone >= warnFirst && h.Warned < warnFirst:
+	case warns && gone >= warnFirst && h.Warned < warnFirst:
 		return warnFirst
+	case hooks.Failing != nil && h.Warned < tellFailing && h.Failures >= failingFailures && h.Last.Sub(h.Since) >= failingAfter:
+		return tellFailing
+	case hooks.Recovered != nil && h.Telling == tellRecovered && h.Failures == 0:
+		return tellRecovered
 	}
 	return 0
 }

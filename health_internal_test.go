@@ -73,7 +73,7 @@ func TestFailuresSeenElsewhereCountTogether(t *testing.T) {
 			"a success among the failures",
 			Health{Failures: 3, Since: minute(0), Last: minute(6), Hours: 1, Warned: 50},
 			observation{success: minute(2), failures: 1, first: minute(3), last: minute(3), reason: "no"},
-			Health{Failures: 1, Since: minute(3), Last: minute(3), Hours: 1, Success: minute(2), Reason: "no"},
+			Health{Failures: 1, Since: minute(3), Last: minute(3), Hours: 1, Success: minute(2), Reason: "no", Telling: tellRecovered},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

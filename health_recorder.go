@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -13,7 +14,7 @@ const recordInterval = 10 * time.Second
 
 // A healthRecorder gathers what attempts show of receivers, so that a webhook
 // with thousands of attempts a second is written no more often than one with a
-// few. It stores a first observation at once, and later ones together after an
+// few. It stores a first failure at once, and later observations together after an
 // interval. Then it tells the owner of a warning or of the disabling.
 type healthRecorder struct {
 	opts       *Options
@@ -54,8 +55,8 @@ func (r *healthRecorder) observe(t *endpoint, s observation) (store func()) {
 	switch {
 	case r.closed:
 		return nil
-	case w == nil && s.failures+s.unkept == 0 && t.Health.Failures == 0 && s.success.Sub(t.Health.Success) < successEvery:
-		return nil // as always
+	case w == nil && s.failures+s.unkept == 0 && t.Health.Failures == 0:
+		return nil // as always: the write of the tallies notes it
 	case w == nil:
 		w = &pending{webhook: t.Webhook, run: t.Health.Failures}
 		r.byID[t.ID] = w
@@ -170,7 +171,7 @@ func (r *healthRecorder) storeHealth(w Webhook, s observation) (Webhook, error) 
 		stored.Discarded += s.unkept
 		switch {
 		case w.Disabled == "" && w.Revision == s.revision && stored.apply(s):
-			tell = stored.evaluate(r.opts.DisableAfter, r.opts.Hooks.Warned != nil)
+			tell = stored.Health.takeTelling(stored.evaluate(r.opts.DisableAfter, &r.opts.Hooks))
 		case s.unkept == 0:
 			return errUnchanged
 		}
@@ -194,43 +195,68 @@ func (r *healthRecorder) disable(w Webhook, reason string, s observation) {
 		}
 		stored.apply(s)
 		stored.autoDisable(reason)
+		stored.Health.takeTelling(tellDisabled)
 		return true
 	})
 	if ok {
-		r.notifyOwner(w, 100)
+		r.notifyOwner(w, tellDisabled)
 	}
 }
+
+// tells reports whether there is a hook for what an owner is to be told.
+func (r *healthRecorder) tells(what int) bool { return r.hook(what) != nil }
+
+// hook returns what tells an owner something, or nil.
+func (r *healthRecorder) hook(what int) func(Webhook) {
+	switch h := r.opts.Hooks; {
+	case what == tellRecovered:
+		return h.Recovered
+	case what == tellFailing:
+		return h.Failing
+	case what == tellDisabled:
+		return h.Disabled
+	case what > 0 && h.Warned != nil:
+		return func(w Webhook) { h.Warned(w, what) }
+	}
+	return nil
+}
+
+// hookNames are the names of the hooks, for the log.
+var hookNames = map[int]string{tellRecovered: "Recovered", tellFailing: "Failing", tellDisabled: "Disabled"}
 
 // notifyOwner calls a hook, and only then notes that it was called: should the
 // process die in between, another tells the owner again.
-func (r *healthRecorder) notifyOwner(w Webhook, percent int) {
-	switch {
-	case percent == 100 && r.opts.Hooks.Disabled != nil:
-		r.notify.safely("Hooks.Disabled", func() { r.opts.Hooks.Disabled(w) })
-	case percent > 0 && percent < 100 && r.opts.Hooks.Warned != nil:
-		r.notify.safely("Hooks.Warned", func() { r.opts.Hooks.Warned(w, percent) })
-	default:
+func (r *healthRecorder) notifyOwner(w Webhook, what int) {
+	hook := r.hook(what)
+	if hook == nil {
 		return
 	}
+	r.notify.safely("Hooks."+cmp.Or(hookNames[what], "Warned"), func() { hook(w) })
 	r.editor.amend("noting that an owner was told", w, func(stored *Webhook) bool {
-		h := &stored.Health
-		if !h.Since.Equal(w.Health.Since) || h.AutoDisabled != w.Health.AutoDisabled || h.Warned >= percent {
-			return false
-		}
-		h.Warned, h.WarnedAt = percent, now()
-		return true
+		return stored.Health.told(what, &w.Health)
 	})
 }
 
-// notifyLater tells the owner of a webhook that was disabled by a process
-// which died before it could. It waits first: that process may just be slow.
+// notifyLater tells the owner of a webhook what a process was to tell that may have
+// died. It waits first: that process may just be slow.
 func (r *healthRecorder) notifyLater(w Webhook) {
-	time.AfterFunc(time.Minute, func() {
-		ctx, cancel := r.opts.withStoreTimeout(r.background)
-		defer cancel()
-		w, err := r.editor.find(ctx, w.Account, w.ID)
-		if err == nil && w.Health.notifyPending() && !r.stopped() {
-			r.notifyOwner(w, 100)
+	time.AfterFunc(tellPatience, func() {
+		if r.stopped() {
+			return
+		}
+		what, pending := 0, false
+		noted, ok := r.editor.amend("telling an owner", w, func(stored *Webhook) bool {
+			h := &stored.Health
+			what = h.untold()
+			pending = what != 0 && r.tells(what)
+			what = h.takeTelling(what)
+			return what != 0 && pending
+		})
+		switch {
+		case ok:
+			r.notifyOwner(noted, what)
+		case pending:
+			r.notifyLater(w)
 		}
 	})
 }

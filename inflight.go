@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/listhook/webhook/internal/limiter"
@@ -11,22 +12,77 @@ import (
 // outcome is stored.
 type inflight struct {
 	Delivery
-	lease      int64 // under tracker.mu: it follows later claims
-	slot       *limiter.Slot[*inflight]
-	probe      bool      // of a webhook that is failing
-	change     Change    // the outcome
-	after      func()    // called once the outcome is stored, unless nil
-	uncertain  bool      // a call that failed may have stored the outcome
-	superseded int64     // under tracker.mu: the lease of a later inflight of this process; 0: there is none
-	reclaimed  *inflight // under tracker.mu: the same delivery, claimed once more by this process; nil: it was not
-	refusals   int       // of the outcome, while others' were stored
+	lease      int64                    // under tracker.mu, as is leaseEnd: they follow later claims
+	leaseEnd   time.Time                // when the lease ends
+	slot       *limiter.Slot[*inflight] // nil: it goes in a batch
+	batch      *batch                   // that it goes in; nil: it is attempted alone, or joins one
+	seat       *endpoint                // whose batch it is to join, with a place that the batcher keeps for it; nil: it has none
+	cost       int                      // what it counts for in the batcher
+	probe      bool                     // of a webhook that is failing
+	begun      bool                     // a note that the attempt began is stored
+	change     Change                   // the outcome
+	after      func()                   // called once the outcome is stored, unless nil
+	uncertain  bool                     // a call that failed may have stored the outcome
+	superseded int64                    // under tracker.mu: the lease of a later inflight of this process; 0: there is none
+	reclaimed  *inflight                // under tracker.mu: the same delivery, claimed once more by this process; nil: it was not
+	refusals   int                      // of the outcome, while others' were stored
 }
 
 func (f *inflight) size() (rows, bytes int) {
 	if f.change.Log != nil {
-		bytes = len(f.change.Log.Response) + len(f.change.Log.Detail)
+		bytes = f.change.Log.size()
 	}
 	return 1, bytes
+}
+
+// A batch is several deliveries of a webhook that go in one request.
+type batch struct {
+	account, webhook string
+	slot             *limiter.Slot[*inflight] // of the request, once it waits for its turn
+
+	members []*inflight // batcher.mu guards it until the batch has begun
+	size    batchSize   // under batcher.mu: that of members
+	since   time.Time   // when the first one joined
+	queued  bool        // under batcher.mu: it waits for its turn, or has begun
+	all     []*inflight // members when it began
+
+	answered *inflight    // whose outcome has the answer, until it is added; nil: none has
+	unstored atomic.Int64 // the others of its request whose outcomes are not stored or lost
+	anyLost  atomic.Bool  // one of these was lost
+
+	held  atomic.Int64 // members that are not released
+	after func()       // called before the slot is released, unless nil
+	ended func()       // called once it is
+}
+
+// leave releases one member. The last one releases the slot of the request.
+func (b *batch) leave() {
+	if b.held.Add(-1) > 0 {
+		return
+	}
+	if b.after == nil {
+		b.release()
+		return
+	}
+	go func() { // it ends once after has: within the store's time
+		b.after()
+		b.release()
+	}()
+}
+
+func (b *batch) release() {
+	b.slot.Release()
+	b.ended()
+}
+
+// leave releases what holds a place for f: its slot, or that of its batch.
+func (f *inflight) leave() {
+	switch {
+	case f.batch != nil:
+		f.batch.leave()
+	case f.slot != nil:
+		f.slot.Release()
+	}
 }
 
 // A tracker knows the deliveries that this process holds.
@@ -34,6 +90,8 @@ type tracker struct {
 	mu   sync.Mutex // guards all below, and the fields of an inflight that say so
 	byID map[string]*inflight
 	used time.Time // when the last one was let go
+
+	join func(*inflight) bool // has a delivery go in a batch; false: it goes alone, and has a slot
 }
 
 // usedSince reports whether a delivery is held, or was since a time.
@@ -61,20 +119,20 @@ func (tr *tracker) add(f *inflight) (added bool) {
 	defer tr.mu.Unlock()
 	if held := tr.byID[f.ID]; held != nil {
 		if f.Lease <= held.lease {
-			f.slot.Release()
+			f.leave()
 			return false
 		}
 		if held.reclaimed != nil { // whose lease ended when f's began
-			held.reclaimed.slot.Release()
+			held.reclaimed.leave()
 			held.reclaimed = nil
 		}
 		if f.Attempts <= held.Attempts {
-			held.lease, held.reclaimed = f.Lease, f
+			held.lease, held.leaseEnd, held.reclaimed = f.Lease, f.Due, f
 			return false
 		}
 		held.superseded = f.Lease
 	}
-	f.lease = f.Lease
+	f.lease, f.leaseEnd = f.Lease, f.Due
 	tr.byID[f.ID] = f
 	return true
 }
@@ -104,10 +162,29 @@ func (tr *tracker) lease(f *inflight) int64 {
 	return f.lease
 }
 
-// hold adds a delivery that was leased for this process. The limiter starts it as
-// soon as there is room.
+// raise sets what f's outcome must name, after a change that left f leased.
+func (tr *tracker) raise(f *inflight, lease int64) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	f.lease = max(f.lease, lease)
+}
+
+// leaseEnd returns when the lease of f ends: the first of several.
+func (tr *tracker) leaseEnd(fs ...*inflight) (end time.Time) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	for i, f := range fs {
+		if i == 0 || f.leaseEnd.Before(end) {
+			end = f.leaseEnd
+		}
+	}
+	return end
+}
+
+// hold adds a delivery that was leased for this process. The limiter starts it, or the
+// batch that it joins, as soon as there is room.
 func (tr *tracker) hold(f *inflight) {
-	if tr.add(f) {
+	if tr.add(f) && !tr.join(f) {
 		f.slot.Enqueue(f, f.urgent())
 	}
 }
@@ -116,11 +193,11 @@ func (tr *tracker) hold(f *inflight) {
 // outcome was stored, as when somebody asked for it again, it is attempted again.
 func (tr *tracker) release(f *inflight) {
 	reclaimed := tr.forget(f)
-	f.slot.Release()
+	f.leave()
 	switch {
 	case reclaimed == nil:
 	case reclaimed.Lease == f.change.Lease: // the outcome was stored under its lease
-		reclaimed.slot.Release()
+		reclaimed.leave()
 	default:
 		tr.hold(reclaimed)
 	}

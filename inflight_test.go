@@ -46,9 +46,9 @@ func TestLeasesOnlyGrow(t *testing.T) {
 	} {
 		for _, order := range orders(c.claims) {
 			t.Run(fmt.Sprint(c.name, order), func(t *testing.T) {
-				tr := &tracker{byID: map[string]*inflight{}}
+				tr := &tracker{byID: map[string]*inflight{}, join: func(*inflight) bool { return false }}
 				var started []*inflight
-				lim := limiter.New(limiter.NewPool[*inflight](limiter.Config{Concurrency: 100, PerHost: 100}), 100,
+				lim := limiter.New(limiter.NewPool[*inflight](limiter.Config{Concurrency: 100, PerHost: 100}), 100, 1,
 					func(f *inflight) { started = append(started, f) }, nil, func() {})
 				newest := int64(0)
 				for _, a := range order {
@@ -79,9 +79,9 @@ func TestLeasesOnlyGrow(t *testing.T) {
 
 // What was claimed before a newer attempt began is not attempted after that.
 func TestWhatWasOvertakenIsNotBegunAgain(t *testing.T) {
-	tr := &tracker{byID: map[string]*inflight{}}
+	tr := &tracker{byID: map[string]*inflight{}, join: func(*inflight) bool { return false }}
 	var started []int64
-	lim := limiter.New(limiter.NewPool[*inflight](limiter.Config{Concurrency: 100, PerHost: 100}), 100,
+	lim := limiter.New(limiter.NewPool[*inflight](limiter.Config{Concurrency: 100, PerHost: 100}), 100, 1,
 		func(f *inflight) { started = append(started, f.Lease) }, nil, func() {})
 	all := map[int64]*inflight{}
 	for _, a := range []claimed{{1, 0}, {2, 0}, {4, 1}} {

@@ -31,8 +31,22 @@ type rowState struct {
 	held    bool                     // its webhook is on hold
 	failing bool                     // its webhook is: it is for whoever makes the next probe
 	slot    *limiter.Slot[*inflight] // of one that is pre-leased; nil: it is claimed in its turn
+	limit   float64                  // its webhook's RateLimit
+	batch   *endpoint                // of one that is to go in a batch; nil: it goes alone
+	seated  bool                     // the batcher keeps a place for it: it is pre-leased
 	dup     bool                     // the store or the group had it already
 	quota   bool                     // it takes part of what its webhook may keep
+}
+
+// returnPlace returns the slot or the seat, if there is one, of a delivery that this
+// process does not hold.
+func (n *rowState) returnPlace(bt *batcher) {
+	switch {
+	case n.seated:
+		bt.giveUp(n.batch)
+	case n.slot != nil:
+		n.slot.Release()
+	}
 }
 
 func (e *insert) size() (rows, bytes int) {
@@ -50,6 +64,16 @@ func (e *insert) delivery(i int) Delivery {
 	d := e.rows[i].Delivery
 	d.Body = e.bodies[e.rows[i].BodyIndex]
 	return d
+}
+
+// noteLeased notes which deliveries of e the store has leased, with their Sequences.
+func (e *insert) noteLeased(leased map[string]int64) {
+	for i := range e.rows {
+		row := &e.rows[i]
+		if sequence := leased[row.ID]; sequence > 0 && !e.states[i].dup {
+			row.Lease, row.Due, row.Sequence = 1, row.LeaseUntil, sequence
+		}
+	}
 }
 
 // ordered reports whether deliveries of e stand in a line.
@@ -71,6 +95,7 @@ func (e *insert) abandoned() bool { return e.ack.abandoned.Load() }
 // An ack tells one caller that all its inserts are stored, or why not.
 type ack struct {
 	inserts   int
+	keyed     int         // of them, those with a delivery that has a key
 	ordered   bool        // its deliveries may wait for each other
 	abandoned atomic.Bool // the caller no longer waits
 
@@ -86,8 +111,11 @@ func newAck(inserts []*insert, refused []refusal) *ack {
 	r := &ack{inserts: len(inserts), waiting: len(inserts), refused: refused, done: make(chan struct{})}
 	for _, e := range inserts {
 		e.ack = r
-		r.ordered = r.ordered || len(inserts) > 1 && e.ordered()
+		if e.ordered() {
+			r.keyed++
+		}
 	}
+	r.ordered = r.keyed > 1
 	return r
 }
 
@@ -118,7 +146,7 @@ func (e *insert) fresh() []Delivery {
 
 // newInsert makes the deliveries of an event to each of targets, encoding the
 // body once for each format and list. The lists of m are distinct.
-func newInsert(e Event, m Meta, customer CustomerAccount, targets []*endpoint) (*insert, error) {
+func newInsert(h *hasher, e Event, m Meta, customer CustomerAccount, targets []*endpoint) (*insert, error) {
 	created := now()
 	if m.ID == "" {
 		m.ID = ids.NewEvent(created)
@@ -138,21 +166,25 @@ func newInsert(e Event, m Meta, customer CustomerAccount, targets []*endpoint) (
 	if n := countRows(targets, split); n > 1 {
 		em.rows, em.states = make([]OutboxDelivery, 0, n), make([]rowState, 0, n)
 	}
-	bodies := bodyCache{}
+	bodies, subjects := bodyCache{}, h.subjects(e, &m)
 	line, lineKnown := "", false // the key of a delivery that stands in a line
 	add := func(t *endpoint, id, list string) error {
 		index, err := bodies.index(&em.bodies, customer, e, m, t, id, list)
 		if err != nil {
 			return err
 		}
-		em.states = append(em.states, rowState{held: t.HeldUntil.After(created), failing: t.Health.failing()})
+		state := rowState{held: t.HeldUntil.After(created), failing: t.Health.failing(), limit: t.RateLimit}
+		if t.batches() {
+			state.batch = t
+		}
+		em.states = append(em.states, state)
 		row := OutboxDelivery{BodyIndex: index, Delivery: Delivery{
 			ID: id, Account: m.Account, WebhookID: t.ID, EventID: m.ID, Type: e.Type(),
-			Created: created, Time: happened, State: StatePending,
+			Created: created, Time: happened, State: StatePending, Subjects: subjects,
 		}}
 		if t.orders(e.Type()) {
 			if !lineKnown {
-				line, lineKnown = orderKey(&m, e.person()), true
+				line, lineKnown = h.orderKey(&m, e.person()), true
 			}
 			if row.Key = line; line != "" {
 				row.Joined = created

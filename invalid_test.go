@@ -2,9 +2,7 @@ package webhook_test
 
 import (
 	"context"
-	"errors"
 	"math"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"reflect"
@@ -63,8 +61,7 @@ func TestEveryFieldIsRefusedOrTakesAnyValue(t *testing.T) {
 		any      []string
 	}{
 		{webhook.Options{}, "Options.", invalidOptions(), []string{
-			"Backoff", "Retention", "DisableAfter", "CustomerAccount", "SkipInvalid", "OmitFields",
-			"Logger", "Hooks",
+			"Backoff", "Retention", "DisableAfter", "CustomerAccount", "SkipInvalid", "OmitFields", "DropBodies", "Logger", "Hooks",
 		}},
 		{webhook.PoolOptions{}, "PoolOptions.", invalidPoolOptions(), nil},
 		{webhook.BufferOptions{}, "Options.Buffer.", invalidOptions(), nil},
@@ -102,6 +99,8 @@ func invalidOptions() (inputs []invalidInput) {
 		{"a negative Concurrency", "Concurrency", webhook.Options{Concurrency: -1}},
 		{"a negative PerWebhook", "PerWebhook", webhook.Options{PerWebhook: -1}},
 		{"a negative PerHost", "PerHost", webhook.Options{PerHost: -1}},
+		{"negative Processes", "Processes", webhook.Options{Processes: -1}},
+		{"too many Processes", "Processes", webhook.Options{Processes: 1001}},
 		{"a negative Timeout", "Timeout", webhook.Options{Timeout: -1}},
 		{"a Timeout below what a store keeps", "Timeout", webhook.Options{Timeout: time.Microsecond}},
 		{"a negative PollInterval", "PollInterval", webhook.Options{PollInterval: -1}},
@@ -123,6 +122,8 @@ func invalidOptions() (inputs []invalidInput) {
 		{"a negative Wait", "Buffer.Wait", webhook.Options{Buffer: webhook.BufferOptions{Wait: -1}}},
 		{"an unknown WhenFull", "Buffer.WhenFull", webhook.Options{Buffer: webhook.BufferOptions{WhenFull: "explode"}}},
 		{"a catalogue's type that is none", "Catalogue[1].Type", webhook.Options{Catalogue: []webhook.EventInfo{{Type: "open"}, {Type: "Party!"}}}},
+		{"a rule that keeps for no time", "RetentionRules[1].Keep", webhook.Options{RetentionRules: []webhook.RetentionRule{{Keep: -1}, {}}}},
+		{"a short SearchKey", "SearchKey", webhook.Options{SearchKey: []byte("s3cret")}},
 		{"a short key", "EncryptionKeys", webhook.Options{EncryptionKeys: []webhook.EncryptionKey{[]byte("s3cret")}}},
 		{"a UserAgent of two lines", "UserAgent", webhook.Options{UserAgent: "a\r\nb: s3cret"}},
 		{"a UserAgent that is no text", "UserAgent", webhook.Options{UserAgent: "\xff"}},
@@ -202,6 +203,18 @@ func invalidWebhooks() (inputs []invalidInput) {
 		{"an empty field ID", "FieldIDs", func(w *webhook.Webhook) {
 			w.Disclosure, w.FieldIDs = webhook.DiscloseFields, []string{""}
 		}},
+		{"a negative RateLimit", "RateLimit", func(w *webhook.Webhook) { w.RateLimit = -1 }},
+		{"a RateLimit too near to none", "RateLimit", func(w *webhook.Webhook) { w.RateLimit = 0.0009 }},
+		{"too great a RateLimit", "RateLimit", func(w *webhook.Webhook) { w.RateLimit = 10_001 }},
+		{"an infinite RateLimit", "RateLimit", func(w *webhook.Webhook) { w.RateLimit = math.Inf(1) }},
+		{"a RateLimit below all", "RateLimit", func(w *webhook.Webhook) { w.RateLimit = math.Inf(-1) }},
+		{"a RateLimit that is no number", "RateLimit", func(w *webhook.Webhook) { w.RateLimit = math.NaN() }},
+		{"a negative Batch", "Batch", func(w *webhook.Webhook) { w.Batch = -1 }},
+		{"a batch too large", "Batch", func(w *webhook.Webhook) { w.Format, w.Batch = webhook.FormatJSON, 501 }},
+		{"a batch too large for a form", "Batch", func(w *webhook.Webhook) { w.Batch = 101 }},
+		{"a negative window", "BatchWait", func(w *webhook.Webhook) { w.Batch, w.BatchWait = 2, -1 }},
+		{"too long a window", "BatchWait", func(w *webhook.Webhook) { w.Batch, w.BatchWait = 2, 50*time.Second+1 }},
+		{"a window without batches", "BatchWait", func(w *webhook.Webhook) { w.BatchWait = time.Second }},
 		{"an ignored event without a name", "IgnoredEvents", func(w *webhook.Webhook) { w.IgnoredEvents = []string{""} }},
 	} {
 		inputs = append(inputs, invalidInput{c.name + " in AddWebhook", c.field, func(r *harness) error {
@@ -363,30 +376,4 @@ func invalidArguments() []invalidInput {
 			return err
 		}},
 	}
-}
-
-func invalidReceiveOptions() (inputs []invalidInput) {
-	for _, c := range []struct {
-		name, field string
-		opts        *webhook.ReceiveOptions
-	}{
-		{"no options", "Secrets", nil},
-		{"no secrets", "Secrets", &webhook.ReceiveOptions{}},
-		{"a short secret", "Secrets", &webhook.ReceiveOptions{Secrets: []webhook.Secret{{Key: "whsec_s3cret"}}}},
-		{"a negative Tolerance", "Tolerance", &webhook.ReceiveOptions{Unsigned: true, Tolerance: -1}},
-		{"a negative BodyLimit", "BodyLimit", &webhook.ReceiveOptions{Unsigned: true, BodyLimit: -1}},
-	} {
-		inputs = append(inputs, invalidInput{c.name + " in Verify", c.field, func(*harness) error {
-			return webhook.Verify(http.Header{}, nil, c.opts)
-		}}, invalidInput{c.name + " in ParseRequest", c.field, func(r *harness) error {
-			req, err := http.NewRequestWithContext(r.ctx, http.MethodPost, "https://example.com/s3cret", strings.NewReader("type=open"))
-			if err != nil {
-				return errors.New("no request")
-			}
-			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-			_, err = webhook.ParseRequest(req, c.opts)
-			return err
-		}})
-	}
-	return inputs
 }

@@ -1,12 +1,5 @@
 package webhook
 
-import (
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
-	"strings"
-)
-
 // An Order says which deliveries of a webhook wait for each other: those with the
 // same key are attempted one after another, in the order in which they were
 // stored. The next one waits until the one before it is delivered, failed for good
@@ -42,35 +35,20 @@ func changesState(t EventType) bool {
 
 // orderKey returns an event's key; "": it has none. One that is made from an ID or an
 // email is a hash, so that any ID fits and no address stands in it.
-func orderKey(m *Meta, p *Subscriber) string {
+func (h *hasher) orderKey(m *Meta, p *Subscriber) string {
 	switch {
 	case m.Key != "":
 		return m.Key
 	case p == nil:
 		return ""
 	}
-	return subscriberKey(m.Account, p.ID, p.Email)
+	return h.subscriberKey(m.Account, p.ID, p.Email)
 }
 
 // subscriberKey returns the key of a subscriber; "": nobody is named.
-func subscriberKey(account, id, email string) string {
-	switch {
-	case id != "":
-		return hashKey(account, "id", id)
-	case email != "":
-		return hashKey(account, "email", strings.ToLower(email))
+func (h *hasher) subscriberKey(account, id, email string) string {
+	if id != "" {
+		return h.hash(account, SubjectSubscriber, id)
 	}
-	return ""
-}
-
-// hashKey hashes texts, each with its length before it.
-func hashKey(texts ...string) string {
-	var scratch [512]byte
-	b := scratch[:0]
-	for _, text := range texts {
-		b = binary.AppendUvarint(b, uint64(len(text)))
-		b = append(b, text...)
-	}
-	sum := sha256.Sum256(b)
-	return "#" + base64.RawURLEncoding.EncodeToString(sum[:16])
+	return h.hash(account, SubjectEmail, email)
 }

@@ -3,7 +3,10 @@ package webhook
 import "context"
 
 // lines reads the lines in which deliveries with a key stand.
-type lines struct{ store Store }
+type lines struct {
+	store  Store
+	hasher *hasher
+}
 
 // lineRows is how many deliveries of a line are read in one call, with their bodies.
 const lineRows = 100
@@ -33,7 +36,7 @@ func (ls *lines) blocks(ctx context.Context, d *Delivery, q DeliveryQuery) (bool
 
 // newest returns the newest delivery of d's webhook and key, or nil if that is d.
 func (ls *lines) newest(ctx context.Context, d *Delivery) (*Delivery, error) {
-	key := orderKeyOf(d)
+	key := ls.hasher.orderKeyOf(d)
 	if key == "" {
 		return nil, nil
 	}
@@ -55,7 +58,7 @@ func (ls *lines) newest(ctx context.Context, d *Delivery) (*Delivery, error) {
 // replacement returns the newest delivery, in one of the states, that replaces d, or
 // nil if there is none. d has its body.
 func (ls *lines) replacement(ctx context.Context, d *Delivery, states ...State) (*Delivery, error) {
-	types, key := replacing(d.Type), orderKeyOf(d)
+	types, key := replacing(d.Type), ls.hasher.orderKeyOf(d)
 	about, ok := subjectOf(d)
 	if types == nil || key == "" || !ok {
 		return nil, nil

@@ -13,12 +13,12 @@ import (
 func perList(t EventType) bool { return t == TypeSubscribe || t == TypeUnsubscribe }
 
 // distinct returns lists without repetitions, in the same order.
-func distinct(lists []string) []string {
+func distinct[T comparable](lists []T) []T {
 	if len(lists) < 2 {
 		return lists
 	}
-	seen := make(map[string]bool, len(lists))
-	kept := make([]string, 0, len(lists))
+	seen := make(map[T]bool, len(lists))
+	kept := make([]T, 0, len(lists))
 	for _, list := range lists {
 		if !seen[list] {
 			seen[list] = true

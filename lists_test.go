@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -250,10 +251,13 @@ func TestAnEventOf600Lists(t *testing.T) {
 				}
 				r.put(func(w *webhook.Webhook) { w.Format = webhook.FormatCurrent })
 				r.put(tied("list 7"))
+				var mu sync.Mutex           // events with a key and others are stored at the same time
 				calls := map[string][]int{} // the rows of each event in each call
 				bodies := map[*byte]bool{}
 				store.fault(func(s *faultyStore) {
 					s.enqueue = func(ds []webhook.Delivery) error {
+						mu.Lock()
+						defer mu.Unlock()
 						rows := map[string]int{}
 						for _, d := range ds {
 							rows[d.EventID]++

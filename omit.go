@@ -34,7 +34,7 @@ func omitFields(e Event, bodyLimit int) (Event, []Omission, error) {
 	}
 	fields := maps.Clone(p.Fields)
 	with := func(fields map[string]string) Event {
-		return l.withSubscriber(e, func(s *Subscriber) { s.Fields = fields })
+		return withSubscriber(e, func(s *Subscriber) { s.Fields = fields })
 	}
 	if err := validate(with(nil), bodyLimit); err != nil {
 		return nil, nil, err

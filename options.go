@@ -31,6 +31,12 @@ type Options struct {
 	// default. Attempts older than a second do not count.
 	PerHost int
 
+	// Processes is how many processes deliver from the Store at once: 1 by default, at
+	// most 1,000. Each keeps to this part of a webhook's RateLimit, so that all of them
+	// together keep to it. If fewer run, less than the limit is sent, and if more run, as
+	// during a deployment, more. Nothing else depends on it.
+	Processes int
+
 	// Timeout is how long one attempt may take, from looking up the name to
 	// the end of the answer's body: 15 s by default. A delivery whose process
 	// died is taken over after twice the Timeout; above 25 s that is more than
@@ -81,6 +87,19 @@ type Options struct {
 	// which are personal data, and how long a webhook that is disabled keeps
 	// events: 30 days by default. Negative: for ever.
 	Retention time.Duration
+
+	// RetentionRules keep some deliveries for another time than Retention, such as
+	// failures for longer and opens for less. The first rule that holds for a delivery
+	// counts. An event that is emitted again after its delivery was removed is delivered
+	// again.
+	RetentionRules []RetentionRule
+
+	// DropBodies has a body removed from the log once it is delivered. The log keeps
+	// the rest, and the delivery cannot be sent again: Redeliver refuses it, and Replay
+	// leaves it out. Bodies of subscribe, unsubscribe and update stay where a webhook
+	// gets them in order, since Replay compares them with older ones. EraseSubscriber
+	// finds a delivery without a body only by SearchKey: set that too.
+	DropBodies bool
 
 	// KeepLimit is how many deliveries wait at most for a webhook that is disabled
 	// and keeps its events: 100,000 by default. What comes beyond it, or is
@@ -133,6 +152,19 @@ type Options struct {
 	// take the old one away. None: they are stored as they are. What was stored
 	// so before stays until it is written anew, by ReencryptWebhooks at the latest.
 	EncryptionKeys []EncryptionKey
+
+	// SearchKey has deliveries found by whom and what they are about: see
+	// Dispatcher.Subject. It is a secret of at least 32 bytes, the same in all
+	// processes, that is kept for good. With it each delivery has up to four hashes
+	// (HMAC-SHA256): of the event's ID, the subscriber's ID and email address, and the
+	// campaign's ID. docs/performance.md says what they cost.
+	//
+	// Meta.Key, where it is made from the subscriber, is the same hash. So while
+	// processes with different keys run, or deliveries from before are pending, two
+	// events about one subscriber may not wait for each other. A delivery that was
+	// emitted with another key, or with none, is not found. None: deliveries have no
+	// hashes, and EraseSubscriber reads every body.
+	SearchKey []byte
 
 	// UserAgent is sent with every request: "listhook/1 (webhooks)" by default.
 	UserAgent string
@@ -187,6 +219,15 @@ type Hooks struct {
 	// More than a few mean that clocks differ or that the store is slow.
 	Lost func(d Delivery)
 
+	// Failing is called when all attempts of a webhook have failed for an hour, at least
+	// three of them; w.Health says since when and why. Deliveries wait meanwhile.
+	//
+	// Failing, Warned, Disabled and Recovered are for telling owners: see
+	// manage.NotifyOwners. Each is called by one of the processes that share the Store,
+	// which notes it in the webhook first. It is called again, perhaps by another process,
+	// if this one dies before the hook has returned, or the hook takes a minute.
+	Failing func(w Webhook)
+
 	// Warned is called when all attempts of a webhook fail and it has gone 50,
 	// and then 90, percent of the way to being disabled; w.Health says
 	// since when and why. A webhook is not disabled in a process that has
@@ -195,13 +236,20 @@ type Hooks struct {
 	Warned func(w Webhook, percent int)
 
 	// Disabled is called when the Dispatcher disabled a webhook because of what its
-	// receiver answered. w.Disabled says why. Like Warned it is called at least
-	// once: again, perhaps by another process, if this one dies in between.
+	// receiver answered. w.Disabled says why.
 	Disabled func(w Webhook)
+
+	// Recovered is called when an attempt has succeeded after Failing or Warned was
+	// called. It is not called for a webhook whose owner changed where or how requests
+	// are sent meanwhile, or enabled it: its health begins anew.
+	Recovered func(w Webhook)
 }
 
 // defaultConcurrency is the default of Concurrency.
 const defaultConcurrency = 256
+
+// maxProcesses is the most Processes.
+const maxProcesses = 1000
 
 // minStoreTimeout is the least StoreTimeout.
 const minStoreTimeout = time.Second / 10
@@ -219,6 +267,7 @@ func (o *Options) withDefaults() (Options, error) {
 		{"Concurrency", opts.Concurrency < 0},
 		{"PerWebhook", opts.PerWebhook < 0},
 		{"PerHost", opts.PerHost < 0},
+		{"Processes", opts.Processes < 0},
 		{"Timeout", opts.Timeout < 0},
 		{"PollInterval", opts.PollInterval < 0},
 		{"StoreTimeout", opts.StoreTimeout < 0},
@@ -239,9 +288,16 @@ func (o *Options) withDefaults() (Options, error) {
 			return Options{}, invalid("Options.EncryptionKeys", fmt.Sprintf("holds one that has not %d bytes", sealed.KeySize))
 		}
 	}
+	if err := validateSearchKey(opts.SearchKey); err != nil {
+		return Options{}, err
+	}
 	setDefault(&opts.Concurrency, defaultConcurrency)
 	setDefault(&opts.PerWebhook, 32)
 	setDefault(&opts.PerHost, (opts.Concurrency+1)/2)
+	setDefault(&opts.Processes, 1)
+	if opts.Processes > maxProcesses {
+		return Options{}, invalid("Options.Processes", fmt.Sprintf("is above %d", maxProcesses))
+	}
 	setDefault(&opts.Timeout, 15*time.Second)
 	setDefault(&opts.PollInterval, time.Second)
 	setDefault(&opts.StoreTimeout, 15*time.Second)
@@ -272,6 +328,9 @@ func (o *Options) withDefaults() (Options, error) {
 	if err := opts.setCatalogue(); err != nil {
 		return Options{}, err
 	}
+	if err := opts.checkRetention(); err != nil {
+		return Options{}, err
+	}
 	if opts.Backoff == nil {
 		opts.Backoff = Schedule(defaultDelays...)
 	}
@@ -295,6 +354,9 @@ func (o *Options) withStoreTimeout(ctx context.Context) (context.Context, contex
 
 // leaseEnd is when a lease taken now ends: twice the timeout, never renewed.
 func (o *Options) leaseEnd() time.Time { return now().Add(2 * o.Timeout) }
+
+// rateShare is the part of a webhook's RateLimit that this process keeps to.
+func (o *Options) rateShare(limit float64) float64 { return limit / float64(o.Processes) }
 
 // Limits of one call that writes to the store.
 const (

@@ -1,6 +1,9 @@
 package webhook
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Blocking returns the delivery for which a pending one waits: the first of its line
 // (see Order), without Body and Log. It returns nil if the delivery waits for none,
@@ -44,10 +47,14 @@ func (d *Dispatcher) Skip(ctx context.Context, account, id string) (Delivery, er
 		if err != nil {
 			return Delivery{}, wrap("Skip", err)
 		}
+		lease, err := d.longestLease(ctx, &del)
+		if err != nil {
+			return Delivery{}, wrap("Skip", err)
+		}
 		switch at := now(); {
 		case del.State != StatePending || del.Key == "" || first != nil:
 			return Delivery{}, invalid("delivery", "is not the first of a line: no other one waits for it")
-		case del.Due.After(at) && !del.Due.After(at.Add(2*d.opts.Timeout)):
+		case del.Due.After(at) && !del.Due.After(at.Add(lease)):
 			return Delivery{}, ErrUnderWay
 		}
 		skipped, err := d.unblocker.skip(ctx, del)
@@ -62,6 +69,15 @@ func (d *Dispatcher) Skip(ctx context.Context, account, id string) (Delivery, er
 			return Delivery{}, ErrConflict
 		}
 	}
+}
+
+// longestLease returns how long a lease of a delivery is at most.
+func (d *Dispatcher) longestLease(ctx context.Context, del *Delivery) (time.Duration, error) {
+	t, err := d.cache.get(ctx, del.Account, del.WebhookID)
+	if err != nil || t == nil {
+		return 2 * d.opts.Timeout, err
+	}
+	return 2*d.opts.Timeout + t.BatchWait, nil
 }
 
 // delivery reads one delivery of an account. It returns ErrNotFound if there is none.

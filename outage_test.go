@@ -50,7 +50,7 @@ func TestWhileTheSenderFailsNothingIsUsedUpAndNothingIsHammered(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				var logged bytes.Buffer
-				r := newHarness(t, &webhook.Options{Logger: slog.New(slog.NewTextHandler(&logged, nil))}).start()
+				r := newHarness(t, &webhook.Options{PollInterval: 10 * time.Second, Logger: slog.New(slog.NewTextHandler(&logged, nil))}).start()
 				r.receiver.set(answer)
 				w := r.put(nil)
 				once := r.put(noRetry)

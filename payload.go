@@ -95,8 +95,8 @@ func layoutOfType(t EventType) (*layout, error) {
 
 // encode returns e's body for a webhook of format f. It takes the source,
 // initiator, time and lists from m, whose defaults have been filled in: a form
-// names the first list. The event must be valid. withID makes the result what is
-// sent.
+// names the first list. The event must be valid. Before a body in JSON is sent, withID
+// adds the delivery's ID.
 func encode(e Event, m Meta, f Format) ([]byte, error) {
 	return encodeFor(CustomerAccount{}, e, m, f)
 }
@@ -117,9 +117,9 @@ func encodeFor(customer CustomerAccount, e Event, m Meta, f Format) ([]byte, err
 	case "", Format2013:
 		return encodeForm(l, e, m, dialect2013, CustomerAccount{})
 	case FormatCurrent:
-		return encodeForm(l, withAccount(e, l, customer.Name), m, dialectCurrent, customer)
+		return encodeForm(l, withAccount(e, customer.Name), m, dialectCurrent, customer)
 	case FormatJSON:
-		return encodeJSON(l, withAccount(e, l, customer.Name), m, customer)
+		return encodeJSON(l, withAccount(e, customer.Name), m, customer)
 	}
 	return nil, invalid("Format", "is "+quote(string(f))+", which is not known")
 }
@@ -153,28 +153,19 @@ func encodeForm(l *layout, e Event, m Meta, dialect int, customer CustomerAccoun
 
 // withAccount returns e with the name of the customer's account for its
 // subscriber, unless that has one.
-func withAccount(e Event, l *layout, name string) Event {
+func withAccount(e Event, name string) Event {
 	if p := e.person(); name == "" || p == nil || p.CustomerAccount != "" {
 		return e
 	}
-	return l.withSubscriber(e, func(s *Subscriber) { s.CustomerAccount = name })
+	return withSubscriber(e, func(s *Subscriber) { s.CustomerAccount = name })
 }
 
 // withSubscriber returns a copy of e, which has a subscriber, with that changed. What
 // a Custom points to is copied.
-func (l *layout) withSubscriber(e Event, change func(*Subscriber)) Event {
-	v := reflect.New(l.typ).Elem()
-	v.Set(reflect.Indirect(reflect.ValueOf(e)))
-	field := v.FieldByName("Subscriber")
-	if field.Kind() == reflect.Pointer { // a copy of what it points to
-		changed := reflect.New(field.Type().Elem())
-		changed.Elem().Set(field.Elem())
-		field.Set(changed)
-	} else {
-		field = field.Addr()
-	}
-	change(field.Interface().(*Subscriber))
-	return v.Interface().(Event)
+func withSubscriber(e Event, change func(*Subscriber)) Event {
+	s := *e.person()
+	change(&s)
+	return e.with(s)
 }
 
 // decodeForm reads a form of either dialect into an event, one of the structs by
@@ -221,6 +212,20 @@ func eventOf(v reflect.Value, t EventType, m Meta) Event {
 		}
 	}
 	return v.Elem().Interface().(Event)
+}
+
+// Subscriber returns the ID and the email address of the subscriber that the delivery's
+// body is about, each "" if the body does not say it: whatever the format, and not of a
+// delivery that was read without its body or whose body was erased.
+func (d *Delivery) Subscriber() (id, email string) {
+	if len(d.Body) == 0 {
+		return "", ""
+	}
+	id, email, ok := personOf(d.Body)
+	if !ok {
+		return "", ""
+	}
+	return id, email
 }
 
 // personOf returns the ID and the email address of the subscriber that a body is

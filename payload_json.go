@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -33,8 +34,8 @@ type jsonEnvelope struct {
 // encodeJSON returns a body in JSON without the delivery's id, so that the webhooks
 // that get one event can share it.
 func encodeJSON(l *layout, e Event, m Meta, customer CustomerAccount) ([]byte, error) {
-	if p := e.person(); p != nil && p.incompleteJSON() {
-		e = l.withSubscriber(e, (*Subscriber).fillForJSON)
+	if p := e.person(); p != nil && (p.Tags == nil || p.hasUnfitFields()) {
+		e = withSubscriber(e, (*Subscriber).fillForJSON)
 	}
 	at := m.Time
 	if _, offset := at.Zone(); offset%60 != 0 { // local mean time: RFC 3339 has no seconds in offsets
@@ -43,12 +44,17 @@ func encodeJSON(l *layout, e Event, m Meta, customer CustomerAccount) ([]byte, e
 	env := jsonEnvelope{
 		Type: e.Type(), Time: at.Format(timeJSON), Source: m.Source, By: m.By, Lists: append([]string{}, m.Lists...),
 	}
-	var body bytes.Buffer
-	enc := json.NewEncoder(&body)
-	enc.SetEscapeHTML(false)
-	for _, part := range [...]any{env, e, customer} {
+	j := jsonEncoders.Get().(*jsonEncoder)
+	defer func() {
+		if j.body.Cap() <= 64<<10 { // a long one is not worth its memory
+			jsonEncoders.Put(j)
+		}
+	}()
+	body := &j.body
+	body.Reset()
+	for _, part := range [...]any{&env, e, &customer} {
 		began := body.Len()
-		if err := enc.Encode(part); err != nil {
+		if err := j.Encode(part); err != nil {
 			return nil, err
 		}
 		if began > 0 { // one object of all: "}\n{" between two becomes a comma
@@ -60,10 +66,23 @@ func encodeJSON(l *layout, e Event, m Meta, customer CustomerAccount) ([]byte, e
 	return bytes.Clone(bytes.TrimSuffix(body.Bytes(), []byte("\n"))), nil
 }
 
-// incompleteJSON reports whether encoding/json would write s otherwise than a body
-// has it.
-func (s *Subscriber) incompleteJSON() bool {
-	if s.Tags == nil || s.Fields == nil {
+// A jsonEncoder writes values into its body, one after the other.
+type jsonEncoder struct {
+	*json.Encoder
+	body bytes.Buffer
+}
+
+var jsonEncoders = sync.Pool{New: func() any {
+	j := &jsonEncoder{}
+	j.Encoder = json.NewEncoder(&j.body)
+	j.SetEscapeHTML(false)
+	return j
+}}
+
+// hasUnfitFields reports whether encoding/json would write the fields otherwise than a
+// body has them.
+func (s *Subscriber) hasUnfitFields() bool {
+	if s.Fields == nil {
 		return true
 	}
 	for name := range s.Fields {
@@ -80,6 +99,9 @@ func (s *Subscriber) incompleteJSON() bool {
 func (s *Subscriber) fillForJSON() {
 	if s.Tags == nil {
 		s.Tags = []string{}
+	}
+	if !s.hasUnfitFields() {
+		return
 	}
 	mended := make(map[string]string, len(s.Fields))
 	for _, name := range slices.Sorted(maps.Keys(s.Fields)) {
@@ -109,8 +131,11 @@ func withID(body []byte, id string) []byte {
 	return append(with, body[1:]...)
 }
 
-// isJSON reports whether a body is JSON: a form begins with a key.
-func isJSON(body []byte) bool { return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) }
+// isJSON reports whether a body, or that of a batch, is JSON: a form begins with a key.
+func isJSON(body []byte) bool {
+	body = bytes.TrimLeft(body, " \t\r\n")
+	return bytes.HasPrefix(body, []byte("{")) || bytes.HasPrefix(body, []byte("["))
+}
 
 // ContentType returns the Content-Type of the requests that bring d: that of the
 // format which d's webhook had when the event was emitted.
@@ -154,7 +179,7 @@ func decodeJSON(body []byte, id string) (Event, error) {
 	if e.person() == nil {
 		return e, nil
 	}
-	return l.withSubscriber(e, func(s *Subscriber) {
+	return withSubscriber(e, func(s *Subscriber) {
 		if len(s.Tags) == 0 {
 			s.Tags = nil
 		}

@@ -141,7 +141,7 @@ func TestIdleDispatchersOfAPoolPollLessOften(t *testing.T) {
 		dispatchers int
 		interval    time.Duration
 	}{
-		{1, time.Second}, {20, time.Second}, {100, 5 * time.Second}, {1000, 10 * time.Second},
+		{1, time.Second}, {20, time.Second}, {100, 5 * time.Second}, {300, 10 * time.Second},
 	} {
 		t.Run(fmt.Sprint(c.dispatchers), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

@@ -13,6 +13,7 @@ type preparer struct {
 	notify   *notifier
 	cache    *webhookCache
 	retained *retained
+	hasher   *hasher
 }
 
 // prepare checks all events, then makes the deliveries of events that a webhook
@@ -136,7 +137,7 @@ func (made *preparation) add(ctx context.Context, e Event, m Meta) error {
 			return ctx.Err()
 		}
 	}
-	em, err := newInsert(e, m, customer, targets)
+	em, err := newInsert(p.hasher, e, m, customer, targets)
 	if err != nil {
 		return err
 	}

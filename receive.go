@@ -102,38 +102,34 @@ func Verify(h http.Header, body []byte, opts *ReceiveOptions) error {
 	return nil
 }
 
-// ParseRequest verifies a request like Verify and returns the event that it
-// brings, by value: a Subscribe, an Unsubscribe and so on, or a Custom. It reads every
-// Format, and passes over what it does not know. Call it before anything else
-// reads the body.
+// ParseRequest verifies a request like Verify and returns the events that it
+// brings, by value: each a Subscribe, an Unsubscribe and so on, or a Custom. There is at
+// least one; a webhook with Settings.Batch gets several. It reads every Format, and
+// passes over what it does not know. Call it before anything else reads the body. The
+// answer counts for all events.
 //
 // A custom field that was cleared is in Subscriber.Fields with an empty value.
 // What the current format and JSON say of the account at their top level is passed
 // over.
 //
-// Meta.ID is the delivery's HeaderID, the same whenever it is sent: a receiver
-// that has seen it before has nothing to do. Without that header it is the id of a
-// body in JSON. Meta.Sequence is its HeaderSequence: a receiver that has seen a
-// greater one for the same subscriber passes it over. Meta.Time is the body's time, to
-// the millisecond if HeaderEventTime is the same time. Meta.Lists are those that the
+// Meta.ID is the delivery's ID, the same whenever it is sent: a receiver that has seen
+// it before has nothing to do. For a request of one event that is HeaderID, or without
+// that header the id of a body in JSON. Meta.Sequence is the delivery's number, as in
+// HeaderSequence: a receiver that has seen a greater one for the same subscriber passes
+// it over. Meta.Time is the body's time, to the millisecond if HeaderEventTime is the
+// same time. A batch says these of each event in its body. Meta.Lists are those that the
 // body names: a form names one. Meta.Account and Meta.Key are empty.
 //
 // Beside Verify's errors it returns ErrTooLarge, ErrContentType, ErrBodyRead, what
 // reading the body returned, and an *InvalidError of another field for a body that is
-// no event.
-func ParseRequest(r *http.Request, opts *ReceiveOptions) (Event, error) {
+// no event; of a batch, such as Events[3].Type.
+func ParseRequest(r *http.Request, opts *ReceiveOptions) ([]Event, error) {
 	opts = cmp.Or(opts, &ReceiveOptions{})
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
-	read := decodeForm
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	switch {
-	case err != nil:
-		return nil, ErrContentType
-	case media == typeJSON:
-		read = decodeJSON
-	case media != typeForm:
+	if err != nil || media != typeJSON && media != typeForm {
 		return nil, ErrContentType
 	}
 	body, err := readBody(r, cmp.Or(opts.BodyLimit, 1<<20))
@@ -143,11 +139,18 @@ func ParseRequest(r *http.Request, opts *ReceiveOptions) (Event, error) {
 	if err := Verify(r.Header, body, opts); err != nil {
 		return nil, err
 	}
+	if events, batch, err := decodeBatch(body, media); batch {
+		return events, err
+	}
+	read := decodeForm
+	if media == typeJSON {
+		read = decodeJSON
+	}
 	e, err := read(body, r.Header.Get(HeaderID))
 	if err != nil {
 		return nil, err
 	}
-	return withHeaders(e, r.Header), nil
+	return []Event{withHeaders(e, r.Header)}, nil
 }
 
 // withHeaders returns an event with what the headers of its request say beyond the

@@ -77,12 +77,12 @@ func (d *Delivery) leftLine() bool { return d.Key == "" && d.Sequence > 0 }
 
 // orderKeyOf returns the key of a delivery, also if it has left its line: then it is
 // made from the body, unless the app had set it.
-func orderKeyOf(d *Delivery) string {
+func (h *hasher) orderKeyOf(d *Delivery) string {
 	if !d.leftLine() {
 		return d.Key
 	}
 	s, _ := subjectOf(d)
-	return subscriberKey(d.Account, s.id, s.email)
+	return h.subscriberKey(d.Account, s.id, s.email)
 }
 
 // named describes a delivery in a sentence for people.

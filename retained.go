@@ -35,10 +35,10 @@ func newRetained(re *retained) *retained {
 // A quota knows how many deliveries one webhook holds. The store counts them once in
 // a while. In between, admit adds the deliveries that this process emits.
 type quota struct {
-	offSince time.Time // of the webhook: with another one, the quota is void
-	n        int
-	added    int // since the count under way began
-	counted  time.Time
+	disabledAt time.Time // of the webhook: with another one, the quota is void
+	n          int
+	added      int // since the count under way began
+	counted    time.Time
 
 	// offered is how many deliveries transactions may have added since the last
 	// count. Only the store knows whether these were committed.
@@ -110,11 +110,11 @@ func (re *retained) admitAll(ctx context.Context, e *insert, targets []*endpoint
 // of returns the quota of a webhook. The caller holds mu.
 func (re *retained) of(t *endpoint) *quota {
 	k := re.byID[t.ID]
-	if k == nil || !k.offSince.Equal(t.DisabledAt) {
+	if k == nil || !k.disabledAt.Equal(t.DisabledAt) {
 		if len(re.byID) >= maxQuotas {
 			clear(re.byID)
 		}
-		k = &quota{offSince: t.DisabledAt}
+		k = &quota{disabledAt: t.DisabledAt}
 		re.byID[t.ID] = k
 	}
 	return k
@@ -318,7 +318,7 @@ func (re *retained) expire(ctx context.Context, ds []Delivery) error {
 // that may be under way since before the webhook was disabled, so that it is not
 // sent twice: it is due again when its lease ends.
 func (re *retained) requeue(ctx context.Context, w Webhook) error {
-	leased := w.DisabledAt.Add(re.opts.PollInterval + 2*re.opts.Timeout)
+	leased := w.DisabledAt.Add(re.opts.PollInterval + 2*re.opts.Timeout + w.BatchWait)
 	q := DeliveryQuery{
 		Account: w.Account, Webhook: w.ID, States: []State{StatePending}, Oldest: true, Limit: cancelRows, Brief: true,
 	}

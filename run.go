@@ -26,6 +26,8 @@ func (d *Dispatcher) Start() error {
 	d.loops.Go(d.claimer.run)
 	d.loops.Go(d.pruner.run)
 	d.loops.Go(d.unblocker.run)
+	d.loops.Go(d.tallies.run)
+	d.loops.Go(d.replayer.run)
 	return nil
 }
 
@@ -47,6 +49,7 @@ func (d *Dispatcher) Shutdown(ctx context.Context) error {
 	d.mu.Lock()
 	if !d.stopped() {
 		close(d.stop)
+		d.batcher.close()
 		d.limiter.Close() // from here on nothing begins
 		if d.started {
 			d.pool.workers.leave()
@@ -62,18 +65,18 @@ func (d *Dispatcher) Shutdown(ctx context.Context) error {
 		d.loops.Wait()
 		close(loops)
 	}()
-	for _, done := range []<-chan struct{}{d.buffer.drained, loops, d.limiter.Drained()} {
+	for _, done := range []<-chan struct{}{d.buffer.drained, loops, d.batcher.drained, d.limiter.Drained()} {
 		select {
 		case <-done:
 		case <-ctx.Done():
 			d.abort(diagnose.ErrShutdown)
 			d.buffer.abandon(ctx.Err())
-			d.giveUp(d.buffer.drained, loops, d.limiter.Drained())
+			d.giveUp(d.buffer.drained, loops, d.batcher.drained, d.limiter.Drained())
 			d.recorder.close()
 			return ctx.Err()
 		}
 	}
-	return d.recorder.finish(ctx)
+	return errors.Join(d.recorder.finish(ctx), d.tallies.finish(ctx))
 }
 
 // giveUp waits a little longer until aborted deliveries are given back.

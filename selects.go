@@ -70,14 +70,14 @@ func (c Cursor) isZero() bool { return c.ID == "" && c.Created.IsZero() }
 func (p Prune) Selects(d *Delivery) bool {
 	return d.State != StatePending && d.Due.Before(p.Before) &&
 		(len(p.States) == 0 || slices.Contains(p.States, d.State)) &&
-		(len(p.Types) == 0 || slices.Contains(p.Types, d.Type))
+		(len(p.Types) == 0 || slices.Contains(p.Types, d.Type)) && !slices.Contains(p.Except, d.Type)
 }
 
 // InLine reports whether d stands in the line of its Key: see Store.
 func (d *Delivery) InLine() bool { return d.State == StatePending && d.Key != "" }
 
 // ApplyTo makes the change to d, which has its Lease. What is left to a Store is d's place
-// in its line, and its Sequence. d then shares memory with c.Log.
+// in its line, and its Sequence. d then shares memory with c.Log and c.Rewrite.
 func (c Change) ApplyTo(d *Delivery) {
 	stood := d.InLine()
 	d.Lease++
@@ -87,6 +87,13 @@ func (c Change) ApplyTo(d *Delivery) {
 	}
 	if c.LeaveLine {
 		d.Key = ""
+	}
+	if c.DropBody {
+		d.Body = nil
+	}
+	if len(c.Rewrite) > 0 {
+		d.Log = slices.Clone(c.Rewrite)
+		d.Failure = d.Log[len(d.Log)-1].Failure()
 	}
 	if c.Log != nil {
 		d.Log = append(d.Log, *c.Log)

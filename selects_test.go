@@ -59,6 +59,9 @@ func TestAChangeIsAppliedToADocument(t *testing.T) {
 			d.Log = append(slices.Clone(d.Log), webhook.Attempt{Status: 200})
 		}},
 		"out of its line": {webhook.Change{State: webhook.StatePending, Due: at, Attempts: 2, LeaveLine: true, Joined: at.Add(1)}, func(d *webhook.Delivery) { d.Key = "" }},
+		"without its body": {webhook.Change{State: webhook.StateDelivered, Due: at, Attempts: 2, DropBody: true}, func(d *webhook.Delivery) {
+			d.State, d.Body = webhook.StateDelivered, nil
+		}},
 		"to be forgotten": {webhook.Change{State: webhook.StateCanceled, Due: at, Attempts: 2, Erase: true}, func(d *webhook.Delivery) {
 			d.State = webhook.StateCanceled
 			d.Body, d.Carrier, d.Log, d.Failure, d.Key, d.Subjects = nil, nil, nil, "", "", nil

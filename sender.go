@@ -206,8 +206,8 @@ func readAnswer(resp *http.Response) ([]byte, error) {
 	return kept, err
 }
 
-// answerBuffers are buffers that answerBuffers are read into: most are far shorter than what
-// is kept at most.
+// answerBuffers are buffers into which answers are read. Most answers are far shorter
+// than keptResponse.
 var answerBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // request builds what goes over the wire, but for the body.
@@ -217,7 +217,10 @@ func (s *sender) request(ctx context.Context, t *endpoint, del *Delivery, at tim
 	maps.Copy(h, t.header)
 	values := [...]string{
 		s.opts.UserAgent, del.ID, strconv.FormatInt(at.Unix(), 10), strconv.Itoa(del.Attempts + 1),
-		string(del.Type), t.signer.Header(del.ID, at, del.Body), strconv.FormatInt(del.eventTime().UnixMilli(), 10), "",
+		string(del.Type), t.signer.Header(del.ID, at, del.Body), "", "",
+	}
+	if del.Type != "" { // a batch says it of each event
+		values[len(values)-2] = strconv.FormatInt(del.eventTime().UnixMilli(), 10)
 	}
 	if del.Sequence > 0 {
 		values[len(values)-1] = strconv.FormatInt(del.Sequence, 10)

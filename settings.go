@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"net/textproto"
 	"slices"
 	"strings"
@@ -15,18 +16,36 @@ import (
 // Settings are the fields of a webhook that its owner edits. Printing them shows
 // no secret, header or URL.
 type Settings struct {
-	List       string            // "": every list; neither "0" nor with white space around it
-	Name       string            // for people
-	URL        string            // absolute, http or https, as its owner writes it; its normal form is sent
-	Events     []EventType       // at least one
-	Sources    []Source          // at least one
-	Order      Order             `json:",omitempty"` // which deliveries wait for each other; "": OrderState
-	Format     Format            // "": Format2013
-	Secrets    []Secret          // bodies are signed with each, of which one has no Until; none: not signed
-	Headers    map[string]string // sent with each request; an Accept replaces "*/*"
-	NoRetry    bool              // a delivery that fails once has failed; its attempt sends one request at most
-	Disabled   string            `json:"Off"`  // why the webhook is disabled; "": it is enabled
-	KeepEvents bool              `json:"Keep"` // while disabled, keep its events: see Options.KeepLimit and Retention
+	List    string            // "": every list; neither "0" nor with white space around it
+	Name    string            // for people
+	URL     string            // absolute, http or https, as its owner writes it; its normal form is sent
+	Events  []EventType       // at least one
+	Sources []Source          // at least one
+	Order   Order             `json:",omitempty"` // which deliveries wait for each other; "": OrderState
+	Format  Format            // "": Format2013
+	Secrets []Secret          // bodies are signed with each, of which one has no Until; none: not signed
+	Headers map[string]string // sent with each request; an Accept replaces "*/*"
+	NoRetry bool              // a delivery that fails once has failed; its attempt sends one request at most
+
+	// RateLimit is how many requests a second are sent at most: from 0.001, which is one
+	// in a thousand seconds, to 10,000. 0: no limit. Deliveries beyond it wait in the
+	// store, and use up no attempt. With a limit of r, at most 1 + r × (t + 0.1)
+	// attempts begin in any t seconds, retries and probes included, and requests of
+	// SendTest not. Each process has a share of the limit: see Options.Processes.
+	RateLimit float64 `json:",omitzero"`
+
+	// Batch is how many events one request brings at most: up to 500 in FormatJSON, as
+	// an array, and up to 100 in a form, as PHP's $_POST['events']. A body has at most
+	// 1 MiB, and a form 1,000 variables; an event that does not fit comes alone. 0 or 1:
+	// each comes alone, in a body of its own.
+	Batch int `json:",omitzero"`
+
+	// BatchWait is how long an event waits at most for others to go with it, at most
+	// 50 s. 0: it goes with what is stored at the same time.
+	BatchWait time.Duration `json:",omitzero"`
+
+	Disabled   string `json:"Off"`  // why the webhook is disabled; "": it is enabled
+	KeepEvents bool   `json:"Keep"` // while disabled, keep its events: see Options.KeepLimit and Retention
 
 	// KeepEventsOnce says that KeepEvents was changed for this time only: enabling the
 	// webhook changes it back.
@@ -63,11 +82,15 @@ func (s Settings) clone() Settings {
 }
 
 // sendsLike reports whether requests are sent alike under both settings: to the
-// same URL, in the same format, with the same headers, and signed with the same keys.
+// same URL, in the same format, in batches or not, with the same headers, and signed with
+// the same keys.
 func (s Settings) sendsLike(other Settings) bool {
-	return s.URL == other.URL && s.Format == other.Format && maps.Equal(s.Headers, other.Headers) &&
+	return s.URL == other.URL && s.Format == other.Format && s.batches() == other.batches() && maps.Equal(s.Headers, other.Headers) &&
 		slices.EqualFunc(s.Secrets, other.Secrets, func(a, b Secret) bool { return a.Key == b.Key })
 }
+
+// batches reports whether requests may bring several events.
+func (s *Settings) batches() bool { return s.Batch > 1 }
 
 // A Secret signs a webhook's bodies: "whsec_" and the base64 of 24 to 64
 // bytes, as Standard Webhooks has it. NewSecret makes one. A Key of another
@@ -95,13 +118,17 @@ const (
 	maxHeader  = 4096 // bytes of a value
 	maxSecrets = 8
 	maxIgnored = 100
+
+	minRateLimit = 0.001  // requests a second
+	maxRateLimit = 10_000 // requests a second
 )
 
 // validate returns an *InvalidError that names the first field that cannot be
 // taken, or nil.
 func (s Settings) validate() error {
 	for _, check := range []func() error{
-		s.validateNames, s.validateURL, s.validateSelection, s.validateDisclosure, s.validateHeaders, s.validateSecrets,
+		s.validateNames, s.validateURL, s.validateSelection, s.validateBatch, s.validateDisclosure, s.validateHeaders, s.validateSecrets,
+		s.validateRateLimit,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -183,6 +210,42 @@ func (s Settings) validateSelection() error {
 		return invalid("Order", fmt.Sprintf("is the unknown %.40q", s.Order))
 	}
 	return validateText("Disabled", s.Disabled)
+}
+
+func (s Settings) validateRateLimit() error {
+	switch r := s.RateLimit; {
+	case r == 0, r >= minRateLimit && r <= maxRateLimit:
+		return nil
+	case r < 0:
+		return invalid("RateLimit", "is negative")
+	case r < minRateLimit:
+		return invalid("RateLimit", fmt.Sprintf("is below %v requests a second: 0 is no limit", minRateLimit))
+	case r > maxRateLimit && !math.IsInf(r, 0):
+		return invalid("RateLimit", fmt.Sprintf("is above %d requests a second", maxRateLimit))
+	}
+	return invalid("RateLimit", "is not a finite number")
+}
+
+// maxBatchWait is the longest BatchWait: the protocol promises a minute.
+const maxBatchWait = 50 * time.Second
+
+func (s Settings) validateBatch() error {
+	switch {
+	case s.Batch < 0:
+		return invalid("Batch", "is negative")
+	case s.Batch > maxBatch:
+		return invalid("Batch", fmt.Sprintf("is %d: a request brings at most %d events", s.Batch, maxBatch))
+	case s.Batch > maxBatchForm && s.Format != FormatJSON:
+		return invalid("Batch", fmt.Sprintf("is %d: a form brings at most %d events, because PHP reads no more than %d variables; JSON brings up to %d",
+			s.Batch, maxBatchForm, maxVariables, maxBatch))
+	case s.BatchWait < 0:
+		return invalid("BatchWait", "is negative")
+	case s.BatchWait > maxBatchWait:
+		return invalid("BatchWait", fmt.Sprintf("is %s: the longest is %s", s.BatchWait, maxBatchWait))
+	case s.BatchWait > 0 && !s.batches():
+		return invalid("BatchWait", "is set, but each event comes alone: set Batch too")
+	}
+	return nil
 }
 
 // ownHeaders are the header fields that the library or HTTP itself decides.

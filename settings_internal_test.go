@@ -3,6 +3,7 @@ package webhook
 import (
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -16,7 +17,7 @@ func TestAnEditTakesEveryFieldAndSharesNoMemory(t *testing.T) {
 			List: "12", Name: "CRM", URL: "https://example.com/in", Events: EventTypes(), Sources: Sources(),
 			Order: OrderAll, Format: FormatCurrent, Secrets: []Secret{{Key: "whsec_1"}}, Headers: map[string]string{"X-Key": "k"},
 			NoRetry: true, Disabled: "Moving house.", KeepEvents: true, KeepEventsOnce: true, IgnoredEvents: []string{"deal_add"},
-			Disclosure: DiscloseFields, FieldIDs: []string{"7"},
+			Disclosure: DiscloseFields, FieldIDs: []string{"7"}, RateLimit: 0.5, Batch: 50, BatchWait: time.Second,
 		}
 	}
 	given := all()

@@ -12,7 +12,8 @@ type Status struct {
 	Slow     int       // attempts under way for longer than a tenth of a second
 	Waiting  int       // deliveries that are held until there is room for an attempt
 	Answered time.Time // when the store last carried out a Claim or Apply; zero: not yet
-	Queues   []Queue   // by WebhookID
+	Queues   []Queue   // by WebhookID; a batch counts as one delivery
+	Batched  int       // deliveries in batches, from when they are held until their outcome is stored
 
 	// Outage is why nothing can be sent, when that is a failure of the sender's
 	// own, such as a proxy that does not run; "": no such failure is known. It
@@ -26,12 +27,17 @@ type Status struct {
 }
 
 // A Queue is what a Dispatcher has under way for a webhook that has something
-// under way, that has more in the store, or that did badly of late.
+// under way, that has more in the store, that did badly of late, or that is not far
+// from its RateLimit.
 type Queue struct {
 	WebhookID string
 	Attempts  int // under way, the slow ones too
 	Waiting   int // deliveries that are held until there is room for an attempt
 	Limit     int // of Attempts, between 1 and Options.PerWebhook, as it is now
+
+	// RateLimit is how many attempts this process begins in a second at most; 0: there
+	// is no limit.
+	RateLimit float64
 }
 
 // Status returns what the Dispatcher is doing. It asks nothing of the store.
@@ -39,8 +45,9 @@ func (d *Dispatcher) Status() Status {
 	l := d.limiter.Stats()
 	s := Status{Attempts: l.Attempts, Slow: l.Slow, Waiting: l.Waiting}
 	for _, q := range l.Queues {
-		s.Queues = append(s.Queues, Queue{WebhookID: q.Webhook, Attempts: q.Attempts, Waiting: q.Waiting, Limit: q.Limit})
+		s.Queues = append(s.Queues, Queue{WebhookID: q.Webhook, Attempts: q.Attempts, Waiting: q.Waiting, Limit: q.Limit, RateLimit: q.Rate})
 	}
+	s.Batched = d.batcher.status()
 	s.Outage, s.Paused = d.outages.status()
 	s.Buffered, s.Dropped = d.buffer.status()
 	s.Answered = d.heartbeat.lastAnswer()

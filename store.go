@@ -17,10 +17,12 @@ type Outbox interface {
 	Webhooks(ctx context.Context, q WebhookQuery) ([]Webhook, error)
 
 	// Enqueue adds the deliveries of events, in the order of the slices. It adds
-	// all deliveries of an event or none, and nobody sees a part of them. A
-	// delivery whose ID was stored before the call is left as it is, and its ID is
-	// returned; an ID that was pruned is new again. Of two with one ID in a call
-	// the first is added, and its ID is not returned.
+	// all new deliveries of an event or none, and nobody sees a part of them. If the
+	// store has a delivery with an ID already, in any state, in another account or
+	// erased, it leaves that one as it is and returns the ID. An ID that was pruned
+	// is new again. Of two new deliveries with one ID in a call it adds the first and
+	// ignores the second: the ID is not returned. Of two calls at once with one new
+	// ID, one adds it and the other returns it.
 	Enqueue(ctx context.Context, events []OutboxEvent) (had []string, err error)
 }
 
@@ -85,8 +87,9 @@ type Store interface {
 
 	// PutWebhook stores w with Version raised by one if the stored version is
 	// w.Version (0: none is stored), and returns the new one. Otherwise it
-	// changes nothing and returns ErrConflict. It replaces all fields, Account
-	// and Deleted too, but for Tallies, which it keeps if those of w are nil.
+	// changes nothing and returns ErrConflict. It replaces all fields but Tallies,
+	// which it keeps if those of w are nil. So a put may move a webhook to another
+	// account, and may store one that was deleted as not deleted.
 	//
 	// It gives the stored webhook a Put, a number greater than that of every
 	// earlier put in the store. Once a caller can read a webhook with some Put, no
@@ -96,14 +99,16 @@ type Store interface {
 
 	// Claim leases pending deliveries: it raises Lease by one, moves Due to
 	// c.Until, and returns them so, in any order and without Log. It may leave out
-	// deliveries that another caller is changing or claiming just then. See Claim.
+	// a delivery that another call is changing or claiming at the same time. See Claim.
 	Claim(ctx context.Context, c Claim) ([]Delivery, error)
 
-	// Apply makes each change whose delivery still has its Lease, whatever the
-	// state, in the order of the slice, and returns the IDs of the others. Of two
-	// with one ID and Lease one is made; one with the next Lease is made after
-	// it. Each is made whole or not at all. Asking again after an error is
-	// harmless. Changes may share one Log.
+	// Apply goes through the changes in the order of the slice. It makes each one
+	// whose delivery then has the Lease that the change names, whatever its state,
+	// and returns the IDs of the others, of unknown deliveries too. A change that is
+	// made raises the Lease. So of two changes with one ID and Lease the first is
+	// made, and of two with Lease n and then n+1 both are. Each change is made whole
+	// or not at all. Asking again after an error is harmless. Changes may share one
+	// Log.
 	Apply(ctx context.Context, cs []Change) (lost []string, err error)
 
 	// Deliveries returns the deliveries that q selects, newest first unless q
@@ -115,9 +120,23 @@ type Store interface {
 
 	// Prune removes deliveries that finished long ago, with their logs, and
 	// webhooks that were deleted long ago, whether or not they have deliveries
-	// left. It returns how many deliveries it removed; fewer than p.Limit means that
-	// none is left.
+	// left. It returns how many deliveries it removed. Fewer than p.Limit means that
+	// no delivery is left that p selects; webhooks do not count. Its cost does not grow
+	// with what p does not select, such as failures that are kept longer: a store may
+	// look again at what it has passed over, but not in every call.
 	Prune(ctx context.Context, p Prune) (n int, err error)
+}
+
+// A LineLeaser is a Store that can lease deliveries with a Key as it adds them. The
+// Dispatcher then begins with them at once, where it would have to claim them from another
+// Store. A Store need not be one.
+type LineLeaser interface {
+	// EnqueueLeasing is Enqueue. Of the new deliveries with a Key and a LeaseUntil it
+	// also leases those that are the first of their line when they have joined it: it
+	// raises their Lease by one and moves their Due to LeaseUntil. It returns their
+	// Sequences by ID. It may leave out any of them, which Claim then takes in their
+	// turn. It looks neither at Due nor at a webhook's HeldUntil.
+	EnqueueLeasing(ctx context.Context, events []OutboxEvent) (had []string, leased map[string]int64, err error)
 }
 
 // State is where a delivery is in its life.
@@ -144,8 +163,9 @@ type OutboxEvent struct {
 // An OutboxDelivery is a Delivery to be stored, whose Body is one of its event's
 // Bodies.
 type OutboxDelivery struct {
-	Delivery      // its Body is nil
-	BodyIndex int // of OutboxEvent.Bodies
+	Delivery             // its Body is nil
+	BodyIndex  int       // of OutboxEvent.Bodies
+	LeaseUntil time.Time // for LineLeaser.EnqueueLeasing; Enqueue does not look at it
 }
 
 // All yields the event's deliveries as a Store keeps them: with their bodies, which share
@@ -202,6 +222,11 @@ type Attempt struct {
 	Resends  int           `json:",omitempty"` // how often the request was sent once more, 0 or 1: its connection had been idle and ended without an answer
 	Detail   string        // more, for the operator only
 	Response []byte        // the answer's body, at most its first 16 KiB
+
+	// Of a request that brought a batch:
+	Batch   string   `json:",omitempty"` // its webhook-id; "": the request brought this delivery alone
+	First   string   `json:",omitempty"` // the delivery whose entry has Members, the Response, and a Detail that quotes the answer; "": this one
+	Members []string `json:",omitempty"` // the IDs of all deliveries that it brought
 }
 
 // Failure returns in one word why the attempt failed, for counting: the status
@@ -216,6 +241,7 @@ type Attempt struct {
 //	reset, closed, not_http, head_invalid, head_too_large, broken
 //	sender                                     a failure of the sender's own
 //	canceled, given_up                         no attempt was made
+//	begun                                      a note before an attempt, of a delivery that was leased many times
 //
 // It is "" when the attempt did not fail, and "other" for one that has no Code:
 // an earlier version of the library stored it.
@@ -247,7 +273,9 @@ type Claim struct {
 	Room       map[string]int // of these webhooks instead of Each; 0: none
 }
 
-// A Change moves a delivery on.
+// A Change moves a delivery on. EraseSubscriber removes what a log says of somebody else
+// by a Rewrite of what it read: since a Change raises the Lease, it is lost if an entry was
+// appended meanwhile, and the outcome of an attempt under way is lost after it.
 type Change struct {
 	ID        string
 	Lease     int64 // what it must have; one more afterwards
@@ -255,8 +283,10 @@ type Change struct {
 	Due       time.Time
 	Attempts  int
 	Log       *Attempt  // appended; nil: nothing
+	Rewrite   []Attempt // replaces Log, before the change's own is appended; empty: nothing
 	Joined    time.Time // replaces Delivery.Joined if the delivery joins its line by this change
 	LeaveLine bool      // empty Key: the delivery goes on without waiting for others, or having others wait
+	DropBody  bool      // empty Body: nobody needs it any more
 	Erase     bool      // first empty Body, Carrier, Log, and so Failure, Key and Subjects: somebody asked to be forgotten
 }
 
@@ -265,6 +295,7 @@ type Prune struct {
 	Before  time.Time   // deliveries that finished (Due) before this
 	States  []State     // in one of these states; empty: in any final one
 	Types   []EventType // of one of these types; empty: of any
+	Except  []EventType // of none of these types
 	Limit   int         // at most so many deliveries; 0: none
 	Deleted time.Time   // webhooks that were deleted (Changed) before this; zero: none
 }

@@ -88,6 +88,29 @@ func TestTheMapHasEveryFolder(t *testing.T) {
 	assert.ElementsMatch(t, folders, listed, "docs/architecture.md has one line for each folder, and none for others")
 }
 
+// The table of methods names those of each file.
+func TestTheMapNamesEveryMethod(t *testing.T) {
+	text, err := os.ReadFile("docs/architecture.md")
+	require.NoError(t, err)
+	_, table, ok := strings.Cut(string(text), "\n### Methods\n")
+	require.True(t, ok)
+	rows := regexp.MustCompile("(?m)^\\| `([a-z_]+\\.go)` \\| (.*) \\|$").FindAllStringSubmatch(table, -1)
+	require.NotEmpty(t, rows)
+	for _, row := range rows {
+		f, err := parser.ParseFile(token.NewFileSet(), row[1], nil, parser.SkipObjectResolution)
+		require.NoError(t, err)
+		var methods []string
+		for _, d := range f.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv != nil && f.Name.IsExported() {
+				if star, ok := f.Recv.List[0].Type.(*ast.StarExpr); ok && star.X.(*ast.Ident).Name == "Dispatcher" {
+					methods = append(methods, f.Name.Name)
+				}
+			}
+		}
+		assert.ElementsMatch(t, methods, strings.Split(row[2], ", "), "docs/architecture.md names other methods of %s", row[1])
+	}
+}
+
 // components is the heading of the layer whose files never see the Dispatcher. They
 // are listed so that each uses only those above it.
 const components = "Components"

@@ -63,7 +63,7 @@ func (u *unblocker) sweep() error {
 		ctx, cancel := u.opts.withStoreTimeout(u.background)
 		ds, err := u.store.Deliveries(ctx, q)
 		for i := 0; err == nil && i < len(ds); i++ {
-			if ds[i].Due.After(u.opts.leaseEnd()) {
+			if ds[i].Due.After(u.opts.leaseEnd().Add(maxBatchWait)) || ds[i].Due.After(u.opts.leaseEnd()) && !u.batches(ctx, &ds[i]) {
 				err = u.free(ctx, ds[i])
 			}
 		}
@@ -75,6 +75,13 @@ func (u *unblocker) sweep() error {
 	}
 	u.after = q.After
 	return nil
+}
+
+// batches reports whether a delivery may gather with others, under a lease that is
+// longer by that time.
+func (u *unblocker) batches(ctx context.Context, d *Delivery) bool {
+	t, err := u.cache.get(ctx, d.Account, d.WebhookID)
+	return err != nil || t != nil && t.batches()
 }
 
 // afterFailure returns a function that frees the line behind a delivery whose

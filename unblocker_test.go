@@ -66,7 +66,7 @@ func sequenceOf(t *testing.T, got received) int64 {
 // it goes on.
 func TestADeliveryThatNothingReplacesIsPassedOver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newHarness(t, nil).start()
+		r := newHarness(t, rarely()).start()
 		r.put(nil)
 		r.receiver.set(refusing(webhook.TypeBounce))
 		r.emit(person(webhook.TypeBounce, "1", "12"))
@@ -91,7 +91,7 @@ func TestADeliveryThatNothingReplacesIsPassedOver(t *testing.T) {
 // receiver takes subscribes again: the old one must not come after the unsubscribe.
 func TestADeliveryThatWasPassedOverIsNotSentAfterWhatReplacesIt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newHarness(t, nil).start()
+		r := newHarness(t, rarely()).start()
 		r.put(nil)
 		r.receiver.set(refusing(webhook.TypeSubscribe))
 		r.emit(person(webhook.TypeSubscribe, "1", "12"))
@@ -140,13 +140,13 @@ func TestTimeInWhichNothingIsAttemptedDoesNotCount(t *testing.T) {
 			require.NoError(r.t, r.Shutdown(r.ctx))
 			time.Sleep(10 * time.Hour)
 			r.receiver.set(nil) // before the first attempt of the other Dispatcher
-			r.Dispatcher = r.another(nil)
+			r.Dispatcher = r.another(rarely())
 			r.start()
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				r := newHarness(t, nil).start()
+				r := newHarness(t, rarely()).start()
 				id := r.put(nil).ID
 				r.receiver.set(refusing(webhook.TypeSubscribe))
 				r.emit(person(webhook.TypeSubscribe, "1", "12"))

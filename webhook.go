@@ -22,7 +22,7 @@ type Webhook struct {
 	Deleted   bool      // a tombstone
 	Version   int64     // of the stored document, raised by Store.PutWebhook
 	Put       int64     `json:",omitzero"` // of its last put: the Store sets it; 0 in a webhook that was not read from the Store
-	Tallies   []byte    `json:"-"`         // a document of figures for the page, read only if WebhookQuery.Tallies asks for it
+	Tallies   []byte    `json:"-"`         // for SumTallies: at most 8 KiB, read only if WebhookQuery.Tallies asks for them
 
 	Settings // what its owner edits
 
@@ -33,7 +33,8 @@ type Webhook struct {
 	Revision   int64     // of Settings, raised by AddWebhook and UpdateWebhook
 	Discarded  int       `json:"NotKept"` // deliveries that it did not keep, though KeepEvents is set, since it was last disabled
 	Health     Health
-	Sealed     []byte // URL, Secrets and Headers, encrypted: see Options.EncryptionKeys; else nil
+	Replay     ReplayJob `json:",omitzero"` // the last one: see Dispatcher.StartReplay
+	Sealed     []byte    // URL, Secrets and Headers, encrypted: see Options.EncryptionKeys; else nil
 }
 
 // Health is what the Dispatcher notes of how a webhook's receiver answers. It
@@ -48,8 +49,10 @@ type Health struct {
 	Reason   string    // of the last failure
 	Probes   int       // of the failures, those of probes
 
-	Warned       int       // percent of the way to being disabled, told to its owner
+	Warned       int       // percent of the way to being disabled, told to its owner; 1: that it fails
 	WarnedAt     time.Time // when
+	Telling      int       `json:",omitzero"`   // what a process tells its owner now, as Warned counts; -1: that it recovered; 0: nothing
+	TellingAt    time.Time `json:",omitzero"`   // since when; zero: no process does yet
 	AutoDisabled bool      `json:"SwitchedOff"` // the Dispatcher disabled the webhook because of what its receiver answered
 }
 

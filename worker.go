@@ -19,6 +19,14 @@ func (ws *workers) start(f *inflight) { ws.goroutines.start(job{ws, f}) }
 
 // giveBack makes a delivery due again for whoever claims it next.
 func (ws *workers) giveBack(f *inflight) {
+	if f.batch != nil {
+		members := ws.attempter.batcher.begin(f.batch)
+		for _, f := range members {
+			f.giveBack(f.dueAgain())
+		}
+		ws.completer.add(members...)
+		return
+	}
 	f.giveBack(f.dueAgain())
 	ws.completer.add(f)
 }
@@ -31,6 +39,10 @@ type job struct {
 
 func (j job) run() {
 	ws, f := j.workers, j.f
+	if f.batch != nil {
+		ws.runBatch(f.batch)
+		return
+	}
 	switch ws.attempter.try(f) {
 	case decided:
 		f.slot.Decided()
@@ -39,6 +51,18 @@ func (j job) run() {
 		ws.tracker.release(f)
 	case parked:
 	}
+}
+
+// runBatch has a batch attempted.
+func (ws *workers) runBatch(b *batch) {
+	done, dropped, parked := ws.attempter.tryBatch(b)
+	if !parked {
+		b.slot.Decided()
+	}
+	for _, f := range dropped {
+		ws.tracker.release(f)
+	}
+	ws.completer.addBatch(b, done)
 }
 
 // goroutines do jobs, one after the other, so that each keeps the stack that it has

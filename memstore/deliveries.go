@@ -57,10 +57,10 @@ func (s *Store) selected(q webhook.DeliveryQuery) iter.Seq[*delivery] {
 }
 
 // candidates yields the deliveries that q may select, in the order that it asks for:
-// those with its IDs, the first ones of lines, or the part of the log, or of a line's,
-// between its bounds.
+// those with its IDs, the first ones of lines, or the part between its bounds of the log or
+// of those with its Term.
 func (s *Store) candidates(q webhook.DeliveryQuery) iter.Seq[*delivery] {
-	switch l := s.lines[lineKey{q.Webhook, q.Key}]; {
+	switch term := q.Term(); {
 	case len(q.IDs) > 0:
 		named := map[string]*delivery{}
 		for _, id := range q.IDs {
@@ -69,10 +69,11 @@ func (s *Store) candidates(q webhook.DeliveryQuery) iter.Seq[*delivery] {
 			}
 		}
 		return inOrder(q, maps.Values(named))
-	case l != nil:
-		return between(q, &l.all)
-	case q.Webhook != "" && q.Key != "":
-		return between(q, new(sortedSet[*delivery]))
+	case term != "":
+		if set := s.found[term]; set != nil {
+			return between(q, set)
+		}
+		return func(func(*delivery) bool) {}
 	case !q.Blocking.IsZero():
 		return inOrder(q, s.firstOfLines())
 	}
@@ -122,16 +123,23 @@ func cloneDelivery(d webhook.Delivery) webhook.Delivery {
 	d.Body = bytes.Clone(d.Body)
 	d.Carrier = maps.Clone(d.Carrier)
 	d.Subjects = slices.Clone(d.Subjects)
-	d.Log = slices.Clone(d.Log)
-	for i := range d.Log {
-		d.Log[i] = cloneAttempt(d.Log[i])
-	}
+	d.Log = cloneLog(d.Log)
 	return d
+}
+
+// cloneLog returns a copy that shares no memory with log.
+func cloneLog(log []webhook.Attempt) []webhook.Attempt {
+	log = slices.Clone(log)
+	for i := range log {
+		log[i] = cloneAttempt(log[i])
+	}
+	return log
 }
 
 // cloneAttempt returns a copy that shares no memory with a.
 func cloneAttempt(a webhook.Attempt) webhook.Attempt {
 	a.Response = bytes.Clone(a.Response)
+	a.Members = slices.Clone(a.Members)
 	return a
 }
 

@@ -5,11 +5,10 @@ import (
 	"time"
 )
 
-// A line holds the deliveries of one webhook with the same Key.
+// A line holds the pending deliveries of one webhook with the same Key.
 type line struct {
 	key     lineKey
-	all     sortedSet[*delivery] // oldest first; not empty
-	pending sortedSet[*delivery] // by place; the first one alone is in the webhook's queue
+	pending sortedSet[*delivery] // by place, not empty; the first one alone is in the webhook's queue
 }
 
 type lineKey struct{ webhook, key string }
@@ -33,7 +32,7 @@ func (d *delivery) blocks(before time.Time) bool {
 	return false
 }
 
-// first returns the first pending delivery, nil if there is none.
+// first returns the first delivery, nil if there is none.
 func (l *line) first() *delivery {
 	d, _ := l.pending.first()
 	return d
@@ -42,10 +41,6 @@ func (l *line) first() *delivery {
 // align puts d, which is new or was changed, in its line, or takes it out. It is called
 // between unschedule and schedule.
 func (s *Store) align(d *delivery) {
-	if d.line == nil && d.Key != "" {
-		d.line = s.line(lineKey{d.WebhookID, d.Key})
-		d.line.all.insert(d)
-	}
 	switch {
 	case d.place == 0 && d.InLine():
 		// A restarted process has to go on above the numbers that receivers know.
@@ -54,17 +49,18 @@ func (s *Store) align(d *delivery) {
 		if d.Sequence == 0 {
 			d.Sequence = d.place
 		}
+		d.line = s.line(lineKey{d.WebhookID, d.Key})
 		d.line.pending.insert(d)
 	case d.place != 0 && !d.InLine():
-		first := !d.blocked()
-		d.line.pending.delete(d)
-		d.place = 0
-		if next := d.line.first(); first && next != nil {
+		l, first := d.line, !d.blocked()
+		l.pending.delete(d)
+		d.line, d.place = nil, 0
+		switch next := l.first(); {
+		case next == nil:
+			delete(s.lines, l.key)
+		case first:
 			s.schedule(next)
 		}
-	}
-	if d.line != nil && d.Key == "" {
-		s.forgetKey(d)
 	}
 }
 
@@ -73,22 +69,8 @@ func (s *Store) line(key lineKey) *line {
 	l := s.lines[key]
 	if l == nil {
 		l = &line{key: key}
-		l.all.compare = byCreated
 		l.pending.compare = byPlace
 		s.lines[key] = l
 	}
 	return l
-}
-
-// forgetKey removes d, which is not pending in its line, from those with its Key.
-func (s *Store) forgetKey(d *delivery) {
-	l := d.line
-	if l == nil {
-		return
-	}
-	l.all.delete(d)
-	d.line = nil
-	if _, ok := l.all.first(); !ok {
-		delete(s.lines, l.key)
-	}
 }

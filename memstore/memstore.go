@@ -12,6 +12,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/listhook/webhook"
 )
@@ -39,9 +40,14 @@ type Store struct {
 
 	lines     map[lineKey]*line
 	lastPlace int64
+
+	found map[string]*sortedSet[*delivery] // deliveries by their Terms, oldest first; no set is empty
 }
 
-var _ webhook.Store = (*Store)(nil)
+var (
+	_ webhook.Store      = (*Store)(nil)
+	_ webhook.LineLeaser = (*Store)(nil)
+)
 
 // New returns an empty store.
 func New() *Store { return &Store{} }
@@ -49,7 +55,7 @@ func New() *Store { return &Store{} }
 // A delivery is one that is stored.
 type delivery struct {
 	webhook.Delivery
-	line  *line // of its Key; nil: it has none
+	line  *line // that it stands in; nil: none
 	place int64 // in its line; 0: it stands in none
 }
 
@@ -72,6 +78,7 @@ func (s *Store) lock(ctx context.Context) error {
 		s.deliveries = map[string]*delivery{}
 		s.queues = map[string]*queue{}
 		s.lines = map[lineKey]*line{}
+		s.found = map[string]*sortedSet[*delivery]{}
 		s.finished = map[class]*sortedSet[*delivery]{}
 		s.puts.compare = byPut
 		s.log.compare = byCreated
@@ -94,23 +101,50 @@ func byDue(a, b *delivery) int {
 // Enqueue stores the deliveries of events, and returns the IDs of those that were
 // stored before.
 func (s *Store) Enqueue(ctx context.Context, events []webhook.OutboxEvent) (had []string, err error) {
+	had, _, err = s.enqueue(ctx, events, false)
+	return had, err
+}
+
+// EnqueueLeasing is Enqueue. It also leases the new deliveries that have a LeaseUntil and
+// are the first of their line, and returns their Sequences by ID.
+func (s *Store) EnqueueLeasing(ctx context.Context, events []webhook.OutboxEvent) (had []string, leased map[string]int64, err error) {
+	return s.enqueue(ctx, events, true)
+}
+
+func (s *Store) enqueue(ctx context.Context, events []webhook.OutboxEvent, leasing bool) (had []string, leased map[string]int64, err error) {
 	if err := s.lock(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer s.mu.Unlock()
+	leased = map[string]int64{}
 	added := map[string]bool{}
 	for _, e := range events {
 		e.Bodies = cloneBodies(e.Bodies)
+		i := -1
 		for d := range e.All() {
-			if s.deliveries[d.ID] == nil {
-				s.add(d)
-				added[d.ID] = true
-			} else if !added[d.ID] {
-				had = append(had, d.ID)
+			i++
+			if s.deliveries[d.ID] != nil {
+				if !added[d.ID] {
+					had = append(had, d.ID)
+				}
+				continue
+			}
+			s.add(d)
+			added[d.ID] = true
+			if until := e.Deliveries[i].LeaseUntil; leasing && !until.IsZero() {
+				s.leaseFirst(s.deliveries[d.ID], until, leased)
 			}
 		}
 	}
-	return had, nil
+	return had, leased, nil
+}
+
+// leaseFirst leases a delivery that was just added, if it is the first of a line.
+func (s *Store) leaseFirst(d *delivery, until time.Time, leased map[string]int64) {
+	if d.place != 0 && !d.blocked() {
+		s.lease(d, until)
+		leased[d.ID] = d.Sequence
+	}
 }
 
 // add stores a delivery. It keeps d.Body, which others of the event may share.
@@ -122,8 +156,17 @@ func (s *Store) add(d webhook.Delivery) {
 	stored := &delivery{Delivery: d}
 	s.deliveries[d.ID] = stored
 	s.log.insert(stored)
+	s.index(stored)
 	s.align(stored)
 	s.schedule(stored)
+}
+
+// lease leases a delivery that is in its webhook's queue.
+func (s *Store) lease(d *delivery, until time.Time) {
+	s.unschedule(d)
+	d.Lease++
+	d.Due = until
+	s.schedule(d)
 }
 
 // Claim leases deliveries that are due, as webhook.Claim describes.
@@ -140,10 +183,7 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Delivery,
 			break
 		}
 		for _, d := range s.queues[id].due(c.Now, min(room, c.Limit-len(claimed))) {
-			s.unschedule(d)
-			d.Lease++
-			d.Due = c.Until
-			s.schedule(d)
+			s.lease(d, c.Until)
 			out := d.Delivery
 			out.Log = nil
 			claimed = append(claimed, cloneDelivery(out))
@@ -170,7 +210,13 @@ func (s *Store) Apply(ctx context.Context, cs []webhook.Change) (lost []string, 
 			attempt := cloneAttempt(*c.Log)
 			c.Log = &attempt
 		}
+		c.Rewrite = cloneLog(c.Rewrite)
+		was := *d
 		c.ApplyTo(&d.Delivery)
+		if c.Erase || d.Key != was.Key || d.Failure != was.Failure {
+			s.unindex(&was)
+			s.index(d)
+		}
 		s.align(d)
 		s.schedule(d)
 	}
@@ -191,7 +237,7 @@ func (s *Store) Prune(ctx context.Context, p webhook.Prune) (n int, err error) {
 			}
 			class.delete(d)
 			s.log.delete(d)
-			s.forgetKey(d)
+			s.unindex(d)
 			delete(s.deliveries, d.ID)
 			n++
 		}

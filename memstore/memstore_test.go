@@ -16,8 +16,9 @@ import (
 
 func TestStoreKeepsEveryRule(t *testing.T) {
 	storetest.Suite{
-		Open:   func(*testing.T) webhook.Store { return new(Store) },
-		Second: func(_ *testing.T, s webhook.Store) webhook.Store { return s },
+		Open:    func(*testing.T) webhook.Store { return New() },
+		Second:  func(_ *testing.T, s webhook.Store) webhook.Store { return s },
+		Blocked: 50_000,
 	}.Run(t)
 }
 

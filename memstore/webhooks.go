@@ -118,5 +118,7 @@ func cloneWebhook(w webhook.Webhook) webhook.Webhook {
 	w.Headers = maps.Clone(w.Headers)
 	w.Sealed = slices.Clone(w.Sealed)
 	w.Tallies = slices.Clone(w.Tallies)
+	w.Replay.Earlier = slices.Clone(w.Replay.Earlier)
+	w.Replay.Query.States = slices.Clone(w.Replay.Query.States)
 	return w
 }

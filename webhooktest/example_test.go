@@ -55,7 +55,7 @@ func Example() {
 		}
 
 		for _, got := range receiver.Wait(t, 2) {
-			e := got.Event.(webhook.Unsubscribe)
+			e := got.Events[0].(webhook.Unsubscribe)
 			fmt.Println("attempt", got.Header.Get(webhook.HeaderAttempt), "tells of", e.Subscriber.Email)
 		}
 	}

@@ -18,9 +18,10 @@ var ErrUnread = errors.New("webhooktest: the request was not read")
 
 // Received is a request that came.
 type Received struct {
-	// Event is the event that it brings, by value: a webhook.Subscribe and so on, as
-	// webhook.ParseRequest returns it. Nil if Err is not.
-	Event webhook.Event
+	// Events are what it brings, by value: each a webhook.Subscribe and so on, as
+	// webhook.ParseRequest returns them. One, unless the webhook gets batches; nil if
+	// Err is not.
+	Events []webhook.Event
 
 	// Err is why it was refused: ParseRequest's error, such as
 	// webhook.ErrSignature, or ErrUnread.
@@ -35,8 +36,12 @@ type Received struct {
 // String describes the request without personal data.
 func (r Received) String() string {
 	what := "a request"
-	if r.Event != nil {
-		what = string(r.Event.Type())
+	switch len(r.Events) {
+	case 0:
+	case 1:
+		what = string(r.Events[0].Type())
+	default:
+		what = fmt.Sprintf("%d events", len(r.Events))
 	}
 	text := fmt.Sprintf("%s %s, attempt %s", what, r.Header.Get(webhook.HeaderID), r.Header.Get(webhook.HeaderAttempt))
 	if r.Err != nil {
@@ -52,17 +57,21 @@ func (r *Receiver) Received() []Received {
 	return slices.Clone(r.received)
 }
 
-// Wait waits until n events have come, and returns all events so far in order of
-// arrival. Each attempt counts; refused requests do not. Wait ends the test with
-// t.Fatal if they do not come within Options.Patience.
+// Wait waits until n events have come, and returns all requests so far that brought
+// events, in order of arrival. Each attempt counts; refused requests do not. Wait ends
+// the test with t.Fatal if they do not come within Options.Patience.
 func (r *Receiver) Wait(t testing.TB, n int) []Received {
 	t.Helper()
-	var events []Received
+	var requests []Received
 	r.await(t, fmt.Sprintf("%d events", n), func(all []Received) bool {
-		events = slices.DeleteFunc(slices.Clone(all), func(got Received) bool { return got.Err != nil })
-		return len(events) >= n
+		requests = slices.DeleteFunc(slices.Clone(all), func(got Received) bool { return got.Err != nil })
+		events := 0
+		for _, got := range requests {
+			events += len(got.Events)
+		}
+		return events >= n
 	})
-	return events
+	return requests
 }
 
 // WaitFor waits for a request that match accepts, and returns the first one. It may

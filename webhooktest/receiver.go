@@ -5,7 +5,7 @@
 //	r := webhooktest.NewReceiver(t, nil)
 //	d, err := webhook.New(memstore.New(), r.Client(), nil)
 //	// … add a webhook with r.URL(), start d, and let the app do something …
-//	got := r.Wait(t, 1)[0].Event.(webhook.Subscribe)
+//	got := r.Wait(t, 1)[0].Events[0].(webhook.Subscribe)
 package webhooktest
 
 import (
@@ -181,7 +181,7 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request) {
 	}
 	var body bytes.Buffer
 	req.Body = io.NopCloser(io.TeeReader(req.Body, &body))
-	got.Event, got.Err = webhook.ParseRequest(req, r.parsing)
+	got.Events, got.Err = webhook.ParseRequest(req, r.parsing)
 	_, _ = io.Copy(io.Discard, io.LimitReader(req.Body, bodyLimit)) // the rest of a refused request
 	got.Body = body.Bytes()
 	req.Body = io.NopCloser(bytes.NewReader(got.Body))

@@ -61,8 +61,8 @@ func TestWhatComesIsRecordedAndDecoded(t *testing.T) {
 	got := r.Received()
 	require.Len(t, got, 1)
 	require.NoError(t, got[0].Err)
-	e, ok := got[0].Event.(webhook.Open)
-	require.True(t, ok, "%T", got[0].Event)
+	e, ok := got[0].Events[0].(webhook.Open)
+	require.True(t, ok, "%T", got[0].Events)
 	assert.Equal(t, "test@test.com", e.Subscriber.Email)
 	assert.Equal(t, "msg_1", e.ID)
 	assert.Equal(t, opened, string(got[0].Body))
@@ -79,7 +79,7 @@ func TestAReceiverTakesJSON(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 200, answer.StatusCode)
 	got := r.Wait(t, 1)[0]
-	assert.Equal(t, "test@test.com", got.Event.(webhook.Click).Subscriber.Email)
+	assert.Equal(t, "test@test.com", got.Events[0].(webhook.Click).Subscriber.Email)
 	assert.Equal(t, string(body), string(got.Body))
 }
 
@@ -108,7 +108,7 @@ func TestWhatIsNoWebhookIsRefusedAndRecorded(t *testing.T) {
 			} else {
 				require.ErrorIs(t, got.Err, test.err)
 			}
-			assert.Nil(t, got.Event)
+			assert.Nil(t, got.Events)
 			assert.Equal(t, test.body, string(got.Body), "for whoever wonders why")
 		})
 	}
