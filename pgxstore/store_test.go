@@ -10,7 +10,7 @@ import (
 
 // The embedded implementation would show its internals to users.
 func TestTheMethodsOfAStoreAreThoseThatUsersNeed(t *testing.T) {
-	want := []string{"Listen", "Migrate", "Schema", "Tx", "WakeOthers"}
+	want := []string{"EnqueueLeasing", "Listen", "Migrate", "Schema", "Tx", "WakeOthers"}
 	want = append(want, methods(reflect.TypeFor[webhook.Store]())...)
 	slices.Sort(want)
 	if got := methods(reflect.TypeFor[*Store]()); !slices.Equal(got, want) {

@@ -7,7 +7,10 @@ import (
 )
 
 // The methods of webhook.Store, which the Dispatcher calls.
-var _ webhook.Store = (*Store)(nil)
+var (
+	_ webhook.Store      = (*Store)(nil)
+	_ webhook.LineLeaser = (*Store)(nil)
+)
 
 // PutWebhook stores w with its Version raised by one, and returns the new
 // version. It returns webhook.ErrConflict if the stored version is not w.Version.
@@ -24,6 +27,12 @@ func (s *Store) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]webhook
 // that were stored before.
 func (s *Store) Enqueue(ctx context.Context, events []webhook.OutboxEvent) (had []string, err error) {
 	return s.sql.Enqueue(ctx, events)
+}
+
+// EnqueueLeasing is Enqueue. It also leases the new deliveries that have a LeaseUntil and
+// are the first of their line, and returns their Sequences by ID.
+func (s *Store) EnqueueLeasing(ctx context.Context, events []webhook.OutboxEvent) (had []string, leased map[string]int64, err error) {
+	return s.sql.EnqueueLeasing(ctx, events)
 }
 
 // Claim leases deliveries that are due, as webhook.Claim describes.

@@ -50,17 +50,13 @@ func firstChanges(cs []webhook.Change) (first, others []webhook.Change) {
 func (s *Store) applyBatch(ctx context.Context, b *batch) (lost []string, err error) {
 	s.due.includeRows(b.rows)
 	s.ready.includeRows(b.rows)
-	leave := slices.ContainsFunc(b.rows, func(r row) bool { return r.Leave })
-	if s.sql.applyUnkeyed != nil && !leave && (!s.d.unkeyedFinal || b.all(queueNone)) {
-		keyed := s.leases.keyed(b.rows)
-		others, err := s.applyUnkeyed(ctx, b.without(keyed))
-		if err != nil {
+	full := slices.ContainsFunc(b.rows, func(r row) bool { return r.Leave || r.Rewrite })
+	if s.sql.applyUnkeyed != nil && !full && (!s.d.unkeyedFinal || b.all(queueNone)) {
+		others, err := s.applyShort(ctx, b)
+		if err != nil || len(others) == 0 {
 			return nil, err
 		}
-		b = b.only(append(others, keyed...))
-		if len(b.rows) == 0 {
-			return nil, nil
-		}
+		b = b.only(others)
 	}
 	erase := slices.ContainsFunc(b.rows, func(r row) bool { return r.Erase })
 	err = s.write(ctx, erase || len(s.sql.apply) > 1 || !s.d.takesLines, func(q Querier) error {
@@ -91,20 +87,59 @@ func (s *Store) applyBatch(ctx context.Context, b *batch) (lost []string, err er
 	return lost, err
 }
 
-// applyUnkeyed makes changes of deliveries without a key, and returns the IDs of those
-// that it does not apply to and of those with another lease.
-func (s *Store) applyUnkeyed(ctx context.Context, b *batch) (others []string, err error) {
-	if len(b.rows) == 0 {
-		return nil, nil
+// applyShort makes changes by a shorter statement, and returns the IDs of those that it
+// does not apply to and of those with another lease. That is applyFinal if it is known
+// that some of them are of deliveries with a key, and else applyUnkeyed.
+func (s *Store) applyShort(ctx context.Context, b *batch) (others []string, err error) {
+	script, keyed := s.sql.applyUnkeyed, s.leases.keyed(b.rows)
+	if len(keyed) > 0 && s.sql.applyFinal != nil {
+		if others, done, err := s.applyInTurn(ctx, b); done || err != nil {
+			return others, err
+		}
+		script, keyed = s.sql.applyFinal, nil
 	}
-	err = s.write(ctx, len(s.sql.applyUnkeyed) > 1, func(q Querier) error {
-		others, err = s.runBatch(ctx, q, s.sql.applyUnkeyed, b)
+	if b = b.without(keyed); len(b.rows) == 0 {
+		return keyed, nil
+	}
+	err = s.write(ctx, len(script) > 1, func(q Querier) error {
+		others, err = s.runBatch(ctx, q, script, b)
 		return err
 	})
-	if err == nil {
-		s.leases.remove(b.rows, others)
+	if err != nil {
+		return nil, err
 	}
-	return others, err
+	s.leases.remove(b.rows, others)
+	return append(others, keyed...), nil
+}
+
+// applyInTurn is applyShort for a batch of final states with some of deliveries with a
+// key, on PostgreSQL. It reports false, and has done nothing, if another process works on
+// the lines for long.
+func (s *Store) applyInTurn(ctx context.Context, b *batch) (others []string, done bool, err error) {
+	if s.sql.applyInTurn == nil {
+		return nil, false, nil
+	}
+	done, err = s.inTurn(ctx, -1, func(q Querier, _ int64) error {
+		changed := make(map[string]bool, len(b.rows))
+		_, err := s.run(ctx, q, s.sql.applyInTurn, b.args(false), 0, func(scan Scan) error {
+			r := row{Queue: queueReady}
+			err := scan(&r.ID, &r.Webhook, &r.Due)
+			if r.ID != "" {
+				changed[r.ID] = true
+				return err
+			}
+			s.due.include(r.Due)
+			s.ready.includeRows([]row{r})
+			return err
+		})
+		others = missingIDs(b.rows, changed)
+		return err
+	})
+	if !done || err != nil {
+		return nil, done, err
+	}
+	s.leases.remove(b.rows, others)
+	return others, true, nil
 }
 
 // changeBatches returns cs as batches, whose rows are in order of ID: transactions
@@ -116,6 +151,9 @@ func changeBatches(cs []webhook.Change, clock *clock) (bs batches, err error) {
 			clock.observe(a.Start.Add(a.Duration))
 			room += approxLogSize(a)
 		}
+		for j := range cs[i].Rewrite {
+			room += approxLogSize(&cs[i].Rewrite[j])
+		}
 	}
 	for _, i := range inOrderOfID(cs) {
 		c := &cs[i]
@@ -125,7 +163,7 @@ func changeBatches(cs []webhook.Change, clock *clock) (bs batches, err error) {
 		if err := checkText("State", string(c.State)); err != nil {
 			return nil, err
 		}
-		log, err := logs.encodeOne(c.Log)
+		log, err := logs.encode(c.Rewrite, c.Log)
 		if err != nil {
 			return nil, err
 		}
@@ -134,9 +172,13 @@ func changeBatches(cs []webhook.Change, clock *clock) (bs batches, err error) {
 		r := row{
 			ID: c.ID, State: string(c.State), Due: milli(c.Due), Lease: c.Lease,
 			Attempts: c.Attempts, Queue: b.queue(c.State, c.Due, false), Erase: c.Erase, Leave: c.Erase || c.LeaveLine,
+			DropBody: c.DropBody,
 		}
 		if r.Queue != queueNone { // it may join a line
 			r.Order, r.Joined = i+1, nullMilli(c.Joined)
+		}
+		if n := len(c.Rewrite); n > 0 {
+			r.Rewrite, r.Failure = true, c.Rewrite[n-1].Failure()
 		}
 		if c.Log != nil {
 			r.Failure = c.Log.Failure()

@@ -30,6 +30,8 @@ type row struct {
 	Queue    queue  // r; 1: ready, 0: waiting, 2: parked, null: in no queue
 	Erase    bool   // x, only of a change
 	Leave    bool   // v, only of a change: it empties the key
+	DropBody bool   // p, only of a change: it empties the body
+	Rewrite  bool   // gx, only of a change: its log replaces that of the delivery
 	Order    int    // o: the place in the call, counted from one; 0: it does not matter
 
 	// Columns that most rows have no value for. An empty text and the zero time are NULL.
@@ -38,6 +40,8 @@ type row struct {
 	Time     sql.NullInt64 // z, only of a delivery
 	Failure  string        // f
 	Subjects string        // u, only of a delivery: a JSON array
+	Until    sql.NullInt64 // m, only of a delivery with a key: it is leased until then if it is the first of its line
+	Sequence sql.NullInt64 // j, only of a delivery that joins its line in the same transaction, on SQLite
 
 	// The offsets in @bytes, counted from one, and the lengths: b and bn, h and hn, g
 	// and gn. A change has no body and no carrier.
@@ -53,6 +57,7 @@ type row struct {
 type batch struct {
 	rows    []row
 	changes bool // rows are changes
+	inLines bool // the deliveries with a key have joined their lines
 	bytes   []byte
 	clock   int64 // deliveries that are due later are waiting or leased
 	token   int64 // random, to tell batches apart
@@ -120,10 +125,10 @@ func (b *batch) all(q queue) bool {
 }
 
 // hasExtras reports whether a row has a value in a column that most rows have none
-// for.
+// for, other than its time.
 func (b *batch) hasExtras() bool {
 	return slices.ContainsFunc(b.rows, func(r row) bool {
-		return r.Key != "" || r.Joined.Valid || r.Time.Valid || r.Failure != "" || r.Subjects != ""
+		return r.Key != "" || r.Joined.Valid || r.Failure != "" || r.Subjects != ""
 	})
 }
 
@@ -181,6 +186,10 @@ func (b *batch) value(r *row, column string) any {
 		return r.Queue.column()
 	case "v":
 		return r.Leave
+	case "p":
+		return r.DropBody
+	case "gx":
+		return r.Rewrite
 	case "q":
 		return nullText(r.Key)
 	case "y":
@@ -191,6 +200,8 @@ func (b *batch) value(r *row, column string) any {
 		return nullText(r.Failure)
 	case "u":
 		return nullText(r.Subjects)
+	case "j":
+		return r.Sequence
 	case "b":
 		return b.slice(r.Body, r.BodyLen)
 	case "h":

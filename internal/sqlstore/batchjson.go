@@ -59,6 +59,12 @@ func (b *batch) json(inline bool) string {
 		if r.Leave {
 			j.WriteString(`,"v":true`)
 		}
+		if r.DropBody {
+			j.WriteString(`,"p":true`)
+		}
+		if r.Rewrite {
+			j.WriteString(`,"gx":true`)
+		}
 		if r.Order > 0 {
 			j.number("o", int64(r.Order))
 		}
@@ -70,6 +76,9 @@ func (b *batch) json(inline bool) string {
 		}
 		if r.Time.Valid {
 			j.number("z", r.Time.Int64)
+		}
+		if r.Until.Valid {
+			j.number("m", r.Until.Int64)
 		}
 		if r.Failure != "" {
 			j.text(",", "f", r.Failure)

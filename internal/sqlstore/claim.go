@@ -41,59 +41,132 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) (ds []webhook.Delive
 	}
 	s.clock.observe(c.Now)
 	since, full := s.due.start()
-	w := claimRun{s: s, c: c, args: args{"now": milli(c.Now), "until": milli(c.Until), "since": since}}
-	positions := s.positions()
-	start, noneReady, noneDue, noneExpired, noEvents := time.Now(), false, false, false, false
-	if positions == nil { // the idle query scans from the beginning, which is slow now
-		from, fullEvents := s.eventsFrom()
-		w.args["events"] = from
-		err = s.read(ctx, func(q Querier) error {
-			return s.query(ctx, q, s.sql.idle, w.args, func(scan Scan) error { return scan(&noneReady, &noneDue, &noneExpired, &noEvents) })
-		})
-		s.events.rest(fullEvents, time.Since(start))
+	w := &claimRun{
+		s: s, c: c, full: full, taken: map[string]int{},
+		args: args{"now": milli(c.Now), "until": milli(c.Until), "since": since},
 	}
-	if err != nil || c.Limit <= 0 {
+	if err := w.look(ctx); err != nil || c.Limit <= 0 {
 		return nil, err
 	}
 	if err := s.confirmUncertain(ctx); err != nil {
 		return nil, err
 	}
-	if !noEvents {
-		before := time.Now()
-		entered, err := s.sequence(ctx, milli(c.Now))
+	w.empty = s.leases.takeEmpty(milli(c.Now))
+	if err := w.claim(ctx); err != nil && len(w.claimed) == 0 {
+		return nil, err // with some claimed, these count
+	}
+	return w.claimed, nil
+}
+
+// A claimRun is one claim that is being made.
+type claimRun struct {
+	s    *Store
+	c    webhook.Claim
+	args args
+	full bool // the scan for what has come due is a full one
+
+	found  queuesState
+	looked time.Duration // the time it took to find
+	empty  []*lease      // to be deleted
+
+	leasing bool               // steps may lease: nothing is ready before what they find
+	claimed []webhook.Delivery // by what is committed
+	taken   map[string]int     // how many of them, by webhook
+
+	// What a transaction claims in turns.
+	ds        []webhook.Delivery
+	leases    []*lease       // of ds
+	positions []position     // where scans for ready webhooks begin; nil: full scans
+	ready     []readyWebhook // found by these scans
+	scanTime  time.Duration  // for them
+}
+
+// A queuesState is what a claim finds in the queues before it changes anything.
+type queuesState struct{ noneReady, noneDue, noneExpired, noEvents bool }
+
+// idle reports whether the queues have nothing to claim.
+func (f queuesState) idle() bool { return f.noneReady && f.noneDue && f.noneExpired }
+
+// look looks into the queues.
+func (w *claimRun) look(ctx context.Context) error {
+	if w.s.usesPositions() {
+		return nil // the query scans from the beginning, which is slow now
+	}
+	start := time.Now()
+	from, full := w.s.eventsFrom()
+	w.args["events"] = from
+	err := w.s.read(ctx, func(q Querier) error {
+		f := &w.found
+		return w.s.query(ctx, q, w.s.sql.idle, w.args, func(scan Scan) error {
+			return scan(&f.noneReady, &f.noneDue, &f.noneExpired, &f.noEvents)
+		})
+	})
+	w.looked = time.Since(start)
+	w.s.events.rest(full, w.looked)
+	if err == nil && w.found.idle() {
+		w.s.due.advance(milli(w.c.Now), w.full, w.looked)
+	}
+	return err
+}
+
+// claim claims what sequencing steps find and what is in the queues.
+func (w *claimRun) claim(ctx context.Context) error {
+	if !w.found.noEvents {
+		w.leasing = w.found.idle() && w.s.sql.leaseFirst != nil
+		entered, err := w.s.sequence(ctx, milli(w.c.Now), w)
 		if err != nil {
-			return nil, err
+			w.s.uncertain.Store(true)
+			return err
 		}
-		start = start.Add(time.Since(before)) // no scan for what has come due
-		noneReady, positions = noneReady && !entered, s.positions()
+		w.found.noneReady = w.found.noneReady && !entered
 	}
-	empty := s.leases.takeEmpty(milli(c.Now))
-	if noneReady && noneDue && noneExpired {
-		s.due.advance(milli(c.Now), full, time.Since(start))
-		if len(empty) == 0 {
-			return nil, nil
-		}
-		return nil, s.write(ctx, false, func(q Querier) error { return s.deleteLeases(ctx, q, empty) })
+	switch {
+	case !w.found.idle() && w.left() > 0:
+		return w.takeTurns(ctx)
+	case len(w.empty) > 0:
+		return w.s.write(ctx, false, func(q Querier) error { return w.deleteEmpty(ctx, q) })
 	}
-	partial := false
-	err = s.retryChecked(ctx, func() error {
+	return nil
+}
+
+// left returns how many more deliveries may be claimed.
+func (w *claimRun) left() int { return w.c.Limit - len(w.claimed) }
+
+// keep adds deliveries that were claimed, and that is committed.
+func (w *claimRun) keep(ds []webhook.Delivery, leases []*lease) {
+	w.s.leases.add(leases)
+	w.claimed = append(w.claimed, ds...)
+	for i := range ds {
+		w.taken[ds[i].WebhookID]++
+	}
+}
+
+// deleteEmpty deletes the leases without outstanding deliveries.
+func (w *claimRun) deleteEmpty(ctx context.Context, q Querier) error {
+	return w.s.deleteLeases(ctx, q, w.empty)
+}
+
+// takeTurns makes ready what has come due, and claims what is ready.
+func (w *claimRun) takeTurns(ctx context.Context) error {
+	s, start, positions, partial := w.s, time.Now(), w.s.positions(), false
+	err := s.retryChecked(ctx, func() error {
 		return s.db.InTx(ctx, s.sql.pick.text != "", func(q Querier) error {
-			if err := s.deleteLeases(ctx, q, empty); err != nil {
+			if err := w.deleteEmpty(ctx, q); err != nil {
 				return err
 			}
-			n, all, err := w.promote(ctx, q, noneDue, noneExpired)
+			n, all, err := w.promote(ctx, q)
 			if err != nil {
 				return err
 			}
 			if n > 0 {
 				positions = nil // what was made ready may be behind a position
 			}
-			w.ds, w.found, w.scanTime, w.leases, w.positions = nil, nil, 0, nil, positions
+			w.ds, w.leases, w.positions, w.ready, w.scanTime = nil, nil, positions, nil, 0
 			if all {
-				s.due.advance(milli(c.Now), full, time.Since(start))
+				s.due.advance(milli(w.c.Now), w.full, w.looked+time.Since(start))
 			}
 			// The new leases expire at c.Until, which may have passed already.
-			s.due.include(milli(c.Until))
+			s.due.include(milli(w.c.Until))
 			err = w.run(ctx, q)
 			if partial = err != nil && s.d.takeCommits && len(w.ds) > 0; partial {
 				return nil // committed statements have leased w.ds, so the caller gets them
@@ -108,14 +181,18 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) (ds []webhook.Delive
 		s.uncertain.Store(true)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s.leases.add(w.leases)
+	w.empty = nil
+	w.keep(w.ds, w.leases)
 	if !partial {
-		s.ready.advance(w.found, w.positions == nil, w.scanTime)
+		s.ready.advance(w.ready, w.positions == nil, w.scanTime)
 	}
-	return w.ds, nil
+	return nil
 }
+
+// usesPositions reports whether scans for ready webhooks begin at positions.
+func (s *Store) usesPositions() bool { return s.positions() != nil }
 
 // positions returns where scans for ready webhooks begin, or nil for full scans.
 func (s *Store) positions() []position {
@@ -123,20 +200,6 @@ func (s *Store) positions() []position {
 		return nil
 	}
 	return s.ready.positions()
-}
-
-// A claimRun is one claim that is being made.
-type claimRun struct {
-	s    *Store
-	c    webhook.Claim
-	args args
-	ds   []webhook.Delivery
-
-	leases []*lease // of ds
-
-	positions []position     // where scans for ready webhooks begin; nil: full scans
-	found     []readyWebhook // by these scans
-	scanTime  time.Duration  // for them
 }
 
 // readyWebhook is a webhook with ready deliveries.
@@ -147,16 +210,15 @@ type readyWebhook struct {
 	held    bool
 }
 
-// promote makes ready the waiting deliveries that have come due, unless noneDue, and,
-// unless noneExpired, those of expired leases. It returns how many they are, and whether
-// none is left. On SQLite its first statement is run anyway, since it writes; see
-// sqliteFile.InTx.
-func (w *claimRun) promote(ctx context.Context, q Querier, noneDue, noneExpired bool) (n int64, all bool, err error) {
+// promote makes ready the waiting deliveries that have come due, and those of expired
+// leases, unless none was found. It returns how many they are, and whether none is left.
+// On SQLite its first statement is run anyway, since it writes; see sqliteFile.InTx.
+func (w *claimRun) promote(ctx context.Context, q Querier) (n int64, all bool, err error) {
 	w.args["n"] = max(maxPromote, w.c.Limit)
-	if !noneDue || w.s.d.oneWriter {
+	if !w.found.noneDue || w.s.d.oneWriter {
 		n, err = w.s.exec(ctx, q, w.s.sql.promote, w.args)
 	}
-	if err != nil || noneExpired {
+	if err != nil || w.found.noneExpired {
 		return n, n < maxPromote, err
 	}
 	expired, ready, err := w.expire(ctx, q)
@@ -186,14 +248,14 @@ func (w *claimRun) turns(ctx context.Context, q Querier, from string, belongs fu
 		}
 		var open []readyWebhook
 		for _, l := range webhooks {
-			if room := w.room(l); room > 0 && l.Webhook != last && belongs(l.Webhook) {
+			if room := w.room(l.Webhook); !l.held && room > 0 && l.Webhook != last && belongs(l.Webhook) {
 				open = append(open, readyWebhook{Webhook: l.Webhook, Due: l.Due, Room: room})
 			}
 		}
 		if err := w.take(ctx, q, open); err != nil {
 			return err
 		}
-		if len(webhooks) < page || len(w.ds) >= w.c.Limit {
+		if len(webhooks) < page || len(w.ds) >= w.left() {
 			return nil
 		}
 		// The next page begins with the last webhook of this one.
@@ -229,25 +291,22 @@ func (w *claimRun) nextWebhooks(ctx context.Context, q Querier, from string, n i
 		w.positions = nil
 		return w.nextWebhooks(ctx, q, from, n)
 	}
-	w.found = append(w.found, webhooks...)
+	w.ready = append(w.ready, webhooks...)
 	return webhooks, err
 }
 
 // room returns how many deliveries of a webhook may be taken.
-func (w *claimRun) room(l readyWebhook) int {
-	room, ok := w.c.Room[l.Webhook]
+func (w *claimRun) room(webhook string) int {
+	room, ok := w.c.Room[webhook]
 	if !ok {
 		room = w.c.Each
 	}
-	if l.held {
-		room = 0
-	}
-	return room
+	return room - w.taken[webhook]
 }
 
 // take claims deliveries of the webhooks, in order, up to the limit.
 func (w *claimRun) take(ctx context.Context, q Querier, webhooks []readyWebhook) error {
-	limit := w.c.Limit - len(w.ds)
+	limit := w.left() - len(w.ds)
 	if len(webhooks) == 0 || limit <= 0 {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/internal/packed"
 )
 
 // Deliveries returns the deliveries that q selects, in the order that it asks for.
@@ -21,7 +22,7 @@ func (s *Store) Deliveries(ctx context.Context, q webhook.DeliveryQuery) (ds []w
 	ds, err = s.deliveries(ctx, what, q)
 	if err == nil && slices.ContainsFunc(ds, unnumbered) {
 		// It ended since the last sequencing step, which nobody needed to claim it.
-		if _, err = s.sequence(ctx, s.clock.now()); err == nil {
+		if _, err = s.sequence(ctx, s.clock.now(), nil); err == nil {
 			ds, err = s.deliveries(ctx, what, q)
 		}
 	}
@@ -37,11 +38,7 @@ func (s *Store) deliveries(ctx context.Context, what string, q webhook.DeliveryQ
 	err = s.read(ctx, func(db Querier) error {
 		ds = nil
 		b := s.selectDeliveries(what, q)
-		if q.Oldest {
-			b.add(` order by created, id`)
-		} else {
-			b.add(` order by created desc, id desc`)
-		}
+		b.inOrder(q)
 		b.limit(q.Limit)
 		return b.query(ctx, db, func(scan Scan) error {
 			d, err := scanDelivery(scan, !q.Brief, !q.Brief)
@@ -73,9 +70,12 @@ func (s *Store) Count(ctx context.Context, q webhook.DeliveryQuery) (n int, err 
 // order and limit.
 func (s *Store) selectDeliveries(what string, q webhook.DeliveryQuery) *queryBuilder {
 	b := s.newQuery(`select ` + what + ` from `)
-	if usesQueue(q) {
+	switch {
+	case usesQueue(q):
 		b.fromQueue(q)
-	} else {
+	case q.Subject != "":
+		b.fromSubjects(q)
+	default:
 		b.fromLog(q)
 	}
 	if len(q.States) > 0 {
@@ -85,16 +85,11 @@ func (s *Store) selectDeliveries(what string, q webhook.DeliveryQuery) *queryBui
 		whereIn(b, `type`, q.Types)
 	}
 	if len(q.Failures) > 0 {
-		whereIn(b, `coalesce(failure, '')`, q.Failures)
-	}
-	if q.Subject != "" {
-		b.check("Subject", q.Subject)
-		b.where(`id in (select s.id from {}subjects s where s.subject = @v`, q.Subject)
-		if !q.All {
-			b.check("Account", q.Account)
-			b.add(` and s.account = @v`, q.Account)
+		column := `failure` // which has an index
+		if slices.Contains(q.Failures, "") {
+			column = `coalesce(failure, '')`
 		}
-		b.add(`)`)
+		whereIn(b, column, q.Failures)
 	}
 	if q.Key != "" {
 		b.whereIs(`line_key`, q.Key)
@@ -102,11 +97,12 @@ func (s *Store) selectDeliveries(what string, q webhook.DeliveryQuery) *queryBui
 	if !q.Blocking.IsZero() {
 		b.where(blocking, milli(q.Blocking))
 	}
+	created, id := placeColumns(q)
 	if !q.Since.IsZero() {
-		b.where(`created >= @v`, milli(q.Since))
+		b.where(created+` >= @v`, milli(q.Since))
 	}
 	if !q.Until.IsZero() {
-		b.where(`created < @v`, milli(q.Until))
+		b.where(created+` < @v`, milli(q.Until))
 	}
 	if !q.DueBy.IsZero() {
 		b.where(`due <= @v`, milli(q.DueBy))
@@ -116,12 +112,31 @@ func (s *Store) selectDeliveries(what string, q webhook.DeliveryQuery) *queryBui
 		// The index serves the first comparison. The others are for rows of the same
 		// millisecond.
 		if q.Oldest {
-			b.where(`created >= @v and (created > @v or id > @v)`, after, after, q.After.ID)
+			b.where(created+` >= @v and (`+created+` > @v or `+id+` > @v)`, after, after, q.After.ID)
 		} else {
-			b.where(`created <= @v and (created < @v or id < @v)`, after, after, q.After.ID)
+			b.where(created+` <= @v and (`+created+` < @v or `+id+` < @v)`, after, after, q.After.ID)
 		}
 	}
 	return b
+}
+
+// placeColumns returns the columns by which q's deliveries are ordered: those of the
+// index that finds them.
+func placeColumns(q webhook.DeliveryQuery) (created, id string) {
+	if q.Subject != "" {
+		return `found_created`, `found_id`
+	}
+	return `created`, `id`
+}
+
+// inOrder appends q's order.
+func (b *queryBuilder) inOrder(q webhook.DeliveryQuery) {
+	created, id := placeColumns(q)
+	if q.Oldest {
+		b.add(` order by ` + created + `, ` + id)
+	} else {
+		b.add(` order by ` + created + ` desc, ` + id + ` desc`)
+	}
 }
 
 // blocking is the condition that a delivery is the first of its line, and that another
@@ -139,7 +154,7 @@ func (s *Store) sequenceFor(ctx context.Context, q webhook.DeliveryQuery) error 
 	if q.Blocking.IsZero() {
 		return nil
 	}
-	_, err := s.sequence(ctx, s.clock.now())
+	_, err := s.sequence(ctx, s.clock.now(), nil)
 	return err
 }
 
@@ -157,6 +172,25 @@ func (b *queryBuilder) fromLog(q webhook.DeliveryQuery) {
 	if !q.All {
 		b.whereIs(`account`, q.Account)
 	}
+	if q.Webhook != "" {
+		b.whereIs(`webhook`, q.Webhook)
+	}
+	if len(q.IDs) > 0 {
+		whereIn(b, `id`, q.IDs)
+	}
+}
+
+// fromSubjects selects from the index of subjects, which is in the order of the log, so
+// that a page of it is read without the rest.
+func (b *queryBuilder) fromSubjects(q webhook.DeliveryQuery) {
+	b.check("Subject", q.Subject)
+	b.add(`(select created as found_created, id as found_id from {}subjects where subject = @v`, q.Subject)
+	if !q.All {
+		b.check("Account", q.Account)
+		b.add(` and account = @v`, q.Account)
+	}
+	b.add(`) f cross join {}deliveries`)
+	b.where(`id = found_id`)
 	if q.Webhook != "" {
 		b.whereIs(`webhook`, q.Webhook)
 	}
@@ -218,6 +252,9 @@ func scanDelivery(scan Scan, documents, log bool) (d webhook.Delivery, err error
 		if err := json.Unmarshal([]byte(subjects.String), &d.Subjects); err != nil {
 			return d, err
 		}
+	}
+	if d.Body, err = packed.Unpack(d.Body); err != nil {
+		return d, err
 	}
 	if d.Carrier, err = unmarshalCarrier(carrier); err != nil {
 		return d, err

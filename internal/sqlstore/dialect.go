@@ -45,12 +45,17 @@ type dialect struct {
 	insertSubjects   string // of the deliveries in @rows
 	erase            script
 	apply            script // returns the IDs of the deliveries that had the lease, with the kind of the event of their lines, 0 for none
-	applyUnkeyed     script // apply for deliveries without a key, not told to leave their line; returns no kinds; nil: apply
+	applyUnkeyed     script // apply for deliveries without a key, not told to leave their line or to replace their log; returns no kinds; nil: apply
+	applyFinal       script // apply for a batch of final states, for leased deliveries with and without a key; nil: apply
+	applyInTurn      script // applyFinal for the holder of the lock of lockLines; also returns, without an ID, what it entered into a queue; nil: applyFinal
+	enqueueInTurn    script // enqueueExtras for the holder of that lock; returns the Sequence of what it leased; nil: enqueueExtras
+	enqueueInLines   script // enqueue of oneWriter for deliveries with a key whose places in their lines are known
+	openLines        string // the IDs of those in @rows whose lines have an entry
 	unkeyedFinal     bool   // applyUnkeyed is for a batch of final states, of deliveries in no queue
 
 	// See lines.go.
 	insertLineEvents string // of the deliveries in @rows; "": enqueueExtras and apply do so, or oneWriter
-	lockLines        script // excludes other transactions that call it, and returns the number of the step; a long wait fails by isLocked
+	lockLines        script // excludes other transactions that call it, and returns the number of the step, unless @least is negative; a long wait fails by isLocked
 	unlockLines      script // undoes what lockLines set in the session
 	raiseStep        script // makes @step the number of the step
 	takeLineEvents   string // up to @n events, the first from the number @from on
@@ -60,6 +65,7 @@ type dialect struct {
 	leaveLines       script // removes and returns the entries of the deliveries with the IDs in @rows
 	numberDeliveries string // stores the Sequence of deliveries that have none
 	enterFirst       script // enters the first ones behind the places in @rows into the queues; may return those made ready
+	leaseFirst       script // enterFirst, but leases those that are due, up to n of each webhook; returns these, and those made ready without an ID; nil: claims take them
 
 	idle          string // whether nothing is ready, nothing waiting has come due, no lease has expired, and there are no events of lines
 	promote       string // makes ready up to @n waiting deliveries that have come due, in order of due time
@@ -111,11 +117,14 @@ type statements struct {
 	nextPut, insertWebhook, updateWebhook            statement
 	enqueue, enqueuePreLeased, enqueueExtras         prepared
 	insertNew, insertSubjects                        statement
-	erase, apply, applyUnkeyed                       prepared
+	enqueueInTurn, enqueueInLines                    prepared
+	erase, apply, applyUnkeyed, applyFinal           prepared
+	applyInTurn                                      prepared
+	openLines                                        statement
 	insertLineEvents, takeLineEvents                 statement
 	deleteLineEvents, joinLines, numberDeliveries    statement
 	lockLines, unlockLines, raiseStep                prepared
-	leaveLines, enterFirst                           prepared
+	leaveLines, enterFirst, leaseFirst               prepared
 	idle, promote, readyWebhooks, seekFrom           statement
 	pick                                             statement
 	take                                             prepared
@@ -143,10 +152,11 @@ func (d *dialect) statements(prefix string) statements {
 		nextPut: one(nextPut), insertWebhook: one(d.insertWebhook), updateWebhook: one(updateWebhook),
 		enqueue: all(d.enqueue), enqueuePreLeased: all(d.enqueuePreLeased), enqueueExtras: all(d.enqueueExtras),
 		insertNew: one(d.insertNew), insertSubjects: one(d.insertSubjects),
-		erase: all(d.erase), apply: all(d.apply), applyUnkeyed: all(d.applyUnkeyed),
+		erase: all(d.erase), apply: all(d.apply), applyUnkeyed: all(d.applyUnkeyed), applyFinal: all(d.applyFinal),
+		enqueueInTurn: all(d.enqueueInTurn), enqueueInLines: all(d.enqueueInLines), applyInTurn: all(d.applyInTurn), openLines: one(d.openLines),
 		insertLineEvents: one(d.insertLineEvents), takeLineEvents: one(d.takeLineEvents),
 		deleteLineEvents: one(d.deleteLineEvents), joinLines: one(d.joinLines), numberDeliveries: one(d.numberDeliveries),
-		lockLines: all(d.lockLines), unlockLines: all(d.unlockLines), raiseStep: all(d.raiseStep), leaveLines: all(d.leaveLines), enterFirst: all(d.enterFirst),
+		lockLines: all(d.lockLines), unlockLines: all(d.unlockLines), raiseStep: all(d.raiseStep), leaveLines: all(d.leaveLines), enterFirst: all(d.enterFirst), leaseFirst: all(d.leaseFirst),
 		idle: one(d.idle), promote: one(d.promote), readyWebhooks: one(d.readyWebhooks), seekFrom: one(d.seekFrom), pick: one(d.pick),
 		take:        all(d.take),
 		insertLease: one(d.insertLease), expiredLeases: one(d.expiredLeases), expire: one(d.expire), deleteLeases: one(d.deleteLeases),

@@ -6,17 +6,24 @@ import (
 	"math/rand/v2"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/internal/packed"
 )
 
 // Enqueue stores the deliveries of events, all or none, and returns the IDs of those
 // that were stored before.
 func (s *Store) Enqueue(ctx context.Context, events []webhook.OutboxEvent) (had []string, err error) {
+	had, _, err = s.enqueueInTx(ctx, events, false)
+	return had, err
+}
+
+// enqueueInTx is Enqueue, or EnqueueLeasing where a transaction excludes other writers.
+func (s *Store) enqueueInTx(ctx context.Context, events []webhook.OutboxEvent, leasing bool) (had []string, leased map[string]int64, err error) {
 	rows, size := approxSize(events)
 	several := s.sql.insertLease.text != "" || rows > batchRows || size > batchBytes
-	var leases []*lease
+	var a additions
 	write := func(allNew bool) error {
 		return s.write(ctx, several, func(q Querier) error {
-			had, leases, err = s.enqueue(ctx, q, events, allNew)
+			a, err = s.enqueue(ctx, q, events, allNew, leasing)
 			return err
 		})
 	}
@@ -27,41 +34,65 @@ func (s *Store) Enqueue(ctx context.Context, events []webhook.OutboxEvent) (had 
 		err = write(false)
 	}
 	if err == nil {
-		s.leases.add(leases)
+		s.leases.add(a.leases)
 	}
-	return had, err
+	return a.had, a.leased, err
 }
 
-// enqueue is Enqueue in a transaction. It also returns the leases of the deliveries
-// that were stored pre-leased. With allNew it uses insertNew, which fails if one of
-// the deliveries is stored already.
-func (s *Store) enqueue(ctx context.Context, q Querier, events []webhook.OutboxEvent, allNew bool) (had []string, leases []*lease, err error) {
-	bs, err := s.deliveryBatches(events)
+// additions are what a transaction of Enqueue found and stored.
+type additions struct {
+	had    []string
+	leases []*lease         // of the deliveries that were stored leased
+	leased map[string]int64 // the Sequences of those with a key among them
+}
+
+// enqueue is Enqueue in a transaction. With allNew it uses insertNew, which fails if one
+// of the deliveries is stored already. With leasing it is EnqueueLeasing.
+func (s *Store) enqueue(ctx context.Context, q Querier, events []webhook.OutboxEvent, allNew, leasing bool) (a additions, err error) {
+	bs, err := s.deliveryBatches(events, leasing)
 	if err != nil {
-		return nil, nil, err
+		return a, err
 	}
 	for i := range bs {
 		s.due.includeRows(bs[i].rows)
 		s.ready.includeRows(bs[i].rows)
 		stored, err := s.add(ctx, q, &bs[i], allNew)
 		if err != nil {
-			return nil, nil, err
+			return a, err
 		}
-		preLeased := bs[i].leases(stored)
-		if err := s.insertLeases(ctx, q, preLeased); err != nil {
-			return nil, nil, err
+		leases := bs[i].leases(stored)
+		if err := s.insertLeases(ctx, q, leases); err != nil {
+			return a, err
 		}
 		if err := s.insertExtras(ctx, q, &bs[i], stored); err != nil {
-			return nil, nil, err
+			return a, err
 		}
-		had, leases = append(had, stored...), append(leases, preLeased...)
+		a.had, a.leases = append(a.had, stored...), append(a.leases, leases...)
+		a.leased = bs[i].leasedFirst(a.leased, stored)
 	}
-	return had, leases, nil
+	return a, nil
+}
+
+// leasedFirst adds to leased the Sequences of the deliveries with a key that were stored
+// leased.
+func (b *batch) leasedFirst(leased map[string]int64, stored []string) map[string]int64 {
+	except := stringSet(stored)
+	for i := range b.rows {
+		if r := &b.rows[i]; r.Queue == queueLeased && r.Sequence.Valid && !except[r.ID] {
+			if leased == nil {
+				leased = map[string]int64{}
+			}
+			leased[r.ID] = r.Sequence.Int64
+		}
+	}
+	return leased
 }
 
 // add stores a batch, and returns the IDs of the deliveries that were stored before.
 func (s *Store) add(ctx context.Context, q Querier, b *batch, allNew bool) (had []string, err error) {
 	switch {
+	case s.joinsAtOnce(b):
+		return s.addToLines(ctx, q, b)
 	case s.sql.enqueueExtras != nil && b.hasExtras():
 		return s.runBatch(ctx, q, s.sql.enqueueExtras, b)
 	case s.sql.insertNew.text == "" && s.sql.enqueuePreLeased != nil && b.all(queueLeased):
@@ -92,7 +123,7 @@ func (s *Store) upsert(ctx context.Context, q Querier, b *batch) (had []string, 
 		a := b.args(s.d.base64)
 		a["again"] = rand.Int64()
 		found := make(map[string]bool, len(b.rows))
-		_, err := s.run(ctx, q, s.sql.enqueue, a, 0, func(scan Scan) error {
+		all, err := s.run(ctx, q, s.sql.enqueue, a, len(b.rows), func(scan Scan) error {
 			var id string
 			var added bool
 			err := scan(&id, &added)
@@ -101,8 +132,8 @@ func (s *Store) upsert(ctx context.Context, q Querier, b *batch) (had []string, 
 			}
 			return err
 		})
-		if err != nil {
-			return nil, err
+		if all || err != nil {
+			return had, err
 		}
 		absent := missingIDs(b.rows, found)
 		if len(absent) == 0 {
@@ -115,8 +146,8 @@ func (s *Store) upsert(ctx context.Context, q Querier, b *batch) (had []string, 
 }
 
 // deliveryBatches returns the deliveries of events as batches. Of two with the same
-// ID it takes the first.
-func (s *Store) deliveryBatches(events []webhook.OutboxEvent) (bs batches, err error) {
+// ID it takes the first. With leasing it heeds LeaseUntil.
+func (s *Store) deliveryBatches(events []webhook.OutboxEvent, leasing bool) (bs batches, err error) {
 	for i := range events {
 		if n := len(events[i].Deliveries); n > 0 {
 			s.clock.observe(events[i].Deliveries[n-1].Created)
@@ -141,7 +172,7 @@ func (s *Store) deliveryBatches(events []webhook.OutboxEvent) (bs batches, err e
 			if err != nil {
 				return nil, err
 			}
-			log, err := logs.encode(d.Log)
+			log, err := logs.encode(d.Log, nil)
 			if err != nil {
 				return nil, err
 			}
@@ -149,12 +180,12 @@ func (s *Store) deliveryBatches(events []webhook.OutboxEvent) (bs batches, err e
 			r.Queue = b.queue(d.State, d.Due, d.Lease > 0)
 			if d.Key != "" && r.Queue != queueNone {
 				r.Queue, r.Order = queueParked, len(b.rows)+1
+				if leasing {
+					r.Until = nullMilli(e.Deliveries[j].LeaseUntil)
+				}
 			}
 			index := e.Deliveries[j].BodyIndex
-			if s.d.base64 { // the rows have the bodies, each its own
-				bodies[index] = storedBody{}
-			}
-			r.Body, r.BodyLen = bodies[index].put(b, len(bs), e.Bodies[index])
+			r.Body, r.BodyLen = bodies[index].put(b, len(bs), e.Bodies[index], s.d.base64)
 			r.Carrier, r.CarrierLen = b.put(carrier)
 			r.Log, r.LogLen = b.put(log)
 			b.rows = append(b.rows, r)
@@ -185,12 +216,16 @@ func deliveryRow(d *webhook.Delivery) (r row, err error) {
 // storedBody is where one of an event's bodies is in a batch.
 type storedBody struct{ batch, offset, length int }
 
-// put returns the offset and the length of the body in the n-th batch. It stores the
-// body there once.
-func (s *storedBody) put(b *batch, n int, body []byte) (offset, length int) {
-	if s.batch != n {
-		s.batch = n
-		s.offset, s.length = b.put(body)
+// put returns the offset and the length of the body, which is packed, in the n-th batch.
+// It packs the body there once, and stores it once, unless each row has a copy.
+func (s *storedBody) put(b *batch, n int, body []byte, copies bool) (offset, length int) {
+	switch {
+	case s.batch != n:
+		s.batch, s.offset = n, len(b.bytes)+1
+		b.bytes = packed.Append(b.bytes, body)
+		s.length = len(b.bytes) + 1 - s.offset
+	case copies: // so that the batch is as long as its rows
+		return b.put(b.slice(s.offset, s.length))
 	}
 	return s.offset, s.length
 }
@@ -210,7 +245,7 @@ func (s *Store) insertExtras(ctx context.Context, q Querier, b *batch, stored []
 		if except[r.ID] {
 			continue
 		}
-		if r.Queue == queueParked {
+		if r.Queue == queueParked && !b.inLines {
 			events = append(events, lineEvent{ID: r.ID, Kind: joinedLine, webhook: r.Webhook, key: r.Key, joined: zeroMilli})
 			if r.Joined.Valid {
 				events[len(events)-1].joined = r.Joined.Int64

@@ -54,7 +54,7 @@ func (b *batch) leases(stored []string) (list []*lease) {
 			list = append(list, l)
 		}
 		l.due, l.last = min(l.due, r.Due), max(l.last, r.Due)
-		l.deliveries = append(l.deliveries, leasedDelivery{id: r.ID, lease: r.Lease})
+		l.deliveries = append(l.deliveries, leasedDelivery{id: r.ID, lease: r.Lease, keyed: r.Key != ""})
 	}
 	return list
 }

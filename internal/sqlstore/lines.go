@@ -17,7 +17,7 @@ import (
 //     before, the events;
 //  2. removes from the lines what left them, and appends what joined;
 //  3. enters the new first delivery of each of these lines into the ready or the
-//     waiting queue.
+//     waiting queue, or leases it for the claim (leasefirst.go).
 //
 // So places only grow, and one transaction whose commit comes late joins late. What is
 // not first is parked: it is in no queue, so that no claim meets it. The first
@@ -63,7 +63,7 @@ const (
 	maxLineEvents = 1 << stepBits
 
 	// maxSteps is how many steps one claim makes at most, if one of them entered a
-	// delivery into a queue.
+	// delivery into a queue or leased one.
 	maxSteps = 4
 
 	// lineEventSlack is how many numbers before the last event a scan from the cursor
@@ -101,19 +101,23 @@ func (s *Store) lineEvents(ctx context.Context, q Querier, events []lineEvent) e
 }
 
 // sequence runs sequencing steps, each in a transaction. It skips them while another
-// process holds the lock for long. It reports whether one of them may have entered a
-// delivery into a queue.
-func (s *Store) sequence(ctx context.Context, now int64) (entered bool, err error) {
+// process holds the lock for long. They lease for the claim, if there is one. It reports
+// whether one of them may have entered a delivery into a queue.
+func (s *Store) sequence(ctx context.Context, now int64, claim *claimRun) (entered bool, err error) {
 	if s.d.oneWriter {
 		return false, nil // there are no events
 	}
-	return s.stepsInTx(ctx, now, false)
+	return s.stepsInTx(ctx, sequencing{now: now, claim: claim})
 }
 
-func (s *Store) stepsInTx(ctx context.Context, now int64, repairs bool) (entered bool, err error) {
+// stepsInTx runs steps as first says, each in a transaction.
+func (s *Store) stepsInTx(ctx context.Context, first sequencing) (entered bool, err error) {
 	err = s.retryChecked(ctx, func() error {
-		entered, err = s.steps(now, func(st *sequencing) error {
-			st.repairs = repairs
+		some, err := s.steps(first, func(st *sequencing) error {
+			if err := s.turn.wait(ctx); err != nil {
+				return err
+			}
+			defer s.turn.end()
 			err := s.db.InTx(ctx, true, func(q Querier) error {
 				st.q = q
 				return st.run(ctx)
@@ -123,22 +127,26 @@ func (s *Store) stepsInTx(ctx context.Context, now int64, repairs bool) (entered
 			}
 			return err
 		})
+		entered = entered || some
 		return err
 	})
 	return entered, err
 }
 
 // steps calls step until no event is left, or enough of them for one claim.
-func (s *Store) steps(now int64, step func(*sequencing) error) (entered bool, err error) {
-	for n := 1; ; n++ {
-		st := sequencing{s: s, now: now}
+func (s *Store) steps(first sequencing, step func(*sequencing) error) (entered bool, err error) {
+	for n, found := 1, false; ; n++ {
+		st := first
+		st.s = s
 		if err := step(&st); err != nil {
 			s.events.reset()
 			return entered, err
 		}
 		st.advance()
-		entered = entered || st.entered
-		if len(st.events) < maxLineEvents || n >= maxSteps && entered {
+		// Whoever took the events that were seen before may have entered a delivery.
+		entered = entered || st.entered || n == 1 && len(st.events) == 0
+		found = found || st.entered || len(st.leased) > 0
+		if len(st.events) < maxLineEvents || n >= maxSteps && found {
 			return entered, nil
 		}
 	}
@@ -182,6 +190,6 @@ func (s *Store) repairLines(ctx context.Context) error {
 	if err != nil || len(found) == 0 {
 		return err
 	}
-	_, err = s.stepsInTx(ctx, s.clock.now(), true)
+	_, err = s.stepsInTx(ctx, sequencing{now: s.clock.now(), repairs: true})
 	return err
 }

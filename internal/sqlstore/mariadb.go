@@ -5,7 +5,9 @@ import "slices"
 // mariadb is the dialect of MariaDB. A delivery is one row, as on SQLite, but MariaDB
 // has no partial indexes. A ready delivery has its webhook in the column lane, a
 // waiting one has its due time in wake. The others, leased ones too, have NULL in
-// both. NULLs are at one end of an index.
+// both. NULLs are at one end of an index. The two names stay: while a new version is
+// deployed, processes of the one before use the tables too, and a column that they name
+// must not go.
 //
 // Rows are in order of seq, which grows with time. In order of their IDs, which are
 // hashes, each would be written to a different page. The store makes seq from the time
@@ -116,7 +118,11 @@ create table if not exists {}steps (
   n    bigint not null
 ) engine = InnoDB;
 insert into {}steps (one, n) values (1, 0) on duplicate key update one = 1;
-`},
+`, `
+create index if not exists {}deliveries_failure on {}deliveries (account, failure, created);
+`,
+		"", // from here on bodies are packed and logs have short lines, which an older version would not read
+	},
 	recordVersion: `insert into {}schema (version) values (%d) on duplicate key update version = version`,
 	// A definition commits by itself, even in a transaction. So the lock belongs to the
 	// connection, and each definition changes nothing if it is run again.
@@ -136,7 +142,8 @@ insert into {}steps (one, n) values (1, 0) on duplicate key update one = 1;
 insert into {}webhooks (id, account, list, hold, changed, deleted, version, doc, put, tallies)
 select @id, @account, @list, @hold, @changed, @deleted, 1, @doc, n, @tallies from {}puts`,
 
-	enqueue: script{{text: mariadbInsert + `
+	// A row that is inserted counts once, one that is updated twice.
+	enqueue: script{{skipsRest: true, text: mariadbInsert + `
 on duplicate key update batch = @again`}, {returnsRows: true, text: `
 select id, batch = @token
 from json_table(convert(@rows using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$.i')) j
@@ -172,8 +179,8 @@ where lease = l and x = 'true'`}},
 update json_table(convert(@rows using utf8mb4), '$[*]' columns (
   i varchar(255) character set utf8mb4 path '$.i', l bigint path '$.l',
   s varchar(255) character set utf8mb4 path '$.s', d bigint path '$.d',
-  n int path '$.n', r int path '$.r', v varchar(5) path '$.v', y bigint path '$.y',
-  f varchar(255) character set utf8mb4 path '$.f', g longtext path '$.g')) j
+  n int path '$.n', r int path '$.r', v varchar(5) path '$.v', p varchar(5) path '$.p', y bigint path '$.y',
+  f varchar(255) character set utf8mb4 path '$.f', g longtext path '$.g', gx varchar(5) path '$.gx')) j
 straight_join {}deliveries on id = cast(i as binary)
 set stood = if(line_key is null, null, state = 'pending'),
   joined = if(line_key is not null and v is null and state <> 'pending' and s = 'pending', y, joined),
@@ -181,7 +188,8 @@ set stood = if(line_key is null, null, state = 'pending'),
   parked = if(` + mariadbQueue + ` = 2, 1, null),
   line_key = if(v is null, line_key, null),
   state = s, due = d, lease = lease + 1, attempts = n, batch = @token,
-  failure = if(g <> '', f, failure), log = concat(log, from_base64(g))
+  failure = if(g <> '', f, failure), log = concat(if(gx is null, log, ''), from_base64(g)),
+  body = if(p is null, body, '')
 where lease = l`}, {returnsRows: true, text: `
 select id, ` + changedLine + `
 from json_table(convert(@rows using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$.i')) j
@@ -192,11 +200,12 @@ where batch = @token`}},
 update json_table(convert(@rows using utf8mb4), '$[*]' columns (
   i varchar(255) character set utf8mb4 path '$.i', l bigint path '$.l',
   s varchar(255) character set utf8mb4 path '$.s', d bigint path '$.d',
-  n int path '$.n', r int path '$.r', f varchar(255) character set utf8mb4 path '$.f', g longtext path '$.g')) j
+  n int path '$.n', r int path '$.r', p varchar(5) path '$.p',
+  f varchar(255) character set utf8mb4 path '$.f', g longtext path '$.g')) j
 straight_join {}deliveries on id = cast(i as binary)
 set state = s, due = d, lease = lease + 1, attempts = n, batch = @token,
   lane = if(r = 1, webhook, null), wake = if(r = 0, d, null),
-  failure = if(g <> '', f, failure), log = concat(log, from_base64(g))
+  failure = if(g <> '', f, failure), log = concat(log, from_base64(g)), body = if(p is null, body, '')
 where lease = l and line_key is null`}, selectChanged},
 
 	insertLineEvents: `
@@ -312,8 +321,9 @@ returning account, created, id, subjects`},
 	isNoTable:   func(err error) bool { return mysqlNumber(err) == 1146 },
 	isDuplicate: func(err error) bool { return slices.Contains([]uint64{1062, 1586}, mysqlNumber(err)) },
 	isRetryable: func(err error) bool {
-		// A deadlock, a lock timeout, and a row that changed since it was read.
-		return slices.Contains([]uint64{1213, 1205, 1020}, mysqlNumber(err))
+		// A deadlock, a lock timeout, a row that changed since it was read, and a statement
+		// that Galera interrupted for one of another node.
+		return slices.Contains([]uint64{1213, 1205, 1020, 1317}, mysqlNumber(err))
 	},
 	isLocked: func(err error) bool { return mysqlNumber(err) == 1205 },
 }

@@ -84,8 +84,12 @@ func TestTheMethodsOfAStoreAreThoseThatUsersNeed(t *testing.T) {
 			methods = append(methods, pointer.Method(i).Name)
 		}
 		also := slices.Clone(want)
-		if _, postgres := store.(postgresstore.Store); postgres {
-			also = append(also, "WakeOthers") // for the Dispatcher, which looks for it
+		// For the Dispatcher, which looks for them.
+		switch store.(type) {
+		case postgresstore.Store:
+			also = append(also, "EnqueueLeasing", "WakeOthers")
+		case sqlitestore.Store:
+			also = append(also, "EnqueueLeasing")
 		}
 		require.ElementsMatch(t, also, methods, typ)
 		for _, field := range reflect.VisibleFields(typ) {

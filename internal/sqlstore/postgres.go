@@ -5,7 +5,8 @@ package sqlstore
 //
 // An update in PostgreSQL writes a new row version. It also writes an entry to each
 // index of the table, unless no indexed column changed and the page has room (a
-// heap-only update). So no column of the deliveries that changes is indexed, and
+// heap-only update). So no column of the deliveries that changes is indexed, but for
+// failure, which only attempts that fail change, and
 // pages keep free room. An attempt's outcome then writes no index entry, and the next
 // reader of the page removes the old version, without a vacuum of a log of millions.
 // Only the queues need vacuuming, and they are small enough to be vacuumed often.
@@ -130,14 +131,16 @@ where id = i and lease = l and x`}},
 	apply: result(`
 with changed as (
   update {}deliveries
-  set state = s, due = d, lease = lease + 1, attempts = n, log = log || substr(cast(@bytes as bytea), g, gn),
+  set state = s, due = d, lease = lease + 1, attempts = n,
+    log = case when gx then '' else log end || substr(cast(@bytes as bytea), g, gn),
     failure = case when gn > 0 then f else failure end,
     queued = s = 'pending', gone = case when queued then due end,
     stood = case when line_key is not null then state = 'pending' end,
     line_key = case when v is null then line_key end,
-    joined = case when line_key is not null and v is null and state <> 'pending' and s = 'pending' then y else joined end
+    joined = case when line_key is not null and v is null and state <> 'pending' and s = 'pending' then y else joined end,
+    body = case when p then '' else body end
   from json_to_recordset(cast(@rows as json)) as j (
-    i text, l bigint, s text, d bigint, n integer, o integer, v boolean, y bigint, f text, g integer, gn integer)
+    i text, l bigint, s text, d bigint, n integer, o integer, v boolean, p boolean, y bigint, f text, g integer, gn integer, gx boolean)
   where id = i and lease = l
   returning id, webhook, state, due, queued, gone, line_key, stood, sequence, {}deliveries.joined, o,
     queued and (line_key is null or stood and gone is null) as enters
@@ -171,18 +174,22 @@ select id from changed` + confirmIfEmpty("changed")),
 	applyUnkeyed: result(`
 update {}deliveries
 set state = s, due = d, lease = lease + 1, attempts = n, log = log || substr(cast(@bytes as bytea), g, gn),
-  failure = case when gn > 0 then f else failure end
+  failure = case when gn > 0 then f else failure end, body = case when p then '' else body end
 from json_to_recordset(cast(@rows as json)) as j (
-  i text, l bigint, s text, d bigint, n integer, f text, g integer, gn integer)
+  i text, l bigint, s text, d bigint, n integer, p boolean, f text, g integer, gn integer)
 where id = i and lease = l and not queued and line_key is null
 returning id`),
 
+	applyFinal:    result(postgresApplyFinal + confirmIfEmpty("changed")),
+	applyInTurn:   result(postgresApplyInTurn + confirmColumns("changed", `'', '', 0`)),
+	enqueueInTurn: result(postgresEnqueueInTurn + confirmColumns("added", `'', 0`)),
+
 	lockLines: result(`
 select n from (
-  select set_config('lock_timeout', '1000', true), set_config('idle_in_transaction_session_timeout', '10000', true),
-    set_config('synchronous_commit', 'off', true),
+  select set_config('lock_timeout', @timeout, true), set_config('idle_in_transaction_session_timeout', '10000', true),
+    set_config('synchronous_commit', case when @durable then current_setting('synchronous_commit') else 'off' end, true),
     cast(pg_advisory_xact_lock(hashtextextended(current_schema() || @name, 0)) as text),
-    setval('{}steps', greatest(nextval('{}steps'), @least)) as n offset 0) l`),
+    case when cast(@least as bigint) < 0 then 0 else setval('{}steps', greatest(nextval('{}steps'), @least)) end as n offset 0) l`),
 
 	raiseStep: result(`select setval('{}steps', @step)`),
 
@@ -230,6 +237,8 @@ with new_lines as (
   on conflict do nothing
 )
 select webhook, due from entering where due <= @now`),
+
+	leaseFirst: result(postgresLeaseFirst),
 
 	idle: `
 select not exists (select 1 from {}ready),
@@ -349,10 +358,13 @@ const awaitsStandbys = `current_setting('synchronous_standby_names') <> ''`
 // confirmIfEmpty is appended to a statement that writes the rows of a table, and
 // returns no rows. If the statement has written none, its commit would wait for no
 // standby, so it writes a message. See afterWrite.
-func confirmIfEmpty(table string) string {
+func confirmIfEmpty(table string) string { return confirmColumns(table, `''`) }
+
+// confirmColumns is confirmIfEmpty for a statement that returns these columns.
+func confirmColumns(table, columns string) string {
 	return `
 union all
-select '' where case
+select ` + columns + ` where case
   when exists (select 1 from ` + table + `) then false
   when ` + awaitsStandbys + ` then pg_logical_emit_message(true, 'listhook', '') is null
   else false end`
@@ -364,11 +376,11 @@ func postgresInsert(queued string) string {
 	return `
 with added as (
   insert into {}deliveries (
-    id, account, webhook, event, type, created, state, due, lease, attempts, queued, body, carrier, log)
+    id, account, webhook, event, type, created, state, due, lease, attempts, queued, body, carrier, log, event_time)
   select i, a, w, e, t, c, s, d, l, n, ` + queued + `,
-    substr(cast(@bytes as bytea), b, bn), substr(cast(@bytes as bytea), h, hn), substr(cast(@bytes as bytea), g, gn)
+    substr(cast(@bytes as bytea), b, bn), substr(cast(@bytes as bytea), h, hn), substr(cast(@bytes as bytea), g, gn), z
   from json_to_recordset(cast(@rows as json)) as j (
-    i text, a text, w text, e text, t text, c bigint, s text, d bigint, l bigint, n integer,
+    i text, a text, w text, e text, t text, c bigint, s text, d bigint, l bigint, n integer, z bigint,
     b integer, bn integer, h integer, hn integer, g integer, gn integer)
   order by i collate "C"
   on conflict (id) do nothing

@@ -95,4 +95,12 @@ create table {}lines (
 ) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 create index {}lines_id on {}lines (id);
 create sequence {}steps;
+`, `
+create index {}deliveries_failure on {}deliveries (account, failure, created) where failure is not null;
+`,
+	// From here on bodies are packed and logs have short lines, which an older version
+	// would not read. Rows are half as long, so that pages with less room for outcomes
+	// have enough of it.
+	`
+alter table {}deliveries set (fillfactor = 50);
 `}

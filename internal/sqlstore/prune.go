@@ -14,12 +14,13 @@ import (
 // finishing. An index by the time of finishing would be written several times for
 // each delivery, and read once.
 func (s *Store) Prune(ctx context.Context, p webhook.Prune) (n int, err error) {
+	from, full := s.prunes.start(p)
 	for n < p.Limit {
 		most := p.Limit - n
 		if s.d.maxPrune > 0 {
 			most = min(most, s.d.maxPrune)
 		}
-		k, err := s.prune(ctx, p, most)
+		k, err := s.prune(ctx, p, from, most)
 		n += k
 		if err != nil {
 			return n, err
@@ -29,6 +30,9 @@ func (s *Store) Prune(ctx context.Context, p webhook.Prune) (n int, err error) {
 		}
 	}
 	if n < p.Limit {
+		if err := s.passed(ctx, p, from, full); err != nil {
+			return n, err
+		}
 		if err := s.repairLines(ctx); err != nil {
 			return n, err
 		}
@@ -50,20 +54,17 @@ type subjectOf struct {
 	Subject string `json:"s"`
 }
 
-// prune removes up to most deliveries in a transaction, and returns their number.
-func (s *Store) prune(ctx context.Context, p webhook.Prune, most int) (n int, err error) {
+// prune removes up to most deliveries, created from a time on, in a transaction, and
+// returns their number.
+func (s *Store) prune(ctx context.Context, p webhook.Prune, from int64, most int) (n int, err error) {
 	err = s.write(ctx, true, func(q Querier) error {
 		n = 0
 		var subjects []subjectOf
 		b := s.newQuery(s.d.prune.before)
 		b.wheres = 1
 		b.args["before"], b.args["n"] = milli(p.Before), most
-		if len(p.States) > 0 {
-			whereIn(b, `state`, p.States)
-		}
-		if len(p.Types) > 0 {
-			whereIn(b, `type`, p.Types)
-		}
+		b.createdFrom(from)
+		b.whereClass(p)
 		b.add(s.d.prune.after)
 		err := b.query(ctx, q, func(scan Scan) error {
 			var of subjectOf

@@ -60,23 +60,40 @@ func (b *queryBuilder) whereIs(column, text string) { whereIn(b, column, []strin
 // whereIn appends the condition that a column has one of the texts. It leaves out
 // texts that cannot be stored, because a database would return an error for them.
 func whereIn[T ~string](b *queryBuilder, column string, list []T) {
-	list = slices.DeleteFunc(slices.Clone(list), func(text T) bool { return checkText(column, string(text)) != nil })
-	switch {
-	case len(list) == 0:
+	if list = storable(column, list); len(list) == 0 {
 		b.where(`1 = 0`)
-	case len(list) <= fewTexts:
+		return
+	}
+	whereList(b, column+` in`, list)
+}
+
+// whereNotIn appends the condition that a column has none of the texts.
+func whereNotIn[T ~string](b *queryBuilder, column string, list []T) {
+	if list = storable(column, list); len(list) > 0 {
+		whereList(b, column+` not in`, list)
+	}
+}
+
+// storable returns the texts of a list that can be stored.
+func storable[T ~string](column string, list []T) []T {
+	return slices.DeleteFunc(slices.Clone(list), func(text T) bool { return checkText(column, string(text)) != nil })
+}
+
+// whereList appends a condition that ends with a list of texts.
+func whereList[T ~string](b *queryBuilder, condition string, list []T) {
+	if len(list) <= fewTexts {
 		values := make([]any, len(list))
 		for i, text := range list {
 			values[i] = string(text)
 		}
-		b.where(column+` in (@v`+strings.Repeat(`, @v`, len(list)-1)+`)`, values...)
-	default:
-		data, err := jsonArray(list)
-		if err != nil {
-			b.err = err
-		}
-		b.where(column+` in (`+strings.ReplaceAll(b.s.d.textList, "@list", "@v")+`)`, data)
+		b.where(condition+` (@v`+strings.Repeat(`, @v`, len(list)-1)+`)`, values...)
+		return
 	}
+	data, err := jsonArray(list)
+	if err != nil {
+		b.err = err
+	}
+	b.where(condition+` (`+strings.ReplaceAll(b.s.d.textList, "@list", "@v")+`)`, data)
 }
 
 // check makes the query fail if a text cannot be stored.

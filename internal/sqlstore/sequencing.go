@@ -6,8 +6,11 @@ import (
 	"encoding/json"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/listhook/webhook"
 )
 
 // A sequencing is one sequencing step.
@@ -19,8 +22,13 @@ type sequencing struct {
 	repairs bool     // entries without an event are looked for
 	strays  []string // their deliveries
 
-	locking bool // the lock is being waited for
-	full    bool // the events are read from the first number on
+	claim  *claimRun          // what is due is leased for it; nil: it is made ready
+	leased []webhook.Delivery // for claim
+	token  int64              // of their lease
+
+	least   int64 // the number of the step at least; 0: as now says
+	locking bool  // the lock is being waited for
+	full    bool  // the events are read from the first number on
 	step    int64
 	events  []lineEvent
 	removed []placed // entries of deliveries that left
@@ -46,6 +54,11 @@ func (st *sequencing) run(ctx context.Context) (err error) {
 	}()
 	if err := st.lock(ctx); err != nil {
 		return err
+	}
+	if st.claim != nil {
+		if err := st.claim.deleteEmpty(ctx, st.q); err != nil {
+			return err
+		}
 	}
 	if err := st.takeEvents(ctx); err != nil {
 		return err
@@ -93,17 +106,34 @@ func (st *sequencing) sequence(ctx context.Context) error {
 // number.
 func (st *sequencing) lock(ctx context.Context) error {
 	st.locking = true
-	a := args{"name": "listhook lines " + st.s.prefix, "least": int64(0)}
-	if st.now != math.MaxInt64 { // it is known
-		a["least"] = leastStep(st.now)
-	}
-	_, err := st.s.run(ctx, st.q, st.s.sql.lockLines, a, 0, func(scan Scan) error { return scan(&st.step) })
+	var err error
+	st.step, err = st.s.lockLines(ctx, st.q, max(leastStep(st.now), st.least), longLock, st.claim != nil && st.claim.leasing)
 	st.locking = err != nil
 	return err
 }
 
-// leastStep returns the least number of a step in which a delivery joins at a time.
-func leastStep(joined int64) int64 { return max(joined, 0)/stepMillis + 1 }
+// lockLines runs the dialect's lockLines. It waits no longer than patience. Where the
+// transaction need not be durable, its commit may not wait for the disk.
+func (s *Store) lockLines(ctx context.Context, q Querier, least int64, patience time.Duration, durable bool) (step int64, err error) {
+	a := args{
+		"name": "listhook lines " + s.prefix, "least": least, "durable": durable,
+		"timeout": strconv.FormatInt(patience.Milliseconds(), 10),
+	}
+	_, err = s.run(ctx, q, s.sql.lockLines, a, 0, func(scan Scan) error { return scan(&step) })
+	return step, err
+}
+
+// longLock is how long a step waits for the lock.
+const longLock = time.Second
+
+// leastStep returns the least number of a step in which a delivery joins at a time, or
+// 0 if that is not known.
+func leastStep(joined int64) int64 {
+	if joined == math.MaxInt64 {
+		return 0
+	}
+	return max(joined, 0)/stepMillis + 1
+}
 
 // keepUp raises the number of the step if a delivery joined later than the time that the
 // step began with.
@@ -226,54 +256,6 @@ func (st *sequencing) number(ctx context.Context, numbers map[string]int64) erro
 	return st.exec(ctx, st.s.sql.numberDeliveries, rows)
 }
 
-// enterFirst enters the first deliveries of lines into the ready or the waiting queue,
-// where they are new: every entry before them was removed, or they joined in this step.
-func (st *sequencing) enterFirst(ctx context.Context, joined []placed) error {
-	type lineName struct{ webhook, key string }
-	at := map[lineName]int{} // in rows
-	var rows []placed        // the place after which the first one is new, and the first ID that joined
-	note := func(webhook, key string, place int64, id string) {
-		name := lineName{webhook, key}
-		i, ok := at[name]
-		if !ok {
-			i, at[name] = len(rows), len(rows)
-			rows = append(rows, placed{Webhook: webhook, Key: key, Place: place})
-		}
-		rows[i].Place, rows[i].ID = min(rows[i].Place, place), cmp.Or(rows[i].ID, id)
-	}
-	for _, p := range joined {
-		note(p.Webhook, p.Key, st.step<<stepBits-1, p.ID)
-	}
-	for _, p := range st.removed {
-		note(p.Webhook, p.Key, p.Place, "")
-	}
-	for _, e := range st.events {
-		if e.Kind == movedInLine {
-			note(e.webhook, e.key, 0, "")
-		}
-	}
-	if len(rows) == 0 {
-		return nil
-	}
-	data, err := json.Marshal(rows)
-	if err != nil {
-		return err
-	}
-	entries, err := json.Marshal(append([]placed{}, joined...)) // [] if there are none
-	if err != nil {
-		return err
-	}
-	st.entered = true
-	a := args{"rows": string(data), "joined": string(entries), "now": st.now}
-	_, err = st.s.run(ctx, st.q, st.s.sql.enterFirst, a, 0, func(scan Scan) error {
-		r := row{Queue: queueReady}
-		err := scan(&r.Webhook, &r.Due)
-		st.ready = append(st.ready, r)
-		return err
-	})
-	return err
-}
-
 // exec runs a statement on rows, unless there are none.
 func (st *sequencing) exec(ctx context.Context, statement statement, rows any) error {
 	data, err := json.Marshal(rows)
@@ -295,4 +277,13 @@ func (st *sequencing) advance() {
 		st.s.events.rest(st.full, st.took)
 	}
 	st.s.ready.includeRows(st.ready)
+	if st.claim == nil {
+		return
+	}
+	st.claim.empty, st.claim.leasing = nil, st.claim.leasing && !st.entered
+	if len(st.leased) > 0 {
+		until := milli(st.claim.c.Until)
+		st.s.due.include(until)
+		st.claim.keep(st.leased, []*lease{claimLease(st.leased, until, st.token)})
+	}
 }

@@ -90,7 +90,11 @@ create table {}steps (
   n    integer not null
 );
 insert into {}steps (one, n) values (1, 0);
-`},
+`, `
+create index {}deliveries_failure on {}deliveries (account, failure, created) where failure is not null;
+`,
+		"", // from here on bodies are packed and logs have short lines, which an older version would not read
+	},
 	oneWriter: true,
 	wal:       `pragma journal_mode = wal`,
 
@@ -116,6 +120,18 @@ insert into {}deliveries (
 on conflict (id) do nothing
 returning id`),
 
+	enqueueInLines: result(`
+insert into {}deliveries (
+  id, account, webhook, event, type, created, state, due, lease, attempts, ready,
+  body, carrier, log, line_key, joined, event_time, failure, subjects, sequence)
+{values i, a, w, e, t, c, s, d, l, n, r, b, h, g, q, y, z, f, u, j}
+on conflict (id) do nothing
+returning id`),
+
+	openLines: `
+select j.value->>'i' from json_each(@rows) j
+where exists (select 1 from {}lines where webhook = j.value->>'w' and line_key = j.value->>'k')`,
+
 	insertSubjects: `
 insert into {}subjects (subject, account, created, id)
 select s.value, d.account, d.created, d.id
@@ -132,14 +148,15 @@ from json_each(@rows) j
 where {}deliveries.id = j.value->>'i' and lease = j.value->>'l' and j.value->>'x'`}},
 
 	apply: result(`
-with j (i, l, s, d, n, r, g, f, v, y) as ({values i, l, s, d, n, r, g, f, v, y})
+with j (i, l, s, d, n, r, g, gx, f, v, y, p) as ({values i, l, s, d, n, r, g, gx, f, v, y, p})
 update {}deliveries
 set state = j.s, due = j.d, lease = lease + 1, attempts = j.n,
     ready = case
       when line_key is null or v or j.s <> 'pending' then j.r
       when state <> 'pending' or ready = 2 then 2
       else j.r end,
-    log = cast(log || j.g as blob), failure = case when length(j.g) > 0 then j.f else failure end,
+    body = case when j.p then x'' else body end,
+    log = case when j.gx then j.g else cast(log || j.g as blob) end, failure = case when length(j.g) > 0 then j.f else failure end,
     stood = case when line_key is not null then state = 'pending' end,
     line_key = case when not v then line_key end,
     joined = case when line_key is not null and not v and state <> 'pending' and j.s = 'pending' then j.y else joined end

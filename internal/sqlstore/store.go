@@ -45,6 +45,8 @@ type Store struct {
 	events dueCursor    // of Claim, by the number of a line's event
 	ready  readyCursor  // of Claim
 	leases leaseTracker // of Claim, Enqueue and Apply
+	turn   lineTurn
+	prunes pruneCursors
 
 	// What check and an outbox's check have found out.
 	schemaOK     atomic.Bool // the schema has this code's version
@@ -66,7 +68,7 @@ var validPrefix = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,31}$`)
 
 // newStore returns a Store on db.
 func newStore(db Database, d *dialect, prefix string) *Store {
-	s := &Store{db: db, d: d, prefix: prefix, sql: d.statements(prefix), cluster: new(atomic.Bool)}
+	s := &Store{db: db, d: d, prefix: prefix, sql: d.statements(prefix), turn: newLineTurn(), cluster: new(atomic.Bool)}
 	if !validPrefix.MatchString(prefix) {
 		s.invalid = &webhook.InvalidError{Field: "Prefix", Reason: "must be a letter or an underscore and then letters, digits and underscores, 32 at most"}
 	}
@@ -167,8 +169,8 @@ func (o *outbox) Enqueue(ctx context.Context, events []webhook.OutboxEvent) ([]s
 	}
 	// insertNew cannot be used, because its error for a duplicate aborts the
 	// transaction. The leases are not tracked, because it may be rolled back.
-	had, _, err := o.s.enqueue(ctx, appTx{o.q}, events, false)
-	return had, o.s.explain(err)
+	a, err := o.s.enqueue(ctx, appTx{o.q}, events, false, false)
+	return a.had, o.s.explain(err)
 }
 
 // appTx marks the Querier of an app's transaction, for the dialect's check and for
