@@ -1,7 +1,9 @@
 package storetest
 
 import (
+	"bytes"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -191,7 +193,7 @@ var applyRules = []rule{
 		}},
 
 	{"apply_keeps_the_whole_attempt",
-		"An Attempt is a document: every field comes back.",
+		"An Attempt is a document: every field comes back, with the others and alone.",
 		func(c *checker) {
 			c.enqueue(pending("a", "1", t0))
 			var want []webhook.Attempt
@@ -200,8 +202,17 @@ var applyRules = []rule{
 				c.applied(webhook.Change{ID: "a", Lease: int64(i), State: webhook.StatePending, Log: &attempt})
 				want = append(want, attempt)
 			}
-			c.applied(webhook.Change{ID: "a", Lease: 3, State: webhook.StatePending, Log: &webhook.Attempt{}})
-			c.same("Log", c.delivery("a").Log, append(want, webhook.Attempt{}))
+			want = append(want, webhook.Attempt{})
+			whole := reflect.ValueOf(filled[webhook.Attempt](4))
+			for i := range whole.NumField() {
+				var alone webhook.Attempt
+				reflect.ValueOf(&alone).Elem().Field(i).Set(whole.Field(i))
+				want = append(want, alone)
+			}
+			for i := 3; i < len(want); i++ {
+				c.applied(webhook.Change{ID: "a", Lease: int64(i), State: webhook.StatePending, Log: &want[i]})
+			}
+			c.same("Log", c.delivery("a").Log, want)
 		}},
 
 	{"apply_erases",
@@ -224,6 +235,37 @@ var applyRules = []rule{
 			want = logged(want, *note(1))
 			want.ID = "erased and logged"
 			c.same("with Erase and Log", c.delivery("erased and logged"), want)
+		}},
+
+	{"apply_drops_the_body",
+		"DropBody empties Body, and nothing else. The bodies of other deliveries of the event stay.",
+		func(c *checker) {
+			ds := []webhook.Delivery{whole(1, "dropped", t0), whole(1, "kept", t0), whole(1, "other's", t0)}
+			for i := range ds {
+				ds[i].Lease, ds[i].Key, ds[i].EventID = 0, "", "the same"
+			}
+			c.enqueue(ds...)
+			want := c.delivery("dropped")
+			c.applied(
+				webhook.Change{ID: "dropped", State: webhook.StateDelivered, Due: at(1), Log: note(1), DropBody: true},
+				webhook.Change{ID: "kept", State: webhook.StateDelivered, Due: at(1), Log: note(1)})
+			want.State, want.Due, want.Attempts, want.Lease, want.Body = webhook.StateDelivered, at(1), 0, 1, nil
+			c.same("with DropBody", c.delivery("dropped"), logged(want, *note(1)))
+			keyed := ds[0]
+			keyed.ID, keyed.EventID, keyed.Key = "keyed", "another", "k"
+			c.enqueue(keyed)
+			for _, id := range []string{"kept", "other's", "keyed"} {
+				if d := c.delivery(id); !bytes.Equal(d.Body, ds[1].Body) {
+					c.broken("the body of %q is %q, want %q", id, d.Body, ds[1].Body)
+				}
+			}
+			c.claim(everything(t0))
+			for _, id := range []string{"other's", "keyed"} { // which are leased
+				c.applied(webhook.Change{ID: id, Lease: 1, State: webhook.StateDelivered, Due: at(1), DropBody: true})
+				if d := c.delivery(id); len(d.Body) > 0 {
+					c.broken("the body of %q is %q, want none", id, d.Body)
+				}
+			}
 		}},
 
 	{"apply_is_made_whole_or_not_at_all",

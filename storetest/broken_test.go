@@ -51,7 +51,7 @@ func TestFailuresPrintTheCalls(t *testing.T) {
         	calls:  about "bdeliveredfalse"
 `},
 		{"takes the next when a lease expires", "line_keeps_its_first_when_a_lease_expires", `
-        	          3 Claim at t0+60s: pending, Due t0+120s, Lease 2, Key "k", Sequence 1, of "1"`},
+        	          3 Claim at t0+60s: pending, Due t0+120s, Lease 2, Key "k", Sequence `},
 		{"looks at leases and changes in two steps", "concurrent_applies_have_one_winner", `Apply to Lease 0: failed, Due t0`},
 		{"takes IDs for the same by case", "ids_are_compared_byte_for_byte", `"A", which is new, returned the version 2 and the error <nil>: it is taken for ["a"]`},
 	} {
@@ -85,6 +85,20 @@ func TestTheSuiteEndsWhateverTheStoreDoes(t *testing.T) {
 				t.Errorf("the failures do not say that it %s:\n%.2000s", f.fails, out)
 			}
 		})
+	}
+}
+
+// TestALightSuiteSaysWhatItLeavesOut runs a light suite on a store without a fault.
+func TestALightSuiteSaysWhatItLeavesOut(t *testing.T) {
+	t.Parallel()
+	out, failed := runFault(t, "nothing is wrong, and the suite is light", "")
+	if failed {
+		t.Fatalf("it fails:\n%s", out)
+	}
+	for _, says := range []string{"left out, as the suite is light: 9000 of 10000 deliveries", "320 of 400 random calls", "texts that storages take for one another"} {
+		if !strings.Contains(out, says) {
+			t.Errorf("it does not say %q", says)
+		}
 	}
 }
 
@@ -130,7 +144,7 @@ func TestStoreWithFault(t *testing.T) {
 	if name == "" {
 		t.Skip("run by TestBrokenStoresFail in a process of its own")
 	}
-	for _, f := range slices.Concat(faults, disasters) {
+	for _, f := range slices.Concat(faults, disasters, []fault{lightSuite}) {
 		if f.name != name {
 			continue
 		}

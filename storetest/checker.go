@@ -250,6 +250,17 @@ func (c *checker) pruned(p webhook.Prune) int {
 	return n
 }
 
+// of returns n, how many of something a case has. For a light suite it returns fewer, and
+// says what it left out.
+func (c *checker) of(n int, what string, light int) int {
+	c.t.Helper()
+	if !c.suite.Light {
+		return n
+	}
+	c.t.Logf("left out, as the suite is light: %d of %d %s", n-light, n, what)
+	return light
+}
+
 // stores returns the store and, if the storage can be shared, a second handle.
 func (c *checker) stores() []*guard {
 	c.t.Helper()

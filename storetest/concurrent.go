@@ -180,11 +180,12 @@ var concurrentRules = []rule{
 		"Nobody sees a part of the deliveries of one event.",
 		func(c *checker) {
 			const size = 40
+			events := c.of(25, "events", 5)
 			done := make(chan struct{})
 			c.together(2, func(i int, s *guard) error {
 				if i == 0 {
 					defer close(done)
-					for event := range 25 {
+					for event := range events {
 						if _, err := s.Enqueue(c.ctx, Events(oneEvent(fmt.Sprint(event), size)...)); err != nil {
 							return fmt.Errorf("Enqueue returned an error: %w", err)
 						}
@@ -371,7 +372,7 @@ var storageRules = []rule{
 			for range 3 {
 				calls := *c
 				calls.rule = randomRules[0] // until it is opened again
-				for range 60 {
+				for range c.of(60, "random calls before each reopening", 20) {
 					random.call(&calls, m)
 				}
 				calls.holds(m)

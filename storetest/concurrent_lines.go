@@ -29,17 +29,7 @@ var concurrentLineRules = []rule{
 				}
 				return nil
 			})
-			for key, ds := range w.done {
-				next := [producers]int{}
-				for _, d := range ds {
-					var line, producer, n int
-					if _, err := fmt.Sscanf(d.ID, "%d-%d-%d", &line, &producer, &n); err != nil || n != next[producer] {
-						c.broken("in the line %q, %q was claimed out of order: %s", key.key, d.ID, list(ids(ds)))
-					}
-					next[producer]++
-				}
-				c.ascends(fmt.Sprintf("in the line %q", key.key), ds)
-			}
+			w.inOrder(producers)
 		}},
 }
 
@@ -50,6 +40,7 @@ type lineWatch struct {
 
 	mu   sync.Mutex
 	n    int
+	bad  bool                           // a caller has ended with an error: the others need not wait for its deliveries
 	open map[lineKey]string             // claimed, and the change was not asked for yet
 	done map[lineKey][]webhook.Delivery // in the order of the claims
 }
@@ -67,35 +58,66 @@ func (w *lineWatch) work(s *guard) error {
 			time.Sleep(time.Millisecond)
 			continue
 		}
-		if err := w.claimed(ds); err != nil {
+		if err := w.delivers(s, ds); err != nil {
 			return err
-		}
-		var cs []webhook.Change
-		for _, d := range ds {
-			cs = append(cs, webhook.Change{ID: d.ID, Lease: d.Lease, State: webhook.StateDelivered, Due: at(1)})
-		}
-		w.applying(ds)
-		lost, err := s.Apply(w.c.ctx, cs)
-		if err != nil || len(lost) > 0 {
-			return fmt.Errorf("Apply of what was just claimed returned %q as lost, and the error %v", lost, err)
 		}
 	}
 	return nil
 }
 
+// delivers notes that deliveries are leased, and ends them.
+func (w *lineWatch) delivers(s *guard, ds []webhook.Delivery) error {
+	if err := w.claimed(ds); err != nil {
+		return err
+	}
+	return w.ends(s, ds)
+}
+
+// ends ends deliveries that are leased.
+func (w *lineWatch) ends(s *guard, ds []webhook.Delivery) error {
+	var cs []webhook.Change
+	for _, d := range ds {
+		cs = append(cs, webhook.Change{ID: d.ID, Lease: d.Lease, State: webhook.StateDelivered, Due: at(1)})
+	}
+	w.applying(ds)
+	lost, err := s.Apply(w.c.ctx, cs)
+	if err != nil || len(lost) > 0 {
+		return fmt.Errorf("Apply of what was just leased returned %q as lost, and the error %v", lost, err)
+	}
+	return nil
+}
+
+// inOrder ends the case unless the deliveries of each producer were leased in the order of
+// its calls, line by line, and the Sequences of each line ascend.
+func (w *lineWatch) inOrder(producers int) {
+	w.c.t.Helper()
+	for key, ds := range w.done {
+		next := make([]int, producers)
+		for _, d := range ds {
+			var line, producer, n int
+			if _, err := fmt.Sscanf(d.ID, "%d-%d-%d", &line, &producer, &n); err != nil || n != next[producer] {
+				w.c.broken("in the line %q, %q was leased out of order: %s", key.key, d.ID, list(ids(ds)))
+			}
+			next[producer]++
+		}
+		w.c.ascends(fmt.Sprintf("in the line %q", key.key), ds)
+	}
+}
+
 func (w *lineWatch) over() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.n >= w.total
+	return w.bad || w.n >= w.total
 }
 
-// claimed notes deliveries that a call of Claim returned.
+// claimed notes deliveries that a call returned as leased.
 func (w *lineWatch) claimed(ds []webhook.Delivery) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, d := range ds {
 		if other := w.open[keyOf(d)]; other != "" {
-			return fmt.Errorf("%q was claimed while %q of its line was leased", d.ID, other)
+			w.bad = true
+			return fmt.Errorf("%q was leased while %q of its line was", d.ID, other)
 		}
 		w.open[keyOf(d)] = d.ID
 		w.done[keyOf(d)] = append(w.done[keyOf(d)], d)

@@ -14,7 +14,8 @@ var duplicateRules = []rule{
 	{"concurrent_enqueues_with_duplicates_store_the_others",
 		"Beside other callers who enqueue, deliveries that were stored before do not keep the others of their call from being stored; only what was stored is returned as stored before.",
 		func(c *checker) {
-			const callers, rounds, size = 6, 30, 3
+			const callers, size = 6, 3
+			rounds := c.of(30, "calls by each caller", 5)
 			before := oneEvent("1 before", size)
 			c.enqueue(before...)
 			events := []string{before[0].EventID}
@@ -51,7 +52,8 @@ var duplicateRules = []rule{
 	{"concurrent_enqueues_with_an_id_twice_store_the_others",
 		"Beside other callers who enqueue, an ID that is twice in a call is added once, and all others of the call are stored.",
 		func(c *checker) {
-			const callers, rounds, size = 6, 20, 4
+			const callers, size = 6, 4
+			rounds := c.of(20, "calls by each caller", 5)
 			var events []string
 			for round := range rounds {
 				for i := range callers {

@@ -15,21 +15,32 @@ var duplicateFaults = []fault{
 		inject: func(p *plain) {
 			var mu sync.Mutex
 			next, taken := 0, map[int]bool{}
+			alone := true // no call had a duplicate yet
+			reserved := meetingOf(2)
 			p.enqueue = func(ctx context.Context, ds []webhook.Delivery) ([]string, error) {
+				had, err := p.plainDuplicates(ctx, ds)
+				if err != nil {
+					return nil, err
+				}
 				mu.Lock()
 				number := next
 				next += len(ds)
+				alone = alone && len(had) == 0
+				meets := !alone // the first call with a duplicate, and the one behind it
 				mu.Unlock()
-				pause()
+				if meets {
+					reserved.wait()
+				}
 				mu.Lock()
 				defer mu.Unlock()
-				var had []string
+				had = nil
 				var fits []webhook.Delivery
 				for _, d := range ds {
 					_, stored := p.m.deliveries[d.ID]
 					switch {
 					case stored:
-						number++ // and the next row has one more
+						taken[number], taken[number+1] = true, true // it uses up two
+						number++
 						had = append(had, d.ID)
 					case taken[number]:
 						had = append(had, d.ID)
@@ -39,6 +50,7 @@ var duplicateFaults = []fault{
 					}
 					number++
 				}
+				next = max(next, number)
 				more, err := p.plainEnqueue(ctx, fits)
 				return append(had, more...), err
 			}

@@ -165,6 +165,10 @@ var fieldFaults = []fault{
 		inject: fromDeliveries(func(*webhook.DeliveryQuery) {}, func(q webhook.DeliveryQuery, ds []webhook.Delivery) []webhook.Delivery {
 			return only(ds, func(d webhook.Delivery) bool { return q.Key == "" || d.State == webhook.StatePending })
 		})},
+	{name: "takes blocking ones for the same by case", fails: "deliveries_blocking_are_the_very_ones",
+		inject: fromDeliveries(func(*webhook.DeliveryQuery) {}, func(q webhook.DeliveryQuery, ds []webhook.Delivery) []webhook.Delivery {
+			return only(ds, func(d webhook.Delivery) bool { return q.Blocking.IsZero() || d.ID == fold(d.ID) })
+		})},
 	{name: "ignores Blocking", fails: "deliveries_blocking", inject: deliveryQuery(func(q *webhook.DeliveryQuery) { q.Blocking = time.Time{} })},
 	{name: "names the first ones of lines of one too", fails: "deliveries_blocking", inject: blocking(func(line []webhook.Delivery, d webhook.Delivery, q webhook.DeliveryQuery) bool {
 		return line[0].ID == d.ID && slices.ContainsFunc(line, func(o webhook.Delivery) bool { return o.Joined.Before(q.Blocking) })
@@ -222,6 +226,8 @@ var pruneFieldFaults = []fault{
 		}
 	})},
 	{name: "ignores Types of Prune", fails: "prune_by_types", inject: pruneOf(func(q *webhook.Prune) { q.Types = nil })},
+	{name: "ignores Except of Prune", fails: "prune_except_types", inject: pruneOf(func(q *webhook.Prune) { q.Except = nil })},
+	{name: "looks at the first of Prune's Except", fails: "prune_except_types", inject: pruneOf(func(q *webhook.Prune) { q.Except = q.Except[:min(1, len(q.Except))] })},
 	{name: "takes States or Types of Prune", fails: "prune_by_states_and_types", inject: func(p *plain) {
 		p.prunable = func(d webhook.Delivery, q webhook.Prune) bool {
 			either := webhook.Prune{Before: q.Before}
@@ -244,6 +250,33 @@ var pruneFieldFaults = []fault{
 			return p.plainPrune(ctx, q)
 		}
 	}},
+}
+
+var dropFaults = []fault{
+	{name: "keeps a body that is to be dropped", fails: "apply_drops_the_body",
+		inject: afterChange(func(was webhook.Delivery, d *webhook.Delivery, c webhook.Change) {
+			if c.DropBody {
+				d.Body = was.Body
+			}
+		})},
+	{name: "drops the log with the body", fails: "apply_drops_the_body",
+		inject: afterChange(func(_ webhook.Delivery, d *webhook.Delivery, c webhook.Change) {
+			if c.DropBody {
+				d.Log = nil
+			}
+		})},
+	{name: "drops the carrier with the body", fails: "apply_drops_the_body",
+		inject: afterChange(func(_ webhook.Delivery, d *webhook.Delivery, c webhook.Change) {
+			if c.DropBody {
+				d.Carrier = nil
+			}
+		})},
+	{name: "drops the body of each delivery that ends", fails: "apply_drops_the_body",
+		inject: afterChange(func(_ webhook.Delivery, d *webhook.Delivery, _ webhook.Change) {
+			if d.State == webhook.StateDelivered {
+				d.Body = nil
+			}
+		})},
 }
 
 func pruneOf(change func(q *webhook.Prune)) func(*plain) {

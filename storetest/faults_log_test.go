@@ -256,6 +256,10 @@ var applyFaults = []fault{
 }
 
 var logFaults = []fault{
+	{name: "takes cursors for the same by 64 bytes of the ID", fails: "deliveries_go_by_the_whole_id",
+		inject: fromDeliveries(func(*webhook.DeliveryQuery) {}, func(q webhook.DeliveryQuery, ds []webhook.Delivery) []webhook.Delivery {
+			return only(ds, func(d webhook.Delivery) bool { return q.After.ID == "" || cut(d.ID, 64) != cut(q.After.ID, 64) })
+		})},
 	{name: "ignores the account of deliveries", fails: "deliveries_of_the_account_only",
 		inject: deliveryQuery(func(q *webhook.DeliveryQuery) { q.All = true })},
 	{name: "ignores the account of deliveries asked for by ID", fails: "deliveries_of_the_account_only",

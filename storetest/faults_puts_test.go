@@ -110,23 +110,39 @@ var numberFaults = []fault{
 		})},
 	{name: "numbers a put before it is stored", fails: "concurrent_puts_are_all_seen_by_number", inject: func(p *plain) {
 		var mu sync.Mutex
-		last, calls := int64(0), 0
+		last, slow := int64(0), int64(0)
+		passed := make(chan struct{})
+		pass := sync.OnceFunc(func() { close(passed) })
 		p.putWebhook = func(ctx context.Context, w webhook.Webhook) (int64, error) {
 			mu.Lock()
 			last++
-			calls++
-			number, slow := last, calls%7 == 0
-			mu.Unlock()
-			if slow {
-				pause()
+			number := last
+			if slow == 0 && w.Version == 1 { // the last put of its webhook
+				slow = number
 			}
-			version, err := p.plainPutWebhook(ctx, w)
+			wait := slow == number
+			mu.Unlock()
+			if wait {
+				<-passed
+			}
 			p.mu.Lock()
 			defer p.mu.Unlock()
+			version, _ := p.m.put(clone(w))
 			stored := p.m.webhooks[w.ID]
 			stored.Put = number
 			p.m.webhooks[w.ID] = stored
-			return version, err
+			return version, nil
+		}
+		p.webhooks = func(ctx context.Context, q webhook.WebhookQuery) ([]webhook.Webhook, error) {
+			ws, err := p.plainWebhooks(ctx, q)
+			mu.Lock()
+			defer mu.Unlock()
+			for _, w := range ws {
+				if slow > 0 && w.Put > slow {
+					pass()
+				}
+			}
+			return ws, err
 		}
 	}},
 }

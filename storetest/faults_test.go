@@ -13,8 +13,9 @@ import (
 )
 
 var faults = slices.Concat(putFaults, numberFaults, webhookFaults, enqueueFaults, eventFaults, claimFaults, turnFaults,
-	lineFaults, sequenceFaults, fieldFaults, pruneFieldFaults,
-	applyFaults, logFaults, pruneFaults, valueFaults, memoryFaults, contextFaults, duplicateFaults, concurrentFaults, otherFaults)
+	lineFaults, sequenceFaults, leasingFaults, fieldFaults, pruneFieldFaults, dropFaults,
+	largeFaults, keyFaults, farFaults, insideFaults, meanwhileFaults,
+	applyFaults, rewriteFaults, logFaults, pruneFaults, valueFaults, memoryFaults, contextFaults, duplicateFaults, concurrentFaults, otherFaults)
 
 // disasters are faults that fail everything; fails is what the failures say.
 var disasters = []fault{
@@ -54,6 +55,9 @@ var disasters = []fault{
 		p.putWebhook = func(context.Context, webhook.Webhook) (int64, error) { return 0, nil }
 	}, timeout: 2 * time.Second},
 }
+
+// lightSuite is no fault.
+var lightSuite = fault{name: "nothing is wrong, and the suite is light", suite: func(s *Suite) { s.Light = true }}
 
 // always runs do in place of every call.
 func (p *plain) always(do func()) {

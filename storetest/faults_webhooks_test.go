@@ -11,6 +11,15 @@ import (
 )
 
 var putFaults = []fault{
+	{name: "keeps 200 fields", fails: "put_keeps_long_lists", inject: keepHook(func(w *webhook.Webhook) { w.FieldIDs = w.FieldIDs[:min(200, len(w.FieldIDs))] })},
+	{name: "keeps a webhook's first Account", fails: "put_may_change_account_and_list", inject: func(p *plain) {
+		p.keepHook = func(w webhook.Webhook) webhook.Webhook {
+			if old, ok := p.m.webhooks[w.ID]; ok && old.Version == w.Version {
+				w.Account = old.Account
+			}
+			return w
+		}
+	}},
 	{name: "drops a field of a webhook", fails: "put_stores_the_whole_webhook",
 		inject: keepHook(func(w *webhook.Webhook) { w.Health.Warned = 0 })},
 	{name: "keeps whole numbers as floating point", fails: "put_stores_the_whole_webhook",

@@ -60,7 +60,7 @@ var fieldRules = []rule{
 		"Subject selects the deliveries that have it among their Subjects, compared byte for byte; \"\": all.",
 		func(c *checker) {
 			m := c.aLog()
-			for i, subject := range alike {
+			for i, subject := range c.alike() {
 				d := pending(fmt.Sprint("alike ", i), "1", at(i))
 				d.Subjects = []string{"common", subject, "common too"}
 				c.enqueue(d)
@@ -111,6 +111,58 @@ var fieldRules = []rule{
 			c.logs(c.aLog(), each(func(key string) webhook.DeliveryQuery {
 				return webhook.DeliveryQuery{All: true, Key: key}
 			}, "k0", "k1", "k2", "k", "none", "")...)
+		}},
+
+	{"deliveries_by_webhook_and_key",
+		"Webhook and Key select the deliveries in one line and those that stood in it, each once, whatever happened to them, but for those without a Key since.",
+		func(c *checker) {
+			m := newModel()
+			change := func(cs ...webhook.Change) {
+				c.t.Helper()
+				c.applied(cs...)
+				m.apply(cs)
+				for _, webhookID := range []string{"1", "2"} {
+					for _, key := range []string{"k", "other"} {
+						c.logs(m, webhook.DeliveryQuery{All: true, Webhook: webhookID, Key: key}, webhook.DeliveryQuery{Account: account, Webhook: webhookID, Key: key, Limit: 2},
+							webhook.DeliveryQuery{All: true, Webhook: webhookID, Key: key, Since: at(1), Until: at(4)}, webhook.DeliveryQuery{All: true, Webhook: webhookID, Key: key, States: states[1:]})
+					}
+				}
+			}
+			var ds []webhook.Delivery
+			for i := range 16 {
+				d := keyed(fmt.Sprint("d", i), fmt.Sprint(1+i%2), []string{"k", "k", "other", "k"}[i/4], t0)
+				d.Created = at(i * 5 % 7)
+				ds = append(ds, d)
+			}
+			c.enqueue(ds...)
+			m.enqueue(ds)
+			for i, d := range ds {
+				change(webhook.Change{ID: d.ID, State: states[i%4], Due: at(9)})
+			}
+			for i, d := range ds {
+				change(webhook.Change{ID: d.ID, Lease: 1, State: states[i/2%4], Due: at(9), Joined: t0, LeaveLine: i%5 == 4, Erase: i%7 == 6})
+			}
+		}},
+
+	{"deliveries_blocking_are_the_very_ones",
+		"Blocking selects the very first of each line: IDs and Keys are compared byte for byte.",
+		func(c *checker) {
+			first := c.alike()
+			for i, text := range first {
+				c.enqueue(keyed(text, "1", text, t0))
+				if i%2 == 0 {
+					c.enqueue(keyed(fmt.Sprint("second ", i), "1", text, t0))
+				}
+			}
+			for i, text := range first {
+				var want []string
+				if i%2 == 0 {
+					want = []string{text}
+				}
+				for _, q := range []webhook.DeliveryQuery{{All: true, Blocking: at(1), IDs: []string{text}}, {Account: account, Blocking: at(1), Webhook: "1", Key: text}} {
+					c.ids("Deliveries by "+described(q), ids(c.deliveries(q)), want)
+				}
+			}
 		}},
 
 	{"deliveries_blocking",

@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 )
 
@@ -18,6 +19,12 @@ func filled[T any](seed int) T {
 	f := filler{n: 1000 * seed}
 	f.fill(reflect.ValueOf(&v).Elem())
 	return v
+}
+
+// text returns what storages and encodings like to change: by its length, its case, or
+// the space around it.
+func (f *filler) text() string {
+	return fmt.Sprintf(" Text %d \"é☃\" 😀 <a&b> \\ 'x' %s ", f.n, strings.Repeat("long ", 20))
 }
 
 func (f *filler) fill(v reflect.Value) {
@@ -36,7 +43,7 @@ func (f *filler) fill(v reflect.Value) {
 	}
 	switch v.Kind() {
 	case reflect.String:
-		v.SetString(fmt.Sprintf("text %d \"é☃\" 😀", f.n))
+		v.SetString(f.text())
 	case reflect.Bool:
 		v.SetBool(true)
 	case reflect.Int64:
@@ -50,8 +57,12 @@ func (f *filler) fill(v reflect.Value) {
 	case reflect.Float32, reflect.Float64:
 		v.SetFloat(float64(f.n) + 0.5)
 	case reflect.Slice:
-		v.Set(reflect.MakeSlice(v.Type(), 3, 3))
-		for i := range v.Len() {
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			v.SetBytes([]byte(f.text() + "\x00\xff "))
+			return
+		}
+		v.Set(reflect.MakeSlice(v.Type(), 4, 4))
+		for _, i := range []int{2, 0, 3, 1} { // so that they are in no order
 			f.fill(v.Index(i))
 		}
 	case reflect.Map:

@@ -61,13 +61,34 @@ func (g *guard) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]webhook
 }
 
 func (g *guard) Enqueue(ctx context.Context, events []webhook.OutboxEvent) ([]string, error) {
-	given := slices.Clone(events) // what it is given may be overwritten afterwards
+	given := cloneEvents(events)
+	had, err := guarded(g, "Enqueue", func() ([]string, error) { return g.store.Enqueue(ctx, events) })
+	g.calls.noteEvents(given, had, nil, err)
+	return had, err
+}
+
+// EnqueueLeasing calls that of the store, which has to be a LineLeaser.
+func (g *guard) EnqueueLeasing(ctx context.Context, events []webhook.OutboxEvent) (had []string, leased map[string]int64, err error) {
+	type result struct {
+		had    []string
+		leased map[string]int64
+	}
+	given := cloneEvents(events)
+	r, err := guarded(g, "EnqueueLeasing", func() (r result, err error) {
+		r.had, r.leased, err = g.store.(webhook.LineLeaser).EnqueueLeasing(ctx, events)
+		return r, err
+	})
+	g.calls.noteEvents(given, r.had, r.leased, err)
+	return r.had, r.leased, err
+}
+
+// cloneEvents returns what a store is given, which may be overwritten afterwards.
+func cloneEvents(events []webhook.OutboxEvent) []webhook.OutboxEvent {
+	given := slices.Clone(events)
 	for i := range given {
 		given[i].Deliveries = slices.Clone(given[i].Deliveries)
 	}
-	had, err := guarded(g, "Enqueue", func() ([]string, error) { return g.store.Enqueue(ctx, events) })
-	g.calls.noteEvents(given, had, err)
-	return had, err
+	return given
 }
 
 func (g *guard) PutWebhook(ctx context.Context, w webhook.Webhook) (int64, error) {

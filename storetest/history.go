@@ -114,8 +114,8 @@ func stateOf(d webhook.Delivery) string {
 	return text + ", of " + shortText(d.WebhookID)
 }
 
-// noteEvents notes what Enqueue was asked, and whether it had it.
-func (h *history) noteEvents(events []webhook.OutboxEvent, had []string, err error) {
+// noteEvents notes what Enqueue was asked, and whether it had it, or leased it.
+func (h *history) noteEvents(events []webhook.OutboxEvent, had []string, leased map[string]int64, err error) {
 	call := h.next()
 	isHad := map[string]bool{}
 	for _, id := range had {
@@ -128,6 +128,9 @@ func (h *history) noteEvents(events []webhook.OutboxEvent, had []string, err err
 				text := "Enqueue: " + stateOf(d) + outcome(err)
 				if isHad[d.ID] {
 					text += ": it was stored already"
+				}
+				if sequence, ok := leased[d.ID]; ok {
+					text += fmt.Sprint(": leased, with the Sequence ", sequence)
 				}
 				return text
 			})
@@ -165,8 +168,14 @@ func (h *history) noteChanges(cs []webhook.Change, lost []string, err error) {
 			if c.Log != nil {
 				text += fmt.Sprintf(", Log %d %s", c.Log.Status, shortText(c.Log.Reason))
 			}
+			if n := len(c.Rewrite); n > 0 {
+				text += fmt.Sprintf(", Rewrite of %d entries", n)
+			}
 			if c.LeaveLine {
 				text += ", LeaveLine"
+			}
+			if c.DropBody {
+				text += ", DropBody"
 			}
 			if c.Erase {
 				text += ", Erase"

@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -266,7 +265,7 @@ var lineRules = []rule{
 	{"line_keys_are_compared_byte_for_byte",
 		"A Key is opaque text of at most 255 bytes, compared byte for byte: different ones never wait for each other.",
 		func(c *checker) {
-			keys := slices.Clone(alike)
+			keys := c.alike()
 			for _, long := range []string{strings.Repeat("x", 254), strings.Repeat("☃", 84) + "ab"} {
 				keys = append(keys, long+"a", long+"b")
 			}

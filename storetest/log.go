@@ -170,6 +170,26 @@ var logRules = []rule{
 				webhook.Cursor{Created: at(-9), ID: "d5"}, webhook.Cursor{Created: never, ID: "d5"})...)
 		}},
 
+	{"deliveries_go_by_the_whole_id",
+		"Of deliveries with the same Created the order, and what is beyond a cursor, is by the bytes of their IDs, all of them.",
+		func(c *checker) {
+			all := c.alike()
+			slices.Sort(all)
+			for i := range all {
+				d := pending(all[i*7%len(all)], "1", t0)
+				d.Created = time.Time{}
+				c.enqueue(d)
+			}
+			for i, id := range all {
+				q := webhook.DeliveryQuery{All: true, Oldest: true, After: webhook.Cursor{ID: id}}
+				c.ids(fmt.Sprintf("the oldest first, after %q", id), ids(c.deliveries(q)), all[i+1:])
+				q.Oldest = false
+				newest := slices.Clone(all[:i])
+				slices.Reverse(newest)
+				c.ids(fmt.Sprintf("the newest first, after %q", id), ids(c.deliveries(q)), newest)
+			}
+		}},
+
 	{"deliveries_limit",
 		"Limit selects the first so many in the order asked for; 0: all.",
 		func(c *checker) {
@@ -183,7 +203,7 @@ var logRules = []rule{
 		func(c *checker) {
 			m := c.aLog()
 			random := newRandom(2)
-			for range 150 {
+			for range c.of(150, "random queries", 20) {
 				c.logs(m, random.deliveryQuery(m))
 			}
 		}},

@@ -7,6 +7,14 @@ import (
 	"github.com/listhook/webhook"
 )
 
+// longLogged returns d with hundreds of attempts more, each with every field set.
+func longLogged(d webhook.Delivery) webhook.Delivery {
+	for i := range 250 {
+		d = logged(d, filled[webhook.Attempt](10+i))
+	}
+	return d
+}
+
 var memoryRules = []rule{
 	{"shares_no_memory_with_what_it_is_given",
 		"A Store shares no memory with its callers: it keeps no slice or map that it is given.",
@@ -19,7 +27,7 @@ var memoryRules = []rule{
 			scribble(&w)
 			c.same("a webhook, what was put being overwritten", c.webhook("1"), want)
 
-			d := whole(1, "d", t0)
+			d := longLogged(whole(1, "d", t0))
 			d.Lease, d.Key = 0, ""
 			kept := clone(d)
 			events := Events(d)
@@ -36,6 +44,14 @@ var memoryRules = []rule{
 			scribble(&attempt)
 			scribble(cs)
 			c.same("a delivery, the change that was applied being overwritten", c.delivery("d"), kept)
+
+			cs = []webhook.Change{{ID: "d", Lease: 1, State: webhook.StatePending, Due: t0, Rewrite: []webhook.Attempt{filled[webhook.Attempt](3)}}}
+			kept.Log = nil
+			kept = logged(kept, clone(cs[0].Rewrite)...)
+			kept.Lease = 2
+			c.applied(cs...)
+			scribble(cs)
+			c.same("a delivery, the change that rewrote its log being overwritten", c.delivery("d"), kept)
 		}},
 
 	{"shares_no_memory_with_what_it_gives",
@@ -50,7 +66,7 @@ var memoryRules = []rule{
 				scribble(ws)
 			}
 
-			d := whole(1, "d", t0)
+			d := longLogged(whole(1, "d", t0))
 			d.Key = ""
 			c.enqueue(d)
 			for range 2 {
@@ -96,7 +112,8 @@ var memoryRules = []rule{
 			claim := webhook.Claim{Now: t0, Until: at(60), Limit: 2, Each: 1, Room: map[string]int{"1": 1, "2": 5, "3": 0}}
 			unchanged("Claim", claim, func() { c.claim(claim) })
 
-			cs := []webhook.Change{{ID: "z"}, {ID: "c", Lease: 1, State: webhook.StateFailed, Due: t0, Log: note(1)}, {ID: "a", Lease: 1, State: webhook.StatePending}}
+			cs := []webhook.Change{{ID: "z"}, {ID: "c", Lease: 1, State: webhook.StateFailed, Due: t0, Log: note(1)}, {ID: "a", Lease: 1, State: webhook.StatePending},
+				{ID: "b", State: webhook.StatePending, Rewrite: []webhook.Attempt{*note(3), *note(1)}, Log: note(2)}}
 			unchanged("Apply", cs, func() { c.apply(cs...) })
 
 			wq := webhook.WebhookQuery{All: true, IDs: []string{"z", "1", "a"}, Lists: []string{"7", "", "1"}, Deleted: true}
@@ -110,7 +127,7 @@ var memoryRules = []rule{
 			unchanged("Deliveries", q, func() { c.deliveries(q) })
 			unchanged("Count", q, func() { c.count(q) })
 
-			p := webhook.Prune{Before: at(-50), Limit: 9, States: []webhook.State{"failed", "canceled"}, Types: []webhook.EventType{"update", "bounce"}}
+			p := webhook.Prune{Before: at(-50), Limit: 9, States: []webhook.State{"failed", "canceled"}, Types: []webhook.EventType{"update", "bounce"}, Except: []webhook.EventType{"open", "click"}}
 			unchanged("Prune", p, func() { c.pruned(p) })
 		}},
 }

@@ -181,6 +181,13 @@ func change(d *webhook.Delivery, c webhook.Change) {
 	if c.LeaveLine {
 		d.Key = ""
 	}
+	if c.DropBody {
+		d.Body = nil
+	}
+	if len(c.Rewrite) > 0 {
+		d.Log = clone(c.Rewrite)
+		d.Failure = failure(d.Log)
+	}
 	if c.Log != nil {
 		d.Log = append(slices.Clone(d.Log), clone(*c.Log))
 		d.Failure = failure(d.Log)
@@ -240,7 +247,7 @@ func (m *model) prune(p webhook.Prune) (n int) {
 	for _, d := range m.deliveries {
 		if d.State != webhook.StatePending && d.Due.Before(p.Before) &&
 			(len(p.States) == 0 || slices.Contains(p.States, d.State)) &&
-			(len(p.Types) == 0 || slices.Contains(p.Types, d.Type)) {
+			(len(p.Types) == 0 || slices.Contains(p.Types, d.Type)) && !slices.Contains(p.Except, d.Type) {
 			m.remove(d)
 			n++
 		}

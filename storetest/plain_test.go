@@ -39,14 +39,15 @@ type plain struct {
 	change   func(d *webhook.Delivery, c webhook.Change)                       // what Apply stores
 	move     func(was webhook.Delivery, d *webhook.Delivery, c webhook.Change) // in its line, and into the storage; nil: the plain one
 	prunable func(d webhook.Delivery, q webhook.Prune) bool
-	removed  func(w webhook.Webhook, q webhook.Prune) bool // Prune may remove w
-	keep     func(d webhook.Delivery) webhook.Delivery     // what Enqueue stores
-	keepHook func(w webhook.Webhook) webhook.Webhook       // what PutWebhook stores
+	removed  func(w webhook.Webhook, q webhook.Prune) bool   // Prune may remove w
+	keep     func(d webhook.Delivery) webhook.Delivery       // what Enqueue stores
+	keepHook func(w webhook.Webhook) webhook.Webhook         // what PutWebhook stores
+	leases   func(d webhook.OutboxDelivery, isNew bool) bool // whether EnqueueLeasing leases d
 }
 
 func newPlain() *plain {
 	p := &plain{m: newModel()}
-	var last int64
+	last := t0.AddDate(100, 0, 0).UnixMilli() * 1024 // later than any Joined of the cases
 	p.m.sequences.next = func(lineKey) int64 { last++; return last }
 	p.claimable = func(d webhook.Delivery, c webhook.Claim) bool { return p.m.claimable(d, c) }
 	p.order = func(a, b webhook.Delivery) int { return a.Due.Compare(b.Due) }
@@ -69,6 +70,9 @@ func newPlain() *plain {
 	p.change = change
 	p.prunable = func(d webhook.Delivery, q webhook.Prune) bool { return q.Selects(&d) }
 	p.removed = func(w webhook.Webhook, q webhook.Prune) bool { return w.Deleted && w.Changed.Before(q.Deleted) }
+	p.leases = func(d webhook.OutboxDelivery, isNew bool) bool {
+		return isNew && !d.LeaseUntil.IsZero() && p.m.stands(d.Delivery) && !p.m.waits(d.Delivery)
+	}
 	p.keep = func(d webhook.Delivery) webhook.Delivery { return d }
 	p.keepHook = func(w webhook.Webhook) webhook.Webhook { return w }
 	return p
@@ -130,6 +134,29 @@ func (p *plain) plainEnqueue(ctx context.Context, ds []webhook.Delivery) ([]stri
 		}
 		return p.m.enqueue(kept), nil
 	})
+}
+
+func (p *plain) EnqueueLeasing(ctx context.Context, events []webhook.OutboxEvent) ([]string, map[string]int64, error) {
+	leased := map[string]int64{}
+	had, err := locked(p, ctx, func() ([]string, error) {
+		var had []string
+		for _, e := range events {
+			i := 0
+			for d := range e.All() {
+				before := p.m.enqueue([]webhook.Delivery{d})
+				had = append(had, before...)
+				if p.leases(e.Deliveries[i], len(before) == 0) {
+					d = p.m.deliveries[d.ID]
+					leased[d.ID] = d.Sequence
+					p.lease(&d, webhook.Claim{Until: e.Deliveries[i].LeaseUntil})
+					p.m.deliveries[d.ID] = d
+				}
+				i++
+			}
+		}
+		return had, nil
+	})
+	return had, leased, err
 }
 
 func (p *plain) PutWebhook(ctx context.Context, w webhook.Webhook) (int64, error) {

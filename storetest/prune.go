@@ -81,6 +81,16 @@ var pruneRules = []rule{
 				webhook.Prune{Types: []webhook.EventType{}}, "bounce click open")
 		}},
 
+	{"prune_except_types",
+		"Except leaves out deliveries of these types; empty: of none.",
+		func(c *checker) {
+			c.prunesOnly(func(d webhook.Delivery) string { return string(d.State) + "-" + string(d.Type) },
+				webhook.Prune{States: states[2:3], Except: []webhook.EventType{"open", "click"}}, "failed-bounce",
+				webhook.Prune{Except: []webhook.EventType{"bounce"}}, "delivered-click delivered-open failed-click failed-open canceled-click canceled-open",
+				webhook.Prune{States: states[1:2], Except: []webhook.EventType{}}, "delivered-bounce delivered-click delivered-open",
+				webhook.Prune{Types: []webhook.EventType{"open", "click"}, Except: []webhook.EventType{"click"}}, "delivered-open failed-open canceled-open")
+		}},
+
 	{"prune_by_states_and_types",
 		"States and Types together limit Prune to deliveries of both.",
 		func(c *checker) {

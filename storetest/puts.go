@@ -130,7 +130,8 @@ var concurrentPutRules = []rule{
 	{"concurrent_puts_are_all_seen_by_number",
 		"Once a caller can read a webhook with some Put, none with a smaller one appears any more: whoever asks for those with a greater Put than the greatest one seen misses none.",
 		func(c *checker) {
-			const writers, puts = 4, 25
+			const writers = 4
+			puts := c.of(25, "webhooks by each writer", 5)
 			var mu sync.Mutex
 			running := writers
 			final, seen := map[string]int64{}, map[string]int64{} // versions

@@ -100,7 +100,10 @@ func (r *random) deliveryQuery(m *model) webhook.DeliveryQuery {
 		q.Subject = fmt.Sprint("s", r.IntN(9))
 	}
 	if r.oneIn(6) {
-		q.Key = place().Key
+		d := place()
+		if q.Key = d.Key; r.oneIn(2) {
+			q.Webhook = d.WebhookID
+		}
 	}
 	if r.oneIn(9) {
 		q.Blocking = r.time()
@@ -140,7 +143,7 @@ func (r *random) delivery(m *model) webhook.Delivery {
 		d.ID = id(r, m.deliveries)
 	}
 	d.Account = accountOf(d.WebhookID)
-	d.Created = at(r.IntN(20))
+	d.Created = at(r.IntN(20)).Add(time.Duration(r.IntN(2)) * time.Millisecond)
 	d.Type = webhook.EventTypes()[r.IntN(9)]
 	if r.oneIn(4) {
 		d.Lease = 1
@@ -184,6 +187,9 @@ func (r *random) prune() webhook.Prune {
 	if r.oneIn(2) {
 		p.Types = some(r, 6, webhook.EventTypes()...)
 	}
+	if r.oneIn(4) {
+		p.Except = some(r, 3, webhook.EventTypes()...)
+	}
 	if r.oneIn(2) {
 		p.Deleted = r.time()
 	}
@@ -192,7 +198,7 @@ func (r *random) prune() webhook.Prune {
 
 func (r *random) change(m *model) webhook.Change {
 	c := webhook.Change{ID: id(r, m.deliveries), State: states[r.IntN(4)], Due: r.time(), Attempts: r.IntN(9),
-		Joined: r.time(), LeaveLine: r.oneIn(9), Erase: r.oneIn(9)}
+		Joined: r.time(), LeaveLine: r.oneIn(9), DropBody: r.oneIn(9), Erase: r.oneIn(9)}
 	c.Lease = m.deliveries[c.ID].Lease
 	if created := m.deliveries[c.ID].Created; c.State != webhook.StatePending && c.Due.Before(created) {
 		c.Due = created
@@ -203,6 +209,11 @@ func (r *random) change(m *model) webhook.Change {
 	if r.oneIn(2) {
 		attempt := r.attempt()
 		c.Log = &attempt
+	}
+	if r.oneIn(9) {
+		for range 1 + r.IntN(3) {
+			c.Rewrite = append(c.Rewrite, r.attempt())
+		}
 	}
 	return c
 }
@@ -278,10 +289,45 @@ func (r *random) call(c *checker, m *model) {
 			return
 		}
 		p := r.prune()
+		if r.oneIn(2) {
+			p.Limit = r.IntN(4)
+			r.pruneSome(c, m, p)
+			return
+		}
 		if got, want := c.pruned(p), m.prune(p); got != want {
 			c.broken("Prune by %s returned %d, want %d", described(p), got, want)
 		}
 	}
+}
+
+// pruneSome prunes fewer deliveries than there may be. It lets the store choose which.
+func (r *random) pruneSome(c *checker, m *model, p webhook.Prune) {
+	c.t.Helper()
+	before := m.selectDeliveries(webhook.DeliveryQuery{All: true})
+	selected := 0
+	for _, d := range before {
+		if p.Selects(&d) {
+			selected++
+		}
+	}
+	if got, want := c.pruned(p), min(selected, p.Limit); got != want {
+		c.broken("Prune by %s returned %d, want %d of %d", described(p), got, want, selected)
+	}
+	left := map[string]bool{}
+	for _, d := range c.deliveries(webhook.DeliveryQuery{All: true, Brief: true}) {
+		left[d.ID] = true
+	}
+	for _, d := range before {
+		if left[d.ID] {
+			continue
+		}
+		if !p.Selects(&d) {
+			c.broken("Prune by %s removed %q", described(p), d.ID)
+		}
+		m.remove(d)
+	}
+	m.prune(webhook.Prune{Deleted: p.Deleted})
+	c.holds(m)
 }
 
 // holds ends the case unless the store holds what the model does.
@@ -301,7 +347,7 @@ var randomRules = []rule{
 		"A Store does what its comments say, in any order of calls: it agrees with a plain model that looks everything through.",
 		func(c *checker) {
 			m, random := newModel(), newRandom(5)
-			for range 400 {
+			for range c.of(400, "random calls", 80) {
 				random.call(c, m)
 			}
 			c.holds(m)

@@ -10,21 +10,29 @@ import (
 )
 
 // alike are texts that databases like to take for one another: by case, by
-// accents, by trailing space, as numbers, as patterns.
+// accents, by trailing space, as numbers, as patterns, by their length.
 var alike = []string{
-	"a", "A", "a ", " a", "ä", "a\u0308", "Ä", "ａ", "a\u200b", "a\t", "a\n",
+	"a", "A", "a ", " a", " ", strings.Repeat("x", 240) + "a", strings.Repeat("x", 240) + "b", "ä", "a\u0308", "Ä", "ａ", "a\u200b", "a\t", "a\n",
 	"1", "01", "1.0", "1e0", "+1", "ss", "ß", "ı", "i", "I", "İ", "%", "_", "a%", "😀", "😁", "æ", "ae",
 	"'", "''", `"`, `\`, `\\`, "a\\", "$1", "?", "null", "NULL", "a,b", "{a}", "[a]", "true",
+}
+
+// alike returns alike, or some of it.
+func (c *checker) alike() []string {
+	c.t.Helper()
+	return slices.Clone(alike[:c.of(len(alike), "texts that storages take for one another", 16)])
 }
 
 var valueRules = []rule{
 	{"ids_are_compared_byte_for_byte",
 		"IDs are opaque text compared byte for byte: case, accents, spaces and forms of numbers tell them apart.",
 		func(c *checker) {
+			alike := c.alike()
 			var ds []webhook.Delivery
 			for i, id := range alike {
 				w := hook(id)
 				w.Name = fmt.Sprint(i)
+				w.Tallies = []byte(w.Name)
 				if version, err := c.store.PutWebhook(c.ctx, w); err != nil || version != 1 {
 					c.broken("PutWebhook of %q, which is new, returned the version %d and the error %v%s", id, version, err, c.takenForWebhook(id))
 				}
@@ -45,6 +53,11 @@ var valueRules = []rule{
 					c.broken("of the delivery %q%s", id, found)
 				}
 				c.same(fmt.Sprintf("the delivery %q", id), c.delivery(id), ds[i])
+				w := c.webhook(id)
+				if w.Name != fmt.Sprint(i) {
+					c.broken("Webhooks with the ID %q returned the webhook with the ID %q", id, alikeAt(w.Name))
+				}
+				c.same(fmt.Sprintf("the Tallies of the webhook %q", id), string(w.Tallies), w.Name)
 				c.ids(fmt.Sprintf("deliveries to the webhook %q", id), ids(c.deliveries(webhook.DeliveryQuery{All: true, Webhook: id})), []string{id})
 			}
 			c.ids("had, of one stored", c.enqueue(ds[3], pending("b", "b", at(100))), []string{alike[3]})
@@ -60,7 +73,7 @@ var valueRules = []rule{
 		"IDs are compared byte for byte: a HeldUntil is that of the webhook with the same bytes as its ID.",
 		func(c *checker) {
 			var want []string
-			for i, id := range alike {
+			for i, id := range c.alike() {
 				if i%2 == 0 {
 					w := hook(id)
 					w.HeldUntil = never
@@ -76,6 +89,7 @@ var valueRules = []rule{
 	{"accounts_and_lists_are_compared_byte_for_byte",
 		"Accounts and lists are opaque text compared byte for byte.",
 		func(c *checker) {
+			alike := c.alike()
 			for i, text := range append(alike, "") {
 				w := hook(fmt.Sprint("w", i))
 				w.Account = text
@@ -100,6 +114,42 @@ var valueRules = []rule{
 			}
 		}},
 
+	{"types_and_subjects_are_compared_byte_for_byte",
+		"Types, keys and subjects are opaque text compared byte for byte: by Types, Subject, Key, Key of a Webhook, and Types and Except of Prune.",
+		func(c *checker) {
+			alike := c.alike()
+			var all []string
+			for i, text := range alike {
+				d := finished(fmt.Sprint("d", i), text, at(-10))
+				d.Type, d.Key, d.Subjects = webhook.EventType(text), text, []string{text}
+				c.enqueue(d)
+				all = append(all, d.ID)
+			}
+			for i, text := range alike {
+				for _, q := range []webhook.DeliveryQuery{
+					{All: true, Types: []webhook.EventType{webhook.EventType(text)}}, {All: true, Subject: text}, {Account: account, Subject: text},
+					{All: true, Key: text}, {All: true, Webhook: text, Key: text}, {All: true, IDs: all, Key: text}, {All: true, IDs: all, Subject: text},
+				} {
+					c.ids("Deliveries by "+described(q), ids(c.deliveries(q)), []string{fmt.Sprint("d", i)})
+				}
+			}
+			for i, text := range alike {
+				p := webhook.Prune{Before: t0, Types: []webhook.EventType{webhook.EventType(text)}, Limit: 100}
+				if i%2 == 1 {
+					p.Types = nil
+					for _, other := range alike[i+1:] {
+						p.Except = append(p.Except, webhook.EventType(other))
+					}
+				}
+				if n := c.pruned(p); n != 1 {
+					c.broken("Prune of the type %q, by %s, returned %d, want 1", text, described(p), n)
+				}
+				if n := c.count(webhook.DeliveryQuery{All: true}); n != len(alike)-i-1 {
+					c.broken("after Prune of the type %q %d are left, want %d", text, n, len(alike)-i-1)
+				}
+			}
+		}},
+
 	{"ids_of_255_bytes",
 		"IDs, accounts and lists have up to 255 bytes; all of them count.",
 		func(c *checker) {
@@ -107,11 +157,13 @@ var valueRules = []rule{
 				for _, last := range []string{"a", "b"} {
 					id := long + last
 					w := hook(id)
-					w.Account, w.List, w.HeldUntil = id, id, never
+					w.Account, w.List, w.HeldUntil, w.Tallies = id, id, never, []byte("tallies")
 					c.put(w)
 					d := pending(id, id, at(i))
 					d.Account, d.EventID = id, id
-					c.enqueue(d, pending("other "+last+fmt.Sprint(i), id[:254]+"c", at(100)))
+					second := pending(fmt.Sprint("second ", last, i), id, at(i+1))
+					second.EventID = id
+					c.enqueue(d, pending("other "+last+fmt.Sprint(i), id[:254]+"c", at(100)), second)
 				}
 			}
 			for _, long := range []string{strings.Repeat("x", 254), strings.Repeat("☃", 84) + "ab"} {
@@ -124,6 +176,20 @@ var valueRules = []rule{
 			if ds := c.claim(everything(at(50))); len(ds) > 0 {
 				c.broken("deliveries were claimed in spite of the HeldUntil of their webhooks")
 			}
+			for _, w := range c.webhooks(webhook.WebhookQuery{All: true}) {
+				w.Deleted, w.Changed = true, at(-1)
+				c.put(w)
+			}
+			c.pruned(webhook.Prune{Deleted: t0})
+			var want []string
+			for _, d := range c.deliveries(webhook.DeliveryQuery{All: true, DueBy: at(50)}) {
+				want = append(want, d.ID)
+				if len(want) == 1 {
+					c.put(hook(d.WebhookID))
+					c.same("Tallies of a webhook whose predecessor was pruned", c.webhook(d.WebhookID).Tallies, []byte(nil))
+				}
+			}
+			c.set("claimed when the webhooks were pruned", ids(c.claim(everything(at(50)))), want)
 		}},
 
 	{"times_come_back_as_they_went",

@@ -28,6 +28,21 @@ var putRules = []rule{
 			c.same("every field but Tallies emptied", c.webhook("1"), want)
 		}},
 
+	{"put_keeps_long_lists",
+		"PutWebhook stores w, a document, without loss: lists of hundreds too.",
+		func(c *checker) {
+			want := hook("1")
+			for i := range 250 {
+				text := fmt.Sprint("x", i*7%250)
+				want.Events = append(want.Events, webhook.EventType(text))
+				want.Sources = append(want.Sources, webhook.Source(text))
+				want.IgnoredEvents = append(want.IgnoredEvents, text)
+				want.FieldIDs = append(want.FieldIDs, text)
+			}
+			want = c.put(want)
+			c.same("a webhook with lists of 250", c.webhook("1"), want)
+		}},
+
 	{"put_raises_the_version_by_one",
 		"PutWebhook stores w with Version raised by one, and returns the new one.",
 		func(c *checker) {
@@ -82,6 +97,40 @@ var putRules = []rule{
 				c.broken("a put of the tombstone's version with Deleted false: it is not selected")
 			}
 			c.same("put again", c.webhook("1"), w)
+		}},
+
+	{"put_may_change_account_and_list",
+		"PutWebhook replaces all fields, Account too: the webhook is then selected by the new Account and List, and no more by the old ones.",
+		func(c *checker) {
+			w, alike := hook("1"), c.alike()
+			for i, text := range append(alike, "", "a") {
+				was := w
+				if i%2 == 1 && i < len(alike) {
+					other := hook(fmt.Sprint("stays ", i))
+					other.Account, other.List = text, "stays"
+					c.put(other)
+				}
+				w.Account, w.List, w.Deleted = text, text+"7", i%5 == 4
+				w = c.put(w)
+				found := func(account, list string, want ...string) {
+					c.t.Helper()
+					for _, q := range []webhook.WebhookQuery{{Account: account, Deleted: true, IDs: []string{"1"}}, {Account: account, Deleted: true, Newest: true, Lists: []string{list}}, {Account: account, Lists: []string{list}, Deleted: true}, {All: true, Lists: []string{list}, Deleted: true}} {
+						c.ids("Webhooks by "+described(q), webhookIDs(c.webhooks(q)), want)
+					}
+				}
+				found(w.Account, w.List, "1")
+				found(was.Account, was.List)
+			}
+			w.Deleted, w.Changed = true, at(-100)
+			w = c.put(w)
+			c.pruned(webhook.Prune{Deleted: t0})
+			for i, account := range append(alike, "") {
+				var want []string
+				if i%2 == 1 && i < len(alike) {
+					want = []string{fmt.Sprint("stays ", i)}
+				}
+				c.ids(fmt.Sprintf("of the Account %q, after the other was pruned", account), webhookIDs(c.webhooks(webhook.WebhookQuery{Account: account, Deleted: true})), want)
+			}
 		}},
 
 	{"put_leaves_other_webhooks_alone",
@@ -216,7 +265,7 @@ var webhookRules = []rule{
 		func(c *checker) {
 			m := c.aSetOfWebhooks()
 			random := newRandom(1)
-			for range 100 {
+			for range c.of(100, "random queries", 20) {
 				c.selects(m, random.webhookQuery(m))
 			}
 		}},
@@ -224,9 +273,10 @@ var webhookRules = []rule{
 	{"webhooks_may_be_many",
 		"A query without a Limit selects all, however many.",
 		func(c *checker) {
-			want := names("w", 250)
+			want := names("w", c.of(600, "webhooks", 60))
 			for _, id := range want {
-				c.put(hook(id))
+				_, err := c.store.PutWebhook(c.ctx, hook(id))
+				c.noError(err, "PutWebhook")
 			}
 			c.ids("all", webhookIDs(c.webhooks(webhook.WebhookQuery{Account: account})), want)
 		}},
