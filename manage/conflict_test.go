@@ -69,6 +69,7 @@ var edits = []struct {
 	}},
 	{"Order", "order", []string{"all"}, webhook.OrderAll, func(w *webhook.Webhook) { w.Order = webhook.OrderNone }},
 	{"Headers", "headers", []string{"X-Key: mine"}, map[string]string{"X-Key": "mine"}, func(w *webhook.Webhook) { w.Headers = map[string]string{"X-Key": "theirs"} }},
+	{"RateLimit", "rate_limit", []string{"0,5"}, 0.5, func(w *webhook.Webhook) { w.RateLimit = 7 }},
 	{"NoRetry", "no_retry", []string{"1"}, true, nil},
 	{"KeepEvents", "keep", []string{"1"}, true, nil},
 }

@@ -2,12 +2,15 @@ package manage
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -182,4 +185,36 @@ func TestOneDispatcherOrAFunctionOfAccounts(t *testing.T) {
 	h, err := Handler(nil, &Options{Dispatcher: of, Session: func(*http.Request) (Access, error) { return people["op"], nil }})
 	require.NoError(t, err)
 	assert.Equal(t, 403, (&harness{Handler: h, t: t}).as("op", "/operator", nil).Code, "nothing says where to look")
+}
+
+// A tool that imports the document has no key.
+func TestOpenAPINamesTheTypesOfAllDatabases(t *testing.T) {
+	var all []*webhook.Dispatcher
+	for _, own := range []webhook.EventType{"order_paid", "order_shipped"} {
+		d, err := webhook.New(&memstore.Store{}, nil, &webhook.Options{Catalogue: []webhook.EventInfo{{Type: webhook.TypeOpen}, {Type: own}}})
+		require.NoError(t, err)
+		all = append(all, d)
+	}
+	h, err := Handler(nil, &Options{
+		Key: func(_ context.Context, key string) (Access, error) { return Access{Account: key, View: key != ""}, nil },
+		Dispatcher: func(_ context.Context, account string) (*webhook.Dispatcher, error) {
+			if account == "acme" {
+				return all[1], nil
+			}
+			return nil, nil
+		},
+		Dispatchers: func(context.Context) ([]*webhook.Dispatcher, error) { return all, nil },
+	})
+	require.NoError(t, err)
+	r := &harness{t: t, Handler: h}
+	for key, want := range map[string][]string{"": {"open", "order_paid", "order_shipped"}, "acme": {"open", "order_shipped"}} {
+		var doc struct {
+			Webhooks map[string]any
+		}
+		got := r.call(key, "GET", "/api/3/listhook/openapi.json", "")
+		require.Equal(t, 200, got.Code)
+		require.NoError(t, json.Unmarshal(got.Body.Bytes(), &doc))
+		delete(doc.Webhooks, "several events") // a batch is of any types
+		assert.ElementsMatch(t, want, slices.Collect(maps.Keys(doc.Webhooks)))
+	}
 }

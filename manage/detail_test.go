@@ -16,24 +16,6 @@ import (
 	"github.com/listhook/webhook"
 )
 
-func TestTheChartsTimesAreInTheVisitorsZone(t *testing.T) {
-	zone := time.FixedZone("IST", 5*3600+1800)
-	r := newHarness(t, func(o *Options) {
-		o.Session = func(*http.Request) (Access, error) {
-			return Access{Account: "acme", Manage: true, Location: zone}, nil
-		}
-	})
-	w := r.put(nil)
-	at := time.Now().Add(-3 * time.Hour)
-	r.finished(w, 1, webhook.StateFailed, webhook.TypeOpen, at)
-	hour := at.UTC().Truncate(time.Hour).In(zone).Format("15:04 MST")
-	for _, page := range []string{"/", "/webhooks/" + w.ID} {
-		body := r.as("ann", page, nil).Body.String()
-		assert.Contains(t, body, "<title>"+hour+": 0 delivered, 1 failed", page)
-		assert.NotContains(t, body, "UTC", page)
-	}
-}
-
 func TestEveryMistakeOfAFormIsSaidAtOnce(t *testing.T) {
 	r := newHarness(t)
 	d, err := webhook.New(r.store, nil, nil) // its client refuses private addresses

@@ -29,7 +29,7 @@ func TestNothingLeaksAcrossAccounts(t *testing.T) {
 	})
 	d := r.emit("acme-event")
 	var sent int
-	r.receiver = func(*http.Request) (*http.Response, error) { sent++; return nil, errors.New("nothing is sent here") }
+	r.receive(func(*http.Request) (*http.Response, error) { sent++; return nil, errors.New("nothing is sent here") })
 	state := func() (ws []webhook.Webhook, ds []webhook.Delivery) {
 		ds, err := r.Deliveries(t.Context(), webhook.DeliveryQuery{Account: "acme"})
 		require.NoError(t, err)
@@ -66,7 +66,7 @@ func TestNothingLeaksAcrossAccounts(t *testing.T) {
 			assert.NotContains(t, got.Body.String(), "<dt>Pending now</dt><dd>1")
 			check(t, "a list", got.Body.String())
 		}
-		assert.Contains(t, r.as("eve", "/", nil).Body.String(), "0 pending")
+		assert.Contains(t, r.as("eve", "/", nil).Body.String(), "<dt>Pending now</dt><dd>0<")
 	})
 	form := url.Values{
 		"name": {"x"}, "url": {"https://evil.example.com"}, "event": {"open"}, "source": {"api"}, "format": {"2013"},
@@ -123,7 +123,7 @@ func TestWhatChangesNeedsTheRight(t *testing.T) {
 		if route.Need == account.RightPublic {
 			assert.Equal(t, "assets/{name}", route.Path, "a style and a script tell nothing of an account")
 		}
-		if route.Method != "GET" {
+		if route.Method != "GET" && route.Path != "deliveries" { // a search: what it looks for stays out of URLs
 			assert.Contains(t, []account.Right{account.RightManage, account.RightResend, account.RightOperator}, route.Need, route.Path)
 		}
 		if strings.HasPrefix(route.Path, "operator") {
@@ -134,7 +134,7 @@ func TestWhatChangesNeedsTheRight(t *testing.T) {
 		if route.Need == account.RightPublic {
 			assert.Equal(t, "listhook/openapi.json", route.Path, "a description tells nothing of an account")
 		}
-		if route.Method != "GET" && route.Path != "listhook/explain" {
+		if route.Method != "GET" && route.Path != "listhook/explain" && route.Path != "listhook/deliveries/search" {
 			assert.Contains(t, []account.Right{account.RightManage, account.RightResend}, route.Need, route.Path)
 		}
 	}

@@ -138,38 +138,3 @@ func TestADeliveryShowsTheURLThatRequestsGoTo(t *testing.T) {
 	assert.Contains(t, operator, "xn--bcher-kva.example", "the operator reads where it leads")
 	assert.NotContains(t, operator, "My shop")
 }
-
-func TestWhatWasSentInATimeIsResent(t *testing.T) {
-	r := newHarness(t)
-	w := r.put(nil)
-	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	r.finished(w, 10, webhook.StateFailed, webhook.TypeClick, noon)
-	r.finished(w, 10, webhook.StateDelivered, webhook.TypeOpen, noon)
-	page := r.as("ann", "/webhooks/"+w.ID+"/resend", nil).Body.String()
-	assert.Contains(t, page, "10 deliveries of this webhook failed in total.")
-	assert.Equal(t, 422, r.as("ann", "/webhooks/"+w.ID+"/resend", url.Values{"since": {"x"}}).Code)
-	resend := func(since, until string, states ...string) string {
-		target := "/webhooks/" + w.ID + "/resend"
-		got := r.as("ann", target, url.Values{"since": {since}, "until": {until}, "state": states})
-		if got.Code == 303 {
-			got = r.as("ann", r.follow(target, got), nil)
-			require.Equal(t, 200, got.Code)
-		}
-		return got.Body.String()
-	}
-	assert.Contains(t, resend("2026-03-01T12:06:00", ""), "Choose what to send again.")
-	assert.Contains(t, resend("2026-03-01T12:06:00", "soon", "failed"), "Enter a date and a time")
-	assert.Contains(t, resend("2026-03-01T12:06:00", "2026-03-01T12:05:00", "failed"), "is not after")
-	assert.Contains(t, resend("2026-03-01T12:06:00", "", "pending"), "sent anyway")
-	assert.Contains(t, resend("2026-03-01T12:06:00", "", "failed"), "4 deliveries of")
-	pending := func() int {
-		n, err := r.Count(t.Context(), webhook.DeliveryQuery{Account: "acme", States: []webhook.State{webhook.StatePending}})
-		require.NoError(t, err)
-		return n
-	}
-	assert.Equal(t, 4, pending())
-
-	// Who lost what came can have it again, for a time.
-	assert.Contains(t, resend("2026-03-01T12:02:00", "2026-03-01T12:05:00", "delivered", "failed"), "6 deliveries of")
-	assert.Equal(t, 10, pending())
-}

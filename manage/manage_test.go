@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -27,7 +29,7 @@ type harness struct {
 	http.Handler
 	t        *testing.T
 	store    webhook.Store
-	receiver func(*http.Request) (*http.Response, error)
+	receiver atomic.Pointer[transport] // see receive
 }
 
 var people = map[string]Access{
@@ -47,9 +49,13 @@ func newHarnessOn(t *testing.T, store webhook.Store, change ...func(*Options)) *
 }
 
 func newHarnessWith(t *testing.T, store webhook.Store, dispatching *webhook.Options, change ...func(*Options)) *harness {
-	r := &harness{t: t, store: store, receiver: answer(200, "thanks")}
+	r := &harness{t: t, store: store}
+	r.receive(answer(200, "thanks"))
+	if dispatching == nil {
+		dispatching = &webhook.Options{SearchKey: bytes.Repeat([]byte("k"), 32)}
+	}
 	d, err := webhook.New(store, &http.Client{Transport: transport(func(req *http.Request) (*http.Response, error) {
-		return r.receiver(req)
+		return (*r.receiver.Load())(req)
 	})}, dispatching)
 	require.NoError(t, err)
 	r.Dispatcher = d
@@ -83,13 +89,17 @@ type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func answer(status int, body string) func(*http.Request) (*http.Response, error) {
+func answer(status int, body string) transport {
 	return func(r *http.Request) (*http.Response, error) {
 		return &http.Response{
 			StatusCode: status, Header: http.Header{}, Request: r, Body: io.NopCloser(strings.NewReader(body)),
 		}, nil
 	}
 }
+
+// receive says what answers deliveries from here on. A started dispatcher may
+// be sending meanwhile.
+func (r *harness) receive(f transport) { r.receiver.Store(&f) }
 
 // put adds a webhook of acme's past the handler.
 func (r *harness) put(change func(*webhook.Webhook)) webhook.Webhook {

@@ -138,12 +138,12 @@ func TestNothingIsSentAgainToAWebhookThatIsOff(t *testing.T) {
 	assert.Equal(t, ds, after)
 }
 
-// The answer names the field as before, whatever its name in Go.
-func TestALongReasonForSwitchingOffIsRefusedUnderOff(t *testing.T) {
+// The answer names the parameter, whatever the field's name in Go.
+func TestALongReasonForSwitchingOffIsRefusedUnderReason(t *testing.T) {
 	r := newHarness(t)
 	w := r.put(nil)
 	got := r.call("ann", "POST", "/api/3/listhook/webhooks/"+w.ID+"/disable", `{"reason":"`+strings.Repeat("x", 256)+`"}`)
 	assert.Equal(t, 422, got.Code)
-	assert.Contains(t, got.Body.String(), `"/data/attributes/off"`)
+	assert.Contains(t, got.Body.String(), `"/data/attributes/reason"`)
 	assert.Empty(t, r.all()[0].Disabled)
 }

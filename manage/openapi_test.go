@@ -92,22 +92,26 @@ func TestOpenAPIKeepsItsWord(t *testing.T) {
 		query, body       string // for success
 		badQuery, badBody string // for 422
 	}{
-		"listWebhooks":   {"?filters[name]=CRM&limit=5", "", "?limit=many", ""},
-		"addWebhook":     {"", hook, "", `{"webhook":{"name":"A"}}`},
-		"editWebhook":    {"", `{"webhook":{"name":"B"}}`, "", `{"webhook":{"url":"ftp://a.example.com"}}`},
-		"listLists":      {"?limit=1", "", "?offset=-1", ""},
-		"listFields":     {"?limit=1", "", "?limit=x", ""},
-		"listCampaigns":  {"?limit=1", "", "?limit=x", ""},
-		"listSettings":   {"?filters[listid]=0&offset=0", "", "?filters[list]=0", ""},
-		"editSettings":   {"", `{"webhook":{"format":"current","headers":{"X-Key":"k"},"no_retry":true}}`, "", `{"webhook":{"format":7}}`},
-		"enableWebhook":  {"", `{"drop_kept":true}`, "", `{"drop_kept":"perhaps"}`},
-		"disableWebhook": {"", `{"reason":"for a test","keep_events":true}`, "", `{"keep_events":"perhaps"}`},
-		"rotateSecret":   {"", ``, "", `{"overlap":-1}`},
-		"sendTest":       {"", `{"type":"open"}`, "", `{"type":"party"}`},
-		"replay":         {"", `{"since":"1999-01-02T09:28:42+00:00","states":["failed","delivered"]}`, "", `{"since":"yesterday"}`},
-		"redeliver":      {"", `{"anyway":false}`, "", `{"anyway":"perhaps"}`},
-		"listDeliveries": {"?limit=1&filters[state]=pending", "", "?filters[state]=lost", ""},
-		"explain":        {"", `{"type":"open","source":"public","lists":[12]}`, "", `{"type":"open","source":"somebody"}`},
+		"listWebhooks":     {"?filters[name]=CRM&limit=5", "", "?limit=many", ""},
+		"addWebhook":       {"", hook, "", `{"webhook":{"name":"A"}}`},
+		"editWebhook":      {"", `{"webhook":{"name":"B"}}`, "", `{"webhook":{"url":"ftp://a.example.com"}}`},
+		"listLists":        {"?limit=1", "", "?offset=-1", ""},
+		"listFields":       {"?limit=1", "", "?limit=x", ""},
+		"listCampaigns":    {"?limit=1", "", "?limit=x", ""},
+		"listSettings":     {"?filters[listid]=0&offset=0", "", "?filters[list]=0", ""},
+		"editSettings":     {"", `{"webhook":{"format":"current","headers":{"X-Key":"k"},"no_retry":true,"rate_limit":0.5}}`, "", `{"webhook":{"format":7}}`},
+		"enableWebhook":    {"", `{"drop_kept":true}`, "", `{"drop_kept":"perhaps"}`},
+		"disableWebhook":   {"", `{"reason":"for a test","keep_events":true}`, "", `{"keep_events":"perhaps"}`},
+		"rotateSecret":     {"", ``, "", `{"overlap":-1}`},
+		"sendTest":         {"", `{"type":"open"}`, "", `{"type":"party"}`},
+		"replay":           {"", `{"since":"1999-01-02T09:28:42+00:00","states":["failed","delivered"]}`, "", `{"since":"yesterday"}`},
+		"countReplay":      {"", `{"states":["pending"]}`, "", `{}`},
+		"searchDeliveries": {"", `{"filters":{"reason":"503","subscriber":"bob@example.com"},"limit":1}`, "", `{"filters":{"reason":"bad luck"}}`},
+		"viewStats":        {"?period=7d", "", "?period=year", ""},
+		"viewAllStats":     {"?period=30d", "", "?days=7", ""},
+		"redeliver":        {"", `{"anyway":false}`, "", `{"anyway":"perhaps"}`},
+		"listDeliveries":   {"?limit=1&filters[state]=pending", "", "?filters[state]=lost", ""},
+		"explain":          {"", `{"type":"open","source":"public","lists":[12]}`, "", `{"type":"open","source":"somebody"}`},
 	}
 	doc := readOpenAPI(t)
 	doc.operations(t, func(method, path string, op operation) {
@@ -136,6 +140,9 @@ func TestOpenAPIKeepsItsWord(t *testing.T) {
 					switch {
 					case op.OperationID == "redeliver" || op.OperationID == "skip":
 						id = r.prepareLine(store, op.OperationID, status)
+					case op.OperationID == "replay":
+						_, err := r.StartReplay(t.Context(), w.Account, w.ID, "another", webhook.ReplayQuery{})
+						require.NoError(t, err)
 					case status == "409":
 						body = `{"webhook":{"name":"B","revision":77}}`
 					}
@@ -294,7 +301,11 @@ func TestOpenAPIDescribesWhatReceiversGet(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal(got.Body.Bytes(), &doc))
 	assert.Equal(t, "3.1.0", doc.OpenAPI)
-	assert.Len(t, doc.Webhooks, 9)
+	assert.Len(t, doc.Webhooks, 10, "the nine, and batches of them")
+	assert.Equal(t, "#/components/schemas/Batch", doc.Webhooks["several events"].Post.RequestBody.Content["application/json"].Schema.Ref)
+	for _, kind := range webhook.EventTypes() {
+		assert.Contains(t, string(doc.Components.Schemas["Batch"]), `"#/components/schemas/`+string(kind)+`_event"`)
+	}
 	for _, kind := range webhook.EventTypes() {
 		ref := doc.Webhooks[string(kind)].Post.RequestBody.Content["application/json"].Schema.Ref
 		assert.JSONEq(t, string(webhook.JSONSchema(kind)), string(doc.Components.Schemas[strings.TrimPrefix(ref, "#/components/schemas/")]))

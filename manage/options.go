@@ -278,9 +278,9 @@ func (o Options) page(accounts *account.Service) (page.Config, error) {
 	return c, nil
 }
 
-// Texts returns what the page says in a language, by its English messages: what
-// Options.Texts can replace, and what a translation starts from. Where the page
-// does not have the language, it is English.
+// Texts returns what the page and notices say in a language, by their English
+// messages: what Options.Texts and NotifyOptions.Texts can replace, and what a
+// translation starts from. Where there is no such language, it is English.
 //
 // A text may hold arguments in braces, and plural forms as ICU writes them:
 // "{n, plural, one {# delivery} other {# deliveries}}". The elements <b>, <code>

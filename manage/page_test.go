@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -22,17 +24,17 @@ func TestATestShowsTheAnswerAtOnce(t *testing.T) {
 	w := r.put(nil)
 	for _, event := range webhook.EventTypes() {
 		var sent string
-		r.receiver = func(req *http.Request) (*http.Response, error) {
+		r.receive(func(req *http.Request) (*http.Response, error) {
 			sent = req.Header.Get(webhook.HeaderEvent)
 			return answer(500, "Fatal error in line 3")(req)
-		}
+		})
 		body := r.as("ann", "/webhooks/"+w.ID+"/test", url.Values{"event": {string(event)}}).Body.String()
 		assert.Equal(t, string(event), sent)
 		assert.Contains(t, body, label.TextOf(label.OfTypes(nil), event)+": it did not work.")
 		assert.Contains(t, body, "The receiver failed (500 Internal Server Error)")
 		assert.Contains(t, body, "Fatal error in line 3")
 	}
-	r.receiver = answer(204, "")
+	r.receive(answer(204, ""))
 	assert.Contains(t, r.as("ann", "/webhooks/"+w.ID+"/test", url.Values{"event": {"open"}}).Body.String(), "it works.")
 	assert.Equal(t, 422, r.as("ann", "/webhooks/"+w.ID+"/test", url.Values{"event": {"party"}}).Code)
 }
@@ -55,7 +57,7 @@ func TestHostileTextsAreInert(t *testing.T) {
 	ds, err := r.Deliveries(t.Context(), webhook.DeliveryQuery{Account: "acme"})
 	require.NoError(t, err)
 	require.Len(t, ds, 1)
-	r.receiver = answer(500, evil)
+	r.receive(answer(500, evil))
 	pages := map[string]url.Values{
 		"/": nil, "/webhooks/" + w.ID: nil, "/webhooks/" + w.ID + "/edit": nil, "/webhooks/" + w.ID + "/delete": nil,
 		"/webhooks/" + w.ID + "/off": nil, "/deliveries": nil, "/deliveries/" + ds[0].ID: nil,
@@ -120,5 +122,42 @@ func TestAnAppsFaultsAreLoggedAndNotTold(t *testing.T) {
 		assert.Equal(t, 500, got.Code)
 		assert.NotContains(t, got.Body.String(), "hunter2")
 		assert.Contains(t, strings.ToLower(got.Body.String()), "something went wrong")
+	}
+}
+
+var (
+	blockOfCode = regexp.MustCompile(`<pre( id="[^"]*")?[ >]`)
+	copyButton  = regexp.MustCompile(`data-copy="([^"]*)"`)
+)
+
+// TestWhatIsCopiedHasAButton looks at the blocks of code of every page but the form,
+// which shows what a format looks like.
+func TestWhatIsCopiedHasAButton(t *testing.T) {
+	r := newHarness(t)
+	r.receive(answer(500, `{"error":"maintenance"}`))
+	w := r.put(func(w *webhook.Webhook) { w.Format = webhook.FormatJSON })
+	d := r.emit("e1")
+	_, err := r.store.Apply(t.Context(), []webhook.Change{{
+		ID: d.ID, Lease: d.Lease, State: webhook.StateFailed, Due: d.Due, Attempts: 1,
+		Log: &webhook.Attempt{Start: d.Created, Duration: time.Millisecond, Status: 500, Reason: "It failed.", Response: []byte("maintenance")},
+	}})
+	require.NoError(t, err)
+	for target, form := range map[string]url.Values{
+		"/samples?format=json": nil, "/samples?format=2013": nil, "/verify": nil, "/deliveries/" + d.ID: nil,
+		"/webhooks/" + w.ID + "/test":    {"event": {"open"}},
+		"/webhooks/" + w.ID + "/payload": {"event": {"open"}, "payload": {"{}"}},
+	} {
+		got := r.as("ann", target, form)
+		require.Equal(t, 200, got.Code, target)
+		body := got.Body.String()
+		blocks := blockOfCode.FindAllStringSubmatch(body, -1)
+		assert.NotEmpty(t, blocks, target)
+		for _, block := range blocks {
+			id := strings.TrimSuffix(strings.TrimPrefix(block[1], ` id="`), `"`)
+			assert.Contains(t, body, `data-copy="`+id+`"`, "%s: %s", target, block[0])
+		}
+		for _, button := range copyButton.FindAllStringSubmatch(body, -1) {
+			assert.Equal(t, 1, strings.Count(body, ` id="`+button[1]+`"`), "%s: what %s copies", target, button[0])
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -85,10 +86,6 @@ func TestCountsThatEndEarlySayThatThereMayBeMore(t *testing.T) {
 	assert.Contains(t, body, `<dd class="bad">5,000 or more</dd>`)
 	assert.Contains(t, body, `<td data-label="Failed, 24 hours">5,000 or more <span`)
 	assert.Contains(t, body, `>3 canceled</span>`, "all of these were read")
-	for _, page := range []string{"/", "/webhooks/" + w.ID} {
-		assert.Contains(t, r.as("ann", page, nil).Body.String(), `<dd class="bad">5,000 or more</dd>`, page)
-	}
-	assert.Contains(t, r.as("ann", "/", nil).Body.String(), ">at least 0 delivered, 5,000 failed<")
 }
 
 func TestTheOverviewShowsTheBeginningOfALongURL(t *testing.T) {
@@ -98,6 +95,48 @@ func TestTheOverviewShowsTheBeginningOfALongURL(t *testing.T) {
 	assert.Contains(t, body, "é/é/…")
 	assert.NotContains(t, body, strings.Repeat("é/", 120))
 	assert.Contains(t, r.as("ann", "/webhooks/"+w.ID, nil).Body.String(), strings.Repeat("é/", 600), "its own page shows it whole")
+}
+
+// TestOfALongTextRowsShowTheBeginning asks for every page with a table of webhooks or
+// deliveries.
+func TestOfALongTextRowsShowTheBeginning(t *testing.T) {
+	list, name, email := strings.Repeat("list ", 200), strings.Repeat("é", 127), strings.Repeat("somebody.", 100)+"@example.com"
+	r := newHarness(t, func(o *Options) {
+		o.Lists = func(context.Context, string) ([]List, error) { return []List{{"12", list}}, nil }
+	})
+	w := r.put(func(w *webhook.Webhook) {
+		w.Name, w.List, w.Format = name, "12", webhook.FormatJSON
+		for i := range 100 {
+			w.IgnoredEvents = append(w.IgnoredEvents, fmt.Sprint("deal_", i))
+		}
+	})
+	e := webhook.Sample(webhook.TypeClick).(webhook.Click)
+	e.Account, e.Lists, e.Subscriber.Email, e.Link.URL = "acme", []string{"12"}, email, "https://example.com/?"+strings.Repeat("q", 3000)
+	require.NoError(t, r.Emit(t.Context(), e))
+	ds, err := r.Deliveries(t.Context(), webhook.DeliveryQuery{Account: "acme"})
+	require.NoError(t, err)
+	d := ds[0]
+	for _, target := range []string{
+		"/", "/deliveries", "/explain?event=click&source=public", "/operator?search=acme",
+		"/webhooks/" + w.ID, "/webhooks/" + w.ID + "/off", "/webhooks/" + w.ID + "/resend", "/deliveries/" + d.ID,
+	} {
+		user := "ann"
+		if strings.HasPrefix(target, "/operator") {
+			user = "op"
+		}
+		body := r.as(user, target, nil).Body.String()
+		assert.Contains(t, body, strings.Repeat("é", 120)+"…</bdi>", target)
+		for _, table := range strings.Split(body, "<table")[1:] {
+			table, _, _ = strings.Cut(table, "</table>")
+			for _, long := range []string{strings.TrimSpace(list), email, strings.Repeat("q", 1000)} {
+				assert.NotContains(t, table, long, target)
+			}
+		}
+	}
+	page := r.as("ann", "/webhooks/"+w.ID, nil).Body.String()
+	assert.Contains(t, page, "<dd><bdi>"+name+"</bdi></dd>", "its own page shows it whole")
+	assert.Contains(t, page, "<code>deal_19</code> and 80 more</p>")
+	assert.Contains(t, r.as("ann", "/deliveries/"+d.ID, nil).Body.String(), strings.Repeat("q", 3000), "the body is whole")
 }
 
 func TestTheChartsHoursAreThoseOfTheAccount(t *testing.T) {
@@ -115,8 +154,10 @@ func TestTheChartsHoursAreThoseOfTheAccount(t *testing.T) {
 	r.put(nil)
 	body := r.as("bob", "/", nil).Body.String()
 	assert.Contains(t, body, ":30 IST: 0 delivered")
-	assert.NotContains(t, body, "UTC: ")
+	assert.NotContains(t, body, " UTC")
 	assert.Contains(t, r.as("ann", "/", nil).Body.String(), ":00 UTC: 0 delivered")
+	assert.Contains(t, r.as("bob", "/?period=7d", nil).Body.String(), ":30 IST: 0 delivered")
+	assert.Contains(t, r.as("bob", "/?period=30d", nil).Body.String(), " (UTC): 0 delivered", "days are those of UTC")
 }
 
 func TestABadTimeIsSaidAndNotTakenForAnEmptyLog(t *testing.T) {

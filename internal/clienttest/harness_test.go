@@ -1,6 +1,7 @@
 package clienttest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"io"
@@ -40,27 +41,57 @@ func need(t *testing.T, word, command string) {
 // installed is the folder that the npm packages are installed in.
 var installed = sync.OnceValues(func() (string, error) { return npm.Install(".") })
 
-// node runs a script of testdata with the packages at hand.
-func node(t *testing.T, script string, args ...string) string {
-	t.Helper()
-	return nodeReading(t, nil, script, args...)
-}
-
-// nodeReading runs a script that reads its standard input.
-func nodeReading(t *testing.T, input io.Reader, script string, args ...string) string {
+// script returns the command that runs a script of testdata with the packages at
+// hand. Its process ends shortly before go test would end all, so that a failure
+// says what hung; it has no other limit, since a machine may be ever so busy.
+func script(t *testing.T, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	need(t, "npm", "node")
 	need(t, "npm", "npm")
 	modules, err := installed()
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "node", append([]string{filepath.Join("testdata", script)}, args...)...)
+	ctx := t.Context()
+	if deadline, ok := t.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-20*time.Second))
+		t.Cleanup(cancel)
+	}
+	cmd := exec.CommandContext(ctx, "node", append([]string{filepath.Join("testdata", name)}, args...)...)
+	cmd.WaitDelay = 5 * time.Second // the browser may outlive node
 	cmd.Env = append(os.Environ(), "NODE_PATH="+modules, "NODE_NO_WARNINGS=1")
+	return cmd
+}
+
+// node runs a script and returns its output.
+func node(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	return nodeReading(t, nil, name, args...)
+}
+
+// nodeReading runs a script that reads its standard input.
+func nodeReading(t *testing.T, input io.Reader, name string, args ...string) string {
+	t.Helper()
+	cmd := script(t, name, args...)
 	cmd.Stdin = input
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return string(out)
+}
+
+// chromium is the browser's path.
+func chromium(t *testing.T) string {
+	t.Helper()
+	need(t, "chromium", "chromium")
+	path, err := exec.LookPath("chromium")
+	require.NoError(t, err)
+	return path
+}
+
+// until waits for something to become true. It has no limit but the test's own.
+func until(holds func() bool) {
+	for !holds() {
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 // A harness is an app with an account: a started dispatcher, a receiver of the
@@ -70,6 +101,7 @@ type harness struct {
 	store    *memstore.Store
 	base     string // the account's URL
 	root     string // the same for clients who know no path: the host's
+	site     string // what shows the page to visitors: the account's URL, or an app with a frame
 	receiver string
 	received chan string // the bodies that come to /bodies
 	failing  atomic.Bool // what the receiver answers at /flaky
@@ -93,7 +125,7 @@ func newHarness(t *testing.T, change ...func(*manage.Options)) *harness {
 	t.Cleanup(receiver.Close)
 	r.receiver = receiver.URL
 	client := webhook.NewClient(&webhook.ClientOptions{AllowHosts: []string{strings.TrimPrefix(receiver.URL, "http://")}})
-	d, err := webhook.New(r.store, client, nil)
+	d, err := webhook.New(r.store, client, &webhook.Options{SearchKey: bytes.Repeat([]byte("k"), 32)})
 	require.NoError(t, err)
 	require.NoError(t, d.Start())
 	t.Cleanup(func() { _ = d.Shutdown(context.Background()) })
@@ -105,10 +137,16 @@ func newHarness(t *testing.T, change ...func(*manage.Options)) *harness {
 			if cookie, err := req.Cookie("session"); err == nil && cookie.Value == "ended" {
 				return manage.Access{}, manage.ErrNoSession
 			}
-			if req.Header.Get("X-Role") == "viewer" {
-				return manage.Access{Account: account, View: true, Locale: req.Header.Get("X-Locale")}, nil
+			access := manage.Access{Account: account, Locale: req.Header.Get("X-Locale")}
+			switch req.Header.Get("X-Role") {
+			case "viewer":
+				access.View = true
+			case "log":
+				access.Manage, access.LogOnly = true, true
+			default:
+				access.Manage, access.Operator = true, true
 			}
-			return manage.Access{Account: account, Manage: true, Operator: true, Locale: req.Header.Get("X-Locale")}, nil
+			return access, nil
 		},
 		Login: func(_ *http.Request, back string) string { return "/login?next=" + url.QueryEscape(back) },
 		Key: func(_ context.Context, k string) (manage.Access, error) {

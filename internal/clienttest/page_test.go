@@ -2,9 +2,7 @@ package clienttest
 
 import (
 	"os"
-	"os/exec"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -14,9 +12,7 @@ import (
 // TestThePageInABrowser runs testdata/page.js. With LISTHOOK_SCREENSHOTS, a
 // folder, it leaves pictures there of the pages that have no address of their own.
 func TestThePageInABrowser(t *testing.T) {
-	need(t, "chromium", "chromium")
-	chromium, err := exec.LookPath("chromium")
-	require.NoError(t, err)
+	browser := chromium(t)
 	r := newHarness(t)
 	for name, events := range map[string][]webhook.EventType{
 		"Flaky": webhook.EventTypes(), "CRM": {webhook.TypeSubscribe, webhook.TypeUpdate},
@@ -34,7 +30,7 @@ func TestThePageInABrowser(t *testing.T) {
 	r.failing.Store(true)
 	r.emit(t)
 	r.await(t, func(d webhook.Delivery) bool { return d.State == webhook.StatePending && d.Attempts > 0 })
-	node(t, "page.js", r.base, r.receiver, chromium, os.Getenv("LISTHOOK_SCREENSHOTS"))
+	node(t, "page.js", r.base, r.receiver, browser, os.Getenv("LISTHOOK_SCREENSHOTS"))
 }
 
 // emit emits a subscription, which both webhooks get, and an open, which one
@@ -49,14 +45,15 @@ func (r *harness) emit(t *testing.T) {
 // await waits for three deliveries to be as they should.
 func (r *harness) await(t *testing.T, as func(webhook.Delivery) bool) {
 	t.Helper()
-	require.Eventually(t, func() bool {
+	until(func() bool {
 		ds, err := r.Deliveries(t.Context(), webhook.DeliveryQuery{Account: "acme", Brief: true})
+		require.NoError(t, err)
 		n := 0
 		for _, d := range ds {
 			if as(d) {
 				n++
 			}
 		}
-		return err == nil && n == 3
-	}, time.Minute, 50*time.Millisecond)
+		return n == 3
+	})
 }

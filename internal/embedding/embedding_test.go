@@ -35,17 +35,27 @@ func TestTheDocumentsBlocksAreThoseOfThisPackage(t *testing.T) {
 	document, err := os.ReadFile("../../docs/embedding.md")
 	require.NoError(t, err)
 	var sources strings.Builder
-	for _, file := range []string{"app.go", "handlers.go", "transactions.go", "events.go"} {
+	for _, file := range []string{"app.go", "handlers.go", "transactions.go", "events.go", "owners.go"} {
 		source, err := os.ReadFile(file)
 		require.NoError(t, err)
 		sources.Write(source)
 	}
 	blocks := regexp.MustCompile("(?ms)^```go\n(.*?)^```$").FindAllSubmatch(document, -1)
-	assert.Len(t, blocks, 15)
+	assert.Len(t, blocks, 16)
 	for _, block := range blocks {
 		assert.Contains(t, sources.String(), "\n"+string(block[1]))
 	}
 	assert.Equal(t, 2*len(blocks), len(regexp.MustCompile("(?m)^```").FindAll(document, -1)), "there are no other blocks")
+}
+
+func TestOwnersAreTold(t *testing.T) {
+	var mails []string
+	hooks, err := tellOwners(
+		func(account, subject, text string) { mails = append(mails, account+": "+subject) },
+		func(string) string { return "es" })
+	require.NoError(t, err)
+	hooks.Failing(webhook.Webhook{ID: "7", Account: "acme", Settings: webhook.Settings{Name: "CRM"}})
+	assert.Equal(t, []string{"acme: Su webhook CRM está fallando"}, mails)
 }
 
 // startApp starts the app in a schema of its own.

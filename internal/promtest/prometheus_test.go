@@ -26,6 +26,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/internal/freeport"
 	"github.com/listhook/webhook/memstore"
 	"github.com/listhook/webhook/otelwebhook"
 	"github.com/listhook/webhook/webhooktest"
@@ -177,10 +178,9 @@ scrape_configs:
     metrics_path: /
     static_configs: [{targets: [%q]}]
 `, rules, app), 0o600))
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Pick()
 	require.NoError(t, err)
-	address := listener.Addr().String()
-	require.NoError(t, listener.Close())
+	address := net.JoinHostPort("127.0.0.1", port)
 
 	var log bytes.Buffer
 	cmd := exec.Command("prometheus", "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"),

@@ -11,74 +11,119 @@ const { problems } = exports;
 
 exports.launch = (executablePath) => chromium.launch({
   executablePath,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  // Debian has graphics processors paint pages, and without one there is an emulator.
+  args: ["--no-sandbox", "--disable-gpu", "--disable-gpu-rasterization", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
 });
+
+// Errors of the console that are none: what answers with a status on purpose is
+// looked at by those who ask, and a page in a frame of another site may not take
+// the focus from it.
+const expected = /status of 4(01|04|09|22)|Blocked autofocusing on a <\w+> element in a cross-origin subframe/;
 
 // open returns a page that notes what its console and its scripts complain of.
 exports.open = async (browser, options) => {
   const context = await browser.newContext(options);
   const page = await context.newPage();
-  page.setDefaultTimeout(60000);
+  page.setDefaultTimeout(5 * 60000); // a hang, on a machine that is ever so busy
   page.on("pageerror", (error) => problems.push(`${page.url()}: script: ${error.message}`));
   page.on("console", (message) => {
-    // What answers with a status on purpose is looked at by those who ask.
-    if (message.type() === "error" && !/status of 4(01|04|09|22)/.test(message.text())) problems.push(`${page.url()}: console: ${message.text()}`);
+    if (message.type() === "error" && !expected.test(message.text())) problems.push(`${page.url()}: console: ${message.text()}`);
   });
   return page;
 };
 
-// accessible notes what axe finds.
-exports.accessible = async (page, name) => {
-  await page.evaluate(axe);
-  const result = await page.evaluate(() => axe.run({
-    runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"], resultTypes: ["violations"],
-  }));
-  if (result.passes.length < 10) problems.push(`${name}: axe looked at next to nothing`);
+// accessible notes what axe finds. Again says that it looked at the page before, in
+// other colours or at another width: then it tries the rules that depend on these.
+exports.accessible = async (page, name, again) => {
+  if (!await page.evaluate(() => "axe" in window)) await page.evaluate(axe);
+  const result = await page.evaluate((again) => axe.run({
+    runOnly: again ? ["color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size"]
+      : ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    resultTypes: ["violations"],
+  }), again);
+  if (result.passes.length < (again ? 1 : 10)) problems.push(`${name}: axe looked at next to nothing`);
   for (const v of result.violations) {
     problems.push(`${name}: ${v.id}: ${v.help}: ${v.nodes.map((node) => node.target.join(" ")).slice(0, 4).join(", ")}`);
   }
 };
 
-exports.picture = async (page, folder, name) => {
+// openAll opens what is folded.
+exports.openAll = (page) => page.evaluate(() => { for (const d of document.querySelectorAll("details")) d.open = true; });
+
+const picture = async (page, folder, name) => {
   if (folder) await page.screenshot({ path: path.join(folder, `${name.replace(/[^\w-]+/g, "-")}.png`), fullPage: true });
 };
+
+// layouts notes what layout finds at some widths, in a tab or in the frame that
+// fills it. With a folder it leaves pictures there.
+exports.layouts = async (tab, view, widths, name, folder) => {
+  const size = tab.viewportSize();
+  for (const width of widths) {
+    await tab.setViewportSize({ width, height: 900 });
+    for (const problem of await layout(view)) problems.push(`${name} at ${width} px: ${problem}`);
+    await picture(tab, folder, `${name}-${width}`);
+  }
+  await tab.setViewportSize(size);
+};
+
+// untranslated returns the words that are not translated in the pseudo-language,
+// whose texts stand in brackets.
+exports.untranslated = (page) => page.evaluate(() => {
+  const found = new Set();
+  const walker = document.createTreeWalker(document.querySelector(".listhook"), NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const parent = node.parentElement;
+    if (parent.closest("bdi, code, pre, .url, .secret, time, script, style, textarea, .badge, select[name=list], select[name=webhook]")) continue;
+    const block = parent.closest("p, li, dt, dd, th, td, h1, h2, h3, label, legend, summary, option, figcaption, title") ?? parent;
+    if (/^\d\d:\d\d [A-Z]+$/.test(node.data.trim())) continue; // a time and its zone
+    if (/[a-z]{3}/i.test(node.data) && !/[[\]]/.test(block.textContent)) found.add(node.data.trim());
+  }
+  for (const element of document.querySelectorAll(".listhook :is([aria-label], [data-label], [placeholder])")) {
+    for (const name of ["aria-label", "data-label", "placeholder"]) {
+      const value = element.getAttribute(name);
+      if (value && /[a-z]{3}/i.test(value) && !value.startsWith("[") && value !== "https://") found.add(`${name}: ${value}`);
+    }
+  }
+  return [...found];
+});
 
 // layout returns what is cut off or overlaps at the page's width: boxes of texts
 // and controls are compared with the window, with what clips or scrolls them,
 // and with each other.
-exports.layout = (page) => page.evaluate(() => {
+const layout = (page) => page.evaluate(() => {
   const found = [];
   const root = document.documentElement;
   if (root.scrollWidth > root.clientWidth) found.push(`the page is ${root.scrollWidth - root.clientWidth} px wider than the window`);
 
-  const name = (element) => {
+  // once keeps what a function of an element returned.
+  const once = (f) => {
+    const known = new Map();
+    return (e) => {
+      if (!known.has(e)) known.set(e, f(e));
+      return known.get(e);
+    };
+  };
+  const name = once((element) => {
     const own = element.tagName.toLowerCase() + (element.className && typeof element.className === "string" ? "." + element.className.trim().replaceAll(" ", ".") : "");
     return `${own} "${element.textContent.trim().replace(/\s+/g, " ").slice(0, 40)}"`;
-  };
-  const hidden = (element) => {
-    if (!element.checkVisibility({ visibilityProperty: true })) return true;
-    for (let e = element; e; e = e.parentElement) {
-      if (getComputedStyle(e).clipPath !== "none" || e.classList.contains("skip")) return true;
-    }
-    return false;
-  };
-  // clips are those from e upward that cut off what is beyond their boxes.
-  const clips = (e) => {
-    const all = [];
-    for (; e && e !== document.body; e = e.parentElement) {
-      const style = getComputedStyle(e);
-      if (style.overflowX !== "visible" || style.overflowY !== "visible") all.push([e, style]);
-    }
-    return all;
-  };
+  });
+  const clipped = once((e) => e !== null && (getComputedStyle(e).clipPath !== "none" || e.classList.contains("skip") || clipped(e.parentElement)));
+  const hidden = once((e) => !e.checkVisibility({ visibilityProperty: true }) || clipped(e));
+  // clips are those from e upward that cut off what is beyond their boxes: each with
+  // its box, and whether it scrolls.
+  const clips = once((e) => {
+    if (!e || e === document.body) return [];
+    const { overflowX, overflowY } = getComputedStyle(e), above = clips(e.parentElement);
+    if (overflowX === "visible" && overflowY === "visible") return above;
+    const scrolls = (overflow) => /auto|scroll/.test(overflow);
+    return [{ clip: e, at: e.getBoundingClientRect(), sideways: scrolls(overflowX), upright: scrolls(overflowY) }, ...above];
+  });
 
   const boxes = [];
   const add = (element, rect, what, holder) => {
     let { left, right, top, bottom } = rect;
     if (right - left < 1 || bottom - top < 1) return;
-    for (const [clip, style] of clips(holder)) {
-      const at = clip.getBoundingClientRect();
-      const sideways = /auto|scroll/.test(style.overflowX), upright = /auto|scroll/.test(style.overflowY);
+    for (const { clip, at, sideways, upright } of clips(holder)) {
       if (!sideways && (left < at.left - 1 || right > at.right + 1) || !upright && (top < at.top - 1 || bottom > at.bottom + 1)) {
         found.push(`${what} is cut off by ${name(clip)}`);
       }
@@ -104,6 +149,12 @@ exports.layout = (page) => page.evaluate(() => {
   // A control that its own text does not fit into.
   for (const element of document.querySelectorAll("button, a.button, .badge, th, td, .chips li, dt, dd, h1, h2")) {
     if (!hidden(element) && element.clientWidth && element.scrollWidth > element.clientWidth + 1) found.push(`the text of ${name(element)} does not fit`);
+  }
+
+  // A row of a table, which is as short as its texts are.
+  for (const row of document.querySelectorAll("tr")) {
+    const { height } = row.getBoundingClientRect();
+    if (!hidden(row) && height > 900) found.push(`${name(row)} is ${Math.round(height)} px high`);
   }
 
   boxes.sort((a, b) => a.top - b.top);

@@ -2,17 +2,13 @@
 // step by step. crawl.js follows what this does not.
 "use strict";
 const assert = require("node:assert/strict");
-const { launch, open, accessible, layout, picture, problems } = require("./browser.js");
+const { launch, open, openAll, accessible, layouts, problems } = require("./browser.js");
 
 const [base, receiver, executablePath, screenshots] = process.argv.slice(2);
 
 // look looks at a page that has no address of its own.
 async function look(page, name) {
-  for (const width of [390, 800, 1024, 1280]) {
-    await page.setViewportSize({ width, height: 900 });
-    for (const problem of await layout(page)) problems.push(`${name} at ${width} px: ${problem}`);
-    await picture(page, screenshots, `${name}-${width}`);
-  }
+  await layouts(page, page, [390, 800, 1024, 1280], name, screenshots);
   await accessible(page, name);
 }
 
@@ -98,6 +94,69 @@ async function follow(page) {
   assert.equal(await text(page, ".notice"), "The delivery is being sent again.");
 }
 
+// copy takes a command, a body and an ID from a delivery's page, by buttons with scripts
+// and by selecting the text without.
+async function copy(page, scripts) {
+  await page.goto(base + "/deliveries?state=pending");
+  await page.getByRole("row").nth(1).getByRole("link").click();
+  await page.getByRole("heading", { name: "Attempts" }).waitFor();
+  await openAll(page);
+  const buttons = page.locator("[data-copy]:visible");
+  assert.equal(await buttons.count() > 0, scripts, "buttons are shown to those who have scripts");
+  if (scripts) await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  for (const id of ["curl", "body", "delivery-id"]) {
+    const want = await page.locator(`#${id}`).textContent();
+    if (scripts) {
+      await page.locator(`[data-copy="${id}"]`).click();
+      await page.locator(`[data-copy="${id}"]`).getByText("Copied").waitFor();
+      assert.equal(await page.evaluate(() => navigator.clipboard.readText()), want);
+    } else {
+      if (id === "delivery-id") await page.locator(`#${id}`).click(); // which selects it all
+      else await page.locator(`#${id}`).selectText();
+      assert.equal((await page.evaluate(() => getSelection().toString())).trim(), want.trim(), id);
+    }
+  }
+  if (scripts) return;
+  const address = page.url();
+  await page.getByRole("link", { name: "Refresh" }).click();
+  await page.waitForURL(address);
+}
+
+// search looks for a person in the log.
+async function search(page, scripts) {
+  await page.goto(base + "/deliveries");
+  await page.getByLabel("Search for", { exact: true }).selectOption("Subscriber: email or ID");
+  await page.getByLabel("What to search for").fill("TEST@test.com");
+  await page.getByRole("button", { name: "Filter" }).click();
+  await page.waitForURL(/about=/);
+  assert.doesNotMatch(page.url(), /@|%40|test\.com/i, "the address of the page says nobody's address");
+  assert.equal(await text(page, ".who"), "test@test.com");
+  assert.equal(await page.getByLabel("What to search for").inputValue(), "test@test.com");
+  await page.reload();
+  assert.equal(await text(page, ".who"), "test@test.com");
+  if (scripts) await look(page, "search");
+  await page.getByLabel("What to search for").fill("nobody@test.com");
+  await page.getByLabel("What to search for").press("Enter");
+  await page.getByText("No deliveries match these filters.").waitFor();
+}
+
+// resend has everything sent again that waits, and looks at how far it has come.
+async function resend(page, scripts) {
+  await page.goto(base + "/");
+  await page.getByRole("link", { name: "Flaky", exact: true }).click();
+  await page.getByRole("link", { name: "Send all that waits now" }).click();
+  assert.match(await text(page, "#counted"), /^\d+ deliver(y matches|ies match)$/);
+  if (scripts) await look(page, "counted");
+  await page.getByRole("button", { name: "Resend", exact: true }).click();
+  await page.waitForURL(/\/resent$/);
+  if (scripts) await look(page, "resent");
+  while (await page.getByRole("link", { name: "Refresh" }).count() > 0) {
+    await page.waitForTimeout(100);
+    await page.reload();
+  }
+  assert.match(await text(page, "main"), /will be sent again, or already were/);
+}
+
 // pause switches a webhook off and on, and drops what it kept meanwhile.
 async function pause(page) {
   await page.goto(base + "/");
@@ -160,8 +219,12 @@ async function focus(page) {
   await page.getByRole("link", { name: "Flaky", exact: true }).click();
   await page.getByRole("link", { name: "Resend" }).click();
   await page.getByLabel("Failed deliveries").uncheck();
-  await page.getByRole("button", { name: "Resend" }).click();
-  await focused("resend-error");
+  await page.getByRole("button", { name: "Count them" }).click();
+  await focused("Nothing was sent again yet");
+  await page.goto(base + "/deliveries");
+  await page.getByLabel("Status or reason").fill("bad luck");
+  await page.getByRole("button", { name: "Filter" }).click();
+  await focused("reason");
   await page.goto(base + "/explain?event=party");
   await focused("There is no such event");
 }
@@ -250,7 +313,14 @@ async function gone(page) {
   await visit(plain, false);
   await session(plain, false);
   const page = await open(browser, {});
+  await search(page, true);
+  await resend(page, true);
+  await copy(page, true);
   await follow(page);
+  const still = await open(browser, { javaScriptEnabled: false });
+  await search(still, false);
+  await resend(still, false);
+  await copy(still, false);
   await pause(page);
   await operate(page);
   await conflict(page);

@@ -9,10 +9,12 @@ const { document, bodies } = JSON.parse(require('node:fs').readFileSync(0, 'utf8
 
 const ajv = new Ajv({ strict: true, strictTypes: false, allErrors: true });
 addFormats(ajv);
+ajv.addVocabulary(['components']); // where the document has its schemas
+ajv.addSchema({ $id: 'document', components: document.components });
 const validators = {};
 for (const [type, { post }] of Object.entries(document.webhooks)) {
   const name = post.requestBody.content['application/json'].schema.$ref.split('/').pop();
-  validators[type] = ajv.compile(document.components.schemas[name]);
+  validators[type] = ajv.getSchema(`document#/components/schemas/${name}`);
 }
 
 for (const [type, body] of bodies) {
@@ -24,6 +26,10 @@ for (const [type, body] of bodies) {
   }
   assert.ok(!validate({ ...body, lists: '12' }), `${type} is valid with a list that is no array`);
 }
+
+const several = validators['several events'];
+assert.ok(several(bodies.map(([, body]) => body)), `several events: ${ajv.errorsText(several.errors)}`);
+assert.ok(!several(bodies[0][1]), 'one event is a list of several');
 
 (async () => {
   const { Validator } = await import(require.resolve('@seriousme/openapi-schema-validator'));

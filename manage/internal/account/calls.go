@@ -19,11 +19,15 @@ func (c *Caller) Webhooks(ctx context.Context) ([]webhook.Webhook, error) {
 // sees.
 func (c *Caller) Query(ctx context.Context, q webhook.WebhookQuery) ([]webhook.Webhook, error) {
 	q.Account, q.All = c.Account, false
-	if c.Limits.Lists != nil {
-		q.Lists = c.Limits.Lists
-		if len(q.Lists) == 0 {
-			return nil, nil
-		}
+	limit, allowed := q.Limit, func(string) bool { return true }
+	switch lists := c.Limits.Lists; {
+	case lists == nil:
+	case len(lists) == 0:
+		return nil, nil
+	case len(lists) > queriedLists:
+		q.Limit, allowed = 0, c.Limits.listFilter()
+	default:
+		q.Lists = lists
 	}
 	if c.Limits.Webhook != "" {
 		if len(q.IDs) > 0 && !slices.Contains(q.IDs, c.Limits.Webhook) {
@@ -31,8 +35,17 @@ func (c *Caller) Query(ctx context.Context, q webhook.WebhookQuery) ([]webhook.W
 		}
 		q.IDs = []string{c.Limits.Webhook}
 	}
-	return c.dispatcher.Webhooks(ctx, q)
+	ws, err := c.dispatcher.Webhooks(ctx, q)
+	ws = slices.DeleteFunc(ws, func(w webhook.Webhook) bool { return !allowed(w.List) })
+	if limit > 0 {
+		ws = ws[:min(len(ws), limit)]
+	}
+	return ws, err
 }
+
+// queriedLists is how many lists a query of the store names: databases limit the
+// variables of a statement. Of a caller with more, all webhooks of the account are read.
+const queriedLists = 1000
 
 // Webhook returns a webhook of the account that the caller sees.
 func (c *Caller) Webhook(ctx context.Context, id string) (webhook.Webhook, error) {
@@ -102,14 +115,6 @@ func (c *Caller) mayChange(ctx context.Context, id string) error {
 	}
 	_, err := c.Delivery(ctx, id)
 	return err
-}
-
-// Replay makes the deliveries of a webhook due again.
-func (c *Caller) Replay(ctx context.Context, id string, q webhook.ReplayQuery) (webhook.Replayed, error) {
-	if _, err := c.Webhook(ctx, id); err != nil {
-		return webhook.Replayed{}, err
-	}
-	return c.dispatcher.Replay(ctx, c.Account, id, q)
 }
 
 // CheckURL refuses a URL that no webhook can have.

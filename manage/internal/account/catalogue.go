@@ -1,6 +1,7 @@
 package account
 
 import (
+	"context"
 	"slices"
 	"strconv"
 
@@ -26,6 +27,28 @@ func (c *Caller) Types() []webhook.EventType {
 	var types []webhook.EventType
 	for _, info := range c.Catalogue() {
 		types = append(types, info.Type)
+	}
+	return types
+}
+
+// AllTypes returns the types of the catalogues of all databases; nil if the app does not
+// name them, or cannot now.
+func (s *Service) AllTypes(ctx context.Context) []webhook.EventType {
+	if s.AllDispatchers == nil {
+		return nil
+	}
+	ds, err := s.AllDispatchers(ctx)
+	if err != nil {
+		s.Logger.Error("webhook: the OpenAPI document names no types of the app's own", "error", err)
+		return nil
+	}
+	var types []webhook.EventType
+	for _, d := range ds {
+		for _, info := range d.Catalogue() {
+			if !slices.Contains(types, info.Type) {
+				types = append(types, info.Type)
+			}
+		}
 	}
 	return types
 }

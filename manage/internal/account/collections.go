@@ -24,7 +24,8 @@ type Campaign struct {
 // Lists returns the account's lists, and whether the app names them at all.
 func (c *Caller) Lists(ctx context.Context) (lists []List, known bool, err error) {
 	lists, err = ask(ctx, c, "Lists", c.Config.Lists)
-	lists = slices.DeleteFunc(slices.Clone(lists), func(l List) bool { return !c.Limits.AllowsList(l.ID) })
+	allowed := c.Limits.listFilter()
+	lists = slices.DeleteFunc(slices.Clone(lists), func(l List) bool { return !allowed(l.ID) })
 	return lists, c.Config.Lists != nil, err
 }
 

@@ -28,6 +28,18 @@ func (l Limits) sees(w webhook.Webhook) bool {
 // AllowsList reports whether webhooks may be tied to a list, or with "" to every one.
 func (l Limits) AllowsList(id string) bool { return l.Lists == nil || slices.Contains(l.Lists, id) }
 
+// listFilter returns AllowsList for asking about many lists.
+func (l Limits) listFilter() func(id string) bool {
+	if l.Lists == nil {
+		return l.AllowsList
+	}
+	allowed := make(map[string]bool, len(l.Lists))
+	for _, id := range l.Lists {
+		allowed[id] = true
+	}
+	return func(id string) bool { return allowed[id] }
+}
+
 // AllowsEvent reports whether webhooks may get events of a type.
 func (l Limits) AllowsEvent(t webhook.EventType) bool {
 	return l.Events == nil || slices.Contains(l.Events, t)
@@ -41,43 +53,69 @@ func (l Limits) AllowsFormat(f webhook.Format) bool {
 	return l.Formats == nil || slices.Contains(l.Formats, f)
 }
 
-// check refuses what changed of a webhook and is not allowed. What was there before
-// stays: somebody with other limits chose it.
-func (l Limits) check(was, w webhook.Webhook) error {
+// problems are what changed of a webhook and is not allowed, at most one for each field. What
+// was there before stays: somebody with other limits chose it.
+func (l Limits) problems(was, w webhook.Webhook) (all []*webhook.InvalidError) {
+	refuse := func(field, reason string) {
+		all = append(all, &webhook.InvalidError{Field: field, Reason: reason})
+	}
 	if w.List != was.List && !l.AllowsList(w.List) {
 		if w.List == "" {
-			return &webhook.InvalidError{Field: "List", Reason: "is every list, which you may not choose: choose one of yours"}
+			refuse("List", "is every list, which you may not choose: choose one of yours")
+		} else {
+			refuse("List", "is none of the account's lists")
 		}
-		return &webhook.InvalidError{Field: "List", Reason: "is none of the account's lists"}
 	}
-	for _, t := range w.Events {
-		if !l.AllowsEvent(t) && !slices.Contains(was.Events, t) {
-			return &webhook.InvalidError{Field: "Events", Reason: fmt.Sprintf("holds %.40q, which you may not choose", t)}
-		}
+	if i := slices.IndexFunc(w.Events, func(t webhook.EventType) bool { return !l.AllowsEvent(t) && !slices.Contains(was.Events, t) }); i >= 0 {
+		refuse("Events", fmt.Sprintf("holds %.40q, which you may not choose", w.Events[i]))
 	}
 	if w.Format != was.Format && !l.AllowsFormat(w.Format) {
-		return &webhook.InvalidError{Field: "Format", Reason: fmt.Sprintf("is %.40q, which you may not choose", w.Format)}
+		refuse("Format", fmt.Sprintf("is %.40q, which you may not choose", w.Format))
 	}
 	if l.NoHeaders {
 		for name, value := range w.Headers {
 			if before, ok := was.Headers[name]; !ok || before != value {
-				return &webhook.InvalidError{Field: "Headers", Reason: "are not allowed for you: leave them as they are"}
+				refuse("Headers", "are not allowed for you: leave them as they are")
+				break
 			}
 		}
 	}
 	if l.MustSign && len(w.Secrets) == 0 && len(was.Secrets) > 0 {
-		return &webhook.InvalidError{Field: "Secrets", Reason: "cannot be removed: requests have to be signed"}
+		refuse("Secrets", "cannot be removed: requests have to be signed")
 	}
-	return nil
+	return all
+}
+
+// first returns the first of some problems as an error.
+func first(problems []*webhook.InvalidError) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	return problems[0]
 }
 
 // CheckLimits refuses what is not allowed to be in a webhook that is added.
 func (c *Caller) CheckLimits(w webhook.Webhook) error {
-	return c.Limits.check(webhook.Webhook{Settings: webhook.Settings{List: "\x00"}}, w)
+	return first(c.EditProblems(webhook.Webhook{Settings: webhook.Settings{List: "\x00"}}, w))
 }
 
 // CheckEdit refuses what may not be changed from a stored webhook to w.
-func (c *Caller) CheckEdit(stored, w webhook.Webhook) error { return c.Limits.check(stored, w) }
+func (c *Caller) CheckEdit(stored, w webhook.Webhook) error { return first(c.EditProblems(stored, w)) }
+
+// EditProblems returns all that may not be changed from a stored webhook to w.
+func (c *Caller) EditProblems(stored, w webhook.Webhook) []*webhook.InvalidError {
+	return c.Limits.problems(stored, w)
+}
+
+// Full returns a LimitError if the account has as many webhooks as it may.
+func (c *Caller) Full(ctx context.Context) error {
+	most := c.maxWebhooks()
+	have, err := c.dispatcher.Webhooks(ctx, webhook.WebhookQuery{Account: c.Account, Limit: most})
+	if err == nil && len(have) >= most {
+		return LimitError(most)
+	}
+	return err
+}
 
 // maxWebhooks is how many webhooks the account may have.
 func (c *Caller) maxWebhooks() int {

@@ -23,20 +23,24 @@ func (p *pageRequest) revision() int64 {
 // A webhookView is the page of one webhook.
 type webhookView struct {
 	webhookRow
-	Day     *day
+	Figures *figures
 	Waiting waiting
 	Recent  []deliveryRow
 	Test    *testResult
 	Types   []choice
 	Headers []string // their names
 	Secrets []webhook.Secret
+	Ignored []string // event types that do not exist here
+
+	MoreIgnored int // that are not among Ignored
 
 	Disclosed string // what is left out of the bodies
+	AtMost    string // requests a second
 	Keep      bool   // keep events whenever it is off
 }
 
-// Refresh reports whether one of the newest deliveries is pending.
-func (v webhookView) Refresh() bool { return anyPending(v.Recent) }
+// Refresh reports whether something is pending.
+func (v webhookView) Refresh() bool { return v.Waiting.Count > 0 || anyPending(v.Recent) }
 
 // A testResult is the answer to a test.
 type testResult struct {
@@ -51,7 +55,7 @@ const recentCount = 10
 
 func (p *pageRequest) showWebhook(test *testResult) error {
 	ctx := p.r.Context()
-	w, err := p.Webhook(ctx, p.r.PathValue("id"))
+	w, err := p.WithTallies(ctx, p.r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -59,12 +63,8 @@ func (p *pageRequest) showWebhook(test *testResult) error {
 	if err != nil {
 		return err
 	}
-	last, err := p.lastDay(w.ID)
-	if err != nil {
-		return err
-	}
 	recent, _, err := p.Deliveries(ctx, webhook.DeliveryQuery{
-		Webhook: w.ID, Limit: recentCount, Brief: true,
+		Webhook: w.ID, Limit: recentCount,
 	})
 	if err != nil {
 		return err
@@ -82,7 +82,7 @@ func (p *pageRequest) showWebhook(test *testResult) error {
 		return err
 	}
 	out := webhookView{
-		webhookRow: p.row(w, lists, last.All, newest), Day: last, Waiting: pending, Recent: rows, Test: test,
+		webhookRow: p.row(w, lists, newest), Figures: p.figuresOf("webhooks/"+url.PathEscape(w.ID), w), Waiting: pending, Recent: rows, Test: test,
 	}
 	if out.Status.Reason, err = p.failure(out.Status, newest); err != nil {
 		return err
@@ -95,10 +95,13 @@ func (p *pageRequest) showWebhook(test *testResult) error {
 		tested = w.Events[0]
 	}
 	out.Types = choices(p.lang, p.types(), tested)
+	out.AtMost = p.rateLimit(w)
 	if out.Disclosed, err = p.disclosed(w); err != nil {
 		return err
 	}
 	out.Keep = account.KeepsEvents(w)
+	out.Ignored = w.IgnoredEvents[:min(len(w.IgnoredEvents), shownNames)]
+	out.MoreIgnored = len(w.IgnoredEvents) - len(out.Ignored)
 	for line := range strings.Lines(headerLines(w.Headers)) {
 		name, _, _ := strings.Cut(line, ":")
 		out.Headers = append(out.Headers, name)

@@ -65,8 +65,12 @@ func fieldValue(w webhook.Webhook, name string) string {
 		return strings.Join(append([]string{string(cmp.Or(w.Disclosure, webhook.DiscloseAll))}, w.FieldIDs...), "\n")
 	case "Order":
 		return string(cmp.Or(w.Order, webhook.OrderState))
+	case "Batch":
+		return batchValue(w)
 	case "Headers":
 		return headerLines(w.Headers)
+	case "RateLimit":
+		return rateLimitText(w.RateLimit)
 	case "NoRetry":
 		return strconv.FormatBool(w.NoRetry)
 	case "KeepEvents":
@@ -92,6 +96,8 @@ func (p *pageRequest) fieldLines(w webhook.Webhook, name string, lists []account
 		value = p.listName(lists, w.List)
 	case "Order":
 		value = p.lang.Text(label.TextOf(label.Orders, webhook.Order(value)))
+	case "Batch":
+		value = batchText(p.lang, w.Batch, w.BatchWait)
 	case "Events":
 		return p.texts(label.Of(p.types(w.Events...), w.Events))
 	case "Sources":
@@ -101,6 +107,8 @@ func (p *pageRequest) fieldLines(w webhook.Webhook, name string, lists []account
 	case "Disclosure":
 		disclosure, ids, _ := strings.Cut(value, "\n")
 		value = strings.TrimSuffix(p.lang.Text(label.TextOf(label.Disclosures, disclosure))+"\n"+ids, "\n")
+	case "RateLimit":
+		value = p.rateLimit(w)
 	case "NoRetry":
 		value = p.lang.Text("Try again after failures")
 		if w.NoRetry {
@@ -115,7 +123,7 @@ func (p *pageRequest) fieldLines(w webhook.Webhook, name string, lists []account
 	if value == "" {
 		return []string{p.lang.Text("(empty)")}
 	}
-	return strings.Split(strings.TrimSuffix(value, "\n"), "\n")
+	return p.firstOf(strings.Split(strings.TrimSuffix(value, "\n"), "\n"), shownNames)
 }
 
 // takeField sets a field of w to what it is in from.
@@ -137,8 +145,12 @@ func takeField(w *webhook.Webhook, from webhook.Webhook, name string) {
 		w.Disclosure, w.FieldIDs = from.Disclosure, from.FieldIDs
 	case "Order":
 		w.Order = from.Order
+	case "Batch":
+		w.Batch, w.BatchWait = from.Batch, from.BatchWait
 	case "Headers":
 		w.Headers = from.Headers
+	case "RateLimit":
+		w.RateLimit = from.RateLimit
 	case "NoRetry":
 		w.NoRetry = from.NoRetry
 	case "KeepEvents":
@@ -259,6 +271,9 @@ func (p *pageRequest) editWebhook() error {
 	f := form{Webhook: stored, Was: p.r.PostForm.Get("was")}
 	if f.Headers, f.Errors, err = p.readForm(p.r.PostForm, &f.Webhook); err != nil {
 		return err
+	}
+	if finding(p.r.PostForm, "list", "field") {
+		return p.showFound(f)
 	}
 	if len(f.Errors) > 0 {
 		f.Webhook.Revision = p.revision()

@@ -1,27 +1,61 @@
 package page
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
 	"github.com/listhook/webhook"
-	"github.com/listhook/webhook/manage/internal/account"
 )
 
 // customFields are the account's custom fields, with those of ids that the app does
 // not name any more; nil if it names none at all.
-func (p *pageRequest) customFields(ids []string) ([]account.Field, error) {
+func (p *pageRequest) customFields(ids []string) ([]choice, error) {
 	fields, err := p.Fields(p.r.Context())
 	if err != nil || len(fields) == 0 {
 		return nil, err
 	}
-	fields = slices.Clone(fields)
+	all, named := make([]choice, 0, len(fields)+len(ids)), make(map[string]bool, len(fields))
+	for _, f := range fields {
+		all, named[f.ID] = append(all, choice{Value: f.ID, Text: cmp.Or(f.Title, f.ID)}), true
+	}
 	for _, id := range ids {
-		if !slices.ContainsFunc(fields, func(f account.Field) bool { return f.ID == id }) {
-			fields = append(fields, account.Field{ID: id, Title: p.lang.Text("Field {id}", "id", id)})
+		if !named[id] {
+			all = append(all, choice{Value: id, Text: p.lang.Text("Field {id}", "id", id)})
 		}
 	}
-	return fields, nil
+	return all, nil
+}
+
+// fieldNames returns the titles of custom fields, as many as are shown.
+func (p *pageRequest) fieldNames(ids []string) ([]string, error) {
+	shown := slices.Clone(ids[:min(len(ids), shownNames)])
+	fields, err := p.customFields(shown)
+	for i, id := range shown {
+		if at := slices.IndexFunc(fields, func(f choice) bool { return f.Value == id }); at >= 0 {
+			shown[i] = shortened(fields[at].Text)
+		}
+	}
+	return p.andMore(shown, len(ids)), err
+}
+
+// shownNames is how many chosen things are named where they are not edited.
+const shownNames = 20
+
+// firstOf returns the first names, and how many others there are; all if one more is all.
+func (p *pageRequest) firstOf(names []string, most int) []string {
+	if len(names) <= most+1 {
+		return names
+	}
+	return p.andMore(names[:most], len(names))
+}
+
+// andMore ends a list of names by how many of all are not among them.
+func (p *pageRequest) andMore(names []string, all int) []string {
+	if all <= len(names) {
+		return names
+	}
+	return append(slices.Clip(names), p.lang.Text("{n, plural, one {and one more} other {and # more}}", "n", all-len(names)))
 }
 
 // typedIDs reads IDs of custom fields, each by itself or several on lines.
@@ -40,8 +74,11 @@ func typedIDs(texts []string) []string {
 // formField returns the field of the form at which an error of a webhook's field is
 // shown.
 func formField(field string) string {
-	if field == "FieldIDs" {
+	switch field {
+	case "FieldIDs":
 		return "Disclosure"
+	case "BatchWait":
+		return "Batch"
 	}
 	return field
 }
@@ -55,13 +92,7 @@ func (p *pageRequest) disclosed(w webhook.Webhook) (string, error) {
 		if len(w.FieldIDs) == 0 {
 			return p.lang.Text("custom fields are left out"), nil
 		}
-		fields, err := p.customFields(w.FieldIDs)
-		names := slices.Clone(w.FieldIDs)
-		for i, id := range names {
-			if at := slices.IndexFunc(fields, func(f account.Field) bool { return f.ID == id }); at >= 0 {
-				names[i] = fields[at].Title
-			}
-		}
+		names, err := p.fieldNames(w.FieldIDs)
 		return p.lang.Text("custom fields are left out, except {names}", "names", strings.Join(names, ", ")), err
 	}
 	return p.lang.Text("only ID and email address are sent"), nil

@@ -8,7 +8,6 @@ import (
 
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/manage/internal/label"
-	"github.com/listhook/webhook/manage/internal/params"
 	"github.com/listhook/webhook/manage/internal/text"
 )
 
@@ -16,7 +15,7 @@ import (
 type explainView struct {
 	Types     []choice
 	Sources   []choice
-	Lists     []choice
+	Lists     chooser
 	KnowsAny  bool
 	List      string // as typed, when the lists have no names
 	Type      webhook.EventType
@@ -44,14 +43,12 @@ func (p *pageRequest) explainView() error {
 		return err
 	}
 	out := explainView{
-		Type: webhook.EventType(query.Get("event")), Asked: query.Has("event"),
+		Type: webhook.EventType(query.Get("event")), Asked: query.Has("event") && !finding(query, "list"),
 		List: strings.TrimSpace(query.Get("list")), KnowsAny: !known,
 	}
 	out.Types = choices(p.lang, p.types(), out.Type)
 	out.Sources = choices(p.lang, p.sources(), webhook.Source(query.Get("source")))
-	for _, l := range lists {
-		out.Lists = append(out.Lists, choice{l.ID, l.Name, l.ID == out.List})
-	}
+	out.Lists = offer("list", query, p.listChoices(lists, ""), out.List)
 	status := http.StatusOK
 	if out.Asked {
 		var on []string
@@ -88,25 +85,33 @@ func (p *pageRequest) explainView() error {
 type sample struct {
 	Type    webhook.EventType
 	Meaning text.Message
-	Params  params.Params
-	Body    string
-	Pretty  string // "": it is not JSON
+	bodyView
 }
+
+// samplesShown is how many types of events are shown at once.
+const samplesShown = 12
 
 func (p *pageRequest) samples() error {
 	format := webhook.Format(p.r.URL.Query().Get("format"))
 	if !slices.Contains(webhook.Formats(), format) {
 		format = webhook.Format2013
 	}
+	types, chosen := p.Types(), webhook.EventType(p.r.URL.Query().Get("event"))
+	var offered []choice
+	if len(types) > samplesShown { // one at a time
+		if !p.Emits(chosen) {
+			chosen = types[0]
+		}
+		types, offered = []webhook.EventType{chosen}, choices(p.lang, p.types(), chosen)
+	}
 	var all []sample
-	for _, t := range p.Types() {
-		body := p.SampleBody(t, format)
-		indented, _ := pretty(body)
-		all = append(all, sample{t, typeMeanings[t], params.OfDelivery(body), string(body), indented})
+	for _, t := range types {
+		all = append(all, sample{t, typeMeanings[t], bodyViewOf(p.SampleBody(t, format))})
 	}
 	return p.render(http.StatusOK, "samples", p.lang.Text("Example payloads"), struct {
 		Formats []choice
+		Types   []choice // nil: all are shown
 		JSON    bool
 		Samples []sample
-	}{choices(p.lang, label.Formats, format), format == webhook.FormatJSON, all})
+	}{choices(p.lang, label.Formats, format), offered, format == webhook.FormatJSON, all})
 }

@@ -27,19 +27,21 @@ type form struct {
 	Problem string // with no field in particular
 	Was     string // of the fields as they were when the form was made: see fingerprints
 
-	Lists    []account.List // nil with KnowsAny: any list may be typed
-	KnowsAny bool           // the app does not name its lists
-	AnyList  bool           // a webhook may be for every list
+	Lists    chooser
+	KnowsAny bool // the app does not name its lists: any may be typed
+	AnyList  bool // a webhook may be for every list
 	IsNew    bool
 	Keep     bool // keep events whenever it is off
 	Types    []choice
 	Sources  []choice
 	Formats  []formatChoice
 	Orders   []choice
+	Batches  []choice
 
 	Disclosures []choice
-	Fields      []choice // custom fields; nil: the app names none
-	FieldIDs    string   // a line each, as typed
+	Fields      chooser // custom fields; without choices the app names none
+	FieldIDs    string  // a line each, as typed
+	RateLimit   string  // as typed
 }
 
 // fieldLabels are the fields in the form's order.
@@ -47,7 +49,9 @@ var fieldLabels = []label.Label{
 	{Value: "Name", Text: "Name"}, {Value: "URL", Text: "URL"}, {Value: "List", Text: "List"},
 	{Value: "Events", Text: "Events"}, {Value: "Sources", Text: "Triggered by"}, {Value: "Format", Text: "Format"},
 	{Value: "Disclosure", Text: "Subscriber data"}, {Value: "Order", Text: "In order"},
-	{Value: "Headers", Text: "Headers"}, {Value: "NoRetry", Text: "Retries"}, {Value: "KeepEvents", Text: "While the webhook is off"},
+	{Value: "Batch", Text: "Events in one request"},
+	{Value: "Headers", Text: "Headers"}, {Value: "NoRetry", Text: "Retries"},
+	{Value: "RateLimit", Text: "Requests per second"}, {Value: "KeepEvents", Text: "While the webhook is off"},
 }
 
 // Faults are the fields that something is wrong with.
@@ -109,10 +113,7 @@ func (p *pageRequest) newForm(f form) (form, error) {
 		return form{}, err
 	}
 	w := f.Webhook
-	if w.List != "" && !account.HasList(lists, w.List) {
-		lists = append(slices.Clone(lists), account.List{ID: w.List, Name: p.listName(nil, w.List)}) // it is gone, but not from the webhook
-	}
-	f.Lists, f.KnowsAny = lists, !known
+	f.Lists, f.KnowsAny = offer("list", p.r.PostForm, p.listChoices(lists, w.List), w.List), !known
 	f.Types = slices.DeleteFunc(choices(p.lang, p.types(w.Events...), w.Events...), func(c choice) bool {
 		return !c.Chosen && !p.Limits.AllowsEvent(webhook.EventType(c.Value))
 	})
@@ -120,6 +121,7 @@ func (p *pageRequest) newForm(f form) (form, error) {
 	if w.Format == "" {
 		w.Format = webhook.Format2013
 	}
+	f.Batches = p.batchChoices(w)
 	f.Orders = choices(p.lang, label.Orders, cmp.Or(w.Order, webhook.OrderState))
 	f.Formats = slices.DeleteFunc(p.formatChoices(w.Format), func(c formatChoice) bool {
 		return !c.Chosen && !p.Limits.AllowsFormat(webhook.Format(c.Value))
@@ -130,9 +132,12 @@ func (p *pageRequest) newForm(f form) (form, error) {
 	if err != nil {
 		return form{}, err
 	}
-	f.Fields, f.FieldIDs = nil, strings.Join(w.FieldIDs, "\n")
-	for _, one := range fields {
-		f.Fields = append(f.Fields, choice{one.ID, one.Title, slices.Contains(w.FieldIDs, one.ID)})
+	f.Fields, f.FieldIDs = offer("field", p.r.PostForm, fields, w.FieldIDs...), strings.Join(w.FieldIDs, "\n")
+	if w.RateLimit != 0 {
+		f.RateLimit = p.lang.Typed(w.RateLimit)
+	}
+	if p.r.PostForm.Has("rate_limit") {
+		f.RateLimit = p.r.PostForm.Get("rate_limit")
 	}
 	f.IsNew, f.Keep = w.ID == "", account.KeepsEvents(w)
 	return f, nil
@@ -154,7 +159,15 @@ func (p *pageRequest) showForm(status int, f form) error {
 // with a name and a URL to suggest: "add?name=…&url=…".
 func (p *pageRequest) addForm() error {
 	suggested := p.r.URL.Query()
+	var limit account.LimitError
+	var problem string
+	if err := p.Full(p.r.Context()); errors.As(err, &limit) { // before anything is typed in vain
+		problem = p.limitReached(limit)
+	} else if err != nil {
+		return err
+	}
 	return p.showForm(http.StatusOK, form{
+		Problem: problem,
 		Webhook: webhook.Webhook{Settings: webhook.Settings{
 			Name: suggested.Get("name"), URL: suggested.Get("url"),
 			Events: p.allowedTypes(), Sources: webhook.Sources(), Format: p.FormatOfNew(),
@@ -228,6 +241,9 @@ func (p *pageRequest) readForm(values url.Values, w *webhook.Webhook) (headers s
 	if values.Has("order") {
 		w.Order = webhook.Order(values.Get("order"))
 	}
+	if values.Has("batch") {
+		setBatch(w, values.Get("batch"))
+	}
 	if values.Has("disclosure") {
 		w.Disclosure, w.FieldIDs = webhook.Disclosure(values.Get("disclosure")), nil
 	}
@@ -235,6 +251,7 @@ func (p *pageRequest) readForm(values url.Values, w *webhook.Webhook) (headers s
 		w.FieldIDs = typedIDs(values["field_id"])
 	}
 	w.NoRetry = values.Get("no_retry") != ""
+	noNumber := readRateLimit(values, w)
 	account.SetKeepsEvents(w, values.Get("keep") != "")
 	var reason string
 	if headers = values.Get("headers"); p.Limits.NoHeaders && headers == "" {
@@ -251,11 +268,16 @@ func (p *pageRequest) readForm(values url.Values, w *webhook.Webhook) (headers s
 		}
 	}
 	var invalid *webhook.InvalidError
+	if errors.As(noNumber, &invalid) {
+		faults["RateLimit"] = p.problem(invalid, "")
+	}
 	if faults["URL"] == "" && errors.As(p.CheckURL(w.URL), &invalid) {
 		faults["URL"] = p.problem(invalid, w.URL)
 	}
-	if limited := p.CheckEdit(was, *w); errors.As(limited, &invalid) && faults[formField(invalid.Field)] == "" {
-		faults[formField(invalid.Field)] = p.problem(invalid, w.URL)
+	for _, limited := range p.EditProblems(was, *w) {
+		if field := formField(limited.Field); faults[field] == "" {
+			faults[field] = p.problem(limited, w.URL)
+		}
 	}
 	if faults["List"] == "" && w.List != list {
 		switch err := p.CheckList(p.r.Context(), w.List); {
@@ -306,12 +328,16 @@ func (p *pageRequest) validateAll(w webhook.Webhook) map[string]string {
 			w.Format = ""
 		case "Order":
 			w.Order = ""
+		case "Batch", "BatchWait":
+			w.Batch, w.BatchWait = 0, 0
 		case "Disclosure":
 			w.Disclosure = ""
 		case "FieldIDs":
 			w.FieldIDs = nil
 		case "Headers":
 			w.Headers = nil
+		case "RateLimit":
+			w.RateLimit = 0
 		}
 	}
 	return faults
@@ -339,6 +365,9 @@ func (p *pageRequest) addWebhook() error {
 	var err error
 	if f.Headers, f.Errors, err = p.readForm(p.r.PostForm, &f.Webhook); err != nil {
 		return err
+	}
+	if finding(p.r.PostForm, "list", "field") {
+		return p.showFound(f)
 	}
 	if len(f.Errors) > 0 {
 		return p.showForm(http.StatusUnprocessableEntity, f)

@@ -165,11 +165,12 @@ func (p *pageRequest) operatorWebhook() error {
 	}
 	type line struct {
 		webhook.Delivery
+		Made int // attempts
 		Last *attemptView
 	}
 	var lines []line
 	for _, d := range ds {
-		l := line{Delivery: d}
+		l := line{Delivery: d, Made: attemptsMade(d)}
 		if n := len(d.Log); n > 0 {
 			last := p.attempt(n, d.Log[n-1])
 			l.Last = &last

@@ -63,10 +63,10 @@ func (p *pageRequest) listName(lists []account.List, id string) string {
 	}
 	for _, l := range lists {
 		if l.ID == id {
-			return l.Name
+			return shortened(l.Name)
 		}
 	}
-	return p.lang.Text("List {id}", "id", id)
+	return p.lang.Text("List {id}", "id", shortened(id))
 }
 
 // ShownURL is its URL, without a password.
@@ -75,12 +75,12 @@ func (r webhookRow) ShownURL() string { return account.HidePassword(r.URL) }
 // ShortURL is the beginning of a long one.
 func (r webhookRow) ShortURL() string { return shortened(r.ShownURL()) }
 
-// shortened returns the beginning of a long URL.
-func shortened(shownURL string) string {
+// shortened returns the beginning of a long text, such as a URL or a name.
+func shortened(long string) string {
 	const most = 120
-	runes := []rune(shownURL)
+	runes := []rune(long)
 	if len(runes) <= most {
-		return shownURL
+		return long
 	}
 	return string(runes[:most]) + "…"
 }
@@ -92,7 +92,10 @@ type webhookRow struct {
 	List    string
 	Events  []string // labels; all of them are one
 	Sources []string
-	Day     tally
+	Day     webhook.Tally
+	Success string // of Day
+	Spark   spark  // of Day
+	Pending text.Number
 	Last    webhook.Delivery
 
 	Attempted time.Time // about when the last attempt was, where Last is not known; zero: never
@@ -123,17 +126,22 @@ func (p *pageRequest) texts(labels []label.Label) []string {
 	return texts
 }
 
-func (p *pageRequest) row(w webhook.Webhook, lists []account.List, day tally, last webhook.Delivery) webhookRow {
+func (p *pageRequest) row(w webhook.Webhook, lists []account.List, last webhook.Delivery) webhookRow {
+	hours := webhook.SumTallies(p.now, w).Day
+	day := webhook.TotalTally(hours)
 	return webhookRow{
 		Webhook: w, Status: p.statusOf(w, last), List: p.listName(lists, w.List),
 		Events:  p.allOr(label.Of(p.types(w.Events...), w.Events), p.types(), "All events"),
 		Sources: p.allOr(label.Of(p.sources(w.Sources...), w.Sources), p.sources(), "Anybody"),
-		Day:     day, Last: last,
+		Day:     day, Success: success(p.lang, day), Spark: sparkOf(hours), Last: last,
 	}
 }
 
-// overviewPage is how many webhooks the overview shows at once.
-const overviewPage = 50
+// How many webhooks the overview shows at once, and how many of their events in a row.
+const (
+	overviewPage = 50
+	rowNames     = 3
+)
 
 func (p *pageRequest) overview() error {
 	switch {
@@ -150,40 +158,85 @@ func (p *pageRequest) overview() error {
 	}
 	query := p.r.URL.Query()
 	search := strings.TrimSpace(query.Get("search"))
-	ws, err := p.searched(search, query.Get("after"))
+	all, err := p.Query(ctx, webhook.WebhookQuery{Tallies: true})
 	if err != nil {
 		return err
 	}
+	ws := searched(all, search, query.Get("after"))
 	next := ""
 	if len(ws) > overviewPage {
 		ws = ws[:overviewPage]
 		next = ws[overviewPage-1].ID
 	}
-	last, err := p.lastDay("")
+	last, err := p.newest()
+	if err != nil {
+		return err
+	}
+	pending, err := p.pending()
 	if err != nil {
 		return err
 	}
 	rows := make([]webhookRow, len(ws))
 	for i, w := range ws {
-		tally := last.of(w.ID)
-		rows[i] = p.row(w, lists, tally, tally.Last)
-		if tally.Last.ID == "" { // reading the newest delivery of each would be a statement a row
+		rows[i] = p.row(w, lists, last[w.ID])
+		rows[i].Events = p.firstOf(rows[i].Events, rowNames)
+		rows[i].Pending = text.Number{Count: pending.byWebhook[w.ID], More: pending.cut}
+		if last[w.ID].ID == "" { // reading the newest delivery of each would be a statement a row
 			rows[i].Attempted = latest(w.Health.Success, w.Health.Last)
 		}
 	}
-	pending, err := p.waiting("")
-	if err != nil {
-		return err
-	}
 	return p.render(http.StatusOK, "overview", p.site(), struct {
-		Day     *day
+		Figures *figures
 		Rows    []webhookRow
 		Waiting waiting
 		Next    string
 		Paged   bool
 		Search  string
 		Empty   bool // the account has no webhooks
-	}{last, rows, pending, next, query.Has("after"), search, len(rows) == 0 && search == "" && !query.Has("after")})
+	}{p.figuresOf("", all...), rows, pending.waiting, next, query.Has("after"), search, len(all) == 0})
+}
+
+// How many deliveries of the account are read for the rows of the overview: the newest
+// ones, and those that have waited longest.
+const (
+	newestRows  = 500
+	pendingRows = 1000
+)
+
+// newest returns the newest delivery of each webhook among the account's newest ones.
+func (p *pageRequest) newest() (map[string]webhook.Delivery, error) {
+	ds, _, err := p.Deliveries(p.r.Context(), webhook.DeliveryQuery{Limit: newestRows, Brief: true})
+	byWebhook := map[string]webhook.Delivery{}
+	for _, d := range ds {
+		if _, known := byWebhook[d.WebhookID]; !known {
+			byWebhook[d.WebhookID] = d
+		}
+	}
+	return byWebhook, err
+}
+
+// pendingCounts are how many deliveries are pending.
+type pendingCounts struct {
+	waiting   waiting
+	byWebhook map[string]int
+	cut       bool // there are more than byWebhook counts
+}
+
+// pending counts the account's pending deliveries.
+func (p *pageRequest) pending() (pendingCounts, error) {
+	ds, stopped, err := p.Deliveries(p.r.Context(), webhook.DeliveryQuery{
+		States: []webhook.State{webhook.StatePending}, Oldest: true, Limit: pendingRows + 1, Brief: true,
+	})
+	counts := pendingCounts{byWebhook: map[string]int{}, cut: len(ds) > pendingRows || stopped != webhook.Cursor{}}
+	for _, d := range ds {
+		counts.byWebhook[d.WebhookID]++
+	}
+	if err == nil && counts.cut {
+		counts.waiting, err = p.waiting("")
+	} else {
+		counts.waiting = waitingOf(len(ds), false, ds)
+	}
+	return counts, err
 }
 
 // waiting is what is pending.

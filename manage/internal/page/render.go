@@ -34,6 +34,7 @@ func functions(lang *text.Language) template.FuncMap {
 		"orderLabel": func(o webhook.Order) string {
 			return lang.Text(label.TextOf(label.Orders, cmp.Or(o, webhook.OrderState)))
 		},
+		"batchText": func(most int, wait time.Duration) string { return batchText(lang, most, wait) },
 		"path":      url.PathEscape,
 		"shownURL":  account.HidePassword,
 		"shortened": shortened,
@@ -109,28 +110,26 @@ func (v view) Lang() string { return v.lang.Tag }
 // SeesAll reports whether there is more to see than the log.
 func (v view) SeesAll() bool { return v.Allows(account.RightView) }
 
-// Language is the language itself.
-func (v view) Language() *text.Language { return v.lang }
-
 // Dir is the direction that the language is written in.
 func (v view) Dir() string { return v.lang.Dir }
 
 // notices are what the page says after it did something, by the word in the
 // address that it then redirects to.
 var notices = map[string]text.Message{
-	"added":   "The webhook was added and is on. Events are sent to it from now on.",
-	"saved":   "The webhook was saved.",
-	"deleted": "The webhook was deleted.",
-	"off":     "The webhook is off.",
-	"on":      "The webhook is on.",
-	"dropped": "The webhook is on. The events that it had kept were discarded; they are still in the log.",
-	"tried":   "A delivery is sent to the receiver now.",
-	"unsign":  "Requests are not signed any more.",
-	"resent":  "The delivery is being sent again.",
-	"newer":   "Nothing was sent: a newer delivery for the same subscriber exists. See below.",
-	"skipped": "The other deliveries no longer wait for this one.",
-	"busy":    "Nothing was skipped, because an attempt may be in progress. Try again in a minute.",
-	"held":    "The delivery will be sent when the webhook is tried again. Its page says when, and can try it now.",
+	"added":     "The webhook was added and is on. Events are sent to it from now on.",
+	"saved":     "The webhook was saved.",
+	"deleted":   "The webhook was deleted.",
+	"off":       "The webhook is off.",
+	"on":        "The webhook is on.",
+	"dropped":   "The webhook is on. The events that it had kept were discarded; they are still in the log.",
+	"tried":     "A delivery is sent to the receiver now.",
+	"unsign":    "Requests are not signed any more.",
+	"resent":    "The delivery is being sent again.",
+	"resending": "Another resend of this webhook is in progress. Wait until it ends, or stop it.",
+	"newer":     "Nothing was sent: a newer delivery for the same subscriber exists. See below.",
+	"skipped":   "The other deliveries no longer wait for this one.",
+	"busy":      "Nothing was skipped, because an attempt may be in progress. Try again in a minute.",
+	"held":      "The delivery will be sent when the webhook is tried again. Its page says when, and can try it now.",
 }
 
 // render answers with a template.

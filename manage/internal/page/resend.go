@@ -4,38 +4,46 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
-	"strconv"
 	"time"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/manage/internal/account"
 	"github.com/listhook/webhook/manage/internal/label"
 	"github.com/listhook/webhook/manage/internal/text"
 )
 
-// A resending is the form that asks what is to be sent again.
+// A resending is the form that asks what is to be sent again and, once that was counted,
+// whether.
 type resending struct {
 	Webhook      webhook.Webhook
-	Failed       text.Number
 	States       []choice
 	Since, Until string // as typed
 	Superseded   bool   // also what a newer delivery replaces
-	Error        string
+	Errors       map[string]string
+
+	Counted bool
+	Count   text.Number
+	Job     string // makes it harmless to send the form twice
 }
 
 // resentLabels are the states of what can be sent again.
 var resentLabels = []label.Label{
 	{Value: string(webhook.StateFailed), Text: "Failed deliveries"},
+	{Value: string(webhook.StatePending), Text: "Deliveries that wait for their next attempt"},
 	{Value: string(webhook.StateCanceled), Text: "Deliveries that were canceled, as when the webhook was off"},
 	{Value: string(webhook.StateDelivered), Text: "Delivered ones"},
 }
 
 // resendForm asks since when; by default since the webhook began to fail, or a
-// day ago.
+// day ago. With count in the address it says how many that are.
 func (p *pageRequest) resendForm() error {
 	w, err := p.Webhook(p.r.Context(), p.r.PathValue("id"))
 	if err != nil {
 		return err
+	}
+	query := p.r.URL.Query()
+	if query.Has("count") {
+		return p.countResend(w, query)
 	}
 	since := p.now.Add(-24 * time.Hour)
 	if w.Health.Failures > 0 {
@@ -43,82 +51,131 @@ func (p *pageRequest) resendForm() error {
 	}
 	return p.askResend(http.StatusOK, w, url.Values{
 		"since": {since.In(p.Zone()).Format(localTime)}, "state": {string(webhook.StateFailed)},
-	}, "")
+	}, resending{})
 }
 
-func (p *pageRequest) askResend(status int, w webhook.Webhook, typed url.Values, problem string) error {
-	failed, _, err := p.Count(p.r.Context(), webhook.DeliveryQuery{
-		Webhook: w.ID, States: []webhook.State{webhook.StateFailed}, Limit: countLimit + 1,
-	})
+// countResend says how many deliveries the form selects.
+func (p *pageRequest) countResend(w webhook.Webhook, typed url.Values) error {
+	q, faults := p.readReplay(typed)
+	if len(faults) > 0 {
+		return p.askResend(http.StatusUnprocessableEntity, w, typed, resending{Errors: faults})
+	}
+	n, err := p.CountReplay(p.r.Context(), w.ID, q)
+	var invalid *webhook.InvalidError
+	if errors.As(err, &invalid) {
+		return p.askResend(http.StatusUnprocessableEntity, w, typed, resending{Errors: p.replayFault(invalid)})
+	}
 	if err != nil {
 		return err
 	}
-	return p.render(status, "resend", p.lang.Text("Resend deliveries"), resending{
-		Webhook: w, Failed: text.Number{Count: min(failed, countLimit), More: failed > countLimit},
-		States: choices(p.lang, resentLabels, typed["state"]...), Since: typed.Get("since"), Until: typed.Get("until"),
-		Superseded: typed.Get("superseded") != "", Error: problem,
+	return p.askResend(http.StatusOK, w, typed, resending{
+		Counted: true, Count: text.Number{Count: n, More: n == webhook.MaxReplayTotal}, Job: account.NewReplay(),
 	})
 }
 
+func (p *pageRequest) askResend(status int, w webhook.Webhook, typed url.Values, r resending) error {
+	r.Webhook, r.Superseded = w, typed.Get("superseded") != ""
+	r.States, r.Since, r.Until = choices(p.lang, resentLabels, typed["state"]...), typed.Get("since"), typed.Get("until")
+	return p.render(status, "resend", p.lang.Text("Resend deliveries"), r)
+}
+
+// resendAll starts it, and leads to its progress.
 func (p *pageRequest) resendAll() error {
 	w, err := p.Webhook(p.r.Context(), p.r.PathValue("id"))
 	if err != nil {
 		return err
 	}
 	form := p.r.PostForm
-	since, until, problem := p.readSpan(form)
-	if problem != "" {
-		return p.askResend(http.StatusUnprocessableEntity, w, form, problem)
+	q, faults := p.readReplay(form)
+	if len(faults) > 0 {
+		return p.askResend(http.StatusUnprocessableEntity, w, form, resending{Errors: faults})
 	}
-	replayed, err := p.Replay(p.r.Context(), w.ID, webhook.ReplayQuery{
-		Since: since, Until: until, States: typed[webhook.State](form["state"]), Superseded: form.Get("superseded") != "",
-	})
+	job := form.Get("job")
+	if len(job) > 100 {
+		return errNoChoice
+	}
+	done := ""
+	_, err = p.StartReplay(p.r.Context(), w.ID, job, q)
 	var invalid *webhook.InvalidError
-	if errors.As(err, &invalid) {
-		return p.askResend(http.StatusUnprocessableEntity, w, form, p.problem(invalid, ""))
-	}
-	if err != nil {
+	switch {
+	case errors.As(err, &invalid):
+		return p.askResend(http.StatusUnprocessableEntity, w, form, resending{Errors: p.replayFault(invalid)})
+	case errors.Is(err, webhook.ErrReplaying):
+		done = "?done=resending"
+	case err != nil:
 		return err
 	}
-	return p.goTo("webhooks/" + url.PathEscape(w.ID) + "/resent?count=" + strconv.Itoa(replayed.Begun) +
-		"&left=" + strconv.Itoa(replayed.Superseded))
+	return p.goTo("webhooks/" + url.PathEscape(w.ID) + "/resent" + done)
 }
 
-// resent says how many deliveries were begun again.
+// resent says how far sending again has come.
 func (p *pageRequest) resent() error {
 	w, err := p.Webhook(p.r.Context(), p.r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	n, err := strconv.ParseUint(p.r.URL.Query().Get("count"), 10, 31)
-	if err != nil {
+	if w.Replay.ID == "" {
 		return p.toWebhook()
 	}
-	left, _ := strconv.ParseUint(p.r.URL.Query().Get("left"), 10, 31) // 0, if it is no number
-	return p.render(http.StatusOK, "resent", p.lang.Text("Sending again"), struct {
-		Webhook     webhook.Webhook
-		Count, Left uint64
-	}{w, n, left})
+	job := w.Replay
+	title := p.lang.Text("Resent deliveries")
+	if job.UnderWay() {
+		title = p.lang.Text("Resending deliveries")
+	}
+	return p.render(http.StatusOK, "resent", title, struct {
+		Webhook webhook.Webhook
+		Job     webhook.ReplayJob
+		Total   text.Number
+		Held    bool
+		Reason  string
+	}{w, job, text.Number{Count: job.Total, More: job.Total == webhook.MaxReplayTotal}, account.Held(w) || w.Disabled != "", p.sentence(job.Reason)})
 }
 
-// readSpan reads the times of the form, or says what is wrong with it.
-func (p *pageRequest) readSpan(form url.Values) (since, until time.Time, problem string) {
-	since, err := readLocal(form.Get("since"), p.Zone())
-	if err != nil || since.IsZero() {
-		return since, until, p.lang.Text(noTime)
+// cancelResend ends it.
+func (p *pageRequest) cancelResend() error {
+	id := p.r.PathValue("id")
+	if _, err := p.CancelReplay(p.r.Context(), id); err != nil {
+		return err
 	}
-	until, err = readLocal(form.Get("until"), p.Zone())
-	switch {
-	case err != nil:
-		problem = p.lang.Text(noTime)
-	case since.After(p.now):
-		problem = p.lang.Text("Choose a beginning in the past.")
-	case len(form["state"]) == 0:
-		problem = p.lang.Text("Choose what to send again.")
-	case slices.Contains(form["state"], string(webhook.StatePending)):
-		problem = p.lang.Text("Pending deliveries are sent anyway.")
+	return p.goTo("webhooks/" + url.PathEscape(id) + "/resent")
+}
+
+// toResent leads back from an address that only takes forms.
+func (p *pageRequest) toResent() error {
+	w, err := p.Webhook(p.r.Context(), p.r.PathValue("id"))
+	if err != nil {
+		return err
 	}
-	return since, until, problem
+	return p.goTo("webhooks/" + url.PathEscape(w.ID) + "/resent")
+}
+
+// readReplay reads the form, or says what is wrong with each of its fields.
+func (p *pageRequest) readReplay(form url.Values) (q webhook.ReplayQuery, faults map[string]string) {
+	q.States, q.Superseded, faults = typed[webhook.State](form["state"]), form.Get("superseded") != "", map[string]string{}
+	if len(q.States) == 0 {
+		faults["States"] = p.lang.Text("Choose what to send again.")
+	}
+	onlyPending := len(q.States) == 1 && q.Pending()
+	var err error
+	switch q.Since, err = readLocal(form.Get("since"), p.Zone()); {
+	case err != nil || q.Since.IsZero() && !onlyPending:
+		faults["Since"] = p.lang.Text(noTime)
+	case q.Since.After(p.now):
+		faults["Since"] = p.lang.Text("Choose a beginning in the past.")
+	}
+	if q.Until, err = readLocal(form.Get("until"), p.Zone()); err != nil {
+		faults["Until"] = p.lang.Text(noTime)
+	}
+	return q, faults
+}
+
+// replayFault says what the Dispatcher refuses of a form.
+func (p *pageRequest) replayFault(e *webhook.InvalidError) map[string]string {
+	field := "States"
+	if e.Field == "Since" || e.Field == "Until" {
+		field = e.Field
+	}
+	return map[string]string{field: p.problem(e, "")}
 }
 
 // resend begins one delivery again. Whoever saw the warning that a newer one exists

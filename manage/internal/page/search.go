@@ -11,22 +11,63 @@ import (
 	"github.com/listhook/webhook/manage/internal/account"
 )
 
-// searched returns a page of the account's webhooks, and one more if there is one:
-// of those whose name, ID or URL contains a text. A password is not searched.
-func (p *pageRequest) searched(search, after string) ([]webhook.Webhook, error) {
-	q := webhook.WebhookQuery{After: after, Limit: overviewPage + 1}
-	if search != "" {
-		q.Limit = 0
-	}
-	ws, err := p.Query(p.r.Context(), q)
-	if err != nil || search == "" {
-		return ws, err
-	}
+// searched returns a page of the account's webhooks, those after an ID, and one more if
+// there is one: of those whose name, ID or URL contains a text. A password is not
+// searched.
+func searched(ws []webhook.Webhook, search, after string) []webhook.Webhook {
 	search = strings.ToLower(search)
-	ws = slices.DeleteFunc(ws, func(w webhook.Webhook) bool {
-		return !strings.Contains(strings.ToLower(w.Name+"\n"+w.ID+"\n"+account.HidePassword(w.URL)), search)
-	})
-	return ws[:min(len(ws), overviewPage+1)], nil
+	var found []webhook.Webhook
+	for _, w := range ws {
+		if w.ID > after && strings.Contains(strings.ToLower(w.Name+"\n"+w.ID+"\n"+account.HidePassword(w.URL)), search) {
+			if found = append(found, w); len(found) > overviewPage {
+				break
+			}
+		}
+	}
+	return found
+}
+
+// webhookNamed returns the ID of the webhook with this ID, this name or, if it is the only
+// one, with this text in its name. It notes an error if there is none or there are several,
+// which are then to choose from.
+func (p *pageRequest) webhookNamed(out *logView, typed string) (id string, err error) {
+	if out.Webhook = typed; typed == "" {
+		return "", nil
+	}
+	ws, err := p.Query(p.r.Context(), webhook.WebhookQuery{IDs: []string{typed}})
+	if err != nil {
+		return "", err
+	}
+	if len(ws) == 1 {
+		out.Named = ws[0].Name
+		return typed, nil
+	}
+	if ws, err = p.Webhooks(p.r.Context()); err != nil {
+		return "", err
+	}
+	named := func(w webhook.Webhook) bool { return strings.EqualFold(w.Name, typed) }
+	if slices.ContainsFunc(ws, named) {
+		ws = slices.DeleteFunc(ws, func(w webhook.Webhook) bool { return !named(w) })
+	} else {
+		ws = slices.DeleteFunc(ws, func(w webhook.Webhook) bool {
+			return !strings.Contains(strings.ToLower(w.Name), strings.ToLower(typed))
+		})
+	}
+	switch {
+	case len(ws) == 1:
+		out.Named = ws[0].Name
+		return ws[0].ID, nil
+	case len(ws) == 0:
+		out.Errors["Webhook"] = p.lang.Text("No webhook has this name or ID.")
+	case len(ws) > logWebhooks:
+		out.Errors["Webhook"] = p.lang.Text("{n} webhooks have this in their name: enter more of it, or an ID.", "n", len(ws))
+	default:
+		out.Errors["Webhook"] = p.lang.Text("Several webhooks match: choose one.")
+		for _, w := range ws {
+			out.Webhooks = append(out.Webhooks, choice{Value: w.ID, Text: p.nameOf(w) + " · " + hostOf(w.URL) + " · " + w.ID})
+		}
+	}
+	return "", nil
 }
 
 // A foundWebhook is a webhook that the operator searched for.

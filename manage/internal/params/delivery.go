@@ -3,6 +3,7 @@ package params
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"strconv"
 
 	"github.com/listhook/webhook"
@@ -13,7 +14,7 @@ import (
 // key, such as contact.email or lists.0.
 func OfDelivery(body []byte) Params {
 	if (webhook.Delivery{Body: body}).ContentType() != "application/json" {
-		ps, _ := Parse(string(body))
+		ps, _ := parse(string(body), math.MaxInt) // the library wrote it
 		return ps
 	}
 	if !json.Valid(body) { // which bounds its depth too

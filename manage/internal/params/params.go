@@ -103,13 +103,15 @@ func readError(err error) error {
 }
 
 // Parse reads an encoded query, or a body of such.
-func Parse(encoded string) (Params, error) {
+func Parse(encoded string) (Params, error) { return parse(encoded, Max) }
+
+func parse(encoded string, most int) (Params, error) {
 	var ps Params
 	for pair := range strings.SplitSeq(encoded, "&") {
 		if pair == "" {
 			continue
 		}
-		if len(ps) == Max {
+		if len(ps) == most {
 			return nil, ErrTooMuch
 		}
 		rawKey, rawValue, _ := strings.Cut(pair, "=")

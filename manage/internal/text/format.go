@@ -78,6 +78,21 @@ func (l *Language) decimal(n float64, digits int) string {
 	return sign + whole
 }
 
+// Decimal writes a number with all the digits of its fraction.
+func (l *Language) Decimal(n float64) string {
+	_, fraction, _ := strings.Cut(strconv.FormatFloat(n, 'f', -1, 64), ".")
+	return l.decimal(n, len(fraction))
+}
+
+// Typed writes a number as people type it, without a separator between thousands.
+func (l *Language) Typed(n float64) string {
+	text := strconv.FormatFloat(n, 'f', -1, 64)
+	if l.numbers.decimal == "," {
+		text = strings.Replace(text, ".", ",", 1)
+	}
+	return text
+}
+
 // Percent writes a percentage.
 func (l *Language) Percent(n float64, digits int) string {
 	return l.Text("{n}%", "n", l.decimal(n, digits))

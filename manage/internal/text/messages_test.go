@@ -30,7 +30,7 @@ var update = flag.Bool("update", false, "write messages.json")
 // in the code: whatever has the type Message there.
 func TestEveryMessageOfThePageIsTranslated(t *testing.T) {
 	used := inTemplates(t)
-	for _, folder := range []string{".", "../label", "../page"} {
+	for _, folder := range []string{".", "../label", "../notice", "../page", "../sentence"} {
 		maps.Copy(used, inCode(t, folder))
 	}
 	require.Greater(t, len(used), 200)

@@ -1,4 +1,4 @@
-// Package text has the words of the page in several languages.
+// Package text has the words of the page, and of notices to owners, in several languages.
 //
 // The English text of a message is its key, so that templates and code are read
 // without looking anything up. Messages hold arguments in braces and choose

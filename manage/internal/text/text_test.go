@@ -23,7 +23,7 @@ func TestDistancesInTimeAreSaidRoughly(t *testing.T) {
 		-59 * time.Second:      {"59 seconds ago", "hace 59 segundos", "vor 59 Sekunden"},
 		-47 * time.Hour:        {"47 hours ago", "hace 47 horas", "vor 47 Stunden"},
 		-72 * time.Hour:        {"3 days ago", "hace 3 días", "vor 3 Tagen"},
-		90 * time.Minute:       {"in 1 hour", "en 1 hora", "in 1 Stunde"},
+		90 * time.Minute:       {"in 1 hour", "dentro de 1 hora", "in 1 Stunde"},
 		400 * time.Millisecond: {"now", "ahora", "jetzt"},
 	} {
 		for i, tag := range []string{"en", "es", "de"} {
@@ -36,8 +36,8 @@ func TestNumbersAndTimesAreWrittenAsTheLanguageDoes(t *testing.T) {
 	at := time.Date(2026, 3, 1, 18, 30, 5, 0, time.FixedZone("CET", 3600))
 	for tag, want := range map[string][6]string{
 		"en": {"1,234,567", "5,000 or more", "99.9%", "1.5 s", "1 Mar 2026, 18:30:05 CET", "1 Mar, 18:30 CET"},
-		"es": {"1.234.567", "5.000 o más", "99,9 %", "1,5 s", "1 mar 2026, 18:30:05 CET", "1 mar, 18:30 CET"},
-		"de": {"1.234.567", "5.000 oder mehr", "99,9 %", "1,5 s", "1. März 2026, 18:30:05 CET", "1. März, 18:30 CET"},
+		"es": {"1.234.567", "5.000 o más", "99,9\u00a0%", "1,5\u00a0s", "1 mar 2026, 18:30:05 CET", "1 mar, 18:30 CET"},
+		"de": {"1.234.567", "5.000 oder mehr", "99,9\u00a0%", "1,5\u00a0s", "1. März 2026, 18:30:05 CET", "1. März, 18:30 CET"},
 	} {
 		l := language(t, tag)
 		assert.Equal(t, want, [6]string{

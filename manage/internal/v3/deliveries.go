@@ -9,7 +9,6 @@ import (
 
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/manage/internal/account"
-	"github.com/listhook/webhook/manage/internal/label"
 )
 
 // A deliveryJSON is a delivery as the log's calls show it. Body and attempts are
@@ -27,9 +26,22 @@ type deliveryJSON struct {
 	Tried    int                 `json:"tried"`
 	Time     *string             `json:"event_time"`
 	Sequence *int64              `json:"sequence"` // null: it has no order, or was never first in it
-	Line     *lineJSON           `json:"line,omitempty"`
-	Body     *string             `json:"body,omitempty"`
-	Attempts []attemptJSON       `json:"attempts,omitempty"`
+	Failure  string              `json:"failure"`  // of the last attempt, in one word; "": it did not fail
+
+	// Of the delivery's body and of its last attempt.
+	Subscriber *subscriberJSON `json:"subscriber"` // null: nobody, or the body was erased
+	Status     *int            `json:"status"`     // null: there was no answer
+	Duration   *float64        `json:"duration"`   // seconds; null: no attempt was made
+
+	Line     *lineJSON     `json:"line,omitempty"`
+	Body     *string       `json:"body,omitempty"`
+	Attempts []attemptJSON `json:"attempts,omitempty"`
+}
+
+// A subscriberJSON is whom a delivery is about.
+type subscriberJSON struct {
+	ID    string `json:"id"`
+	Email string `json:"email"`
 }
 
 // A lineJSON is what the order of deliveries means for one of them.
@@ -45,6 +57,15 @@ type attemptJSON struct {
 	Status   *int    `json:"status"`   // null: there was no answer
 	Reason   string  `json:"reason"`
 	Response string  `json:"response"`
+
+	Batch *batchJSON `json:"batch"` // null: the request brought this delivery alone
+}
+
+// A batchJSON is a request that brought several deliveries.
+type batchJSON struct {
+	ID    string   `json:"id"`         // the header webhook-id
+	First *string  `json:"first"`      // the delivery whose attempt has the answer and the deliveries; null: this one
+	All   []string `json:"deliveries"` // that it brought, if First is null
 }
 
 func attemptOf(c *account.Caller, t webhook.Attempt) attemptJSON {
@@ -54,6 +75,12 @@ func attemptOf(c *account.Caller, t webhook.Attempt) attemptJSON {
 	}
 	if t.Status != 0 {
 		out.Status = &t.Status
+	}
+	if t.Batch != "" {
+		out.Batch = &batchJSON{ID: t.Batch, All: append([]string{}, t.Members...)}
+		if t.First != "" {
+			out.Batch.First = &t.First
+		}
 	}
 	return out
 }
@@ -76,6 +103,17 @@ func deliveryOf(c *account.Caller, d webhook.Delivery, w *webhook.Webhook, now t
 	out := deliveryJSON{
 		ID: d.ID, Webhook: d.WebhookID, Event: d.EventID, Type: d.Type, State: d.State,
 		Created: formatTime(c, d.Created), Tried: d.Attempts, Time: formatTime(c, account.EventTime(d)),
+		Failure: d.Failure,
+	}
+	if id, email := d.Subscriber(); id != "" || email != "" {
+		out.Subscriber = &subscriberJSON{id, email}
+	}
+	if n := len(d.Log); n > 0 {
+		last := attemptOf(c, d.Log[n-1])
+		out.Status = last.Status
+		if last.Duration > 0 {
+			out.Duration = &last.Duration
+		}
 	}
 	if d.Sequence > 0 {
 		out.Sequence = &d.Sequence
@@ -87,70 +125,6 @@ func deliveryOf(c *account.Caller, d webhook.Delivery, w *webhook.Webhook, now t
 		out.Finished = formatTime(c, d.Due)
 	}
 	return out
-}
-
-func listDeliveries(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	query, err := readQuery(r, "filters[webhook]", "filters[state]", "filters[type]", "filters[since]", "filters[until]", "limit", "after")
-	if err != nil {
-		return 0, nil, err
-	}
-	limit, _, err := readPage(r)
-	if err != nil {
-		return 0, nil, err
-	}
-	q := webhook.DeliveryQuery{
-		Webhook: query.Get("filters[webhook]"), Limit: limit + 1, Brief: true,
-	}
-	if state := query.Get("filters[state]"); state != "" {
-		if !label.Has(label.States, state) {
-			return 0, nil, fault(codeInvalid, "filters[state]", "is none of pending, delivered, failed, canceled")
-		}
-		q.States = []webhook.State{webhook.State(state)}
-	}
-	if event := query.Get("filters[type]"); event != "" {
-		if !c.Emits(webhook.EventType(event)) {
-			return 0, nil, fault(codeInvalid, "filters[type]", account.NoSuchType(webhook.EventType(event)))
-		}
-		q.Types = []webhook.EventType{webhook.EventType(event)}
-	}
-	for key, into := range map[string]*time.Time{"filters[since]": &q.Since, "filters[until]": &q.Until} {
-		if text := query.Get(key); text != "" {
-			if *into, err = parseTime(key, text); err != nil {
-				return 0, nil, err
-			}
-		}
-	}
-	if after := query.Get("after"); after != "" {
-		var ok bool
-		if q.After, ok = account.ParseCursor(after); !ok {
-			return 0, nil, fault(codeInvalid, "after", "is not what meta.next was")
-		}
-	}
-	ds, stopped, err := c.Deliveries(ctx, q)
-	if err != nil {
-		return 0, nil, err
-	}
-	var next *string
-	if len(ds) > limit {
-		ds = ds[:limit]
-		cursor := account.CursorOf(ds[limit-1])
-		next = &cursor
-	} else if stopped != (webhook.Cursor{}) {
-		cursor := account.TextOf(stopped)
-		next = &cursor
-	}
-	list, err := deliveriesOf(ctx, c, ds...)
-	if err != nil {
-		return 0, nil, err
-	}
-	return http.StatusOK, struct {
-		Deliveries []deliveryJSON `json:"deliveries"`
-		Meta       struct {
-			Next *string `json:"next"`
-		} `json:"meta"`
-	}{Deliveries: list, Meta: struct {
-		Next *string `json:"next"`
-	}{next}}, nil
 }
 
 func viewDelivery(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
@@ -241,47 +215,4 @@ func skip(ctx context.Context, c *account.Caller, r *http.Request) (int, any, er
 		return 0, nil, found(err, "Delivery", r)
 	}
 	return answerDelivery(ctx, c, http.StatusOK, d)
-}
-
-func replay(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	object, err := readBody(r)
-	if err != nil {
-		return 0, nil, err
-	}
-	if !object.has("since") {
-		return 0, nil, fault(codeMissing, "since", "is missing: nothing before it is sent again")
-	}
-	since, err := object.time("since")
-	if err != nil {
-		return 0, nil, err
-	}
-	until, err := object.time("until")
-	if err != nil {
-		return 0, nil, err
-	}
-	texts, err := object.texts("states")
-	if err != nil {
-		return 0, nil, err
-	}
-	superseded := false
-	if err := object.read("superseded", &superseded, "true or false"); err != nil {
-		return 0, nil, err
-	}
-	var states []webhook.State
-	for _, text := range texts {
-		states = append(states, webhook.State(text))
-	}
-	if len(states) == 0 {
-		states = []webhook.State{webhook.StateFailed}
-	}
-	replayed, err := c.Replay(ctx, r.PathValue("id"), webhook.ReplayQuery{
-		Since: since, Until: until, States: states, Superseded: superseded,
-	})
-	if err != nil {
-		return 0, nil, found(err, "Webhook", r)
-	}
-	return http.StatusAccepted, struct {
-		Replayed   int `json:"replayed"`
-		Superseded int `json:"superseded"` // left out
-	}{replayed.Begun, replayed.Superseded}, nil
 }

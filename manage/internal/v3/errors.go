@@ -122,10 +122,14 @@ func fieldName(field string) string {
 		return "listid"
 	case "FieldIDs":
 		return "field_ids"
+	case "RateLimit":
+		return "rate_limit"
+	case "BatchWait":
+		return "batch_wait"
 	case "IgnoredEvents":
 		return "events"
 	case "Disabled":
-		return "off"
+		return "reason"
 	}
 	return strings.ToLower(field)
 }

@@ -61,47 +61,109 @@ func makeDocument(types []webhook.EventType) ([]byte, error) {
 	}
 	doc.Components.Schemas["EventType"] = names
 	doc.Webhooks = map[string]any{}
+	batch := newBatchSchema()
 	for _, t := range types {
 		schema := string(t) + "_event"
 		doc.Components.Schemas[schema] = webhook.JSONSchema(t)
 		doc.Webhooks[string(t)] = webhookOperation(t, schema)
+		batch.Items.AnyOf = append(batch.Items.AnyOf, map[string]string{"$ref": "#/components/schemas/" + schema})
+	}
+	doc.Webhooks[batchName] = batchOperation()
+	if doc.Components.Schemas["Batch"], err = json.Marshal(batch); err != nil {
+		return nil, err
 	}
 	return json.MarshalIndent(doc, "", " ")
 }
 
+// A batchSchema describes the body of a request that brings several events.
+type batchSchema struct {
+	Type        string `json:"type"`
+	Description string `json:"description"`
+	MinItems    int    `json:"minItems"`
+	MaxItems    int    `json:"maxItems"`
+	Items       struct {
+		AnyOf []map[string]string `json:"anyOf"`
+	} `json:"items"`
+}
+
+func newBatchSchema() *batchSchema {
+	return &batchSchema{
+		Type: "array", MinItems: 1, MaxItems: 500,
+		Description: "What a webhook whose batch is 2 or more gets instead: several events, of any types, in one request. " +
+			"Each may have one more key, sequence: the number that a request of one event has in the header webhook-sequence.",
+	}
+}
+
+// batchName is that of the webhook of the document that describes batches: no type is
+// called so.
+const batchName = "several events"
+
+// jsonObject is an object of the document.
+type jsonObject = map[string]any
+
+// header describes a header of a request.
+func header(name, description string, required bool) jsonObject {
+	return jsonObject{"name": name, "in": "header", "description": description, "required": required, "schema": jsonObject{"type": "string"}}
+}
+
+// batchOperation describes the request that brings several events in JSON.
+func batchOperation() any {
+	return jsonObject{"post": jsonObject{
+		"operationId": "onBatch",
+		"tags":        []string{"events"},
+		"summary":     "What a webhook of the format json gets whose batch is 2 or more",
+		"security":    []any{},
+		"parameters": []jsonObject{
+			header(webhook.HeaderID, "the request: the same if exactly these events are sent again. Know an event by its id", true),
+			header(webhook.HeaderTimestamp, "when it was signed, in Unix seconds", true),
+			header(webhook.HeaderSignature, "v1, and a signature by Standard Webhooks; several with spaces between. Only of webhooks with a secret", false),
+			header(webhook.HeaderAttempt, "1, 2 and so on: the highest of the events'", true),
+		},
+		"requestBody": jsonObject{
+			"required": true,
+			"content":  jsonObject{"application/json": jsonObject{"schema": jsonObject{"$ref": "#/components/schemas/Batch"}}},
+		},
+		"responses": jsonObject{
+			"2XX":     jsonObject{"description": "All events were taken."},
+			"410":     jsonObject{"description": "The receiver is gone: the webhook is disabled."},
+			"413":     jsonObject{"description": "The request is too large: the events are sent again at once, in smaller requests."},
+			"default": jsonObject{"description": "No event was taken: all are sent again, perhaps among others."},
+		},
+	}}
+}
+
 // webhookOperation describes the request that brings an event in JSON.
 func webhookOperation(t webhook.EventType, schema string) any {
-	type object = map[string]any
-	header := func(name, description string, required bool) object {
-		return object{"name": name, "in": "header", "description": description, "required": required, "schema": object{"type": "string"}}
-	}
-	return object{"post": object{
+	return jsonObject{"post": jsonObject{
 		"operationId": "on_" + string(t),
 		"tags":        []string{"events"},
-		"summary":     "What a webhook of the format json gets",
+		"summary":     "What a webhook of the format json gets, unless it has a batch",
 		"security":    []any{},
-		"parameters": []object{
+		"parameters": []jsonObject{
 			header(webhook.HeaderID, "the delivery: the same whenever it is sent", true),
 			header(webhook.HeaderTimestamp, "when it was signed, in Unix seconds", true),
 			header(webhook.HeaderSignature, "v1, and a signature by Standard Webhooks; several with spaces between. Only of webhooks with a secret", false),
 			header(webhook.HeaderEvent, "the type", true),
 			header(webhook.HeaderAttempt, "1, 2 and so on", true),
 		},
-		"requestBody": object{
+		"requestBody": jsonObject{
 			"required": true,
-			"content":  object{"application/json": object{"schema": object{"$ref": "#/components/schemas/" + schema}}},
+			"content":  jsonObject{"application/json": jsonObject{"schema": jsonObject{"$ref": "#/components/schemas/" + schema}}},
 		},
-		"responses": object{
-			"2XX":     object{"description": "The event was taken."},
-			"410":     object{"description": "The receiver is gone: the webhook is disabled."},
-			"default": object{"description": "The event was not taken: it is sent again."},
+		"responses": jsonObject{
+			"2XX":     jsonObject{"description": "The event was taken."},
+			"410":     jsonObject{"description": "The receiver is gone: the webhook is disabled."},
+			"default": jsonObject{"description": "The event was not taken: it is sent again."},
 		},
 	}}
 }
 
-func viewOpenAPI(_ context.Context, c *account.Caller, _ *http.Request) (int, any, error) {
+func viewOpenAPI(ctx context.Context, c *account.Caller, _ *http.Request) (int, any, error) {
 	types := c.Types()
-	if types == nil { // a key without a right in an account
+	if types == nil { // no key, or one without a right in an account
+		types = c.AllTypes(ctx)
+	}
+	if types == nil {
 		types = webhook.EventTypes()
 	}
 	doc, err := documentFor(types)

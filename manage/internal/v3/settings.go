@@ -3,6 +3,7 @@ package v3
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"time"
@@ -19,17 +20,20 @@ type settingsJSON struct {
 	webhookJSON
 	Format     webhook.Format     `json:"format"`
 	Order      webhook.Order      `json:"order"`
+	Batch      int                `json:"batch"`
+	BatchWait  float64            `json:"batch_wait"` // seconds
 	Disclosure webhook.Disclosure `json:"disclosure"`
 	FieldIDs   []string           `json:"field_ids"`      // of disclosure fields
 	Headers    map[string]string  `json:"headers"`        // no values for those who may only see
 	Secrets    []secretJSON       `json:"secrets"`        // without their keys
 	Ignored    []string           `json:"ignored_events"` // asked for, but there is no such type
 	NoRetry    bool               `json:"no_retry"`
+	RateLimit  float64            `json:"rate_limit"` // requests a second; 0: no limit
 	KeepEvents bool               `json:"keep_events"`
 	Enabled    bool               `json:"enabled"`
-	Disabled   string             `json:"off_reason"`
-	DisabledAt *string            `json:"off_since"`
-	Discarded  int                `json:"not_kept"`
+	Disabled   string             `json:"disabled_reason"`
+	DisabledAt *string            `json:"disabled_at"`
+	Discarded  int                `json:"discarded"`
 	HeldUntil  *string            `json:"held_until"`
 	Health     healthJSON         `json:"health"`
 	Revision   int64              `json:"revision"`
@@ -49,12 +53,13 @@ type healthJSON struct {
 func settingsOf(c *account.Caller, w webhook.Webhook) settingsJSON {
 	s := settingsJSON{
 		webhookJSON: webhookOf(c, w), Headers: map[string]string{}, Secrets: []secretJSON{},
-		Ignored: append([]string{}, w.IgnoredEvents...), NoRetry: w.NoRetry, KeepEvents: w.KeepEvents, Enabled: w.Disabled == "", Disabled: w.Disabled, DisabledAt: formatTime(c, w.DisabledAt), Discarded: w.Discarded,
+		Ignored: append([]string{}, w.IgnoredEvents...), NoRetry: w.NoRetry, RateLimit: w.RateLimit, KeepEvents: w.KeepEvents, Enabled: w.Disabled == "", Disabled: w.Disabled, DisabledAt: formatTime(c, w.DisabledAt), Discarded: w.Discarded,
 		Health: healthJSON{w.Health.Failures, formatTime(c, w.Health.Since), formatTime(c, w.Health.Success), w.Health.Reason},
 	}
 	s.Revision = w.Revision
 	s.Format = cmp.Or(w.Format, webhook.Format2013)
 	s.Order = cmp.Or(w.Order, webhook.OrderState)
+	s.Batch, s.BatchWait = w.Batch, w.BatchWait.Seconds()
 	s.Disclosure, s.FieldIDs = cmp.Or(w.Disclosure, webhook.DiscloseAll), append([]string{}, w.FieldIDs...)
 	maps.Copy(s.Headers, c.Shown(w).Headers)
 	for _, secret := range w.Secrets {
@@ -121,12 +126,18 @@ func editSettings(ctx context.Context, c *account.Caller, r *http.Request) (int,
 			{"order", "a string", &w.Order},
 			{"disclosure", "a string", &w.Disclosure},
 			{"no_retry", "true or false", &w.NoRetry},
+			{"rate_limit", "a number", &w.RateLimit},
 			{"keep_events", "true or false", &w.KeepEvents},
 		} {
 			if err := object.read(f.key, f.into, f.what); err != nil {
 				return err
 			}
 		}
+		wait := w.BatchWait.Seconds()
+		if err := errors.Join(object.read("batch", &w.Batch, "a whole number"), object.read("batch_wait", &wait, "a number of seconds")); err != nil {
+			return err
+		}
+		w.BatchWait = seconds(wait)
 		if object.has("keep_events") {
 			w.KeepEventsOnce = false
 		}
@@ -149,6 +160,13 @@ func editSettings(ctx context.Context, c *account.Caller, r *http.Request) (int,
 		return nil
 	})
 	return answerSettings(c, w, found(err, "Webhook", r))
+}
+
+// seconds returns a number of seconds as a duration, to the millisecond; of one that no
+// webhook takes, one that is refused too.
+func seconds(n float64) time.Duration {
+	const most = 3600
+	return time.Duration(min(max(n, -1), most)*1000) * time.Millisecond
 }
 
 func enable(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {

@@ -76,6 +76,7 @@ for (const form of document.querySelectorAll("form[data-replace]")) {
         link.href = new URL(link.getAttribute("href"), response.url).href;
       }
       place.replaceChildren(...document.importNode(answer, true).childNodes);
+      showCopyButtons(place);
     } catch {
       place.textContent = form.dataset.offline;
     }

@@ -1,4 +1,4 @@
-package page
+package sentence
 
 import (
 	"go/ast"
@@ -19,11 +19,11 @@ import (
 	"github.com/listhook/webhook/manage/internal/text"
 )
 
-// in returns a request in a language.
-func in(t *testing.T, tag string) *pageRequest {
+// in returns a speaker of a language.
+func in(t *testing.T, tag string) Speaker {
 	texts, err := text.NewCatalog(nil)
 	require.NoError(t, err)
-	return &pageRequest{lang: texts.Language(tag)}
+	return Speaker{Lang: texts.Language(tag)}
 }
 
 // sentences returns the sentences in a package's code that begin as given, with
@@ -83,7 +83,7 @@ func TestEverySentenceOfTheLibraryIsKnown(t *testing.T) {
 	spanish := in(t, "es")
 	found := sentences(t, "../../../internal/diagnose", "The ", "Connecting ", "Looking ")
 	require.Greater(t, len(found), 40)
-	root := sentences(t, "../../..", "Canceled: ", "Given up", "The webhook's settings cannot")
+	root := sentences(t, "../../..", "Canceled: ", "Erased: ", "Given up", "Begun: ", "The webhook's settings cannot", "The receiver answered ")
 	require.Greater(t, len(root), 6)
 	for _, sentence := range append(found, root...) {
 		switch {
@@ -94,8 +94,30 @@ func TestEverySentenceOfTheLibraryIsKnown(t *testing.T) {
 		case strings.Contains(sentence, "replaces it, the %s."):
 			sentence = strings.Replace(sentence, "%s", "unsubscribe msg_1 of 2 January 2013 09:28:42 UTC", 1)
 		}
-		assert.NotEqual(t, sentence, spanish.sentence(sentence), "not known")
+		assert.NotEqual(t, sentence, spanish.Sentence(sentence), "not known")
 	}
+}
+
+func TestADeliveryWithoutABodySaysWhy(t *testing.T) {
+	english := in(t, "en")
+	note := func(reason string) []webhook.Attempt {
+		return []webhook.Attempt{{Status: 503, Reason: "It failed."}, {Code: "canceled", Reason: reason}}
+	}
+	root := sentences(t, "../../..", "Canceled: ", "Erased: ")
+	for reason, want := range noBody {
+		assert.Contains(t, root, reason, "the library does not write this")
+		assert.Equal(t, string(want), english.NoBody(webhook.Delivery{State: webhook.StateCanceled, Log: note(reason)}))
+	}
+	for _, reason := range root {
+		if strings.HasPrefix(reason, "Erased: ") {
+			assert.Contains(t, noBody, reason)
+		}
+	}
+	delivered := webhook.Delivery{State: webhook.StateDelivered, Log: []webhook.Attempt{{Status: 200}}}
+	assert.Equal(t, "The body was not kept once it was delivered, so this cannot be sent again.", english.NoBody(delivered))
+	assert.Equal(t, "The body was erased.", english.NoBody(webhook.Delivery{Log: note("Canceled: the app says so.")}))
+	delivered.Body = []byte("type=open")
+	assert.Empty(t, english.NoBody(delivered))
 }
 
 func TestEveryProblemOfAFieldIsKnown(t *testing.T) {
@@ -105,7 +127,7 @@ func TestEveryProblemOfAFieldIsKnown(t *testing.T) {
 			continue
 		}
 		e := &webhook.InvalidError{Field: "URL", Reason: reason}
-		assert.NotContains(t, spanish.problem(e, "https://10.0.0.1/"), reason)
+		assert.NotContains(t, spanish.Problem(e, "https://10.0.0.1/"), reason)
 	}
 	for name, w := range map[string]webhook.Settings{
 		"a long name":     {Name: strings.Repeat("x", 300)},
@@ -133,9 +155,9 @@ func TestEveryProblemOfAFieldIsKnown(t *testing.T) {
 		}
 		var invalid *webhook.InvalidError
 		require.ErrorAs(t, webhook.Webhook{Settings: w}.Validate(), &invalid, name)
-		assert.NotContains(t, spanish.problem(invalid, w.URL), invalid.Reason, name)
+		assert.NotContains(t, spanish.Problem(invalid, w.URL), invalid.Reason, name)
 	}
-	assert.Equal(t, "Order: is odd.", spanish.problem(&webhook.InvalidError{Field: "Order", Reason: "is odd"}, ""), "what is not known is shown as it is")
+	assert.Equal(t, "Order: is odd.", spanish.Problem(&webhook.InvalidError{Field: "Order", Reason: "is odd"}, ""), "what is not known is shown as it is")
 }
 
 func TestAReasonIsRenderedFromItsCode(t *testing.T) {
@@ -143,14 +165,14 @@ func TestAReasonIsRenderedFromItsCode(t *testing.T) {
 	for _, status := range []int{100, 204, 301, 400, 401, 404, 405, 410, 413, 415, 429, 500, 502, 503, 522, 599} {
 		stored := diagnose.Status(status, "application/json")
 		a := webhook.Attempt{Status: status, Reason: stored}
-		assert.Equal(t, stored, english.reason(a), "the page's English is the library's")
-		assert.NotEqual(t, stored, german.reason(a))
+		assert.Equal(t, stored, english.Reason(a), "the page's English is the library's")
+		assert.NotEqual(t, stored, german.Reason(a))
 		a.Reason = "A sentence of another version."
 		if status != http.StatusUnsupportedMediaType { // it says more
-			assert.Equal(t, stored, english.reason(a), "the code decides")
+			assert.Equal(t, stored, english.Reason(a), "the code decides")
 		}
 		if status != http.StatusGone {
-			assert.Contains(t, german.reason(a), strconv.Itoa(status))
+			assert.Contains(t, german.Reason(a), strconv.Itoa(status))
 		}
 	}
 	for _, c := range []struct{ code, stored, want string }{
@@ -161,13 +183,15 @@ func TestAReasonIsRenderedFromItsCode(t *testing.T) {
 		{"tls", "The receiver's TLS does not know the host name of the URL: install a certificate for that name.", "Das TLS des Empfängers kennt den Hostnamen der URL nicht: Installieren Sie ein Zertifikat für diesen Namen."},
 		{"address", "The URL has a host that is not a public address: webhooks are sent to public hosts on the usual ports only.", "Geben Sie eine URL an, die aus dem Internet erreichbar ist. Webhooks werden nur an öffentliche Hosts auf den üblichen Ports gesendet."},
 		{"canceled", "Canceled: the webhook is off: Stocktaking", "Abgebrochen: Der Webhook ist ausgeschaltet: Stocktaking"},
+		{"canceled", "Canceled: a newer event replaces it: unsubscribe, delivery msg_1, of 2026-01-02 15:04:05 UTC.", "Abgebrochen: Ein neueres Ereignis ersetzt sie: Neue Abmeldung, Zustellung msg_1, vom 2. Jan. 2026, 15:04:05 UTC."},
+		{"canceled", "Canceled: a newer event replaces it, the unsubscribe msg_1 of 2 January 2026 15:04:05 UTC.", "Abgebrochen: Ein neueres Ereignis ersetzt sie: Neue Abmeldung, 2. Jan. 2026, 15:04:05 UTC, msg_1."},
 		{"canceled", "Canceled: the app says so.", "Canceled: the app says so."},
 		{"", "Something of the first version.", "Something of the first version."},
 		{"unheard_of", "Something of the next version.", "Something of the next version."},
 	} {
-		assert.Equal(t, c.want, german.reason(webhook.Attempt{Start: time.Now(), Code: c.code, Reason: c.stored}))
+		assert.Equal(t, c.want, german.Reason(webhook.Attempt{Start: time.Now(), Code: c.code, Reason: c.stored}))
 	}
-	assert.Empty(t, german.reason(webhook.Attempt{Status: 200}))
+	assert.Empty(t, german.Reason(webhook.Attempt{Status: 200}))
 }
 
 func TestWhyAWebhookIsOffIsTranslated(t *testing.T) {
@@ -177,6 +201,6 @@ func TestWhyAWebhookIsOffIsTranslated(t *testing.T) {
 		"Switched off on the page.": "Auf der Seite ausgeschaltet.",
 		"Moving to another server.": "Moving to another server.",
 	} {
-		assert.Equal(t, want, german.sentence(stored))
+		assert.Equal(t, want, german.Sentence(stored))
 	}
 }

@@ -1,23 +1,26 @@
-package page
+// Package sentence says what the library says in English, such as why an attempt
+// failed, why a webhook is off and what is wrong with a field, in the language and the
+// words of customers. A sentence that is not known here, as one that the app wrote, is
+// said as it is.
+package sentence
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/listhook/webhook"
-	"github.com/listhook/webhook/internal/netguard"
 	"github.com/listhook/webhook/manage/internal/label"
 	"github.com/listhook/webhook/manage/internal/text"
 )
 
-// The library stores and returns English sentences: why an attempt failed, why a
-// webhook is off, what is wrong with a field. The page says these in the
-// visitor's language and in its own words. A sentence that is not known here, as
-// one that the app wrote, is shown as it is.
+// A Speaker says sentences in a language.
+type Speaker struct {
+	Lang      *text.Language
+	Catalogue []webhook.EventInfo // names types of events; nil: the nine
+}
 
 // A knownSentence is one of the library's.
 type knownSentence struct {
@@ -88,12 +91,42 @@ var attemptSentences = []knownSentence{
 	{"canceled", "Canceled: it was kept for as long as anything is.", "Canceled: the webhook was off for longer than events are kept."},
 	{"canceled", "Canceled: a newer event replaces it, the {event} {id} of {moment}.", "Canceled: a newer event replaces it: {event}, {moment}, {id}."},
 	same("canceled", "Canceled: a newer event replaces it: {event}, delivery {delivery}, of {when}."),
+	{"canceled", "Erased: the subscriber is to be forgotten.", "Erased: the subscriber asked to be forgotten."},
+	{"canceled", "Erased: the account is to be forgotten.", "Erased: the data of the account had to be erased."},
+	{"begun", "Begun: this delivery has waited long, or earlier attempts left no outcome.", "An attempt began. This event has waited for long, or earlier attempts left no result."},
 	{"given_up", "Given up: it was begun many times, and no outcome could be stored.", "Given up: sending it was started many times, and the result could not be stored."},
+}
+
+// noBody says why a delivery has no body, by the note in its log.
+var noBody = map[string]text.Message{
+	"Erased: the subscriber is to be forgotten.":           "The body was erased, because the subscriber asked to be forgotten.",
+	"Erased: the account is to be forgotten.":              "The body was erased, because the data of the account had to be erased.",
+	"Canceled: the webhook keeps no more while it is off.": "The body was erased, because the webhook was off and kept as many events as it may.",
+	"Canceled: it was kept for as long as anything is.":    "The body was erased, because the webhook was off for longer than events are kept.",
+}
+
+// NoBody says why a delivery has no body; "" if it has one.
+func (s Speaker) NoBody(d webhook.Delivery) string {
+	if len(d.Body) > 0 {
+		return ""
+	}
+	for _, a := range slices.Backward(d.Log) {
+		if m, ok := noBody[a.Reason]; ok {
+			return s.Lang.Text(m)
+		}
+	}
+	if d.BodyDropped() {
+		return s.Lang.Text("The body was not kept once it was delivered, so this cannot be sent again.")
+	}
+	return s.Lang.Text("The body was erased.")
 }
 
 // otherSentences say why webhooks are off, and which events they get.
 var otherSentences = []knownSentence{
 	same("", "All attempts have failed since {date}. {reason}"),
+	same("", "The webhook is off."),
+	{"", "It was canceled.", "It was stopped."},
+	same("", "The receiver answered 410 Gone."),
 	same("", "Switched off on the page."),
 	same("", "Switched off by the operator."),
 	same("", "Switched off by the API."),
@@ -113,8 +146,8 @@ var otherSentences = []knownSentence{
 	same("", "It comes once and names {list}, the first of the event's lists: {lists}."),
 }
 
-// reason says why an attempt failed.
-func (p *pageRequest) reason(a webhook.Attempt) string {
+// Reason says why an attempt failed.
+func (s Speaker) Reason(a webhook.Attempt) string {
 	code := a.Failure()
 	if code == "" {
 		return ""
@@ -124,7 +157,7 @@ func (p *pageRequest) reason(a webhook.Attempt) string {
 		if !k.isFor(code) {
 			continue
 		}
-		if text, ok := p.translate(k, a.Reason); ok {
+		if text, ok := s.translate(k, a.Reason); ok {
 			return text
 		}
 		if general == nil && !strings.Contains(strings.ReplaceAll(k.says, "{answer}", ""), "{") {
@@ -132,9 +165,9 @@ func (p *pageRequest) reason(a webhook.Attempt) string {
 		}
 	}
 	if general != nil && code != "canceled" { // what was canceled says why
-		return p.lang.Text(general.shown, "answer", strings.TrimSpace(strconv.Itoa(a.Status)+" "+http.StatusText(a.Status)))
+		return s.Lang.Text(general.shown, "answer", strings.TrimSpace(strconv.Itoa(a.Status)+" "+http.StatusText(a.Status)))
 	}
-	return p.sentence(a.Reason)
+	return s.Sentence(a.Reason)
 }
 
 func (k knownSentence) isFor(code string) bool {
@@ -146,11 +179,11 @@ func (k knownSentence) isFor(code string) bool {
 	return false
 }
 
-// sentence says a sentence of the library's.
-func (p *pageRequest) sentence(english string) string {
+// Sentence says a sentence of the library's.
+func (s Speaker) Sentence(english string) string {
 	for _, known := range [][]knownSentence{otherSentences, attemptSentences} {
 		for _, k := range known {
-			if text, ok := p.translate(k, english); ok {
+			if text, ok := s.translate(k, english); ok {
 				return text
 			}
 		}
@@ -159,7 +192,7 @@ func (p *pageRequest) sentence(english string) string {
 }
 
 // translate says an English sentence if it is k.
-func (p *pageRequest) translate(k knownSentence, english string) (string, bool) {
+func (s Speaker) translate(k knownSentence, english string) (string, bool) {
 	args, ok := text.Match(k.says, english)
 	if !ok {
 		return "", false
@@ -168,20 +201,22 @@ func (p *pageRequest) translate(k knownSentence, english string) (string, bool) 
 		value := args[i+1].(string)
 		switch args[i] {
 		case "reason":
-			args[i+1] = p.sentence(value)
+			args[i+1] = s.Sentence(value)
 		case "problem":
-			args[i+1] = p.problem(&webhook.InvalidError{Field: "URL", Reason: value}, "")
+			args[i+1] = s.Problem(&webhook.InvalidError{Field: "URL", Reason: value}, "")
 		case "event":
-			args[i+1] = label.Find(p.types(), value).In(p.lang)
+			args[i+1] = label.Find(label.OfTypes(s.Catalogue), value).In(s.Lang)
 		case "source":
-			args[i+1] = label.Find(p.sources(webhook.Sources()...), value).In(p.lang)
+			args[i+1] = label.Find(label.OfSources(s.Catalogue, webhook.Sources()...), value).In(s.Lang)
 		case "date":
 			if day, err := time.Parse("2 January 2006", value); err == nil {
-				args[i+1] = p.lang.Date(day)
+				args[i+1] = s.Lang.Date(day)
 			}
-		case "moment":
-			if at, err := time.Parse("2 January 2006 15:04:05 MST", value); err == nil {
-				args[i+1] = p.lang.Time(at) + " " + at.Format("MST")
+		case "moment", "when":
+			for _, layout := range []string{"2 January 2006 15:04:05 MST", "2006-01-02 15:04:05 MST"} {
+				if at, err := time.Parse(layout, value); err == nil {
+					args[i+1] = s.Lang.Time(at)
+				}
 			}
 		case "time":
 			if d, err := time.ParseDuration(value); err == nil {
@@ -189,103 +224,5 @@ func (p *pageRequest) translate(k knownSentence, english string) (string, bool) 
 			}
 		}
 	}
-	return p.lang.Text(k.shown, args...), true
-}
-
-// A knownProblem is what may be wrong with a field.
-type knownProblem struct {
-	fields string // with spaces between; "": any
-	says   string // InvalidError.Reason, with arguments
-	shown  text.Message
-}
-
-var knownProblems = []knownProblem{
-	{"Name", "is empty", "Enter a name."},
-	{"URL", "is empty", "Enter the URL that events are sent to."},
-	{"URL", "has a host that is not a public name", "Enter a URL that can be reached from the internet; {host} is a private name."},
-	{"URL", "has a host that is not a public address", "Enter a URL that can be reached from the internet; {host} is a private address."},
-	{"URL", "has a host whose address is not public", "Enter a URL that can be reached from the internet; {host} has a private address."},
-	{"URL", "has a host that is neither a name nor an address as it is usually written", "Check the host: it is neither a name nor an address in its usual form."},
-	{"URL", "has a port that is not allowed", "Use one of the usual ports, 443 or 80."},
-	{"URL", "has a port that is not a number, or is out of range", "Check the port: it is a number up to 65535."},
-	{"URL", "is not UTF-8 text", "Remove the characters that are not UTF-8."},
-	{"URL", "holds a control character, such as a tab or a line's end", "Remove tabs, line ends and other control characters."},
-	{"URL", "does not begin with http:// or https://", "Begin the URL with https:// or http://."},
-	{"URL", "holds a fragment (#…), which is never sent", "Remove the part from # on: it is never sent."},
-	{"URL", "has a user or a password with characters that have to be percent-encoded", "Percent-encode the special characters in the user name or password."},
-	{"URL", "names no host", "Enter the host, such as example.com."},
-	{"URL", "has a host that is not a name or an address: check its spelling", "Check the spelling of the host."},
-	{"URL", "has a host that is too long: a name has at most 253 bytes, and each of its parts at most 63", "Shorten the host: a name has at most 253 bytes, and each of its parts at most 63."},
-	{"URL", "has a host with a zone (%…), which only one machine knows", "Remove the zone (%…) from the host."},
-	{"URL", "has a path with a % that no two hexadecimal digits follow: write it as %25", "Write the sign % in the path as %25."},
-	{"List", "is none of the account's lists", "This list does not exist. Choose another one."},
-	{"List", "is every list, which you may not choose: choose one of yours", "Choose one of your lists."},
-	{"Events", "holds {value}, which you may not choose", "You may not choose the event {value}."},
-	{"Format", "is {value}, which you may not choose", "You may not choose the format {value}."},
-	{"Headers", "are not allowed for you: leave them as they are", "You may not change the headers."},
-	{"Secrets", "cannot be removed: requests have to be signed", "Requests have to be signed."},
-	{"Events", "is empty: the webhook would never fire", "Choose at least one event."},
-	{"Events", "holds the unknown type {value}", "There is no event {value}."},
-	{"Sources", "is empty: the webhook would never fire", "Choose at least one."},
-	{"Sources", "holds the unknown source {value}", "There is no source {value}."},
-	{"Format", "is the unknown {value}", "There is no format {value}."},
-	{"Disclosure", "is the unknown {value}", "There is no such choice."},
-	{"Headers", "holds more than {number} fields", "Enter at most {number} headers."},
-	{"Headers", "holds {name}, which is no header name", "{name} is not a valid header name."},
-	{"Headers", "would override {name}", "{name} is set by us and cannot be changed."},
-	{"FieldIDs", "names more than {number} fields", "Choose at most {number} fields."},
-	{"Headers FieldIDs", "holds {name} twice", "{name} stands there twice."},
-	{"Headers", "holds a value for {name} that cannot be sent", "The value of {name} is too long or holds characters that cannot be sent."},
-	{"Headers", `holds a line that is not such as "Name: value"`, `Write each header on a line of its own, such as "Name: value".`},
-	{"Secrets", "cannot be replaced again while so many earlier ones still sign. Replace it with no overlap, which ends them all at once, or wait until the first of them ends, in {time}", "The secret cannot be replaced again while so many older ones are still valid. Replace it and let the older ones end at once, or wait {time} until the first of them ends."},
-	{"webhook", "is off and keeps nothing: switch it on first", "The webhook is off: switch it on first."},
-	{"Body", "was erased: there is nothing to deliver", "The body was erased: there is nothing to send."},
-	{"Order", "is the unknown {value}", "There is no such choice."},
-	{"delivery", "is not the first of a line: no other one waits for it", "No other delivery waits for this one."},
-	{"Until", "is not after Since", "The end is not after the beginning."},
-	{"Body", "is empty", "Enter a payload."},
-	{"Body", "is not a form", "Write one value on each line, such as name = value."},
-	{"Body", `holds a line that is not such as "name = value"`, "Write one value on each line, such as name = value."},
-	{"Body", "is not an object in JSON", "Enter an object in JSON."},
-	{"Source", "is {value}, which Options.Catalogue does not name for {event}", "This never triggers such an event."},
-	{"Type type", "is {value}, none of the app's event types", "There is no such event."},
-	{"", "is longer than {number} bytes", "This is too long: at most {number} bytes are allowed."},
-	{"", "is not valid UTF-8 text", "Remove the characters that are not UTF-8."},
-}
-
-// problem says what is wrong with a field. rawURL is the URL that was typed.
-func (p *pageRequest) problem(e *webhook.InvalidError, rawURL string) string {
-	for _, k := range knownProblems {
-		if k.fields != "" && !slices.Contains(strings.Fields(k.fields), e.Field) {
-			continue
-		}
-		args, ok := text.Match(k.says, e.Reason)
-		if !ok {
-			continue
-		}
-		for i := 0; i < len(args); i += 2 {
-			if args[i] == "time" {
-				if d, err := time.ParseDuration(args[i+1].(string)); err == nil {
-					args[i+1] = d
-				}
-			}
-		}
-		host := hostname(rawURL)
-		if k.shown.Has("host") && host == "" {
-			return p.lang.Text("Enter a URL that can be reached from the internet.")
-		}
-		return p.lang.Text(k.shown, append(args, "host", host)...)
-	}
-	return p.lang.Text("{field}: {problem}.", "field", e.Field, "problem", e.Reason)
-}
-
-// hostname is the host in a URL that was typed, without its port.
-func hostname(rawURL string) string {
-	if u, refused := netguard.Normalize(rawURL); refused == nil {
-		return u.Hostname()
-	}
-	if u, err := url.Parse(rawURL); err == nil {
-		return u.Hostname()
-	}
-	return ""
+	return s.Lang.Text(k.shown, args...), true
 }

@@ -1,0 +1,118 @@
+package sentence
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/internal/netguard"
+	"github.com/listhook/webhook/manage/internal/text"
+)
+
+// A knownProblem is what may be wrong with a field.
+type knownProblem struct {
+	fields string // with spaces between; "": any
+	says   string // InvalidError.Reason, with arguments
+	shown  text.Message
+}
+
+var knownProblems = []knownProblem{
+	{"Name", "is empty", "Enter a name."},
+	{"URL", "is empty", "Enter the URL that events are sent to."},
+	{"URL", "has a host that is not a public name", "Enter a URL that can be reached from the internet; {host} is a private name."},
+	{"URL", "has a host that is not a public address", "Enter a URL that can be reached from the internet; {host} is a private address."},
+	{"URL", "has a host whose address is not public", "Enter a URL that can be reached from the internet; {host} has a private address."},
+	{"URL", "has a host that is neither a name nor an address as it is usually written", "Check the host: it is neither a name nor an address in its usual form."},
+	{"URL", "has a port that is not allowed", "Use one of the usual ports, 443 or 80."},
+	{"URL", "has a port that is not a number, or is out of range", "Check the port: it is a number up to 65535."},
+	{"URL", "is not UTF-8 text", "Remove the characters that are not UTF-8."},
+	{"URL", "holds a control character, such as a tab or a line's end", "Remove tabs, line ends and other control characters."},
+	{"URL", "does not begin with http:// or https://", "Begin the URL with https:// or http://."},
+	{"URL", "holds a fragment (#…), which is never sent", "Remove the part from # on: it is never sent."},
+	{"URL", "has a user or a password with characters that have to be percent-encoded", "Percent-encode the special characters in the user name or password."},
+	{"URL", "names no host", "Enter the host, such as example.com."},
+	{"URL", "has a host that is not a name or an address: check its spelling", "Check the spelling of the host."},
+	{"URL", "has a host that is too long: a name has at most 253 bytes, and each of its parts at most 63", "Shorten the host: a name has at most 253 bytes, and each of its parts at most 63."},
+	{"URL", "has a host with a zone (%…), which only one machine knows", "Remove the zone (%…) from the host."},
+	{"URL", "has a path with a % that no two hexadecimal digits follow: write it as %25", "Write the sign % in the path as %25."},
+	{"List", "is none of the account's lists", "This list does not exist. Choose another one."},
+	{"List", "is every list, which you may not choose: choose one of yours", "Choose one of your lists."},
+	{"Events", "holds {value}, which you may not choose", "You may not choose the event {value}."},
+	{"Format", "is {value}, which you may not choose", "You may not choose the format {value}."},
+	{"Headers", "are not allowed for you: leave them as they are", "You may not change the headers."},
+	{"Secrets", "cannot be removed: requests have to be signed", "Requests have to be signed."},
+	{"Events", "is empty: the webhook would never fire", "Choose at least one event."},
+	{"Events", "holds the unknown type {value}", "There is no event {value}."},
+	{"Sources", "is empty: the webhook would never fire", "Choose at least one."},
+	{"Sources", "holds the unknown source {value}", "There is no source {value}."},
+	{"Format", "is the unknown {value}", "There is no format {value}."},
+	{"Disclosure", "is the unknown {value}", "There is no such choice."},
+	{"Batch", "is {number}: a form brings at most {most} events, because PHP reads no more than {limit} variables; JSON brings up to {json}", "As a form, one request brings at most {most} events: choose fewer, or the format JSON."},
+	{"Headers", "holds more than {number} fields", "Enter at most {number} headers."},
+	{"Headers", "holds {name}, which is no header name", "{name} is not a valid header name."},
+	{"Headers", "would override {name}", "{name} is set by us and cannot be changed."},
+	{"FieldIDs", "names more than {number} fields", "Choose at most {number} fields."},
+	{"Headers FieldIDs", "holds {name} twice", "{name} stands there twice."},
+	{"Headers", "holds a value for {name} that cannot be sent", "The value of {name} is too long or holds characters that cannot be sent."},
+	{"Headers", `holds a line that is not such as "Name: value"`, `Write each header on a line of its own, such as "Name: value".`},
+	{"Secrets", "cannot be replaced again while so many earlier ones still sign. Replace it with no overlap, which ends them all at once, or wait until the first of them ends, in {time}", "The secret cannot be replaced again while so many older ones are still valid. Replace it and let the older ones end at once, or wait {time} until the first of them ends."},
+	{"RateLimit", "is no number such as 5 or 0.5", "Enter a number such as 5 or 0.5, or nothing for no limit."},
+	{"RateLimit", "is below {number} requests a second: 0 is no limit", "Enter at least {number}, or nothing for no limit."},
+	{"RateLimit", "is above {number} requests a second", "Enter at most {number}."},
+	{"reason", "is neither a status such as 503 nor one of {words}", "Enter a status such as 503, or one of these words: {words}."},
+	{"subscriber campaign event_id", "cannot be looked for: the app has not switched that on", "This cannot be searched for here."},
+	{"subscriber campaign event_id", "cannot be looked for together with another one: look for one of subscriber, campaign and event_id", "Search for one thing at a time."},
+	{"webhook", "is off and keeps nothing: switch it on first", "The webhook is off: switch it on first."},
+	{"Body", "was erased: there is nothing to deliver", "The body was erased: there is nothing to send."},
+	{"Body", "was not kept once it was delivered: there is nothing to deliver", "The body was not kept once it was delivered: there is nothing to send."},
+	{"Order", "is the unknown {value}", "There is no such choice."},
+	{"delivery", "is not the first of a line: no other one waits for it", "No other delivery waits for this one."},
+	{"Until", "is not after Since", "The end is not after the beginning."},
+	{"Body", "is empty", "Enter a payload."},
+	{"Body", "is not a form", "Write one value on each line, such as name = value."},
+	{"Body", `holds a line that is not such as "name = value"`, "Write one value on each line, such as name = value."},
+	{"Body", "is not an object in JSON", "Enter an object in JSON."},
+	{"Source", "is {value}, which Options.Catalogue does not name for {event}", "This never triggers such an event."},
+	{"Type type", "is {value}, none of the app's event types", "There is no such event."},
+	{"", "is longer than {number} bytes", "This is too long: at most {number} bytes are allowed."},
+	{"", "is not valid UTF-8 text", "Remove the characters that are not UTF-8."},
+}
+
+// Problem says what is wrong with a field. rawURL is the URL that was typed.
+func (s Speaker) Problem(e *webhook.InvalidError, rawURL string) string {
+	for _, k := range knownProblems {
+		if k.fields != "" && !slices.Contains(strings.Fields(k.fields), e.Field) {
+			continue
+		}
+		args, ok := text.Match(k.says, e.Reason)
+		if !ok {
+			continue
+		}
+		for i := 0; i < len(args); i += 2 {
+			if args[i] == "time" {
+				if d, err := time.ParseDuration(args[i+1].(string)); err == nil {
+					args[i+1] = d
+				}
+			}
+		}
+		host := hostname(rawURL)
+		if k.shown.Has("host") && host == "" {
+			return s.Lang.Text("Enter a URL that can be reached from the internet.")
+		}
+		return s.Lang.Text(k.shown, append(args, "host", host)...)
+	}
+	return s.Lang.Text("{field}: {problem}.", "field", e.Field, "problem", e.Reason)
+}
+
+// hostname is the host in a URL that was typed, without its port.
+func hostname(rawURL string) string {
+	if u, refused := netguard.Normalize(rawURL); refused == nil {
+		return u.Hostname()
+	}
+	if u, err := url.Parse(rawURL); err == nil {
+		return u.Hostname()
+	}
+	return ""
+}

@@ -1,0 +1,135 @@
+package v3
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/manage/internal/account"
+)
+
+// A replayJSON is a webhook's last replay.
+type replayJSON struct {
+	ID         string          `json:"id"`
+	State      string          `json:"state"` // running, done or stopped
+	Reason     string          `json:"reason"`
+	States     []webhook.State `json:"states"`
+	Since      *string         `json:"since"`
+	Until      *string         `json:"until"`
+	Started    *string         `json:"started"`
+	Finished   *string         `json:"finished"`
+	Total      int             `json:"total"`
+	Looked     int             `json:"looked"`
+	Replayed   int             `json:"replayed"`
+	Superseded int             `json:"superseded"` // left out
+}
+
+// answerReplay answers with a replay, or with null for none.
+func answerReplay(c *account.Caller, status int, job webhook.ReplayJob) (int, any, error) {
+	type answer struct {
+		Replay *replayJSON `json:"replay"`
+	}
+	if job.ID == "" {
+		return status, answer{}, nil
+	}
+	state := "running"
+	switch {
+	case !job.UnderWay() && job.Reason != "":
+		state = "stopped"
+	case !job.UnderWay():
+		state = "done"
+	}
+	return status, answer{&replayJSON{
+		ID: job.ID, State: state, Reason: job.Reason, States: job.Query.States,
+		Since: formatTime(c, job.Query.Since), Until: formatTime(c, job.Query.Until),
+		Started: formatTime(c, job.Started), Finished: formatTime(c, job.Ended),
+		Total: job.Total, Looked: job.Looked, Replayed: job.Begun, Superseded: job.Superseded,
+	}}, nil
+}
+
+// readReplay reads which deliveries are to be sent again.
+func readReplay(object object) (q webhook.ReplayQuery, err error) {
+	if q.Since, err = object.time("since"); err != nil {
+		return q, err
+	}
+	if q.Until, err = object.time("until"); err != nil {
+		return q, err
+	}
+	texts, err := object.texts("states")
+	if err != nil {
+		return q, err
+	}
+	for _, text := range texts {
+		q.States = append(q.States, webhook.State(text))
+	}
+	if len(q.States) == 0 {
+		q.States = []webhook.State{webhook.StateFailed}
+	}
+	if err := object.read("superseded", &q.Superseded, "true or false"); err != nil {
+		return q, err
+	}
+	if q.Since.IsZero() && !q.Pending() {
+		return q, fault(codeMissing, "since", "is missing: nothing before it is sent again")
+	}
+	return q, nil
+}
+
+// countReplay says how many deliveries a replay would look at.
+func countReplay(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
+	object, err := readBody(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	q, err := readReplay(object)
+	if err != nil {
+		return 0, nil, err
+	}
+	n, err := c.CountReplay(ctx, r.PathValue("id"), q)
+	if err != nil {
+		return 0, nil, found(err, "Webhook", r)
+	}
+	return http.StatusOK, struct {
+		Count int `json:"count"`
+	}{n}, nil
+}
+
+// replay starts sending many deliveries again.
+func replay(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
+	object, err := readBody(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	q, err := readReplay(object)
+	if err != nil {
+		return 0, nil, err
+	}
+	id := ""
+	if err := object.read("id", &id, "a string"); err != nil {
+		return 0, nil, err
+	}
+	job, err := c.StartReplay(ctx, r.PathValue("id"), id, q)
+	if errors.Is(err, webhook.ErrReplaying) {
+		return http.StatusConflict, message{"A replay of the webhook is under way: wait until it ends, or cancel it."}, nil
+	}
+	if err != nil {
+		return 0, nil, found(err, "Webhook", r)
+	}
+	return answerReplay(c, http.StatusAccepted, job)
+}
+
+func viewReplay(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
+	w, err := c.Webhook(ctx, r.PathValue("id"))
+	if err != nil {
+		return 0, nil, found(err, "Webhook", r)
+	}
+	return answerReplay(c, http.StatusOK, w.Replay)
+}
+
+func cancelReplay(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
+	job, err := c.CancelReplay(ctx, r.PathValue("id"))
+	if err != nil {
+		return 0, nil, found(err, "Webhook", r)
+	}
+	return answerReplay(c, http.StatusOK, job)
+}
