@@ -16,35 +16,28 @@ import (
 	"github.com/listhook/webhook"
 )
 
-// A tx is a transaction, and the buckets. Webhooks and deliveries are JSON
-// documents; all the other buckets are orders in which they are looked for, with
-// keys of the parts named here. A delivery is in log while it is stored, in keys
-// while it has a Key, in lines while it stands in one, and in finished or in queue,
-// unless it stands behind others in its line.
+// A tx is a transaction, and the buckets. Webhooks and deliveries are JSON documents;
+// the other buckets are orders in which they are looked for, with keys of the parts
+// named here. A delivery is in log with no term and with each of its Terms, in lines while
+// it stands in one, and in finished or in queue, unless others stand before it.
 type tx struct {
 	webhooks   *bolt.Bucket // ID: the webhook
 	tallies    *bolt.Bucket // webhook: its Tallies
-	holds      *bolt.Bucket // webhook: its HeldUntil
 	puts       *bolt.Bucket // Put: the webhook's ID
 	deliveries *bolt.Bucket // ID: the delivery
-	log        *bolt.Bucket // Created, ID
-	keys       *bolt.Bucket // webhook, Key, Created, ID
+	log        *bolt.Bucket // a term, Created, ID
 	lines      *bolt.Bucket // webhook, Key, Place: Joined, the delivery's ID
 	queue      *bolt.Bucket // webhook, Due, ID: pending
-	finished   *bolt.Bucket // Due, ID
-
-	changed bool
-	err     error // the first one: the transaction is not committed
+	finished   *bolt.Bucket // State, Type, Due, ID: the ID
+	changed    bool
+	err        error // the first one: the transaction is not committed
 }
 
-var buckets = []string{"webhooks", "tallies", "holds", "puts", "deliveries", "log", "keys", "lines", "queue", "finished"}
+var buckets = []string{"webhooks", "tallies", "puts", "deliveries", "log", "lines", "queue", "finished"}
 
 func newTx(t *bolt.Tx) *tx {
-	var b []*bolt.Bucket
-	for _, name := range buckets {
-		b = append(b, t.Bucket([]byte(name)))
-	}
-	return &tx{b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], false, nil}
+	b := func(name string) *bolt.Bucket { return t.Bucket([]byte(name)) }
+	return &tx{b("webhooks"), b("tallies"), b("puts"), b("deliveries"), b("log"), b("lines"), b("queue"), b("finished"), false, nil}
 }
 
 // run runs do in a transaction that sees one state of the file, and commits it if
@@ -66,9 +59,12 @@ func (s *Store) run(ctx context.Context, writes bool, do func(*tx)) error {
 	return b.Commit()
 }
 
-func (t *tx) fail(err error)                        { t.err = cmp.Or(t.err, err) }
-func (t *tx) put(b *bolt.Bucket, key, value []byte) { t.changed = true; t.fail(b.Put(key, value)) }
-func (t *tx) delete(b *bolt.Bucket, key []byte)     { t.changed = true; t.fail(b.Delete(key)) } // if it is there
+func (t *tx) fail(err error) { t.err = cmp.Or(t.err, err) }
+func (t *tx) put(b *bolt.Bucket, key, value string) {
+	t.changed = true
+	t.fail(b.Put([]byte(key), []byte(value)))
+}
+func (t *tx) delete(b *bolt.Bucket, key string) { t.changed = true; t.fail(b.Delete([]byte(key))) } // if it is there
 
 // next returns a number that is greater than those before.
 func (t *tx) next(b *bolt.Bucket) int64 {
@@ -86,7 +82,7 @@ func (t *tx) load(b *bolt.Bucket, id string, doc any) {
 func (t *tx) save(b *bolt.Bucket, id string, doc any) {
 	text, err := json.Marshal(doc)
 	t.fail(err)
-	t.put(b, []byte(id), text)
+	t.put(b, id, string(text))
 }
 
 // A delivery is the document of one.
@@ -95,60 +91,75 @@ type delivery struct {
 	Place int64 // in its line; 0: it stands in none
 }
 
-// Keys are compared byte for byte, like everything in a Store. A webhook's ID
-// and a Key end with a NUL, which neither holds, so that keys are in order of
-// webhook first.
+// Keys are compared byte for byte, like everything in a Store. Texts before the last
+// part end with a NUL, which none holds, so that keys are in order of them first.
 
-func numberKey(n int64) []byte                   { return binary.BigEndian.AppendUint64(nil, uint64(n)^1<<63) } // negative ones sort before
-func timeKey(t time.Time) []byte                 { return numberKey(t.UnixMilli()) }
-func logKey(created time.Time, id string) []byte { return append(timeKey(created), id...) }
-func finishedKey(d *delivery) []byte             { return append(timeKey(d.Due), d.ID...) }
-func queueOf(webhookID string) []byte            { return []byte(webhookID + "\x00") }
-func queueKey(d *delivery) []byte                { return append(queueOf(d.WebhookID), finishedKey(d)...) }
-func lineOf(webhookID, key string) []byte        { return append(queueOf(webhookID), key+"\x00"...) }
-func placeKey(d *delivery) []byte                { return append(lineOf(d.WebhookID, d.Key), numberKey(d.Place)...) }
-func keyKey(d *delivery) []byte {
-	return append(lineOf(d.WebhookID, d.Key), logKey(d.Created, d.ID)...)
-}
-func idOf(key []byte) string { return string(key[8:]) } // behind a time
+const end = "\xff" // greater than every key: no text has this byte, and no number that is stored begins with it
 
-// delivery returns a delivery, nil if it is not stored.
-func (t *tx) delivery(id string) (d *delivery) { t.load(t.deliveries, id, &d); return d }
+func numberKey(n int64) string               { return string(binary.BigEndian.AppendUint64(nil, uint64(n)^1<<63)) } // negative ones sort before
+func timeKey(t time.Time) string             { return numberKey(t.UnixMilli()) }
+func logKey(term string, d *delivery) string { return term + "\x00" + timeKey(d.Created) + d.ID }
+func dueKey(d *delivery) string              { return timeKey(d.Due) + d.ID }
+func classOf(d *delivery) string             { return string(d.State) + "\x00" + string(d.Type) }
+func finishedKey(d *delivery) string         { return classOf(d) + "\x00" + dueKey(d) }
+func queueOf(webhookID string) string        { return webhookID + "\x00" }
+func queueKey(d *delivery) string            { return queueOf(d.WebhookID) + dueKey(d) }
+func lineOf(d *delivery) string              { return queueOf(d.WebhookID) + d.Key + "\x00" }
+func placeKey(d *delivery) string            { return lineOf(d) + numberKey(d.Place) }
+func idOf(key string) string                 { return key[8:] } // behind a time
+
+// webhook returns a webhook, a zero one if it is not stored, and delivery nil then.
+func (t *tx) webhook(id string) (w webhook.Webhook) { t.load(t.webhooks, id, &w); return w }
+func (t *tx) delivery(id string) (d *delivery)      { t.load(t.deliveries, id, &d); return d }
 
 // move changes d and stores it, in its new places.
 func (t *tx) move(d *delivery, change func(*webhook.Delivery)) {
 	before := *d
-	t.delete(t.queue, queueKey(d))
-	t.delete(t.finished, finishedKey(d))
-	t.delete(t.keys, keyKey(d))
-	if change(&d.Delivery); d.Key != "" {
-		t.put(t.keys, keyKey(d), nil)
-	}
+	change(&d.Delivery)
+	t.index(&before, d)
+	t.delete(t.queue, queueKey(&before))
+	t.delete(t.finished, finishedKey(&before))
 	if before.Place != 0 && !d.InLine() {
 		d.Place = 0
 		t.delete(t.lines, placeKey(&before))
-		t.queueFirst(lineOf(before.WebhookID, before.Key))
+		t.queueFirst(lineOf(&before))
 	} else if before.Place == 0 && d.InLine() {
 		t.fail(t.lines.SetSequence(max(t.lines.Sequence(), uint64(max(d.Joined.UnixMilli(), 0))<<10)))
 		d.Place = t.next(t.lines)
 		d.Sequence = cmp.Or(d.Sequence, d.Place)
-		t.put(t.lines, placeKey(d), append(timeKey(d.Joined), d.ID...))
+		t.put(t.lines, placeKey(d), timeKey(d.Joined)+d.ID)
 	}
 	t.save(t.deliveries, d.ID, d)
 	switch {
 	case d.State != webhook.StatePending:
-		t.put(t.finished, finishedKey(d), nil)
+		t.put(t.finished, finishedKey(d), d.ID)
 	case d.InLine():
-		t.queueFirst(lineOf(d.WebhookID, d.Key))
+		t.queueFirst(lineOf(d))
 	default:
-		t.put(t.queue, queueKey(d), nil)
+		t.put(t.queue, queueKey(d), "")
+	}
+}
+
+// index makes a delivery found by the terms that it has instead of those before.
+func (t *tx) index(before, d *delivery) {
+	had, has := before.Terms(), d.Terms()
+	for _, term := range had {
+		if !slices.Contains(has, term) {
+			t.delete(t.log, logKey(term, before))
+		}
+	}
+	for _, term := range has {
+		if !slices.Contains(had, term) {
+			t.put(t.log, logKey(term, d), "")
+		}
 	}
 }
 
 // queueFirst queues the first delivery of a line, if it is not queued already.
-func (t *tx) queueFirst(line []byte) {
-	if key, first := t.lines.Cursor().Seek(line); bytes.HasPrefix(key, line) {
-		t.put(t.queue, queueKey(t.delivery(idOf(first))), nil)
+func (t *tx) queueFirst(line string) {
+	for _, first := range walk(t.lines, line, line+end, false) {
+		t.put(t.queue, queueKey(t.delivery(idOf(first))), "")
+		break
 	}
 }
 
@@ -159,13 +170,13 @@ func (t *tx) nextQueue(after string) (webhookID string, ok bool) {
 	return webhookID, ok
 }
 
-// due returns the longest due of a webhook, up to limit.
+// due returns the longest due of a webhook, up to limit, which is positive.
 func (t *tx) due(webhookID string, now time.Time, limit int) (ds []*delivery) {
 	queue := queueOf(webhookID)
-	end := append(queueOf(webhookID), timeKey(now.Add(time.Millisecond))...)
-	c := t.queue.Cursor()
-	for key, _ := c.Seek(queue); key != nil && bytes.Compare(key, end) < 0 && len(ds) < limit; key, _ = c.Next() {
-		ds = append(ds, t.delivery(idOf(key[len(queue):])))
+	for key := range walk(t.queue, queue, queue+timeKey(now.Add(time.Millisecond)), false) {
+		if ds = append(ds, t.delivery(idOf(key[len(queue):]))); len(ds) == limit {
+			break
+		}
 	}
 	return ds
 }
@@ -173,98 +184,101 @@ func (t *tx) due(webhookID string, now time.Time, limit int) (ds []*delivery) {
 // blocking returns the first ones of the lines in which another delivery joined
 // before a time.
 func (t *tx) blocking(before time.Time) (ids []string) {
-	var line, first []byte
-	c := t.lines.Cursor()
-	for key, value := c.First(); key != nil; key, value = c.Next() {
-		if of := key[:len(key)-8]; !bytes.Equal(of, line) {
+	var line, first string
+	for key, value := range walk(t.lines, "", end, false) {
+		if of := key[:len(key)-8]; of != line {
 			line, first = of, value
-		} else if first != nil && bytes.Compare(value, timeKey(before)) < 0 {
+		} else if first != "" && value < timeKey(before) {
 			ids = append(ids, idOf(first))
-			first = nil // it is named
+			first = "" // it is named
 		}
 	}
 	return ids
 }
 
-// newestPut yields the webhooks that q selects, the one put last first.
-func (t *tx) newestPut(q webhook.WebhookQuery) iter.Seq[webhook.Webhook] {
-	return func(yield func(webhook.Webhook) bool) {
-		c := t.puts.Cursor()
-		for put, id := c.Last(); put != nil && bytes.Compare(put, numberKey(q.PutAfter)) > 0; put, id = c.Prev() {
-			var w webhook.Webhook
-			t.load(t.webhooks, string(id), &w)
-			if q.Tallies {
-				w.Tallies = bytes.Clone(t.tallies.Get(id))
+// newestPut returns the webhooks that q selects, the one put last first.
+func (t *tx) newestPut(q webhook.WebhookQuery) (ws []webhook.Webhook) {
+	for _, id := range walk(t.puts, numberKey(q.PutAfter+1), end, true) {
+		w := t.webhook(id)
+		if q.Tallies {
+			w.Tallies = bytes.Clone(t.tallies.Get([]byte(id)))
+		}
+		if q.Selects(&w) {
+			ws = append(ws, w)
+		}
+	}
+	return ws
+}
+
+// selected returns the deliveries that q selects, in the order that it asks for.
+func (t *tx) selected(q webhook.DeliveryQuery) (ds []webhook.Delivery) {
+	for d := range t.candidates(q) {
+		if q.Selects(&d.Delivery) {
+			if q.Brief {
+				d.Body, d.Carrier, d.Log = nil, nil, nil
 			}
-			if q.Selects(&w) && !yield(w) {
+			if ds = append(ds, d.Delivery); len(ds) == q.Limit {
+				break
+			}
+		}
+	}
+	return ds
+}
+
+// candidates yields the deliveries that q names or that block others, or else those of a
+// term and a span of time that q asks for, in the order that it asks for.
+func (t *tx) candidates(q webhook.DeliveryQuery) iter.Seq[*delivery] {
+	if !q.Blocking.IsZero() {
+		return t.named(q, t.blocking(q.Blocking))
+	}
+	if len(q.IDs) > 0 {
+		return t.named(q, q.IDs)
+	}
+	from, to, after := timeKey(q.Since), end, timeKey(q.After.Created)+q.After.ID
+	if !q.Until.IsZero() {
+		to = timeKey(q.Until)
+	}
+	if q.Oldest {
+		from = max(from, after)
+	} else if q.After != (webhook.Cursor{}) {
+		to = min(to, after)
+	}
+	term := q.Term() + "\x00"
+	return func(yield func(*delivery) bool) {
+		for key := range walk(t.log, term+from, term+to, !q.Oldest) {
+			if !yield(t.delivery(idOf(key[len(term):]))) {
 				return
 			}
 		}
 	}
 }
 
-// selected yields the deliveries that q selects, in the order that it asks for.
-func (t *tx) selected(q webhook.DeliveryQuery) iter.Seq[*webhook.Delivery] {
-	return func(yield func(*webhook.Delivery) bool) {
-		n := 0
-		for key := range t.entries(q) {
-			if d := t.delivery(idOf(key)); q.Selects(&d.Delivery) {
-				if n++; !yield(&d.Delivery) || n == q.Limit {
-					return
-				}
-			}
-		}
-	}
-}
-
-// entries yields entries of log or keys in the order that q asks for: of the
-// deliveries that it names or that block others, or else of those in its span of time.
-func (t *tx) entries(q webhook.DeliveryQuery) iter.Seq[[]byte] {
-	if !q.Blocking.IsZero() {
-		return t.entriesOf(t.blocking(q.Blocking), q.Oldest)
-	}
-	if len(q.IDs) > 0 {
-		return t.entriesOf(q.IDs, q.Oldest)
-	}
-	from, to, after := timeKey(q.Since), []byte{0xff}, logKey(q.After.Created, q.After.ID)
-	if !q.Until.IsZero() {
-		to = timeKey(q.Until)
-	}
-	if q.Oldest && bytes.Compare(after, from) > 0 {
-		from = after
-	} else if !q.Oldest && q.After != (webhook.Cursor{}) && bytes.Compare(after, to) < 0 {
-		to = after
-	}
-	c, prefix := t.log.Cursor(), []byte(nil)
-	if q.Webhook != "" && q.Key != "" {
-		c, prefix = t.keys.Cursor(), lineOf(q.Webhook, q.Key)
-	}
-	from, to = slices.Concat(prefix, from), slices.Concat(prefix, to)
-	return func(yield func([]byte) bool) {
-		step := c.Next
-		key, _ := c.Seek(from)
-		if !q.Oldest {
-			step = c.Prev
-			c.Seek(to)
-			key, _ = step()
-		}
-		for key != nil && bytes.Compare(key, from) >= 0 && bytes.Compare(key, to) < 0 && yield(key[len(prefix):]) {
-			key, _ = step()
-		}
-	}
-}
-
-// entriesOf yields the entries in log of the deliveries with these IDs that are stored.
-func (t *tx) entriesOf(ids []string, oldest bool) iter.Seq[[]byte] {
-	var keys [][]byte
-	for _, id := range ids {
+// named yields the deliveries with these IDs that are stored, in the order that q asks for.
+func (t *tx) named(q webhook.DeliveryQuery, ids []string) iter.Seq[*delivery] {
+	var ds []*delivery
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
 		if d := t.delivery(id); d != nil {
-			keys = append(keys, logKey(d.Created, id))
+			ds = append(ds, d)
 		}
 	}
-	slices.SortFunc(keys, bytes.Compare)
-	if !oldest {
-		slices.Reverse(keys)
+	slices.SortFunc(ds, func(a, b *delivery) int { return q.Compare(&a.Delivery, &b.Delivery) })
+	return slices.Values(ds)
+}
+
+// walk yields the entries of a bucket from one key up to another, or backwards. The bucket
+// must not change meanwhile.
+func walk(b *bolt.Bucket, from, to string, backwards bool) iter.Seq2[string, string] {
+	return func(yield func(key, value string) bool) {
+		c := b.Cursor()
+		step := c.Next
+		key, value := c.Seek([]byte(from))
+		if backwards {
+			step = c.Prev
+			c.Seek([]byte(to))
+			key, value = step()
+		}
+		for key != nil && string(key) >= from && string(key) < to && yield(string(key), string(value)) {
+			key, value = step()
+		}
 	}
-	return slices.Values(slices.CompactFunc(keys, bytes.Equal))
 }

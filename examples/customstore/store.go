@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"slices"
 	"time"
@@ -40,8 +39,7 @@ func (s *Store) Close() error { return s.db.Close() }
 // PutWebhook implements webhook.Store: a compare-and-set of the Version.
 func (s *Store) PutWebhook(ctx context.Context, w webhook.Webhook) (version int64, err error) {
 	err = s.run(ctx, true, func(t *tx) {
-		var stored webhook.Webhook
-		t.load(t.webhooks, w.ID, &stored)
+		stored := t.webhook(w.ID)
 		if stored.Version != w.Version {
 			t.fail(webhook.ErrConflict)
 			return
@@ -49,11 +47,10 @@ func (s *Store) PutWebhook(ctx context.Context, w webhook.Webhook) (version int6
 		w.Version++
 		w.Put = t.next(t.puts) // one at a time writes: in the order of the commits
 		if w.Tallies != nil {
-			t.put(t.tallies, []byte(w.ID), w.Tallies)
+			t.put(t.tallies, w.ID, string(w.Tallies))
 		}
 		t.delete(t.puts, numberKey(stored.Put))
-		t.put(t.puts, numberKey(w.Put), []byte(w.ID))
-		t.put(t.holds, []byte(w.ID), timeKey(w.HeldUntil))
+		t.put(t.puts, numberKey(w.Put), w.ID)
 		t.save(t.webhooks, w.ID, w)
 	})
 	return w.Version, err
@@ -62,7 +59,7 @@ func (s *Store) PutWebhook(ctx context.Context, w webhook.Webhook) (version int6
 // Webhooks implements webhook.Outbox. But for those that were put lately it reads
 // every webhook, which is well for some thousands; for more, add a bucket by account.
 func (s *Store) Webhooks(ctx context.Context, q webhook.WebhookQuery) (found []webhook.Webhook, err error) {
-	err = s.run(ctx, false, func(t *tx) { found = slices.Collect(t.newestPut(q)) })
+	err = s.run(ctx, false, func(t *tx) { found = t.newestPut(q) })
 	slices.SortFunc(found, func(a, b webhook.Webhook) int { return q.Compare(&a, &b) })
 	if q.Limit > 0 {
 		found = found[:min(q.Limit, len(found))]
@@ -76,10 +73,10 @@ func (s *Store) Enqueue(ctx context.Context, events []webhook.OutboxEvent) (had 
 		added := map[string]bool{}
 		for _, e := range events {
 			for d := range e.All() {
-				if t.deliveries.Get([]byte(d.ID)) == nil {
+				if t.delivery(d.ID) == nil {
 					added[d.ID] = true
-					t.put(t.log, logKey(d.Created, d.ID), nil)
-					t.move(&delivery{Delivery: d}, func(*webhook.Delivery) {})
+					t.put(t.log, logKey("", &delivery{Delivery: d}), "")
+					t.move(&delivery{}, func(to *webhook.Delivery) { *to = d })
 				} else if !added[d.ID] {
 					had = append(had, d.ID)
 				}
@@ -103,17 +100,16 @@ func (s *Store) Apply(ctx context.Context, cs []webhook.Change) (lost []string, 
 	return lost, err
 }
 
-// Claim implements webhook.Store. The walk jumps from webhook to webhook, past
-// those that are full, held or not due, and reads of each no more than it takes:
-// so its cost does not grow with what it leaves, but for those jumps. With very
-// many webhooks, add a bucket of them by when the next of their deliveries is due.
+// Claim implements webhook.Store. The walk jumps from webhook to webhook, past those that
+// are full, held or not due, and reads of each no more than it takes. With very many
+// webhooks, add a bucket of them by when the next of their deliveries is due.
 func (s *Store) Claim(ctx context.Context, c webhook.Claim) (claimed []webhook.Delivery, err error) {
 	err = s.run(ctx, true, func(t *tx) {
 		for webhookID, room := range c.Turns(t.nextQueue) {
 			if len(claimed) >= c.Limit {
 				return
 			}
-			if bytes.Compare(t.holds.Get([]byte(webhookID)), timeKey(c.Now)) > 0 {
+			if t.webhook(webhookID).HeldUntil.After(c.Now) {
 				continue
 			}
 			for _, d := range t.due(webhookID, c.Now, min(room, c.Limit-len(claimed))) {
@@ -128,50 +124,40 @@ func (s *Store) Claim(ctx context.Context, c webhook.Claim) (claimed []webhook.D
 
 // Deliveries implements webhook.Store.
 func (s *Store) Deliveries(ctx context.Context, q webhook.DeliveryQuery) (found []webhook.Delivery, err error) {
-	err = s.run(ctx, false, func(t *tx) {
-		for d := range t.selected(q) {
-			if q.Brief {
-				d.Body, d.Carrier, d.Log = nil, nil, nil
-			}
-			found = append(found, *d)
-		}
-	})
+	err = s.run(ctx, false, func(t *tx) { found = t.selected(q) })
 	return found, err
 }
 
 // Count implements webhook.Store.
 func (s *Store) Count(ctx context.Context, q webhook.DeliveryQuery) (n int, err error) {
-	err = s.run(ctx, false, func(t *tx) {
-		for range t.selected(q) {
-			n++
-		}
-	})
+	err = s.run(ctx, false, func(t *tx) { n = len(t.selected(q)) })
 	return n, err
 }
 
-// Prune implements webhook.Store. It reads all that finished before p.Before; a
-// store that keeps some states or types longer than others has a bucket for each.
+// Prune implements webhook.Store. It walks from class to class: states and types.
 func (s *Store) Prune(ctx context.Context, p webhook.Prune) (n int, err error) {
 	err = s.run(ctx, true, func(t *tx) {
 		var ds []*delivery // a bucket must not change while a cursor walks it
 		c := t.finished.Cursor()
-		for key, _ := c.First(); key != nil && len(ds) < p.Limit && bytes.Compare(key, timeKey(p.Before)) < 0; key, _ = c.Next() {
-			if d := t.delivery(idOf(key)); p.Selects(&d.Delivery) {
+		for _, id := c.First(); id != nil && len(ds) < p.Limit; {
+			d := t.delivery(string(id))
+			if _, id = c.Next(); p.Selects(&d.Delivery) {
 				ds = append(ds, d)
+			} else { // nor any later one of its class
+				_, id = c.Seek([]byte(classOf(d) + "\x01"))
 			}
 		}
 		for _, d := range ds {
 			t.delete(t.finished, finishedKey(d))
-			t.delete(t.log, logKey(d.Created, d.ID))
-			t.delete(t.keys, keyKey(d))
-			t.delete(t.deliveries, []byte(d.ID))
+			t.delete(t.log, logKey("", d))
+			t.index(d, &delivery{})
+			t.delete(t.deliveries, d.ID)
 		}
 		n = len(ds)
-		for _, w := range slices.Collect(t.newestPut(webhook.WebhookQuery{All: true, Deleted: true})) {
+		for _, w := range t.newestPut(webhook.WebhookQuery{All: true, Deleted: true}) {
 			if w.Deleted && w.Changed.Before(p.Deleted) {
-				t.delete(t.webhooks, []byte(w.ID))
-				t.delete(t.tallies, []byte(w.ID))
-				t.delete(t.holds, []byte(w.ID))
+				t.delete(t.webhooks, w.ID)
+				t.delete(t.tallies, w.ID)
 				t.delete(t.puts, numberKey(w.Put))
 			}
 		}

@@ -16,6 +16,7 @@ func TestStoreKeepsEveryRule(t *testing.T) {
 	open := func(t *testing.T, path string) *Store {
 		s, err := Open(path)
 		require.NoError(t, err)
+		s.db.NoSync = true // fsync is most of the time, and nothing here cuts the power
 		t.Cleanup(func() { require.NoError(t, s.Close()) })
 		return s
 	}

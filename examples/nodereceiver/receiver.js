@@ -1,8 +1,8 @@
 /*
  * A receiver that believes only what is signed, does each thing once however
- * often it is sent, and tells the events apart. It keeps who is subscribed, how
- * people reacted to each campaign, and when campaigns started. It needs Node.js
- * 18, express and standardwebhooks.
+ * often it is sent, takes one event in a request or several, and tells the events
+ * apart. It keeps who is subscribed, how people reacted to each campaign, and when
+ * campaigns started. It needs Node.js 18, express and standardwebhooks.
  *
  * Events may arrive in another order than they happened in, above all those that
  * are sent again. The state does not depend on the order: what is older than what
@@ -46,32 +46,36 @@ app.post('/', raw, (request, response) => {
     return answer(response, 401, 'not signed, with another secret, or too long ago');
   }
   const text = request.body.toString();
-  const event = request.is('json') ? parseJSON(text) : parse(text);
-  if (event.type === '') {
+  const all = request.is('json') ? parseJSON(text, request.headers) : parse(text, request.headers);
+  if (all.length === 0 || !all.every(isEvent)) {
     return answer(response, 400, 'no event');
   }
-  const id = request.headers['webhook-id'];
-  if (id.startsWith('test_')) {
+  const events = all.filter((event) => !event.id.startsWith('test_'));
+  if (events.length === 0) {
     return answer(response, 200, 'it works'); // somebody pressed the button on the webhook's page
   }
 
-  // All this is synchronous, so one event at a time. What has been seen and what
-  // it changed are written together or not at all: with a database that is one
-  // transaction, and a table of ids with a unique key.
+  // All this is synchronous, so one request at a time. Which events have been seen and
+  // what they changed are written together or not at all, because the answer is for all
+  // of them: with a database that is one transaction, and a table of ids with a unique
+  // key.
   const state = read();
-  if (state.seen[id] !== undefined) {
+  const news = events.filter((event) => state.seen[event.id] === undefined);
+  if (news.length === 0) {
     return answer(response, 200, 'had it');
   }
-  event.sequence = whole(request.headers['webhook-sequence']);
-  event.time = whole(request.headers['webhook-event-time']);
-  apply(state, event, id);
   const now = Math.floor(Date.now() / 1000);
   for (const [seen, at] of Object.entries(state.seen)) {
     if (at < now - remember) {
       delete state.seen[seen];
     }
   }
-  state.seen[id] = now;
+  for (const event of news) {
+    if (state.seen[event.id] === undefined) {
+      apply(state, event);
+      state.seen[event.id] = now;
+    }
+  }
   fs.writeFileSync(file + '.new', JSON.stringify(state, null, 2));
   fs.renameSync(file + '.new', file);
   answer(response, 200, 'thank you');
@@ -84,14 +88,32 @@ app.use((error, request, response, next) => {
 });
 
 /*
- * Returns an event from its form: { type, date_time, list, …, person, campaign,
- * bounce, fields }. Names are read as they are. Parsers that make objects and
- * lists of brackets take fields[7] for a place in a list: qs, which Express uses
- * with extended: true, loses the ids of fields that way.
+ * Returns the events of a form, which are one, or several if the webhook is set so. What
+ * the headers say of an event that comes alone, each of several says itself:
+ * events[0][id].
  */
-function parse(body) {
-  const event = { type: '', date_time: '', list: '', person: dictionary(), campaign: dictionary(), bounce: dictionary(), fields: dictionary() };
+function parse(body, headers) {
+  const forms = new Map(); // names and values by the event's number; '': it comes alone
   for (const [name, value] of new URLSearchParams(body)) {
+    const [start, number, first] = /^events\[(\d+)\]\[(\w+)\]/.exec(name) ?? ['', '', ''];
+    if (!forms.has(number)) {
+      forms.set(number, []);
+    }
+    forms.get(number).push([first + name.slice(start.length), value]);
+  }
+  return [...forms].map(([number, pairs]) => eventOf(number === '' ? [...pairs, ...Object.entries(own(headers))] : pairs));
+}
+
+/*
+ * Returns an event from the pairs of its form: { id, sequence, event_time, type,
+ * date_time, list, person, campaign, bounce, fields }. Names are read as they are.
+ * Parsers that make objects and lists of brackets take fields[7] for a place in a list:
+ * qs, which Express uses with extended: true, loses the ids of fields that way.
+ */
+function eventOf(pairs) {
+  const texts = { id: '', sequence: '', event_time: '', type: '', date_time: '', list: '' };
+  const event = { ...texts, person: dictionary(), campaign: dictionary(), bounce: dictionary(), fields: dictionary() };
+  for (const [name, value] of pairs) {
     const [, block, key, field] = /^(\w+)(?:\[([^\]]*)\])?(?:\[([^\]]*)\])?$/.exec(name) ?? [];
     const person = block === 'subscriber' || block === 'contact'; // by the webhook's format
     if (person && key === 'fields' && field !== undefined) {
@@ -100,24 +122,37 @@ function parse(body) {
       event.person[key] = value;
     } else if ((block === 'campaign' || block === 'bounce') && key !== undefined && field === undefined) {
       event[block][key] = value;
-    } else if (['type', 'date_time', 'list'].includes(name)) {
+    } else if (Object.hasOwn(texts, name)) {
       event[name] = value;
     }
   }
   return event;
 }
 
-/* Returns the same of a body in JSON. A block that does not apply is null. */
-function parseJSON(body) {
-  const { type = '', date_time = '', lists, contact, campaign, bounce } = JSON.parse(body);
-  const { fields, ...person } = contact ?? {};
-  // A subscription and an unsubscription are for one list.
-  return { type, date_time, list: lists?.[0] ?? '0', person, campaign: campaign ?? {}, bounce: bounce ?? {}, fields: fields ?? {} };
+/* Returns the events of a body in JSON, which is an array of several. A block that does not apply is null. */
+function parseJSON(body, headers) {
+  const read = JSON.parse(body);
+  return (Array.isArray(read) ? read : [{ ...read, ...own(headers) }]).map((event) => {
+    const { id, sequence = '', event_time = '', type, date_time = '', lists, contact, campaign, bounce } = event ?? {};
+    const { fields, ...person } = contact ?? {};
+    const list = lists?.[0] ?? '0'; // a subscription and an unsubscription are for one list
+    return { id, sequence, event_time, type, date_time, list, person, campaign: campaign ?? {}, bounce: bounce ?? {}, fields: fields ?? {} };
+  });
+}
+
+/* Returns what the headers say of an event that comes alone. */
+function own(headers) {
+  return { id: headers['webhook-id'], sequence: headers['webhook-sequence'] ?? '', event_time: headers['webhook-event-time'] ?? '' };
+}
+
+/* Reports whether something that came is an event. */
+function isEvent({ id, type }) {
+  return [id, type].every((text) => typeof text === 'string' && text !== '');
 }
 
 /* Changes the state by an event. A type that it does not know changes nothing. */
-function apply(state, event, delivery) {
-  const happened = event.time || Date.parse(event.date_time); // in milliseconds
+function apply(state, event) {
+  const happened = whole(event.event_time) || Date.parse(event.date_time); // in milliseconds
   if (Number.isNaN(happened)) {
     throw new Error('the event has no time');
   }
@@ -144,19 +179,19 @@ function apply(state, event, delivery) {
   if (key === '') {
     return; // it names nobody
   }
-  const at = moment(state, key, event.sequence, happened);
+  const at = moment(state, key, whole(event.sequence), happened);
   const known = (state.people[key] ??= { email: person.email ?? '', first_name: '', last_name: '', told: [0, ''], fields: dictionary() });
   const member = () => ((state.lists[list] ??= dictionary())[key] ??= { joined: 0, gone: 0 });
   switch (event.type) {
     case 'subscribe':
       member().joined = Math.max(member().joined, at);
-      describe(known, event, [at, event.type + ' ' + delivery]);
+      describe(known, event, [at, event.type + ' ' + event.id]);
       break;
     case 'unsubscribe':
       member().gone = Math.max(member().gone, at);
       break;
     case 'update': // it subscribes nobody: its subscriber may have left the list
-      describe(known, event, [at, event.type + ' ' + delivery]);
+      describe(known, event, [at, event.type + ' ' + event.id]);
       break;
     case 'bounce': // hard: the address is gone for good, for every list
       if (event.bounce.type === 'hard' && person.email) {
@@ -200,7 +235,7 @@ function moment(state, subscriber, sequence, at) {
   return at;
 }
 
-/* Returns the positive number of a header; 0: there is none. */
+/* Returns a positive number of an event; 0: it has none. */
 function whole(text) {
   const n = /^[1-9][0-9]{0,15}$/.test(text ?? '') ? Number(text) : 0;
   return Number.isSafeInteger(n) ? n : 0;

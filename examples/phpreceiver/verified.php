@@ -1,9 +1,9 @@
 <?php
 /*
  * A receiver that believes only what is signed, does each thing once however
- * often it is sent, and tells the events apart. It keeps who is subscribed, how
- * people reacted to each campaign, and when campaigns started. It runs on any
- * PHP from 8.1.
+ * often it is sent, takes one event in a request or several, and tells the events
+ * apart. It keeps who is subscribed, how people reacted to each campaign, and when
+ * campaigns started. It runs on any PHP from 8.1.
  *
  * Events may arrive in another order than they happened in, above all those that
  * are sent again. The state does not depend on the order: what is older than what
@@ -22,11 +22,10 @@ const REMEMBER = 30 * 86400;    // seconds: longer than anything is sent again
 if ($_SERVER['REQUEST_METHOD'] !== 'POST') {
     answer(405, 'POST only');
 }
-$id = $_SERVER['HTTP_WEBHOOK_ID'] ?? '';
 $body = (string) file_get_contents('php://input');
 $refusal = refusal(
     (string) getenv('WEBHOOK_SECRET'),
-    $id,
+    $_SERVER['HTTP_WEBHOOK_ID'] ?? '',
     $_SERVER['HTTP_WEBHOOK_TIMESTAMP'] ?? '',
     $_SERVER['HTTP_WEBHOOK_SIGNATURE'] ?? '',
     $body
@@ -34,29 +33,38 @@ $refusal = refusal(
 if ($refusal !== '') {
     answer(401, $refusal);
 }
-$event = event($body);
-if (!is_string($event['type'] ?? null)) {
-    answer(400, 'no event');
+$events = events($body);
+foreach ($events ?: [[]] as $event) {
+    if (!is_string($event['type'] ?? null) || text($event, 'id') === '') {
+        answer(400, 'no event');
+    }
 }
-if (str_starts_with($id, 'test_')) {
+$events = array_filter($events, fn (array $event) => !str_starts_with(text($event, 'id'), 'test_'));
+if (!$events) {
     answer(200, 'it works'); // somebody pressed the button on the webhook's page
 }
 
-// One request at a time. What has been seen and what it changed are written
-// together or not at all: with a database that is one transaction, and a table
-// of ids with a unique key.
+// One request at a time. Which events have been seen and what they changed are
+// written together or not at all, because the answer is for all of them: with a
+// database that is one transaction, and a table of ids with a unique key.
 $file = getenv('RECEIVER_STATE') ?: 'state.json';
 $lock = fopen("$file.lock", 'c');
 if (!$lock || !flock($lock, LOCK_EX)) {
     answer(500, 'cannot lock'); // what is not answered with 2xx is sent again later
 }
 $state = is_file($file) ? json_decode(file_get_contents($file), true, flags: JSON_THROW_ON_ERROR) : [];
-if (isset($state['seen'][$id])) {
+$state['seen'] = array_filter($state['seen'] ?? [], fn (int $time) => $time > time() - REMEMBER);
+$had = count($state['seen']);
+foreach ($events as $event) {
+    $id = text($event, 'id');
+    if (!isset($state['seen'][$id])) {
+        $state = apply($state, $event, $id);
+        $state['seen'][$id] = time();
+    }
+}
+if (count($state['seen']) === $had) {
     answer(200, 'had it');
 }
-$state = apply($state, $event, $id);
-$state['seen'] = array_filter($state['seen'] ?? [], fn (int $time) => $time > time() - REMEMBER);
-$state['seen'][$id] = time();
 
 $json = json_encode($state, JSON_THROW_ON_ERROR | JSON_FORCE_OBJECT | JSON_INVALID_UTF8_SUBSTITUTE | JSON_PRETTY_PRINT | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES);
 if (file_put_contents("$file.new", $json) !== strlen($json) || !rename("$file.new", $file)) {
@@ -64,18 +72,30 @@ if (file_put_contents("$file.new", $json) !== strlen($json) || !rename("$file.ne
 }
 answer(200, 'thank you');
 
-/** Returns the event of a body, which is a form or JSON by the webhook's format. */
-function event(string $body): array
+/**
+ * Returns the events of a body, which is a form or JSON by the webhook's format: one, or
+ * several if the webhook is set so. What the headers say of an event that comes alone,
+ * each of several says itself.
+ */
+function events(string $body): array
 {
-    if (($_SERVER['CONTENT_TYPE'] ?? '') !== 'application/json') {
-        return $_POST;
+    $json = ($_SERVER['CONTENT_TYPE'] ?? '') === 'application/json';
+    $read = $json ? json_decode($body, true) : ($_POST['events'] ?? $_POST);
+    if (isset($read['type'])) {
+        $read = [[
+            'id' => $_SERVER['HTTP_WEBHOOK_ID'] ?? '',
+            'sequence' => $_SERVER['HTTP_WEBHOOK_SEQUENCE'] ?? '',
+            'event_time' => $_SERVER['HTTP_WEBHOOK_EVENT_TIME'] ?? '',
+        ] + $read];
     }
-    $event = json_decode($body, true);
-    if (!is_array($event)) {
-        return [];
+    $events = [];
+    foreach (is_array($read) ? $read : [] as $event) {
+        if (is_array($event) && $json) {
+            $event['list'] = $event['lists'][0] ?? '0'; // a subscription and an unsubscription are for one list
+        }
+        $events[] = is_array($event) ? $event : [];
     }
-    $event['list'] = $event['lists'][0] ?? '0'; // a subscription and an unsubscription are for one list
-    return $event;
+    return $events;
 }
 
 /** Says why a request cannot be believed; '' if it can. */
@@ -102,7 +122,7 @@ function refusal(string $secret, string $id, string $timestamp, string $signatur
 /** Returns the state after an event. A type that it does not know changes nothing. */
 function apply(array $state, array $event, string $delivery): array
 {
-    $happened = (whole('HTTP_WEBHOOK_EVENT_TIME') ?: 1000 * (int) strtotime(text($event, 'date_time'))) ?: throw new UnexpectedValueException('the event has no time');
+    $happened = whole($event, 'event_time') ?: milliseconds(text($event, 'date_time'));
     $list = text($event, 'list') ?: '0'; // '0' is for no list: every list is concerned
     $person = block($event, 'subscriber') ?: block($event, 'contact'); // by the webhook's format
     $key = text($person, 'id') ?: strtolower(text($person, 'email')); // an app without IDs knows people by address
@@ -126,7 +146,7 @@ function apply(array $state, array $event, string $delivery): array
     if ($key === '') {
         return $state; // it names nobody
     }
-    $at = moment($state, $key, whole('HTTP_WEBHOOK_SEQUENCE'), $happened);
+    $at = moment($state, $key, whole($event, 'sequence'), $happened);
     $state['people'][$key] ??= ['email' => text($person, 'email'), 'first_name' => '', 'last_name' => '', 'told' => [0, ''], 'fields' => []];
     switch ($event['type']) {
         case 'subscribe':
@@ -180,10 +200,17 @@ function moment(array &$state, string $subscriber, int $sequence, int $at): int
     return $at;
 }
 
-/** Returns the positive number of a header; 0: there is none. */
-function whole(string $header): int
+/** Returns a time as a Unix time in milliseconds, which it has in JSON. */
+function milliseconds(string $time): int
 {
-    $text = $_SERVER[$header] ?? '';
+    $at = $time === '' ? false : date_create($time);
+    return $at ? 1000 * $at->getTimestamp() + (int) $at->format('v') : throw new UnexpectedValueException('the event has no time');
+}
+
+/** Returns a positive number of an event; 0: it has none. */
+function whole(array $event, string $key): int
+{
+    $text = text($event, $key);
     return preg_match('/^[1-9][0-9]{0,17}$/D', $text) ? (int) $text : 0;
 }
 
@@ -208,10 +235,11 @@ function describe(array &$known, array $person, array $told): void
     }
 }
 
-/** Returns a text of an event; '' if it has none. */
+/** Returns a text or a whole number of an event; '' if it has none. */
 function text(array $values, string $key): string
 {
-    return is_string($values[$key] ?? null) ? $values[$key] : '';
+    $value = $values[$key] ?? null;
+    return is_string($value) || is_int($value) ? (string) $value : '';
 }
 
 /** Returns a block of an event; an empty one if it has none. */

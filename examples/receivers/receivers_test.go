@@ -42,17 +42,17 @@ var (
 	summer = webhook.Campaign{ID: "35", Name: "Summer"}
 )
 
-// Whatever is delivered twice, and in whatever order, each receiver knows the
-// same in the end.
-func TestReceivers(t *testing.T) {
-	ran := languages(t)
+// A use is what a receiver keeps of the events that it gets.
+type use struct {
+	folder string
+	events []webhook.Event // in the order in which they arrive
+	rows   map[string][]string
+	page   string // part of what it shows
+}
+
+func uses() []use {
 	moved := person("1", "Ada", map[string]string{"7": "Paris", "8": webhook.Choices("B")})
-	for _, use := range []struct {
-		folder string
-		events []webhook.Event // in the order in which they arrive
-		rows   map[string][]string
-		page   string // part of what it shows
-	}{
+	return []use{
 		{
 			folder: "sync",
 			events: []webhook.Event{
@@ -121,7 +121,14 @@ func TestReceivers(t *testing.T) {
 			},
 			page: "2026-03\t1\t1250\n2026-04\t1\t0\n",
 		},
-	} {
+	}
+}
+
+// Whatever is delivered twice, and in whatever order, each receiver knows the
+// same in the end.
+func TestReceivers(t *testing.T) {
+	ran := languages(t)
+	for _, use := range uses() {
 		for _, l := range ran {
 			for _, format := range webhook.Formats() {
 				t.Run(fmt.Sprintf("%s in %s of %s", use.folder, l.name, format), func(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/internal/tally"
 	"github.com/listhook/webhook/manage"
 	"github.com/listhook/webhook/memstore"
 	"github.com/listhook/webhook/storetest"
@@ -159,16 +160,30 @@ func webhooks(now time.Time) []example {
 	}
 }
 
+// count adds what became of a delivery to a webhook's tallies.
+func count(figures *tally.Document, d webhook.Delivery, now time.Time) {
+	for _, a := range d.Log {
+		h := tally.Hour{Start: a.Start.UTC().Truncate(time.Hour)}
+		h.Attempts = 1
+		h.Took(a.Duration)
+		if a.Reason == "" {
+			h.Delivered = 1
+		}
+		if d.State == webhook.StateFailed {
+			h.Failed = 1
+		}
+		figures.Add(h, now)
+	}
+}
+
 // seed stores a webhook and its deliveries, spread over the last day.
 func seed(ctx context.Context, store webhook.Store, e example, i int, now time.Time) error {
 	w := e.webhook
 	w.ID, w.Account, w.Revision = fmt.Sprintf("17639000000000%02d", i+1), account, 1
 	w.Created = now.AddDate(0, 0, 10*i-80)
 	w.Changed = w.Created
-	if _, err := store.PutWebhook(ctx, w); err != nil {
-		return err
-	}
 	var ds []webhook.Delivery
+	figures := &tally.Document{}
 	total := e.delivered + e.failed + e.pending
 	for n := range total {
 		created := now.Add(-time.Duration(total-n) * 20 * time.Hour / time.Duration(total)).Truncate(time.Millisecond)
@@ -176,7 +191,7 @@ func seed(ctx context.Context, store webhook.Store, e example, i int, now time.T
 			ID: fmt.Sprintf("%s-%d", w.ID, n), Account: account, WebhookID: w.ID, EventID: fmt.Sprint(n),
 			Type: w.Events[n%len(w.Events)], Body: webhook.SampleBody(w.Events[n%len(w.Events)], webhook.FormatCurrent), Created: created, Due: created,
 			State: webhook.StateDelivered, Attempts: 1,
-			Log: []webhook.Attempt{{Start: created, Duration: 80 * time.Millisecond, Status: 200}},
+			Log: []webhook.Attempt{{Start: created, Duration: time.Duration(35+n*n%90) * time.Millisecond, Status: 200}},
 		}
 		switch {
 		case n < e.failed:
@@ -196,6 +211,11 @@ func seed(ctx context.Context, store webhook.Store, e example, i int, now time.T
 			}
 		}
 		ds = append(ds, d)
+		count(figures, d, now)
+	}
+	w.Tallies = figures.Bytes()
+	if _, err := store.PutWebhook(ctx, w); err != nil {
+		return err
 	}
 	_, err := store.Enqueue(ctx, storetest.Events(ds...))
 	return err

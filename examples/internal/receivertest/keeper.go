@@ -64,6 +64,7 @@ func TestKeeper(t *testing.T, start Start) {
 	t.Run("a test changes nothing", func(t *testing.T) { testTests(t, start) })
 	t.Run("it does each thing once", func(t *testing.T) { testOnce(t, start) })
 	t.Run("an older event never undoes a newer one", func(t *testing.T) { testSequence(t, start) })
+	t.Run("it takes every event of a request", func(t *testing.T) { testBatches(t, start) })
 	t.Run("field ids stay", func(t *testing.T) { testFieldIDs(t, start) })
 	t.Run("odd bodies", func(t *testing.T) { testOddBodies(t, start) })
 	secret := webhook.NewSecret()
@@ -246,16 +247,26 @@ func testSequence(t *testing.T, start Start) {
 	secret := webhook.NewSecret()
 	host, file := start(t, secret)
 	for _, order := range Permutations(3) {
-		forget(t, file)
-		for range 2 {
-			for _, i := range order {
-				status, answer := Post(t, host, SequenceBodies[i], Sequenced(secret, i))
+		for how, send := range map[string]func(){
+			"one by one": func() {
+				for _, i := range order {
+					status, answer := Post(t, host, SequenceBodies[i], Sequenced(secret, i))
+					assert.Equal(t, http.StatusOK, status, "%s", answer)
+				}
+			},
+			"in one request": func() {
+				body := SequenceBatch(order)
+				status, answer := Post(t, host, body, Signed(secret, "batch_1", time.Now().Unix(), body))
 				assert.Equal(t, http.StatusOK, status, "%s", answer)
-			}
+			},
+		} {
+			forget(t, file)
+			send()
+			send()
+			state := ReadState(t, file)
+			assert.Equal(t, []string{"13/1"}, state.subscribed(), "%v %s", order, how)
+			assert.Equal(t, "Augusta", state.People["1"].FirstName, "%v %s", order, how)
 		}
-		state := ReadState(t, file)
-		assert.Equal(t, []string{"13/1"}, state.subscribed(), "%v", order)
-		assert.Equal(t, "Augusta", state.People["1"].FirstName, "%v", order)
 	}
 }
 

@@ -48,10 +48,21 @@ func (s *Sender) Webhook(host string, format webhook.Format, secrets ...webhook.
 // Ordered is Webhook with an order.
 func (s *Sender) Ordered(host string, order webhook.Order, format webhook.Format, secrets ...webhook.Secret) string {
 	s.t.Helper()
-	w, err := s.AddWebhook(s.t.Context(), webhook.Webhook{Settings: webhook.Settings{
-		Name: "Receiver", URL: "http://" + host + "/", Events: webhook.EventTypes(), Sources: webhook.Sources(),
-		Order: order, Format: format, Secrets: secrets,
-	}})
+	return s.Add(host, webhook.Settings{Order: order, Format: format, Secrets: secrets})
+}
+
+// Batched is Webhook with requests of so many events, however long they take to come.
+func (s *Sender) Batched(host string, events int, format webhook.Format, secrets ...webhook.Secret) string {
+	s.t.Helper()
+	return s.Add(host, webhook.Settings{Batch: events, BatchWait: 50 * time.Second, Format: format, Secrets: secrets})
+}
+
+// Add is Webhook with settings.
+func (s *Sender) Add(host string, settings webhook.Settings) string {
+	s.t.Helper()
+	settings.Name, settings.URL = "Receiver", "http://"+host+"/"
+	settings.Events, settings.Sources = webhook.EventTypes(), webhook.Sources()
+	w, err := s.AddWebhook(s.t.Context(), webhook.Webhook{Settings: settings})
 	require.NoError(s.t, err)
 	return w.ID
 }
@@ -92,6 +103,18 @@ func last(d webhook.Delivery) webhook.Attempt {
 		return webhook.Attempt{}
 	}
 	return d.Log[len(d.Log)-1]
+}
+
+// Answers returns what the receiver answered to deliveries, each answer once, and how many
+// requests had brought the deliveries.
+func Answers(ds []webhook.Delivery) (answers []string, requests int) {
+	for _, d := range ds {
+		if last(d).First == "" { // the others of its request name it
+			requests++
+			answers = append(answers, Answer(d))
+		}
+	}
+	return answers, requests
 }
 
 // Answer returns what the receiver answered to a delivery.

@@ -30,6 +30,17 @@ func Sequenced(s webhook.Secret, i int) http.Header {
 	return h
 }
 
+// SequenceBatch returns the body of one request that brings SequenceBodies in an order.
+func SequenceBatch(order []int) string {
+	items := make([]string, len(order))
+	for n, i := range order {
+		h := Sequenced(webhook.Secret{}, i)
+		items[n] = fmt.Sprintf("id=%s&sequence=%s&event_time=%s&%s",
+			h.Get(webhook.HeaderID), h.Get(webhook.HeaderSequence), h.Get(webhook.HeaderEventTime), SequenceBodies[i])
+	}
+	return Batch(items...)
+}
+
 // Permutations returns the orders of the numbers below n.
 func Permutations(n int) [][]int {
 	if n == 0 {

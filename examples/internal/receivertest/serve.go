@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/listhook/webhook/internal/freeport"
 )
 
 // Need skips a test whose command is missing. It fails the test instead if
@@ -36,10 +38,9 @@ func Need(t *testing.T, word string, commands ...string) {
 func Serve(t *testing.T, command func(host string) *exec.Cmd, env ...string) (host string) {
 	t.Helper()
 	for range 5 { // somebody may take the port between
-		free, err := net.Listen("tcp", "127.0.0.1:0")
+		port, err := freeport.Pick()
 		require.NoError(t, err)
-		host = free.Addr().String()
-		require.NoError(t, free.Close())
+		host = net.JoinHostPort("127.0.0.1", port)
 
 		cmd := command(host)
 		cmd.Env = append(append(os.Environ(), cmd.Env...), env...)
@@ -87,7 +88,8 @@ func answers(host string, ended <-chan struct{}) bool {
 	}
 }
 
-// Post sends a form as anybody can, and returns the answer.
+// Post sends a form as anybody can, unless the header says another type, and returns the
+// answer.
 func Post(t *testing.T, host, body string, header http.Header) (status int, answer string) {
 	t.Helper()
 	return Request(t, http.MethodPost, host, body, header)
@@ -101,7 +103,9 @@ func Request(t *testing.T, method, host, body string, header http.Header) (statu
 	if header != nil {
 		req.Header = header.Clone()
 	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if req.Header.Get("Content-Type") == "" {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
 	resp, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
 	defer resp.Body.Close()

@@ -66,9 +66,9 @@ func (rc Receiver) Handler(secret, file string) (http.Handler, error) {
 			rc.Page(w, r, db)
 			return
 		}
-		event, err := webhook.ParseRequest(r, opts)
+		events, err := webhook.ParseRequest(r, opts)
 		if err == nil {
-			err = rc.once(r.Context(), db, r.Header.Get(webhook.HeaderID), event)
+			err = rc.all(r.Context(), db, events)
 		}
 		if err != nil {
 			log.Print(err)
@@ -81,24 +81,19 @@ func (rc Receiver) Handler(secret, file string) (http.Handler, error) {
 // it to send it again.
 const remember = 90 * 24 * time.Hour
 
-// once applies an event unless the delivery was seen before. That it was seen
-// and what it changed are committed together or not at all.
-func (rc Receiver) once(ctx context.Context, db *sql.DB, id string, e webhook.Event) error {
-	if strings.HasPrefix(id, "test_") {
-		return nil // somebody pressed the button on the webhook's page
-	}
+// all applies the events of a request, in one transaction: the answer is for all of
+// them. A webhook that gets no batches sends one.
+func (rc Receiver) all(ctx context.Context, db *sql.DB, events []webhook.Event) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback()
 	now := time.Now()
-	result, err := tx.ExecContext(ctx, `INSERT INTO seen (id, at) VALUES (?, ?) ON CONFLICT DO NOTHING`, id, now.Unix())
-	if err != nil {
-		return err
-	}
-	if n, err := result.RowsAffected(); err != nil || n == 0 {
-		return err
+	for _, e := range events {
+		if err := rc.once(ctx, tx, now, e); err != nil {
+			return err
+		}
 	}
 	if _, err := tx.ExecContext(ctx, `DELETE FROM seen WHERE at < ?`, now.Add(-remember).Unix()); err != nil {
 		return err
@@ -106,10 +101,24 @@ func (rc Receiver) once(ctx context.Context, db *sql.DB, id string, e webhook.Ev
 	if _, err := tx.ExecContext(ctx, `DELETE FROM moments WHERE seen < ?`, now.Add(-remember).Unix()); err != nil {
 		return err
 	}
-	if err := rc.Apply(ctx, tx, e); err != nil {
+	return tx.Commit()
+}
+
+// once applies an event unless the delivery was seen before. That it was seen
+// and what it changed are committed together or not at all.
+func (rc Receiver) once(ctx context.Context, tx *sql.Tx, now time.Time, e webhook.Event) error {
+	id := webhook.MetaOf(e).ID
+	if strings.HasPrefix(id, "test_") {
+		return nil // somebody pressed the button on the webhook's page
+	}
+	result, err := tx.ExecContext(ctx, `INSERT INTO seen (id, at) VALUES (?, ?) ON CONFLICT DO NOTHING`, id, now.Unix())
+	if err != nil {
 		return err
 	}
-	return tx.Commit()
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	return rc.Apply(ctx, tx, e)
 }
 
 // Moment returns when an event counts as having happened, in Unix milliseconds. That

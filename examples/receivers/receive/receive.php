@@ -35,40 +35,65 @@ function receive(string $schema, callable $apply, callable $page): never
     if (!signed($id, $body)) {
         answer(401, 'not signed, with another secret, or too long ago');
     }
-    $event = event($body);
-    if (!is_string($event['type'] ?? null)) {
-        answer(400, 'no event');
-    }
-    if (str_starts_with($id, 'test_')) {
-        answer(200, 'it works'); // somebody pressed the button on the webhook's page
+    $events = events($body);
+    foreach ($events as $event) {
+        if (!is_string($event['type'] ?? null)) {
+            answer(400, 'no event');
+        }
     }
 
-    // That it was seen and what it changed are committed together or not at
+    // That they were seen and what they changed are committed together or not at
     // all. What fails answers 500, and is sent again later.
     $db->exec('BEGIN IMMEDIATE');
-    if (run($db, 'INSERT INTO seen (id, at) VALUES (?, ?) ON CONFLICT DO NOTHING', [$id, time()]) === 0) {
-        answer(200, 'had it');
+    foreach ($events as $event) {
+        $id = text($event, 'id');
+        if (str_starts_with($id, 'test_')) {
+            continue; // somebody pressed the button on the webhook's page
+        }
+        if (run($db, 'INSERT INTO seen (id, at) VALUES (?, ?) ON CONFLICT DO NOTHING', [$id, time()]) === 0) {
+            continue; // it came before
+        }
+        $person = $event['subscriber'] ?? $event['contact'] ?? []; // by the webhook's format
+        $apply($db, $event, is_array($person) ? $person : [], $id);
     }
     run($db, 'DELETE FROM seen WHERE at < CAST(? AS INTEGER)', [time() - REMEMBER]);
     run($db, 'DELETE FROM moments WHERE seen < CAST(? AS INTEGER)', [time() - REMEMBER]);
-    $person = $event['subscriber'] ?? $event['contact'] ?? []; // by the webhook's format
-    $apply($db, $event, is_array($person) ? $person : [], $id);
     $db->exec('COMMIT');
     answer(200, 'thank you');
 }
 
-/** Returns the event of a body, which is a form or JSON by the webhook's format. */
-function event(string $body): array
+/**
+ * Returns the events of a body, which is a form or JSON by the webhook's format: several
+ * if the webhook gets batches. What the headers say of a single event, a batch says of
+ * each event.
+ */
+function events(string $body): array
 {
-    if (($_SERVER['CONTENT_TYPE'] ?? '') !== 'application/json') {
-        return $_POST;
+    $json = ($_SERVER['CONTENT_TYPE'] ?? '') === 'application/json';
+    $read = $json ? json_decode($body, true) : ($_POST['events'] ?? $_POST);
+    if (!is_array($read)) {
+        answer(400, 'no event');
     }
-    $event = json_decode($body, true);
-    if (!is_array($event)) {
-        return [];
+    if (isset($read['type'])) {
+        $read['id'] = $_SERVER['HTTP_WEBHOOK_ID'] ?? '';
+        $read['sequence'] = $_SERVER['HTTP_WEBHOOK_SEQUENCE'] ?? '';
+        $read['event_time'] = $_SERVER['HTTP_WEBHOOK_EVENT_TIME'] ?? '';
+        $read = [$read];
     }
-    $event['list'] = $event['lists'][0] ?? '0'; // a subscription and an unsubscription are for one list
-    return $event;
+    foreach ($read as &$event) {
+        if ($json && is_array($event)) {
+            $event['list'] = $event['lists'][0] ?? '0'; // a subscription and an unsubscription are for one list
+            $event['event_time'] ??= (string) milliseconds($event);
+        }
+    }
+    return $read ?: answer(400, 'no event');
+}
+
+/** Returns the time of an event in JSON, which has milliseconds, as a Unix time in these. */
+function milliseconds(array $event): int
+{
+    $time = date_create(text($event, 'date_time'));
+    return $time ? $time->getTimestamp() * 1000 + (int) $time->format('v') : 0;
 }
 
 /** Returns a text or a number of an event; '' if it has none. */
@@ -91,8 +116,8 @@ function happened(array $event): int
  */
 function moment(PDO $db, array $event, string $subscriber): int
 {
-    $at = whole('HTTP_WEBHOOK_EVENT_TIME') ?: happened($event) * 1000;
-    $sequence = whole('HTTP_WEBHOOK_SEQUENCE');
+    $at = whole($event, 'event_time') ?: happened($event) * 1000;
+    $sequence = whole($event, 'sequence');
     if ($sequence === 0) {
         return $at;
     }
@@ -111,10 +136,10 @@ function moment(PDO $db, array $event, string $subscriber): int
     return $at;
 }
 
-/** Returns the positive number of a header; 0: there is none. */
-function whole(string $header): int
+/** Returns a positive number of an event; 0: there is none. */
+function whole(array $event, string $key): int
 {
-    $text = $_SERVER[$header] ?? '';
+    $text = text($event, $key);
     return preg_match('/^[1-9][0-9]{0,17}$/D', $text) ? (int) $text : 0;
 }
 
