@@ -27,6 +27,16 @@ func ownPeak() float64 {
 	return kB / 1024
 }
 
+// ownWrites returns how many bytes this process has handed to the kernel to be written.
+func ownWrites() (int64, error) {
+	io, err := os.ReadFile("/proc/self/io")
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(io), "wchar:")
+	return strconv.ParseInt(strings.Fields(rest + " -")[0], 10, 64)
+}
+
 // A server is the process of a subject's database on this machine. The CPU time of its
 // children counts, also of those that have ended.
 type server struct{ pid int }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"strconv"
 	"time"
 
@@ -27,16 +28,49 @@ func (e event) stamp() string {
 	return strconv.Itoa(e.number) + "." + strconv.FormatInt(e.at.UnixNano(), 10)
 }
 
-// stampKey is the custom field that holds the stamp, as it is in the body.
-var stampKey = []byte("subscriber%5Bfields%5D%5B3%5D=")
+// stampKey and jsonStampKey are the custom field that holds the stamp, as it is in a
+// body of either format.
+var (
+	stampKey     = []byte("subscriber%5Bfields%5D%5B3%5D=")
+	jsonStampKey = []byte(`"3":"`)
+)
 
-// parseStamp reads the stamp out of a body.
+// parseStamps reads the stamps out of a body, in JSON those of all events.
+func parseStamps(body []byte) iter.Seq2[int, int64] {
+	return func(yield func(number int, at int64) bool) {
+		if !bytes.HasPrefix(body, []byte("[")) && !bytes.HasPrefix(body, []byte("{")) {
+			if number, at, ok := parseStamp(body); ok {
+				yield(number, at)
+			}
+			return
+		}
+		for {
+			_, rest, found := bytes.Cut(body, jsonStampKey)
+			if !found {
+				return
+			}
+			value, rest, _ := bytes.Cut(rest, []byte(`"`))
+			number, at, ok := splitStamp(value)
+			if !ok || !yield(number, at) {
+				return
+			}
+			body = rest
+		}
+	}
+}
+
+// parseStamp reads the stamp out of a form.
 func parseStamp(body []byte) (number int, at int64, ok bool) {
 	i := bytes.Index(body, stampKey)
 	if i < 0 {
 		return 0, 0, false
 	}
 	value, _, _ := bytes.Cut(body[i+len(stampKey):], []byte("&"))
+	return splitStamp(value)
+}
+
+// splitStamp reads the text of a stamp.
+func splitStamp(value []byte) (number int, at int64, ok bool) {
 	first, second, _ := bytes.Cut(value, []byte("."))
 	number, err := strconv.Atoi(string(first))
 	if err != nil {

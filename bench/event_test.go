@@ -6,6 +6,7 @@ import (
 
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/memstore"
+	"github.com/listhook/webhook/webhooktest"
 )
 
 // The peers are given the very body that the library makes.
@@ -46,5 +47,43 @@ func TestBodyWithoutStampIsRefused(t *testing.T) {
 		if _, _, ok := parseStamp([]byte(body)); ok {
 			t.Errorf("%q has a stamp", body)
 		}
+	}
+}
+
+func TestEachEventOfABatchHasItsStamp(t *testing.T) {
+	at := time.Now()
+	var events []webhook.Event
+	for n := range 5 {
+		events = append(events, event{number: n, target: 37, at: at}.open())
+	}
+	r := webhooktest.NewReceiver(t, nil)
+	d, err := webhook.New(new(memstore.Store), r.Client(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.AddWebhook(t.Context(), webhook.Webhook{Account: account(37), Settings: webhook.Settings{
+		URL: r.URL(), Events: webhook.EventTypes(), Sources: webhook.Sources(),
+		Format: webhook.FormatJSON, Batch: len(events), BatchWait: time.Minute / 2,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer d.Shutdown(t.Context())
+	if err := d.Emit(t.Context(), events...); err != nil {
+		t.Fatal(err)
+	}
+	body := r.Wait(t, 1)[0].Body
+	next := 0
+	for number, emitted := range parseStamps(body) {
+		if number != next || emitted != at.UnixNano() {
+			t.Errorf("the stamp of event %d is read as %d at %d", next, number, emitted)
+		}
+		next++
+	}
+	if next != len(events) {
+		t.Errorf("%d stamps of %d events in %s", next, len(events), body)
 	}
 }

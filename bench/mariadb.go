@@ -93,3 +93,10 @@ func (o *oursMariaDB) server(ctx context.Context) (server, error) {
 	pid, err := strconv.Atoi(strings.TrimSpace(string(content)))
 	return server{pid}, err
 }
+
+// written returns how much the server has written to InnoDB's log.
+func (o *oursMariaDB) written(ctx context.Context) (n int64, err error) {
+	var name string
+	err = o.plain.QueryRowContext(ctx, "show global status like 'Innodb_os_log_written'").Scan(&name, &n)
+	return n, err
+}

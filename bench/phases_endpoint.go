@@ -93,36 +93,48 @@ func runEndpoint(ctx context.Context, b *bench) ([]row, error) {
 	go func() { _ = server.Serve(listener) }()
 	defer func() { _ = server.Close() }()
 
-	rates := map[string][]float64{}
+	taken := map[string][]endpointSlice{}
 	for n := -1; n < endpointSlices; n++ { // the first ones warm up
 		for i := range endpointModes {
 			mode := endpointModes[(i+max(n, 0))%len(endpointModes)]
-			rate, err := e.slice(ctx, listener.Addr().String(), mode, b.Span/endpointSlices)
+			s, err := e.slice(ctx, listener.Addr().String(), mode, b.Span/endpointSlices)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", mode, err)
 			}
 			if n >= 0 {
-				rates[mode] = append(rates[mode], rate)
+				taken[mode] = append(taken[mode], s)
 			}
 		}
 	}
-	return []row{{Phase: b.Phase, Measures: endpointMeasures(rates)}}, nil
+	return []row{{Phase: b.Phase, Measures: endpointMeasures(taken)}}, nil
 }
 
 // live reports whether the process also delivers.
 func (e *endpoint) live() bool { return strings.HasSuffix(e.Phase, "live") }
 
-// endpointMeasures are the rate of the endpoint alone, and for each mode the quartiles
-// of its ratio to the slice alone of the same turn.
-func endpointMeasures(rates map[string][]float64) measures {
-	m := measures{}
-	_, m["events_per_s"], _ = quartiles(rates["alone"])
-	for _, mode := range endpointModes[1:] {
-		ratios := make([]float64, len(rates[mode]))
-		for i := range ratios {
-			ratios[i] = rates[mode][i] / rates["alone"][i]
+// An endpointSlice is what a slice of one mode has measured.
+type endpointSlice struct {
+	rate float64 // requests a second
+	cpu  float64 // CPU time of a request, in ms, of this process and the server
+}
+
+// endpointMeasures are the rate and the CPU time of the endpoint alone, and for each mode
+// its ratios to the slice alone of the same turn: the quartiles of the rates, and the
+// median of the requests that the same CPU time serves.
+func endpointMeasures(taken map[string][]endpointSlice) measures {
+	of := func(mode string, value func(s, alone endpointSlice) float64) (q1, q2, q3 float64) {
+		var values []float64
+		for i, s := range taken[mode] {
+			values = append(values, value(s, taken["alone"][i]))
 		}
-		m[mode+"_q1"], m[mode], m[mode+"_q3"] = quartiles(ratios)
+		return quartiles(values)
+	}
+	m := measures{}
+	_, m["events_per_s"], _ = of("alone", func(s, _ endpointSlice) float64 { return s.rate })
+	_, m["cpu_ms_per_event"], _ = of("alone", func(s, _ endpointSlice) float64 { return s.cpu })
+	for _, mode := range endpointModes[1:] {
+		m[mode+"_q1"], m[mode], m[mode+"_q3"] = of(mode, func(s, alone endpointSlice) float64 { return s.rate / alone.rate })
+		_, m[mode+"_cpu"], _ = of(mode, func(s, alone endpointSlice) float64 { return alone.cpu / s.cpu })
 	}
 	return m
 }
@@ -141,9 +153,13 @@ func quartiles(values []float64) (q1, q2, q3 float64) {
 	return at(0.25), at(0.5), at(0.75)
 }
 
-// slice has all callers ask for a mode, for a time, and returns how many requests were
-// answered in a second.
-func (e *endpoint) slice(ctx context.Context, address, mode string, span time.Duration) (rate float64, err error) {
+// slice has all callers ask for a mode, for a time, and then waits until what they left is
+// done, whose CPU time counts too.
+func (e *endpoint) slice(ctx context.Context, address, mode string, span time.Duration) (s endpointSlice, err error) {
+	before, err := e.cpu()
+	if err != nil {
+		return s, err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var answered atomic.Int64
@@ -161,9 +177,23 @@ func (e *endpoint) slice(ctx context.Context, address, mode string, span time.Du
 	callers.Wait()
 	took := time.Since(began)
 	if err := context.Cause(ctx); err != nil {
-		return 0, err
+		return s, err
 	}
-	return float64(answered.Load()) / took.Seconds(), e.settle(ctx)
+	if err := e.settle(ctx); err != nil {
+		return s, err
+	}
+	n := float64(answered.Load())
+	if n == 0 {
+		return s, fmt.Errorf("no request was answered in %s", span)
+	}
+	after, err := e.cpu()
+	return endpointSlice{rate: n / took.Seconds(), cpu: ms(after-before) / n}, err
+}
+
+// cpu returns the CPU time that this process and the server have used.
+func (e *endpoint) cpu() (time.Duration, error) {
+	server, err := e.server.cpu()
+	return ownCPU() + server, err
 }
 
 // ask sends one request after another on a connection, until a time. It is written by

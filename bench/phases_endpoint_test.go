@@ -23,18 +23,23 @@ func TestQuartiles(t *testing.T) {
 }
 
 func TestAnEndpointsRatiosAreOfTheSameTurn(t *testing.T) {
-	rates := map[string][]float64{"alone": {100, 1000, 10}}
+	slices := map[string][]endpointSlice{"alone": {{100, 1}, {1000, 0.1}, {10, 20}}}
 	for _, mode := range endpointModes[1:] {
-		rates[mode] = []float64{50, 500, 5} // half of it, whatever else the machine did
+		slices[mode] = []endpointSlice{{50, 4}, {500, 0.4}, {5, 80}} // whatever else the machine did
 	}
-	m := endpointMeasures(rates)
+	m := endpointMeasures(slices)
 	for _, name := range []string{"emit", "emit_q1", "emit_q3", "emittx", "wants", "buffered"} {
 		if m[name] != 0.5 {
-			t.Errorf("%s is %v, want 0.5", name, m[name])
+			t.Errorf("%s is %v, want %v", name, m[name], 0.5)
 		}
 	}
-	if m["events_per_s"] != 100 {
-		t.Errorf("the endpoint alone answers %v, want the median, 100", m["events_per_s"])
+	for _, name := range []string{"emit_cpu", "emittx_cpu", "wants_cpu", "buffered_cpu"} {
+		if m[name] != 0.25 {
+			t.Errorf("%s is %v, want %v", name, m[name], 0.25)
+		}
+	}
+	if m["events_per_s"] != 100 || m["cpu_ms_per_event"] != 1 {
+		t.Errorf("the endpoint alone answers %v in %v ms each, want the medians, 100 and 1", m["events_per_s"], m["cpu_ms_per_event"])
 	}
 }
 

@@ -60,7 +60,7 @@ func runImport(ctx context.Context, b *bench) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.library().emitGroups(ctx, b.Callers, e, func(i int) webhook.Event {
+	if err := l.library().emitGroups(ctx, b.Callers, importGroup, e, func(i int) webhook.Event {
 		return event{number: e.First + i, target: b.pick(i), at: time.Now()}.update()
 	}); err != nil {
 		return nil, err
@@ -79,17 +79,17 @@ func runImport(ctx context.Context, b *bench) ([]row, error) {
 	return []row{{Phase: b.Phase, Measures: m}}, nil
 }
 
-// emitGroups emits the expected events in groups, from several callers.
-func (o *ours) emitGroups(ctx context.Context, callers int, e expectation, nth func(i int) webhook.Event) error {
+// emitGroups emits the expected events in groups of a size, from several callers.
+func (o *ours) emitGroups(ctx context.Context, callers, size int, e expectation, nth func(i int) webhook.Event) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	groups := makeGroups(e.Count)
+	groups := makeGroups(e.Count, size)
 	var emitting sync.WaitGroup
 	for range callers {
 		emitting.Go(func() {
 			for first := range groups {
 				var events []webhook.Event
-				for i := first; i < min(first+importGroup, e.Count); i++ {
+				for i := first; i < min(first+size, e.Count); i++ {
 					events = append(events, nth(i))
 				}
 				if err := o.dispatcher.Emit(ctx, events...); err != nil {
@@ -102,10 +102,10 @@ func (o *ours) emitGroups(ctx context.Context, callers int, e expectation, nth f
 	return context.Cause(ctx)
 }
 
-// makeGroups returns the first numbers of the groups of n.
-func makeGroups(n int) <-chan int {
-	groups := make(chan int, n/importGroup+1)
-	for first := 0; first < n; first += importGroup {
+// makeGroups returns the first numbers of the groups that n events make.
+func makeGroups(n, size int) <-chan int {
+	groups := make(chan int, n/size+1)
+	for first := 0; first < n; first += size {
 		groups <- first
 	}
 	close(groups)
@@ -131,7 +131,7 @@ func runBlocked(ctx context.Context, b *bench) ([]row, error) {
 		if err != nil {
 			return err
 		}
-		return o.emitGroups(ctx, b.Callers, e, func(i int) webhook.Event {
+		return o.emitGroups(ctx, b.Callers, importGroup, e, func(i int) webhook.Event {
 			u := event{number: e.First + i, target: b.Webhooks, at: time.Now()}.update() // which hangs
 			u.Key = "one"
 			return u

@@ -46,8 +46,12 @@ func (b *bench) emitAll(ctx context.Context, first, n, callers int) ([]int64, er
 	return times, context.Cause(ctx)
 }
 
-// pick chooses the target of an event: each equally often, in no order.
+// pick chooses the target of an event: each equally often, in no order. In batches each
+// target gets the same number, so that few of them are sent before they are full.
 func (b *bench) pick(number int) int {
+	if isBatch(b.Phase) {
+		return number % b.Webhooks
+	}
 	return int(rand.New(rand.NewPCG(uint64(number), 1)).Uint64N(uint64(b.Webhooks)))
 }
 
@@ -159,6 +163,9 @@ func (b *bench) live(ctx context.Context, n int) (measures, error) {
 	m, err := living.end(ctx, n, time.Unix(0, report.Last).Sub(living.began))
 	if err != nil {
 		return nil, err
+	}
+	if b.Keyed == 100 {
+		report.Latencies = report.OtherLatencies
 	}
 	m.latencies(report.Latencies, n)
 	m.set("duplicates", float64(report.Duplicates))

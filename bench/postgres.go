@@ -84,3 +84,9 @@ func (p pool) server(ctx context.Context) (server, error) {
 	backend, err := readStat(pid)
 	return server{backend.parent}, err
 }
+
+// written returns how far the server's write-ahead log is.
+func (p pool) written(ctx context.Context) (n int64, err error) {
+	err = p.QueryRow(ctx, "select cast(pg_current_wal_insert_lsn() - '0/0' as bigint)").Scan(&n)
+	return n, err
+}

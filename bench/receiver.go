@@ -22,6 +22,7 @@ import (
 type receiver struct {
 	current     atomic.Pointer[reception]
 	connections atomic.Int64 // that were opened
+	bodies      sync.Pool
 }
 
 // receiverReady is the first message of the receiver's process.
@@ -33,6 +34,11 @@ type receiverReady struct {
 // runReceiver is the process: it serves as many addresses as the job has hosts.
 func runReceiver(ctx context.Context, j *job, say func(any)) error {
 	r := &receiver{}
+	longest := 4 << 10
+	if isBatch(j.Phase) {
+		longest = 256 << 10
+	}
+	r.bodies.New = func() any { b := make([]byte, longest); return &b }
 	r.current.Store(newReception(0, 0))
 	requests := &http.Server{Handler: http.HandlerFunc(r.receive), ConnState: func(_ net.Conn, s http.ConnState) {
 		if s == http.StateNew {
@@ -59,28 +65,31 @@ func runReceiver(ctx context.Context, j *job, say func(any)) error {
 	return http.Serve(control, mux)
 }
 
-var bodies = sync.Pool{New: func() any { return new([4096]byte) }}
-
-// receive takes one event.
+// receive takes a request.
 func (r *receiver) receive(w http.ResponseWriter, req *http.Request) {
 	at := time.Now().UnixNano()
-	buf := bodies.Get().(*[4096]byte)
-	defer bodies.Put(buf)
-	n, err := io.ReadFull(req.Body, buf[:])
+	buf := r.bodies.Get().(*[]byte)
+	defer r.bodies.Put(buf)
+	n, err := io.ReadFull(req.Body, *buf)
 	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		http.Error(w, "the body is longer than any event", http.StatusRequestEntityTooLarge)
+		http.Error(w, "the body is longer than any of the phase", http.StatusRequestEntityTooLarge)
 		return
 	}
-	number, emitted, ok := parseStamp(buf[:n])
-	if !ok {
+	body := (*buf)[:n]
+	class, _, _ := strings.Cut(req.URL.Path[1:], "/")
+	if class == classPlain && bytes.HasPrefix(body, []byte("type=update")) {
+		class = classKeyed
+	}
+	now, events := r.current.Load(), 0
+	for number, emitted := range parseStamps(body) {
+		now.note(number, class, emitted, at, req.Header.Get("Webhook-Signature") != "")
+		events++
+	}
+	if events == 0 {
 		http.Error(w, "the body holds no stamp", http.StatusBadRequest)
 		return
 	}
-	class, _, _ := strings.Cut(req.URL.Path[1:], "/")
-	if class == classPlain && bytes.HasPrefix(buf[:n], []byte("type=update")) {
-		class = classKeyed
-	}
-	r.current.Load().note(number, class, emitted, at, req.Header.Get("Webhook-Signature") != "")
+	now.requests.Add(1)
 	if class == classHang {
 		select {
 		case <-time.After(hangTime):
@@ -112,7 +121,7 @@ func (r *receiver) report(w http.ResponseWriter, req *http.Request) {
 	report := receptionReport{
 		Plain: int(now.plain.Load()), Others: int(now.others.Load()), Hung: int(now.hung.Load()),
 		Duplicates: int(now.duplicates.Load()), Strays: int(now.strays.Load()), Signed: int(now.signed.Load()),
-		Last: now.last.Load(), CPU: ownCPU(), Connections: int(r.connections.Load()),
+		Requests: int(now.requests.Load()), Last: now.last.Load(), CPU: ownCPU(), Connections: int(r.connections.Load()),
 	}
 	if req.FormValue("latencies") != "" {
 		for i := range now.receipts {

@@ -21,6 +21,7 @@ type reception struct {
 	receipts []atomic.Int64 // each a latency in nanoseconds, times two, plus one for plain ones; 0: not arrived
 
 	plain, others, hung, duplicates, strays, signed atomic.Int64
+	requests                                        atomic.Int64
 	last                                            atomic.Int64 // arrival of a plain one, in Unix nanoseconds
 }
 
@@ -61,9 +62,10 @@ func (r *reception) note(number int, class string, emitted, at int64, signed boo
 
 // A receptionReport counts the events that have arrived.
 type receptionReport struct {
-	Plain, Others, Hung int   // events of each class
-	Duplicates, Strays  int   // beyond the first of an event; of events of no phase, or of one before
-	Signed              int   // events that carried a signature
+	Plain, Others, Hung int // events of each class
+	Duplicates, Strays  int // beyond the first of an event; of events of no phase, or of one before
+	Signed              int // events that carried a signature
+	Requests            int
 	Last                int64 // when the last plain one arrived, in Unix nanoseconds
 	Latencies           []int64
 	OtherLatencies      []int64

@@ -143,6 +143,14 @@ var notes = map[string][]string{
 	"endpoint1live":  endpointNotes,
 	"endpoint10live": endpointNotes,
 
+	"fanout1":    fanNotes,
+	"fanout64":   fanNotes,
+	"fanoutjson": fanNotes,
+
+	"batch64":  {"events_per_request"},
+	"batch256": {"events_per_request"},
+	"batch20":  {"events_per_request"},
+
 	"latency":     {"emit_p50_ms", "commit_p50_ms"},
 	"hang":        {"offered_per_s", "healthy_ratio", "p50_ms_before", "p99_ms_before"},
 	"keyedbeside": {"offered_per_s", "p50_ms_before", "p99_ms_before"},
@@ -152,10 +160,10 @@ var notes = map[string][]string{
 	"idle":        {"cpu_percent"},
 }
 
-// endpointNotes are the ratios to the endpoint alone, with their quartiles.
+// endpointNotes are the ratios to the endpoint alone, with their quartiles, and by CPU time.
 var endpointNotes = []string{
-	"wants", "wants_q1", "wants_q3", "buffered", "buffered_q1", "buffered_q3",
-	"emit", "emit_q1", "emit_q3", "emittx", "emittx_q1", "emittx_q3",
+	"wants", "wants_q1", "wants_q3", "wants_cpu", "buffered", "buffered_q1", "buffered_q3", "buffered_cpu",
+	"emit", "emit_q1", "emit_q3", "emit_cpu", "emittx", "emittx_q1", "emittx_q3", "emittx_cpu",
 }
 
 func (l line) notes() string {

@@ -27,6 +27,12 @@ var phases = []struct {
 	{"endpoint10", runEndpoint},
 	{"endpoint1live", runEndpoint},
 	{"endpoint10live", runEndpoint},
+	{"fanout1", runFanOut},
+	{"fanout64", runFanOut},
+	{"fanoutjson", runFanOut},
+	{"batch64", runBatch},
+	{"batch256", runBatch},
+	{"batch20", runBatch},
 	{"keyed0", runLive},
 	{"keyed10", runLive},
 	{"keyed100", runLive},
@@ -60,9 +66,15 @@ var stages = []stage{
 	{phase: "endpoint10", callers: 16, prints: []string{"endpoint10"}, without: []string{"loop", "memory"}},
 	{phase: "endpoint1live", callers: 16, prints: []string{"endpoint1live"}, without: []string{"loop", "memory"}},
 	{phase: "endpoint10live", callers: 16, prints: []string{"endpoint10live"}, without: []string{"loop", "memory"}},
+	{phase: "fanout1", callers: 1, prints: []string{"fanout1"}, without: []string{"loop"}},
+	{phase: "fanout64", callers: 64, prints: []string{"fanout64"}, without: []string{"loop"}},
+	{phase: "fanoutjson", callers: 64, prints: []string{"fanoutjson"}, without: []string{"loop"}},
+	{phase: "batch64", callers: 64, prints: []string{"batch64"}},
+	{phase: "batch256", callers: 256, prints: []string{"batch256"}},
+	{phase: "batch20", callers: 64, prints: []string{"batch20"}},
 	{phase: "keyed0", callers: 64, prints: []string{"keyed0"}},
 	{phase: "keyed10", callers: 64, prints: []string{"keyed10"}, without: []string{"loop"}},
-	{phase: "keyed100", callers: 64, prints: []string{"keyed100"}, without: []string{"loop"}},
+	{phase: "keyed100", callers: 64, prints: []string{"keyed100"}},
 	{phase: "keyedlatency", callers: 1, prints: []string{"keyedlatency"}, without: []string{"loop"}},
 	{phase: "keyedbeside", callers: 64, prints: []string{"keyedbeside"}, without: []string{"loop"}},
 	{phase: "import", callers: 8, prints: []string{"import"}, without: []string{"loop"}},
@@ -109,9 +121,9 @@ func (c *config) job(s stage, subject subjectKind, round int) *job {
 		j.Webhooks, j.Hosts = manyWebhooks, manyHosts
 	case "hang":
 		j.Webhooks, j.Hanging = hangHealthy, hangHangs
-	case "backlog", "idle", "latency", "endpoint1", "endpoint1live":
+	case "backlog", "idle", "latency", "endpoint1", "endpoint1live", "fanout1", "fanout64", "fanoutjson":
 		j.Webhooks = 1
-	case "endpoint10", "endpoint10live":
+	case "endpoint10", "endpoint10live", "batch64", "batch256", "batch20":
 		j.Webhooks = 10
 	case "keyed10":
 		j.Keyed = 10

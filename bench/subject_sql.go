@@ -91,6 +91,10 @@ func (o *oursSQLite) commit(ctx context.Context) error {
 	return err
 }
 
+// written counts what this process has written to files, and to its connections, which
+// are idle while nothing is delivered.
+func (o *oursSQLite) written(context.Context) (int64, error) { return ownWrites() }
+
 // openMigrated makes the store's tables, and a dispatcher.
 func openMigrated(ctx context.Context, j *job, store migrator, shut func()) (*ours, error) {
 	if err := store.Migrate(ctx); err != nil {
@@ -158,4 +162,5 @@ func (a pgxApp) inTx(ctx context.Context, then func(webhook.Outbox) error) error
 }
 
 func (o *oursPostgres) commit(ctx context.Context) error           { return o.plain.commit(ctx) }
+func (o *oursPostgres) written(ctx context.Context) (int64, error) { return o.plain.written(ctx) }
 func (o *oursPostgres) server(ctx context.Context) (server, error) { return o.plain.server(ctx) }

@@ -47,11 +47,15 @@ func openOurs(ctx context.Context, j *job, store webhook.Store, shut func()) (*o
 		if isEndpoint(j.Phase) {
 			list = "" // each event is for all
 		}
-		_, err := o.dispatcher.AddWebhook(ctx, webhook.Webhook{ID: webhookID(t.number), Account: account(t.number), Settings: webhook.Settings{
+		settings := webhook.Settings{
 			List: list, Name: "target " + strconv.Itoa(t.number), URL: j.url(t),
 			Events: []webhook.EventType{webhook.TypeOpen, webhook.TypeUpdate}, Sources: []webhook.Source{webhook.SourcePublic},
-			Secrets: []webhook.Secret{webhook.NewSecret()},
-		}})
+			Secrets: []webhook.Secret{webhook.NewSecret()}, Format: j.format(),
+		}
+		if isBatch(j.Phase) {
+			settings.Batch, settings.BatchWait = batchSize, batchWindow
+		}
+		_, err := o.dispatcher.AddWebhook(ctx, webhook.Webhook{ID: webhookID(t.number), Account: account(t.number), Settings: settings})
 		if err != nil {
 			return nil, fmt.Errorf("target %d: %w", t.number, err)
 		}

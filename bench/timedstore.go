@@ -13,6 +13,7 @@ type timedStore struct {
 	webhook.Store
 	enqueue, claim, apply tally
 	claims                stopwatch
+	delivered             outcomeCount
 }
 
 // A tally counts the calls of one method.
@@ -37,12 +38,26 @@ func (t tallied) since(before tallied) tallied {
 
 // Enqueue implements webhook.Outbox.
 func (s *timedStore) Enqueue(ctx context.Context, events []webhook.OutboxEvent) ([]string, error) {
-	n := 0
+	defer s.enqueue.add(countDeliveries(events), time.Now())
+	return s.Store.Enqueue(ctx, events)
+}
+
+func countDeliveries(events []webhook.OutboxEvent) (n int) {
 	for _, e := range events {
 		n += len(e.Deliveries)
 	}
-	defer s.enqueue.add(n, time.Now())
-	return s.Store.Enqueue(ctx, events)
+	return n
+}
+
+// EnqueueLeasing implements webhook.LineLeaser. Stores that are none lease nothing.
+func (s *timedStore) EnqueueLeasing(ctx context.Context, events []webhook.OutboxEvent) ([]string, map[string]int64, error) {
+	leaser, ok := s.Store.(webhook.LineLeaser)
+	if !ok {
+		had, err := s.Enqueue(ctx, events)
+		return had, nil, err
+	}
+	defer s.enqueue.add(countDeliveries(events), time.Now())
+	return leaser.EnqueueLeasing(ctx, events)
 }
 
 // Claim implements webhook.Store.
@@ -57,7 +72,11 @@ func (s *timedStore) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Deli
 // Apply implements webhook.Store.
 func (s *timedStore) Apply(ctx context.Context, cs []webhook.Change) ([]string, error) {
 	defer s.apply.add(len(cs), time.Now())
-	return s.Store.Apply(ctx, cs)
+	lost, err := s.Store.Apply(ctx, cs)
+	if err == nil && len(lost) == 0 {
+		s.delivered.note(cs)
+	}
+	return lost, err
 }
 
 // storeCalls are the tallies at one moment.

@@ -114,6 +114,23 @@ func TestFilling(t *testing.T) {
 	}
 }
 
+func TestDeliveriesAreWeighed(t *testing.T) {
+	c := small(t, "sqlite")
+	c.weight = 3000
+	var r report
+	if err := c.measure(t.Context(), "sqlite", &r); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.weights) != 3 || r.weights[1].Deliveries != 2000 || r.weights[2].Deliveries != 3000 {
+		t.Fatalf("%+v", r.weights)
+	}
+	for _, l := range r.weights {
+		if l.Each < 300 || l.Each > 1200 {
+			t.Errorf("%s, a delivery weighs %.0f bytes", l.When, l.Each)
+		}
+	}
+}
+
 func TestNothingIsLeft(t *testing.T) {
 	c := small(t, "sqlite")
 	ctx, cancel := context.WithCancel(t.Context())

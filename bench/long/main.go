@@ -5,6 +5,7 @@
 //
 //	go run ./bench/long                    a million, on PostgreSQL and SQLite
 //	go run ./bench/long -rows 10000 -store sqlite
+//	go run ./bench/long -weight 1000000    what a delivery takes on the disk
 //
 // It makes a database of its own on the server and a directory for the files,
 // and removes them.
@@ -46,7 +47,9 @@ type config struct {
 	cycles    int           // measured of each kind of table
 	dump      int           // cycles while a dump is running
 	pruning   time.Duration // with and without pruning, in turns
+	pace      bool          // pruning rests, as the dispatcher's does
 	steady    time.Duration // of load while dead rows are counted
+	weight    int           // only weigh so many deliveries; 0: all the rest
 	asJSON    bool
 }
 
@@ -62,12 +65,14 @@ func parseFlags(args []string) (*config, error) {
 	f.IntVar(&c.cycles, "cycles", 200, "`number` of times that each call is measured")
 	f.IntVar(&c.dump, "dump", 3000, "`number` of cycles while a dump is running")
 	f.DurationVar(&c.pruning, "pruning", 20*time.Second, "`duration` of pruning, and of not pruning")
+	f.BoolVar(&c.pace, "pace", true, "rest after each call that prunes, as the dispatcher does")
 	f.DurationVar(&c.steady, "steady", 4*time.Minute, "`duration` of the steady load")
+	f.IntVar(&c.weight, "weight", 0, "only measure what a `number` of deliveries takes on the disk")
 	f.BoolVar(&c.asJSON, "json", false, "print one JSON object a line instead of tables")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
-	if f.NArg() > 0 || min(c.rows, c.batch, c.cycles, c.dump) < 1 || min(c.pruning, c.steady) <= 0 {
+	if f.NArg() > 0 || min(c.rows, c.batch, c.cycles, c.dump) < 1 || min(c.pruning, c.steady) <= 0 || c.weight < 0 {
 		return nil, fmt.Errorf("every number and duration must be more than 0, and there are no arguments beside flags")
 	}
 	for name := range strings.SplitSeq(stores, ",") {
@@ -107,17 +112,22 @@ func (c *config) measure(ctx context.Context, name string, r *report) (err error
 		fmt.Fprintf(os.Stderr, "%5.0fs  %s: %s\n", time.Since(began).Seconds(), name, what)
 	}
 	m := &meter{config: c, site: s, report: r}
-	for _, part := range []struct {
+	type part struct {
 		what string
 		do   func(context.Context) error
-	}{
+	}
+	parts := []part{
 		{"filling the tables", m.fill},
 		{"Enqueue, Claim and Apply, in turns with empty tables", m.full},
 		{"the same while a dump is running", m.whileDumping},
 		{"the same with all that waited due for one webhook", m.fullQueue},
 		{"the same while pruning", m.whilePruning},
 		{"dead rows under steady load", m.deadRows},
-	} {
+	}
+	if c.weight > 0 {
+		parts = []part{{"weighing deliveries", m.weigh}}
+	}
+	for _, part := range parts {
 		say(part.what)
 		if err := part.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", part.what, err)

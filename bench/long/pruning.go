@@ -10,8 +10,9 @@ import (
 	"github.com/listhook/webhook"
 )
 
-// pruneRows is how many the dispatcher removes at a time.
-const pruneRows = 500
+// pruneRows is how many the dispatcher removes at a time, and pruneRest how long it rests
+// after that, in multiples of the time that it took.
+const pruneRows, pruneRest = 500, 4
 
 // whilePruning measures the calls while another goroutine prunes the log, and
 // while none does, in turns of a second, until nothing is left to prune.
@@ -43,8 +44,15 @@ func (m *meter) whilePruning(ctx context.Context) error {
 						return
 					}
 					removed += k
-					prunes = append(prunes, time.Since(began))
+					took := time.Since(began)
+					prunes = append(prunes, took)
 					finished.Store(k < pruneRows)
+					if m.pace {
+						select {
+						case <-on.Done():
+						case <-time.After(pruneRest * took):
+						}
+					}
 				}
 			})
 		}

@@ -19,7 +19,9 @@ type report struct {
 	costs []cost
 	paths []pathLine
 	dead  []deadLine
-	notes []string
+
+	weights []weightLine
+	notes   []string
 }
 
 // A cost is what a call took, and what it took in turns with that: on empty
@@ -92,6 +94,9 @@ func (r *report) printJSON(w io.Writer) error {
 	for _, d := range r.dead {
 		lines = append(lines, d)
 	}
+	for _, w := range r.weights {
+		lines = append(lines, w)
+	}
 	for _, n := range r.notes {
 		lines = append(lines, map[string]string{"note": n})
 	}
@@ -104,6 +109,10 @@ func (r *report) printJSON(w io.Writer) error {
 }
 
 func (r *report) print(w io.Writer) {
+	if len(r.weights) > 0 {
+		r.printWeights(w)
+		return
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "store\ttables\tcall\tcalls\tmedian ms\tp99 ms\tbeside: median\tp99\tratio\t")
 	for _, c := range r.costs {
@@ -140,4 +149,13 @@ func (r *report) print(w io.Writer) {
 	for _, n := range r.notes {
 		fmt.Fprintln(w, n)
 	}
+}
+
+func (r *report) printWeights(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "store\twhen\tdeliveries\tMB\tof them indexes\tbytes each\t")
+	for _, l := range r.weights {
+		fmt.Fprintf(t, "%s\t%s\t%d\t%.1f\t%.1f\t%.0f\t\n", l.Store, l.When, l.Deliveries, float64(l.Bytes)/1e6, float64(l.Indexes)/1e6, l.Each)
+	}
+	t.Flush()
 }
