@@ -3,15 +3,19 @@ package dbtest
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/internal/sqlstore"
+	"github.com/listhook/webhook/storetest"
 )
 
 // counting is a database that counts statements, and those that name the tables of
@@ -21,9 +25,10 @@ type counting struct {
 	n *statementCount
 }
 
-type statementCount struct{ all, lines int }
+type statementCount struct{ all, lines, transactions int }
 
 func (c counting) InTx(ctx context.Context, several bool, f func(sqlstore.Querier) error) error {
+	c.n.transactions++
 	return c.Database.InTx(ctx, several, func(q sqlstore.Querier) error { return f(countingQuerier{q, c.n}) })
 }
 
@@ -62,7 +67,7 @@ func (c countingQuerier) Query(ctx context.Context, query string, args []any, ro
 
 // A delivery without a key costs the statements that it did before there were lines:
 // one to store it pre-leased, with its lease, and one for its outcome, none of which
-// names what is for lines.
+// names what is for lines. That holds for an event with a time of its own too.
 func TestADeliveryWithoutAKeyPaysNothingForLines(t *testing.T) {
 	want := map[string]int{"postgres": 2, "sqlite": 3, "mariadb": 3}
 	for database, fresh := range plainStores {
@@ -73,9 +78,90 @@ func TestADeliveryWithoutAKeyPaysNothingForLines(t *testing.T) {
 			require.NoError(t, s.Migrate(t.Context()))
 			u.enqueue(preLeased("first")) // checks the server and the schema
 			n = statementCount{}
-			u.enqueue(preLeased("a"), preLeased("b"), preLeased("c"), preLeased("d"))
+			timed := preLeased("a")
+			timed.Time = now.Add(-time.Hour)
+			u.enqueue(timed, preLeased("b"), preLeased("c"), preLeased("d"))
 			u.deliver(1, "a", "b", "c", "d")
-			require.Equal(t, statementCount{all: want[database]}, n)
+			require.Equal(t, statementCount{all: want[database], transactions: 2}, n)
+		})
+	}
+}
+
+// A delivery with a key that is the first of its line costs two transactions too, and no
+// event of lines: one to store it leased, and one for its outcome. It is not claimed.
+func TestADeliveryWithAKeyIsStoredLeased(t *testing.T) {
+	// On PostgreSQL each transaction takes the lock and has one statement. On SQLite the
+	// first one looks at the lines, inserts deliveries, entries of lines and the lease, and
+	// the second one writes outcomes, removes entries and looks at those behind them.
+	want := map[string]statementCount{"postgres": {4, 4, 2}, "sqlite": {9, 6, 2}}
+	for database, count := range want {
+		t.Run(database, func(t *testing.T) {
+			var n statementCount
+			s := plainStores[database](t).WithDatabase(func(d sqlstore.Database) sqlstore.Database { return counting{d, &n} })
+			u := use{t, s}
+			require.NoError(t, s.Migrate(t.Context()))
+			u.enqueue(preLeased("first")) // checks the server and the schema
+			n = statementCount{}
+			var ds []webhook.Delivery
+			for _, id := range []string{"a", "b", "c", "d"} {
+				d := delivery(id)
+				d.Key, d.Joined = id, now
+				ds = append(ds, d)
+			}
+			u.enqueueLeasing(ds...)
+			u.deliver(1, "a", "b", "c", "d")
+			require.Equal(t, count, n)
+			left, err := s.Count(t.Context(), webhook.DeliveryQuery{All: true, States: []webhook.State{webhook.StatePending}})
+			require.NoError(t, err)
+			require.Equal(t, 1, left, "the first one")
+		})
+	}
+}
+
+// enqueueLeasing stores new deliveries, all of which are the first of their lines.
+func (u use) enqueueLeasing(ds ...webhook.Delivery) {
+	u.Helper()
+	events := storetest.Events(ds...)
+	for _, e := range events {
+		for i := range e.Deliveries {
+			e.Deliveries[i].LeaseUntil = now.Add(time.Minute)
+		}
+	}
+	had, leased, err := u.store.(webhook.LineLeaser).EnqueueLeasing(u.Context(), events)
+	require.NoError(u, err)
+	require.Empty(u, had)
+	require.Len(u, leased, len(ds))
+}
+
+// An event in a transaction of the app's is one statement, as long as it is new.
+func TestAnEventInATransactionIsOneStatement(t *testing.T) {
+	for database, fresh := range plainStores {
+		t.Run(database, func(t *testing.T) {
+			var db sqlstore.Database
+			s := fresh(t).WithDatabase(func(d sqlstore.Database) sqlstore.Database { db = d; return d })
+			require.NoError(t, s.Migrate(t.Context()))
+			require.NoError(t, db.InTx(t.Context(), true, func(q sqlstore.Querier) error {
+				var n statementCount
+				app := s.Outbox(countingQuerier{q, &n})
+				enqueue := func(want []string, ids ...string) {
+					var ds []webhook.Delivery
+					for _, id := range ids {
+						ds = append(ds, delivery(id))
+					}
+					had, err := app.Enqueue(t.Context(), storetest.Events(ds...))
+					require.NoError(t, err)
+					require.ElementsMatch(t, want, had)
+				}
+				enqueue(nil, "first") // checks the server and the schema
+				n = statementCount{}
+				enqueue(nil, "a", "b")
+				require.Equal(t, statementCount{all: 1}, n)
+				enqueue([]string{"a", "first"}, "first", "a", "c")
+				return nil
+			}))
+			left, err := s.Count(t.Context(), webhook.DeliveryQuery{All: true})
+			require.NoError(t, err)
+			require.Equal(t, 4, left)
 		})
 	}
 }
@@ -107,8 +193,8 @@ func TestBytesOfAnEvent(t *testing.T) {
 	}
 	const groups, size = 300, 20
 	for database, fresh := range stores {
-		for _, keyed := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, keyed %t", database, keyed), func(t *testing.T) {
+		for _, kind := range []string{"plain", "keyed", "searchable"} {
+			t.Run(database+", "+kind, func(t *testing.T) {
 				s, written := fresh(t)
 				u, before := use{t, s}, 0
 				require.NoError(t, s.Migrate(t.Context()))
@@ -120,15 +206,20 @@ func TestBytesOfAnEvent(t *testing.T) {
 					var ids []string
 					for i := range size {
 						d := preLeased(fmt.Sprintf("%05d-%05d", g, i))
-						d.Body = []byte(strings.Repeat("type=open&", 40))
-						if keyed {
+						d.Time = now.Add(-time.Second)
+						d.Body = bodyOf(g*size + i)
+						if kind == "searchable" {
+							d.Subjects = []string{"#event " + d.ID + "01234", "#id " + d.ID + "01234567", "#email " + d.ID + "01234", "#campaign 0123456789012"}
+						}
+						if kind == "keyed" {
 							d.Lease, d.Due, d.Key, d.Joined = 0, now, d.ID, now
 						}
 						ds, ids = append(ds, d), append(ids, d.ID)
 					}
-					u.enqueue(ds...)
-					if keyed {
-						u.claims(now, ids...)
+					if kind == "keyed" {
+						u.enqueueLeasing(ds...)
+					} else {
+						u.enqueue(ds...)
 					}
 					u.deliver(1, ids...)
 				}
@@ -136,4 +227,16 @@ func TestBytesOfAnEvent(t *testing.T) {
 			})
 		}
 	}
+}
+
+// bodyOf returns a body of about 400 bytes, of the n-th subscriber.
+func bodyOf(n int) []byte {
+	h := fnv.New64a()
+	fmt.Fprint(h, n)
+	name := strconv.FormatUint(h.Sum64(), 36)
+	return fmt.Appendf(nil, "type=open&date_time=2026-11-23+09%%3A28%%3A42&initiated_from=public&initiated_by=public&list=%d"+
+		"&subscriber%%5Bid%%5D=%d&subscriber%%5Bemail%%5D=%s%%40example.com&subscriber%%5Bfirst_name%%5D=%s"+
+		"&subscriber%%5Blast_name%%5D=%s&subscriber%%5Bip%%5D=203.0.113.%d&subscriber%%5Bfields%%5D%%5B1%%5D=%s"+
+		"&subscriber%%5Bfields%%5D%%5B2%%5D=premium&campaign%%5Bid%%5D=%d&campaign%%5Bname%%5D=November+news",
+		n%10+1, 4711+n, name, name[:5], name[5:], n%256, name[3:9], n/1000)
 }

@@ -2,6 +2,7 @@ package dbtest
 
 import (
 	"context"
+	"database/sql"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -56,20 +57,34 @@ func TestStoreWithScansFromTheCursors(t *testing.T) {
 		t.Skip("most of it is sleep, and the race detector sees the same code in TestStore")
 	}
 	t.Parallel()
-	for _, name := range []string{"sqlite", "postgres"} {
-		fresh := plainStores[name]
+	slowed := func(db *sql.DB, s *sqlstore.Store) *handle {
+		s = s.WithDatabase(func(d sqlstore.Database) sqlstore.Database { return slow{slowQuerier{d}, d} })
+		return sqlHandle(db, s, nil)
+	}
+	for name, c := range map[string]struct {
+		create func(testing.TB) func(process int) *handle
+		empty  []string
+	}{
+		"sqlite": {func(t testing.TB) func(int) *handle {
+			file := "file:" + filepath.Join(t.TempDir(), "app.db")
+			return func(int) *handle {
+				db := open(t, "sqlite", file, 8)
+				return slowed(db, sqlstore.NewSQLite(db, sqlstore.DefaultPrefix, "FULL"))
+			}
+		}, nil},
+		"postgres": {func(t testing.TB) func(int) *handle {
+			dsn := postgres(t)
+			return func(int) *handle {
+				db := open(t, "pgx", dsn, 8)
+				return slowed(db, sqlstore.NewPostgres(db, sqlstore.DefaultPrefix, false))
+			}
+		}, emptyPostgres},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			storetest.Suite{
-				Timeout: 5 * time.Minute,
-				Open: func(t *testing.T) webhook.Store {
-					s := fresh(t).WithDatabase(func(d sqlstore.Database) sqlstore.Database { return slow{slowQuerier{d}, d} })
-					if err := s.Migrate(t.Context()); err != nil {
-						t.Fatal(err)
-					}
-					return s
-				},
-			}.Run(t)
+			s := suiteOf(t, storage{again: true, empty: c.empty}, c.create)
+			s.Second, s.Reopen = nil, nil
+			s.Run(t)
 		})
 	}
 }

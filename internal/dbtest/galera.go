@@ -25,11 +25,11 @@ func galera(t testing.TB, n int) (nodes []*mariadbd) {
 	}
 	var addresses []string
 	for range n {
-		addresses = append(addresses, "127.0.0.1:"+quietPort(t))
+		addresses = append(addresses, "127.0.0.1:"+freePort(t))
 	}
 	called := name()
 	for n, listen := range addresses {
-		transfer, snapshot := "127.0.0.1:"+quietPort(t), "127.0.0.1:"+quietPort(t)
+		transfer, snapshot := "127.0.0.1:"+freePort(t), "127.0.0.1:"+freePort(t)
 		options := []string{
 			"--wsrep-on=ON", "--wsrep-provider=" + galeraLibraries[i], "--wsrep-cluster-name=" + called,
 			"--binlog-format=ROW", "--innodb-autoinc-lock-mode=2",

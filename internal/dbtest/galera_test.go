@@ -28,23 +28,10 @@ func TestGalera(t *testing.T) {
 	t.Run("a node that lags behind is waited for", g.testLag)
 	t.Run("settings that keep writes on one node are refused", g.testSettings)
 	t.Run("lines under load", func(t *testing.T) {
-		underLoad(t, false, func() func(int) *handle { return g.create(t) })
+		underLoad(t, false, false, func() func(int) *handle { return g.create(t) })
 	})
 	t.Run("store", func(t *testing.T) {
-		opens := map[webhook.Store]func(node int) *handle{}
-		opened := func(t *testing.T, open func(node int) *handle, node int) webhook.Store {
-			h := migrated(t, open(node))
-			opens[h] = open
-			return h
-		}
-		s := suite(storage{})
-		s.Open = func(t *testing.T) webhook.Store { return opened(t, g.create(t), 0) }
-		s.Second = func(t *testing.T, first webhook.Store) webhook.Store { return opened(t, opens[first], 1) }
-		s.Reopen = func(t *testing.T, ended webhook.Store) webhook.Store {
-			ended.(*handle).close()
-			return opened(t, opens[ended], 1)
-		}
-		s.Run(t)
+		suiteOf(t, storage{again: true, empty: emptyMariaDB}, g.create).Run(t)
 	})
 }
 

@@ -24,85 +24,6 @@ func preLeased(id string) webhook.Delivery {
 	return d
 }
 
-// A use is a store in a test, where an error ends the test.
-type use struct {
-	*testing.T
-	store interface {
-		webhook.Store
-		Migrate(ctx context.Context) error
-	}
-}
-
-func (u use) enqueue(ds ...webhook.Delivery) {
-	u.Helper()
-	if _, err := u.store.Enqueue(u.Context(), storetest.Events(ds...)); err != nil {
-		u.Fatal(err)
-	}
-}
-
-// claim returns the ids of what it claims at a time, in order.
-func (u use) claim(at time.Time) (ids []string) {
-	u.Helper()
-	ds, err := u.store.Claim(u.Context(), webhook.Claim{Now: at, Until: at.Add(30 * time.Second), Limit: 9999, Each: 9999})
-	if err != nil {
-		u.Error(err) // not only the test's own goroutine claims
-	}
-	for _, d := range ds {
-		ids = append(ids, d.ID)
-	}
-	slices.Sort(ids)
-	return ids
-}
-
-// apply stores an outcome and reports whether it was not lost.
-func (u use) apply(lease int64, state webhook.State, due time.Time, ids ...string) bool {
-	u.Helper()
-	var cs []webhook.Change
-	for _, id := range ids {
-		cs = append(cs, webhook.Change{ID: id, Lease: lease, State: state, Due: due})
-	}
-	lost, err := u.store.Apply(u.Context(), cs)
-	if err != nil {
-		u.Fatal(err)
-	}
-	return len(lost) == 0
-}
-
-// deliver stores that deliveries of a lease arrived.
-func (u use) deliver(lease int64, ids ...string) {
-	u.Helper()
-	if !u.apply(lease, webhook.StateDelivered, now, ids...) {
-		u.Fatal("an outcome was lost")
-	}
-}
-
-// pending checks what is pending, in three ways.
-func (u use) pending(want ...string) {
-	u.Helper()
-	q := webhook.DeliveryQuery{All: true, States: []webhook.State{webhook.StatePending}, Oldest: true}
-	for _, q.Webhook = range []string{"", "1"} {
-		ds, err := u.store.Deliveries(u.Context(), q)
-		if err != nil {
-			u.Fatal(err)
-		}
-		var ids []string
-		for _, d := range ds {
-			ids = append(ids, d.ID)
-		}
-		n, err := u.store.Count(u.Context(), q)
-		if err != nil {
-			u.Fatal(err)
-		}
-		if !slices.Equal(ids, want) || n != len(want) {
-			u.Errorf("of the webhook %q, %q are pending, and %d are counted; want %q", q.Webhook, ids, n, want)
-		}
-	}
-	q.Webhook = "2"
-	if n, err := u.store.Count(u.Context(), q); err != nil || n != 0 {
-		u.Errorf("of a webhook without deliveries, %d are pending, and the error is %v", n, err)
-	}
-}
-
 // leases returns how many rows there are for leases.
 func leases(t *testing.T, h *handle) int {
 	t.Helper()
@@ -111,13 +32,6 @@ func leases(t *testing.T, h *handle) int {
 		t.Fatal(err)
 	}
 	return n
-}
-
-func (u use) claims(at time.Time, want ...string) {
-	u.Helper()
-	if got := u.claim(at); !slices.Equal(got, want) {
-		u.Errorf("claimed %q, want %q", got, want)
-	}
 }
 
 func TestLeases(t *testing.T) {
@@ -237,15 +151,16 @@ func TestLeases(t *testing.T) {
 		"leases of the dead do not pile up": func(t *testing.T, h *handle, here, there use) {
 			// More leases than one claim expires. Another process delivered some of them.
 			const many = 1100
+			here.enqueueApart(many, 100)
+			if n := leases(t, h); n != many {
+				t.Fatalf("there are %d rows for leases, want %d", n, many)
+			}
 			var delivered, left []string
 			for i := range many {
-				d := preLeased(fmt.Sprintf("%04d", i))
-				d.Due = d.Due.Add(-time.Duration(i) * time.Millisecond)
-				here.enqueue(d)
-				if i%2 == 0 {
-					delivered = append(delivered, d.ID)
+				if id := fmt.Sprintf("%04d", i); i%2 == 0 {
+					delivered = append(delivered, id)
 				} else {
-					left = append(left, d.ID)
+					left = append(left, id)
 				}
 			}
 			there.deliver(1, delivered...)
@@ -257,9 +172,7 @@ func TestLeases(t *testing.T) {
 			if !slices.Equal(got, left) {
 				t.Errorf("claimed %d, want the %d without an outcome", len(got), len(left))
 			}
-			for _, id := range got {
-				there.deliver(2, id)
-			}
+			there.deliver(2, got...)
 			there.claims(leaseEnd)
 			if n := leases(t, h); n != 0 {
 				t.Errorf("there are %d rows for leases, want none", n)
@@ -267,11 +180,7 @@ func TestLeases(t *testing.T) {
 		},
 		"when several claim as leases end, each delivery is one's": func(t *testing.T, h *handle, here, there use) {
 			const many = 300
-			for i := range many {
-				d := preLeased(fmt.Sprintf("%03d", i))
-				d.Due = d.Due.Add(-time.Duration(i*i%97) * time.Millisecond)
-				here.enqueue(d)
-			}
+			here.enqueueApart(many, 10)
 			var mu sync.Mutex
 			var wg sync.WaitGroup
 			var got []string
@@ -331,7 +240,7 @@ func TestLeases(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			each(t, func(t *testing.T, open func(string) *handle) {
+			eachStore(t, func(t *testing.T, open func(string) *handle) {
 				h := migrated(t, open(""))
 				test(t, h, use{t, h}, use{t, migrated(t, open(""))})
 			})

@@ -40,8 +40,10 @@ func TestAFrozenProcessDoesNotHoldLinesForLong(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes ten seconds")
 	}
+	t.Parallel()
 	for _, database := range []string{"postgres", "mariadb"} {
 		t.Run(database, func(t *testing.T) {
+			t.Parallel()
 			plain := plainStores[database](t)
 			require.NoError(t, plain.Migrate(t.Context()))
 			u, thawed, frozen := use{t, plain}, make(chan struct{}), make(chan struct{})

@@ -13,9 +13,10 @@ func TestMain(m *testing.M) {
 	told := false
 	flag.Visit(func(f *flag.Flag) { told = told || f.Name == "test.parallel" })
 	if !told {
-		_ = flag.Set("test.parallel", "8")
+		_ = flag.Set("test.parallel", "12")
 	}
 	code := m.Run()
 	endPooler()
+	removeMariaDB()
 	os.Exit(code)
 }

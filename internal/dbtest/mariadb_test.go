@@ -20,7 +20,7 @@ import (
 func TestStoreOnMariaDBWithAutoincLockMode2(t *testing.T) {
 	t.Parallel()
 	server := startMariaDB(t, "--innodb-autoinc-lock-mode=2")
-	suite(storage{create: func(t testing.TB) func(string) *handle {
+	suite(t, storage{again: true, empty: emptyMariaDB, create: func(t testing.TB) func(string) *handle {
 		dsn := server.source(server.create(t), "")
 		return func(prefix string) *handle { return mysqlHandle(open(t, "mysql", dsn, 8), prefix) }
 	}}).Run(t)

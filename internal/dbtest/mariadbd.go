@@ -3,9 +3,8 @@ package dbtest
 import (
 	"bytes"
 	"database/sql"
+	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -32,19 +31,61 @@ type mariadbd struct {
 // newMariaDB makes an empty data directory. Root may connect without a password.
 func newMariaDB(t testing.TB) *mariadbd {
 	t.Helper()
-	s := &mariadbd{port: quietPort(t)}
+	s := &mariadbd{port: freePort(t)}
 	var err error
 	if s.dir, err = os.MkdirTemp("", "mariadbd"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(s.dir) })
-	install := exec.Command(program(t, "mariadb-install-db"), "--no-defaults", "--datadir="+s.data(), "--tmpdir="+s.dir,
-		"--auth-root-authentication-method=normal", "--skip-test-db")
-	install.Dir, install.SysProcAttr = s.dir, owner(t, s.dir)
-	if out, err := install.CombinedOutput(); err != nil {
-		t.Fatalf("mariadb-install-db: %v\n%s", err, out)
+	install := program(t, "mariadb-install-db")
+	attr := owner(t, s.dir)
+	dir, err := installedMariaDB(install, attr)
+	if err == nil {
+		err = os.CopyFS(s.data(), os.DirFS(dir))
+	}
+	if err == nil && attr != nil {
+		err = filepath.WalkDir(s.data(), func(path string, _ os.DirEntry, err error) error {
+			return errors.Join(err, os.Chown(path, int(attr.Credential.Uid), int(attr.Credential.Gid)))
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	return s
+}
+
+var mariadbTemplate struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+// installedMariaDB returns a data directory as MariaDB's program makes it, for copies,
+// because the program takes seconds.
+func installedMariaDB(program string, attr *syscall.SysProcAttr) (dir string, err error) {
+	m := &mariadbTemplate
+	m.once.Do(func() {
+		if m.dir, m.err = os.MkdirTemp("", "mariadb-installed"); m.err != nil {
+			return
+		}
+		if attr != nil {
+			m.err = os.Chown(m.dir, int(attr.Credential.Uid), int(attr.Credential.Gid))
+		}
+		install := exec.Command(program, "--no-defaults", "--datadir="+filepath.Join(m.dir, "data"), "--tmpdir="+m.dir,
+			"--auth-root-authentication-method=normal", "--skip-test-db")
+		install.Dir, install.SysProcAttr = m.dir, attr
+		if out, err := install.CombinedOutput(); err != nil {
+			m.err = errors.Join(m.err, fmt.Errorf("mariadb-install-db: %w\n%s", err, out))
+		}
+	})
+	return filepath.Join(m.dir, "data"), m.err
+}
+
+// removeMariaDB removes what installedMariaDB made.
+func removeMariaDB() {
+	if mariadbTemplate.dir != "" {
+		_ = os.RemoveAll(mariadbTemplate.dir)
+	}
 }
 
 // startMariaDB starts a server with options of its own.
@@ -62,6 +103,7 @@ func (s *mariadbd) start(t testing.TB, options ...string) {
 		"--no-defaults", "--datadir=" + s.data(), "--tmpdir=" + s.dir, "--port=" + s.port, "--bind-address=127.0.0.1",
 		"--socket=" + filepath.Join(s.dir, "socket"), "--pid-file=" + filepath.Join(s.dir, "pid"),
 		"--innodb-buffer-pool-size=64M",
+		"--innodb-flush-method=nosync", // processes are killed, and no machine
 	}, options...)...)
 	s.process.Dir, s.process.SysProcAttr = s.dir, owner(t, s.dir)
 	var log bytes.Buffer
@@ -153,24 +195,4 @@ func owner(t testing.TB, dir string) *syscall.SysProcAttr {
 		t.Fatal(err)
 	}
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
-}
-
-var quietPorts sync.Map // that were given out
-
-// quietPort returns a port on which nothing listens, below those that the system
-// gives to outgoing connections: a server takes long to start, and meanwhile one
-// of these may take the port.
-func quietPort(t testing.TB) string {
-	t.Helper()
-	for range 1000 {
-		port := strconv.Itoa(20_000 + rand.IntN(12_000))
-		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
-			_ = l.Close()
-			if _, given := quietPorts.LoadOrStore(port, true); !given {
-				return port
-			}
-		}
-	}
-	t.Fatal("no port is free between 20000 and 32000")
-	return ""
 }

@@ -38,7 +38,7 @@ func newTrio(t *testing.T) *trio {
 	p := &trio{cluster: c}
 	t.Cleanup(p.end)
 	for i := range p.nodes {
-		p.nodes[i] = &node{port: quietPort(t), data: filepath.Join(c.dir, fmt.Sprint("n", i))}
+		p.nodes[i] = &node{port: freePort(t), data: filepath.Join(c.dir, fmt.Sprint("n", i))}
 	}
 	c.run("initdb", "-D", p.nodes[0].data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
 	c.start(p.nodes[0])

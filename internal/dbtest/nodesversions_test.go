@@ -48,7 +48,7 @@ func postgresOf(t *testing.T, major int) *cluster {
 		t.Fatal(err)
 	}
 	c.run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
-	c.primary = &node{port: quietPort(t), data: data}
+	c.primary = &node{port: freePort(t), data: data}
 	c.start(c.primary)
 	return c
 }
@@ -98,29 +98,62 @@ func TestNodesOfEachPostgres(t *testing.T) {
 					_ = c.primary.process.Wait()
 				}, func() { c.start(c.primary) })
 			})
-			t.Run("store", func(t *testing.T) {
-				c.t = t
-				s := suite(storage{create: func(t testing.TB) func(string) *handle {
-					dsn := c.schema()
-					return func(prefix string) *handle { return postgresHandle(t, open(t, "pgx", dsn, 8), prefix) }
-				}})
-				s.Run(t)
-			})
+			for _, s := range storagesOn(c) {
+				t.Run("store by "+s.name, func(t *testing.T) {
+					c.t = t
+					suite(t, s).Run(t)
+				})
+			}
 		})
 	}
 }
 
+// storagesOn returns the stores on a server, by each driver.
+func storagesOn(c *cluster) []storage {
+	by := func(name string, open func(t testing.TB, dsn, prefix string) *handle) storage {
+		return storage{name: name, create: func(t testing.TB) func(string) *handle {
+			dsn := c.schema()
+			return func(prefix string) *handle { return open(t, dsn, prefix) }
+		}}
+	}
+	return []storage{
+		by("pgx's database/sql", func(t testing.TB, dsn, prefix string) *handle {
+			return postgresHandle(t, open(t, "pgx", dsn, 8), prefix)
+		}),
+		by("pq", func(t testing.TB, dsn, prefix string) *handle {
+			return postgresHandle(t, open(t, "postgres", dsn, 8), prefix)
+		}),
+		by("pgxpool", func(t testing.TB, dsn, prefix string) *handle {
+			return pgxHandle(t, openPool(t, dsn+"&pool_max_conns=8"), prefix)
+		}),
+	}
+}
+
+// The programs are those that come first in the path: another version's, perhaps.
 func TestNodesOfMariaDB(t *testing.T) {
 	span := nodesTime(t)
 	s := newMariaDB(t)
 	s.start(t)
-	database := s.create(t)
-	l := newNodesLoad(t)
-	for i := range 3 {
-		h := mysqlHandle(open(t, "mysql", s.source(database, "timeout=3s&readTimeout=20s"), 8), "")
-		l.app(fmt.Sprint("m", i), migrated(t, h), nil)
+	var version string
+	if err := s.root(t).QueryRow(`select version()`).Scan(&version); err != nil {
+		t.Fatal(err)
 	}
-	l.killsAndStarts(span, s.kill, func() { s.start(t) })
+	t.Log(version)
+	t.Run("store", func(t *testing.T) {
+		suite(t, storage{create: func(t testing.TB) func(string) *handle {
+			database := s.create(t)
+			return func(prefix string) *handle { return mysqlHandle(open(t, "mysql", s.source(database, ""), 8), prefix) }
+		}}).Run(t)
+	})
+	t.Run("kills", func(t *testing.T) {
+		database := s.create(t)
+		l := newNodesLoad(t)
+		for i := range 3 {
+			h := mysqlHandle(open(t, "mysql", s.source(database, "timeout=3s&readTimeout=20s"), 8), "")
+			l.app(fmt.Sprint("m", i), migrated(t, h), nil)
+		}
+		l.killsAndStarts(span, s.kill, func() { s.start(t) })
+	})
 }
 
 // killsAndStarts kills a server and starts it again, with load all the while.

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/listhook/webhook/internal/freeport"
 )
 
 // A pooler is a PgBouncer of the tests' own: in transaction mode, with fewer
@@ -24,12 +27,13 @@ import (
 // the package have ended, and gets a database of its own for each test.
 type pooler struct {
 	dir, port string
-	process   *exec.Cmd
 	log       bytes.Buffer
 	ended     chan struct{}
 
 	mu        sync.Mutex // guards what follows
 	databases map[string]string
+	process   *exec.Cmd
+	stopping  bool
 }
 
 // sharedPooler starts the pooler when it is first asked for.
@@ -86,24 +90,24 @@ func startPooler() (*pooler, error) {
 	if p.dir, err = os.MkdirTemp("", "pgbouncer"); err != nil {
 		return nil, err
 	}
-	if p.port, err = unusedPort(); err != nil {
+	if p.port, err = freeport.Pick(); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(os.Chmod(p.dir, 0o755), p.configure()); err != nil {
 		return nil, err
 	}
-	p.process = exec.Command(program, "-q", p.config())
-	if os.Getuid() == 0 {
-		p.process.Args = append(p.process.Args, "-u", "nobody") // it refuses to run as root
-	}
-	p.process.Stdout, p.process.Stderr = &p.log, &p.log
-	if err := p.process.Start(); err != nil {
+	if err := p.launch(program); err != nil {
 		return nil, err
 	}
 	poolerStarted = true
+	go p.supervise(program)
 	go func() {
-		_ = p.process.Wait()
-		close(p.ended)
+		// It would outlive tests that are terminated, with what files they inherited.
+		terminated := make(chan os.Signal, 1)
+		signal.Notify(terminated, os.Interrupt, syscall.SIGTERM)
+		<-terminated
+		p.end()
+		os.Exit(1)
 	}()
 	return p, p.await(func() error {
 		c, err := net.Dial("tcp", "127.0.0.1:"+p.port)
@@ -114,13 +118,45 @@ func startPooler() (*pooler, error) {
 	})
 }
 
+// launch starts the process. The caller holds mu, or nobody else has p.
+func (p *pooler) launch(program string) error {
+	p.process = exec.Command(program, "-q", p.config())
+	if os.Getuid() == 0 {
+		p.process.Args = append(p.process.Args, "-u", "nobody") // it refuses to run as root
+	}
+	p.process.Stdout, p.process.Stderr = &p.log, &p.log
+	return p.process.Start()
+}
+
+// supervise starts the process again whenever it ends, until endPooler. PgBouncer 1.18
+// crashes when a database leaves its configuration whose clients were canceled.
+func (p *pooler) supervise(program string) {
+	defer close(p.ended)
+	for {
+		_ = p.process.Wait()
+		p.mu.Lock()
+		again := !p.stopping && p.launch(program) == nil
+		p.mu.Unlock()
+		if !again {
+			return
+		}
+	}
+}
+
 // endPooler ends the pooler, if there is one.
 func endPooler() {
 	if !poolerStarted {
 		return
 	}
 	p, _ := sharedPooler()
+	p.end()
+}
+
+func (p *pooler) end() {
+	p.mu.Lock()
+	p.stopping = true
 	_ = p.process.Process.Signal(syscall.SIGTERM)
+	p.mu.Unlock()
 	<-p.ended
 	_ = os.RemoveAll(p.dir)
 }
@@ -172,7 +208,10 @@ func (p *pooler) change(do func()) error {
 	if err := p.configure(); err != nil {
 		return err
 	}
-	return p.process.Process.Signal(syscall.SIGHUP)
+	if err := p.process.Process.Signal(syscall.SIGHUP); !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return nil // the next process reads the configuration
 }
 
 // await waits until a call succeeds, or the pooler ends.
@@ -193,22 +232,12 @@ func (p *pooler) await(call func() error) error {
 	}
 }
 
-// freePort returns a port that nobody listens on.
+// freePort returns a port for a server of the test's own.
 func freePort(t testing.TB) string {
 	t.Helper()
-	port, err := unusedPort()
+	port, err := freeport.Pick()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return port
-}
-
-func unusedPort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, err
 }

@@ -14,6 +14,7 @@ import (
 const bufferEvents = 40
 
 func TestKill9LosesNoMoreThanTheBuffer(t *testing.T) {
+	t.Parallel()
 	onEachStore(t, func(t *testing.T, db database) {
 		rng, s := newRand(t), newScene(t, db, steady, flaky, once)
 		started := 0

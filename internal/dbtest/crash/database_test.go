@@ -130,7 +130,7 @@ func openMySQL(source string) (*opened, error) {
 }
 
 // connections is how many a process has to a server at the most.
-const connections = 8
+const connections = 6
 
 func openedSQL(store webhook.Store, db *sql.DB, migrate func(context.Context) error, outbox func(*sql.Tx) webhook.Outbox) *opened {
 	return &opened{
@@ -167,21 +167,17 @@ func stores() []store {
 	}
 }
 
-// onEachStore runs a test for every store, one after the other.
+// onEachStore runs a test, which mostly waits, for all stores at once.
 func onEachStore(t *testing.T, f func(t *testing.T, db database)) { onEach(t, stores(), f) }
 
 func onEach(t *testing.T, stores []store, f func(t *testing.T, db database)) {
 	for _, s := range stores {
-		t.Run(s.name, func(t *testing.T) { f(t, s.fresh(t)) })
+		t.Run(s.name, func(t *testing.T) {
+			db := s.fresh(t)
+			t.Parallel()
+			f(t, db)
+		})
 	}
-}
-
-// onAllStores runs a test that mostly waits for every store at once.
-func onAllStores(t *testing.T, f func(t *testing.T, db database)) {
-	onEachStore(t, func(t *testing.T, db database) {
-		t.Parallel()
-		f(t, db)
-	})
 }
 
 // sqliteSource names a file. Transactions of the app's begin with the write
@@ -231,7 +227,7 @@ func freshMariaDB(t *testing.T) database {
 // lockMode2 is mysqlstore on the tests' own server, which numbers rows in
 // another way.
 var lockMode2 = store{"mysqlstore, innodb_autoinc_lock_mode=2", func(t *testing.T) database {
-	s := serverFor(t, mariadbServer)
+	s := serverFor(t, mariadbServer, "mysql")
 	return migrated(t, database{"mysql", mariadbServer.source(s.addr(), s.create())})
 }}
 

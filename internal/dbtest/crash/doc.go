@@ -11,7 +11,7 @@
 // Every test is bounded to seconds as it stands. These lengthen it, as
 // "make long" does:
 //
-//	LISTHOOK_ROUNDS  how often children are killed on each store; 10
-//	LISTHOOK_SOAK    how long the soak lasts on each store; 6s
+//	LISTHOOK_ROUNDS  how often children are killed on each store; 3
+//	LISTHOOK_SOAK    how long the soak lasts on each store; 4s
 //	LISTHOOK_SEED    what the moments are drawn from; by default another each time, printed
 package crash

@@ -19,14 +19,16 @@ type harness struct {
 	via    database // through the proxy
 }
 
-// onEachServer runs a test for every store on a server. The servers are
-// stopped and changed, so they are not those that other tests use.
+// onEachServer runs a test for all stores on a server at once. The servers are
+// stopped and changed, so each store has one of its own, which no other test uses.
 func onEachServer(t *testing.T, f func(t *testing.T, r *harness)) {
 	for _, kind := range serverKinds {
 		t.Run(kind.name, func(t *testing.T) {
-			s := serverFor(t, kind)
+			t.Parallel()
 			for _, store := range kind.stores {
 				t.Run(store, func(t *testing.T) {
+					t.Parallel()
+					s := serverFor(t, kind, store)
 					name := s.create()
 					r := &harness{server: s, proxy: newProxy(t, s.addr())}
 					r.via = database{store, kind.source(r.proxy.addr(), name)}
@@ -47,7 +49,7 @@ func TestADatabaseThatCrashesUnderLoadLosesNothing(t *testing.T) {
 	onEachServer(t, func(t *testing.T, r *harness) {
 		rng := newRand(t)
 		crew := r.load(r.db, 2)
-		for range 3 {
+		for range min(rounds(t), 3) {
 			r.goesOn(20)
 			pause(time.Duration(rng.Int64N(int64(longLife))))
 			r.server.abort()
@@ -64,7 +66,7 @@ func TestConnectionsThatAreCutLoseNothing(t *testing.T) {
 		rng := newRand(t)
 		crew := r.load(r.via, 2)
 		r.goesOn(20)
-		for range 6 {
+		for range min(2*rounds(t), 6) {
 			pause(time.Duration(rng.Int64N(int64(longLife))))
 			r.proxy.cutAll()
 		}
@@ -78,7 +80,7 @@ func TestStatementsThatTakeSecondsLoseNothing(t *testing.T) {
 		crew := r.load(r.via, 2)
 		r.goesOn(20)
 		r.proxy.slow(3 * time.Second)
-		pause(8 * time.Second)
+		pause(6 * time.Second)
 		r.proxy.slow(0)
 		r.ends(crew)
 	})

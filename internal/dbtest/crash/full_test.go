@@ -103,6 +103,7 @@ func (f *file) recovers(refused string, what *regexp.Regexp) {
 }
 
 func TestAFullSQLiteFileIsNamedAndGoesOnWhenThereIsRoom(t *testing.T) {
+	t.Parallel()
 	f := newFile(t)
 	if _, err := f.emitUntil("before", 20); err != nil {
 		t.Fatal(err)
@@ -122,6 +123,7 @@ func TestAFullSQLiteFileIsNamedAndGoesOnWhenThereIsRoom(t *testing.T) {
 }
 
 func TestASQLiteFileThatBecomesReadOnlyIsNamedAndGoesOn(t *testing.T) {
+	t.Parallel()
 	f := newFile(t)
 	if _, err := f.emitUntil("before", 20); err != nil {
 		t.Fatal(err)
@@ -137,6 +139,7 @@ func TestASQLiteFileThatBecomesReadOnlyIsNamedAndGoesOn(t *testing.T) {
 }
 
 func TestASQLiteFileThatAnotherProcessLocksForSecondsIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, freshSQLite(t), steady, flaky, once)
 	crew := s.load(s.db, 2)
 	s.goesOn(20)

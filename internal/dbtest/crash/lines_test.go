@@ -60,6 +60,7 @@ func (a *audit) checkLines(complain func(string, ...any), log map[string]webhook
 // fail a fifth of the time. Everybody ends in the right state: the last that the receiver
 // was told is the last that was emitted.
 func TestEverybodyEndsInTheRightStateDespiteKill9(t *testing.T) {
+	t.Parallel()
 	onEachStore(t, func(t *testing.T, db database) {
 		rng, s := newRand(t), newScene(t, db, steady, flaky)
 		delays := make(chan time.Duration, 64)

@@ -3,6 +3,7 @@
 package crash
 
 import (
+	"flag"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -19,6 +20,12 @@ func TestMain(m *testing.M) {
 	if text := os.Getenv(childVariable); text != "" {
 		os.Exit(runChild(text))
 	}
+	flag.Parse()
+	told := false
+	flag.Visit(func(f *flag.Flag) { told = told || f.Name == "test.parallel" })
+	if !told {
+		_ = flag.Set("test.parallel", "4") // these tests wait more than they compute
+	}
 	code := m.Run()
 	removeServers()
 	os.Exit(code)
@@ -28,7 +35,7 @@ func TestMain(m *testing.M) {
 func rounds(t *testing.T) int {
 	text := os.Getenv("LISTHOOK_ROUNDS")
 	if text == "" {
-		return 10
+		return 3
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
@@ -41,7 +48,7 @@ func rounds(t *testing.T) int {
 func soakTime(t *testing.T) time.Duration {
 	text := os.Getenv("LISTHOOK_SOAK")
 	if text == "" {
-		return 6 * time.Second
+		return 4 * time.Second
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d <= 0 {
@@ -89,7 +96,7 @@ func lacking(t *testing.T, need, why string) {
 // does not become true in time: long enough that only what is broken fails.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	const patience = 60 * time.Second
+	const patience = 3 * time.Minute
 	for begin := time.Now(); !done(); time.Sleep(20 * time.Millisecond) {
 		if time.Since(begin) > patience {
 			t.Fatalf("waited %s in vain: %s", patience, what)

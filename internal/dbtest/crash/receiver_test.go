@@ -3,6 +3,9 @@
 package crash
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
 	"hash/fnv"
 	"io"
 	"log"
@@ -24,7 +27,17 @@ const (
 	steady = "steady" // answers well
 	flaky  = "flaky"  // answers one attempt in five with 500
 	once   = "once"   // the same, and is not to be sent anything again
+
+	// These get batches, and answer as flaky does.
+	batched     = "batched"
+	batchedJSON = "batchedjson"
 )
+
+// batchSize is how many events a batch has at most.
+const batchSize = 25
+
+// takesBatches reports whether a webhook does.
+func takesBatches(webhook string) bool { return strings.HasPrefix(webhook, batched) }
 
 // A receiver is the customers' side: it records every request, and answers as
 // its script says. It lives in the test's process, so its record is complete
@@ -42,6 +55,7 @@ type receiver struct {
 // A request is one arrival of a delivery.
 type request struct {
 	delivery string
+	batch    string // the webhook-id of the request that brought several; "": it came alone
 	webhook  string // by the name of its URL
 	event    string // the event's ID, from the body
 	attempt  int
@@ -74,18 +88,90 @@ func newReceiver(t *testing.T) *receiver {
 
 // ServeHTTP records and answers a request.
 func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if takesBatches(path.Base(req.URL.Path)) {
+		r.answer(w, r.readBatch(req))
+		return
+	}
 	got, status := r.read(req)
 	if status != 0 {
 		w.WriteHeader(status)
 		return
 	}
-	if meet := r.begin(got); meet != nil {
-		meet(got)
+	r.answer(w, []*request{got})
+}
+
+// answer records what a request brought and answers it. Without anything, it has not
+// arrived, or nobody sends that.
+func (r *receiver) answer(w http.ResponseWriter, brought []*request) {
+	if len(brought) == 0 {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	for _, got := range brought {
+		if meet := r.begin(got); meet != nil {
+			meet(got)
+		}
 	}
 	r.mu.Lock()
-	got.end = time.Now() // before the sender can know, and go on
+	for _, got := range brought {
+		got.end = time.Now() // before the sender can know, and go on
+	}
 	r.mu.Unlock()
-	w.WriteHeader(got.status)
+	w.WriteHeader(brought[0].status)
+}
+
+// readBatch returns the deliveries of a request that is whole and rightly signed, each as
+// a request.
+func (r *receiver) readBatch(req *http.Request) (brought []*request) {
+	start, id := time.Now(), req.Header.Get(webhook.HeaderID)
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return nil // its sender died
+	}
+	req.Body = io.NopCloser(bytes.NewReader(body))
+	events, err := webhook.ParseRequest(req, &webhook.ReceiveOptions{Secrets: []webhook.Secret{r.secret}, Tolerance: time.Hour})
+	attempt, err2 := strconv.Atoi(req.Header.Get(webhook.HeaderAttempt))
+	if err := errors.Join(err, err2); err != nil {
+		r.refuse(err.Error())
+		return nil
+	}
+	name := path.Base(req.URL.Path)
+	for _, e := range events {
+		m := webhook.MetaOf(e)
+		got := &request{
+			delivery: m.ID, webhook: name, event: subscriberOf(e).ID, attempt: attempt, by: req.UserAgent(),
+			sequence: m.Sequence, status: script(name, id, attempt), start: start,
+		}
+		if m.ID != id {
+			got.batch = id
+		}
+		if subscriberOf(e).Email != got.event+"@example.com" {
+			r.refuse(fmt.Sprintf("%+v", e))
+			return nil
+		}
+		brought = append(brought, got)
+	}
+	return brought
+}
+
+// subscriberOf returns whom an event is about.
+func subscriberOf(e webhook.Event) webhook.Subscriber {
+	switch e := e.(type) {
+	case webhook.Open:
+		return e.Subscriber
+	case webhook.Click:
+		return e.Subscriber
+	case webhook.Unsubscribe:
+		return e.Subscriber
+	}
+	return webhook.Subscriber{}
+}
+
+// refuse notes what no sender of ours sends.
+func (r *receiver) refuse(what string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.broken = append(r.broken, what)
 }
 
 // read returns a request that is whole and rightly signed. One whose sender
@@ -111,9 +197,7 @@ func (r *receiver) read(req *http.Request) (*request, int) {
 	}
 	got.event = form.Get("subscriber[id]")
 	if err != nil || got.event == "" || form.Get("subscriber[email]") != got.event+"@example.com" {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.broken = append(r.broken, string(body))
+		r.refuse(string(body))
 		return nil, http.StatusBadRequest
 	}
 	got.status = script(got.webhook, got.delivery, got.attempt)
@@ -190,6 +274,12 @@ func (r *receiver) putWebhooks(t *testing.T, s webhook.Store, names ...string) {
 			Name: name, URL: r.url + name, Secrets: []webhook.Secret{r.secret},
 			Events: webhook.EventTypes(), Sources: webhook.Sources(), NoRetry: strings.HasPrefix(name, once),
 		}}
+		if takesBatches(name) {
+			w.Batch, w.BatchWait = batchSize, 200*time.Millisecond
+		}
+		if name == batchedJSON {
+			w.Format = webhook.FormatJSON
+		}
 		if _, err := d.AddWebhook(t.Context(), w); err != nil {
 			t.Fatal(err)
 		}

@@ -13,8 +13,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/listhook/webhook/internal/freeport"
 )
 
 // A server is a database server of the test's own, which it may stop, and
@@ -23,7 +26,7 @@ type server struct {
 	t         *testing.T
 	kind      *serverKind
 	dir       string
-	port      int
+	port      string
 	owner     *syscall.SysProcAttr // the user that it runs as; nil: the test's
 	process   *exec.Cmd
 	databases int
@@ -58,7 +61,7 @@ var postgresServer = &serverKind{
 		return []string{"-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"}
 	},
 	args: func(s *server) []string {
-		return []string{"-D", s.data(), "-p", strconv.Itoa(s.port), "-c", "listen_addresses=127.0.0.1", "-k", s.dir}
+		return []string{"-D", s.data(), "-p", s.port, "-c", "listen_addresses=127.0.0.1", "-k", s.dir}
 	},
 	abort:  syscall.SIGQUIT, // "immediate": no checkpoint, recovery at the next start
 	driver: "pgx",
@@ -83,7 +86,7 @@ var mariadbServer = &serverKind{
 	args: func(s *server) []string {
 		return []string{
 			// Where it starts, it removes what others keep there, too.
-			"--no-defaults", "--datadir=" + s.data(), "--tmpdir=" + s.dir, "--port=" + strconv.Itoa(s.port), "--bind-address=127.0.0.1",
+			"--no-defaults", "--datadir=" + s.data(), "--tmpdir=" + s.dir, "--port=" + s.port, "--bind-address=127.0.0.1",
 			"--socket=" + filepath.Join(s.dir, "socket"), "--pid-file=" + filepath.Join(s.dir, "pid"),
 			"--innodb-buffer-pool-size=64M",
 			// As Galera demands; the server that CONTRIBUTING.md names has 1.
@@ -105,27 +108,38 @@ var mariadbServer = &serverKind{
 	stores:   []string{"mysql"},
 }
 
-// servers are those that were started. Tests that use them run one after the
-// other, because some stop them.
-var servers = map[*serverKind]*server{}
+// servers are those that were started, by the store. Tests that use the same run one after
+// the other, because some stop it.
+var (
+	serversMu sync.Mutex // guards servers, not those that it holds
+	servers   = map[string]*server{}
+)
 
-// serverFor returns the running server of a kind.
-func serverFor(t *testing.T, kind *serverKind) *server {
+// serverFor returns the running server of a kind that a kind of stores has.
+func serverFor(t *testing.T, kind *serverKind, store string) *server {
 	t.Helper()
-	if s := servers[kind]; s != nil {
+	serversMu.Lock()
+	s, ok := servers[store]
+	serversMu.Unlock()
+	if ok {
 		s.t = t
 		return s
 	}
-	s := &server{t: t, kind: kind, port: freePort(t)}
+	port, err := freeport.Pick()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = &server{t: t, kind: kind, port: port}
 	install, program := s.find(kind.install), s.find(kind.program)
 	if install == "" || program == "" {
 		lacking(t, kind.need, kind.install+" and "+kind.program+" are not installed")
 	}
-	var err error
 	if s.dir, err = os.MkdirTemp("", "crash"); err != nil {
 		t.Fatal(err)
 	}
-	servers[kind] = s
+	serversMu.Lock()
+	servers[store] = s
+	serversMu.Unlock()
 	s.chooseOwner()
 	cmd := exec.Command(install, kind.installArgs(s)...)
 	cmd.SysProcAttr, cmd.Dir = s.owner, s.dir
@@ -199,7 +213,7 @@ func (s *server) abort() {
 }
 
 // addr is where it listens.
-func (s *server) addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
+func (s *server) addr() string { return net.JoinHostPort("127.0.0.1", s.port) }
 
 func (s *server) connect() *sql.DB {
 	s.t.Helper()
@@ -229,15 +243,4 @@ func (s *server) create() string {
 	name := fmt.Sprintf("app%d", s.databases)
 	s.run(s.kind.create(name)...)
 	return name
-}
-
-// freePort returns a port on which nothing listens.
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }

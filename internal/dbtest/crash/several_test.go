@@ -13,6 +13,7 @@ import (
 )
 
 func TestProcessesShareTheWorkAndNoneSendsWhatAnotherHolds(t *testing.T) {
+	t.Parallel()
 	onEachStore(t, func(t *testing.T, db database) {
 		s := newScene(t, db, steady)
 		// The first requests are answered once each process has sent some.
@@ -44,7 +45,8 @@ func TestProcessesShareTheWorkAndNoneSendsWhatAnotherHolds(t *testing.T) {
 }
 
 func TestAProcessThatDiesIsTakenOverWhenItsLeaseEnds(t *testing.T) {
-	onAllStores(t, func(t *testing.T, db database) {
+	t.Parallel()
+	onEachStore(t, func(t *testing.T, db database) {
 		s := newScene(t, db, steady)
 		dying := s.worker("dying", 2*time.Second)
 		came := make(chan *request, 10)
@@ -76,6 +78,7 @@ func TestAProcessThatDiesIsTakenOverWhenItsLeaseEnds(t *testing.T) {
 // of it when it goes on.
 
 func TestAProcessFrozenBeforeItSentSendsNothingThatIsNoLongerItsOwn(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		first int // requests before
@@ -84,7 +87,8 @@ func TestAProcessFrozenBeforeItSentSendsNothingThatIsNoLongerItsOwn(t *testing.T
 		{"on a connection that is open", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			onAllStores(t, func(t *testing.T, db database) { testFrozenBeforeItSent(t, db, c.first) })
+			t.Parallel()
+			onEachStore(t, func(t *testing.T, db database) { testFrozenBeforeItSent(t, db, c.first) })
 		})
 	}
 }
@@ -122,7 +126,8 @@ func testFrozenBeforeItSent(t *testing.T, db database, first int) {
 }
 
 func TestAProcessFrozenAfterItSentOverwritesNothing(t *testing.T) {
-	onAllStores(t, func(t *testing.T, db database) {
+	t.Parallel()
+	onEachStore(t, func(t *testing.T, db database) {
 		s := newScene(t, db, steady)
 		frozen := s.worker("frozen", time.Second)
 		s.receiver.meets(func(r *request) {
@@ -156,7 +161,8 @@ func TestAProcessFrozenAfterItSentOverwritesNothing(t *testing.T) {
 }
 
 func TestProcessesThatAreFrozenUnderLoadLoseNothing(t *testing.T) {
-	onAllStores(t, func(t *testing.T, db database) {
+	t.Parallel()
+	onEachStore(t, func(t *testing.T, db database) {
 		rng, s := newRand(t), newScene(t, db, steady)
 		var crew []*process
 		for i := range 2 {
@@ -183,7 +189,8 @@ func TestProcessesThatAreFrozenUnderLoadLoseNothing(t *testing.T) {
 }
 
 func TestAnOutcomeThatAWrongClockMadeLateIsTold(t *testing.T) {
-	onAllStores(t, func(t *testing.T, db database) {
+	t.Parallel()
+	onEachStore(t, func(t *testing.T, db database) {
 		s := newScene(t, db, steady)
 		// The slow process's leases end in the others' past. It gets its
 		// answers when another process has sent the same.
@@ -220,7 +227,8 @@ func TestAnOutcomeThatAWrongClockMadeLateIsTold(t *testing.T) {
 }
 
 func TestWrongClocksCostDuplicatesAtMost(t *testing.T) {
-	onAllStores(t, func(t *testing.T, db database) {
+	t.Parallel()
+	onEachStore(t, func(t *testing.T, db database) {
 		s := newScene(t, db, steady)
 		var crew []*process
 		for _, skew := range []time.Duration{-5 * time.Second, 0, 5 * time.Second} {

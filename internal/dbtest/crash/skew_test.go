@@ -68,14 +68,29 @@ func (s skewedStore) PutWebhook(ctx context.Context, w webhook.Webhook) (int64, 
 }
 
 func (s skewedStore) Enqueue(ctx context.Context, events []webhook.OutboxEvent) ([]string, error) {
+	return s.store.Enqueue(ctx, s.in(events))
+}
+
+func (s skewedStore) EnqueueLeasing(ctx context.Context, events []webhook.OutboxEvent) ([]string, map[string]int64, error) {
+	leaser, ok := s.store.(webhook.LineLeaser)
+	if !ok {
+		had, err := s.Enqueue(ctx, events)
+		return had, nil, err
+	}
+	return leaser.EnqueueLeasing(ctx, s.in(events))
+}
+
+func (s skewedStore) in(events []webhook.OutboxEvent) []webhook.OutboxEvent {
 	events = slices.Clone(events)
 	for i := range events {
 		events[i].Deliveries = slices.Clone(events[i].Deliveries)
 		for j := range events[i].Deliveries {
-			shiftDelivery(s.fast, &events[i].Deliveries[j].Delivery)
+			d := &events[i].Deliveries[j]
+			shiftDelivery(s.fast, &d.Delivery)
+			shift(s.fast, &d.LeaseUntil)
 		}
 	}
-	return s.store.Enqueue(ctx, events)
+	return events
 }
 
 func (s skewedStore) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Delivery, error) {

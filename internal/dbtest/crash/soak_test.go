@@ -43,6 +43,7 @@ type soak struct {
 func TestSoak(t *testing.T) {
 	t.Run("SQLite", func(t *testing.T) {
 		db := freshSQLite(t)
+		t.Parallel()
 		(&soak{scene: newScene(t, db, steady, flaky, once), db: db}).run()
 	})
 	onEachServer(t, func(t *testing.T, r *harness) {

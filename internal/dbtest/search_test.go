@@ -1,0 +1,130 @@
+package dbtest
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/internal/sqlstore"
+	"github.com/listhook/webhook/storetest"
+)
+
+// searched fills a log with many deliveries: every campaign has 50,000, a subscriber 20,
+// and one in 500 failed, one of them with 410.
+func searched(t *testing.T, s webhook.Store, many int) {
+	t.Helper()
+	const batch = 500
+	for from := 0; from < many; from += batch {
+		var ds []webhook.Delivery
+		for i := from; i < min(from+batch, many); i++ {
+			d := delivery(fmt.Sprintf("%08d", i))
+			d.Created = now.Add(time.Duration(i) * 100 * time.Millisecond)
+			d.Due, d.State, d.WebhookID = d.Created, webhook.StateDelivered, strconv.Itoa(i%7)
+			d.Body = []byte(strings.Repeat("type=open&", 40))
+			d.Subjects = []string{
+				fmt.Sprintf("#event %015d", i), fmt.Sprintf("#subscriber %010d", i/20), fmt.Sprintf("#email %015d", i/20), fmt.Sprintf("#campaign %012d", i/50_000),
+			}
+			if i%500 == 0 {
+				d.State = webhook.StateFailed
+				d.Log = []webhook.Attempt{{Start: d.Created, Status: 503, Reason: "It failed."}}
+			}
+			if i == many/3 {
+				d.State = webhook.StateFailed
+				d.Log = []webhook.Attempt{{Start: d.Created, Status: 410, Reason: "It is gone."}}
+			}
+			ds = append(ds, d)
+		}
+		_, err := s.Enqueue(t.Context(), storetest.Events(ds...))
+		require.NoError(t, err)
+	}
+}
+
+// A search of the log reads an index, whatever is looked for. With LISTHOOK_SEARCH=1000000
+// it is a log of so many deliveries, and the time of each search is printed:
+// docs/performance.md has the result.
+func TestSearchesReadAnIndex(t *testing.T) {
+	many := 20_000
+	if n, err := strconv.Atoi(os.Getenv("LISTHOOK_SEARCH")); err == nil {
+		many = n
+	}
+	for _, database := range []string{"sqlite", "postgres"} {
+		t.Run(database, func(t *testing.T) {
+			var list []recordedStatement
+			var db sqlstore.Database
+			s := plainStores[database](t).WithDatabase(func(d sqlstore.Database) sqlstore.Database {
+				db = d
+				return recorded{d, &list}
+			})
+			require.NoError(t, s.Migrate(t.Context()))
+			searched(t, s, many)
+			_, err := db.Exec(t.Context(), "analyze", nil)
+			require.NoError(t, err)
+			if database == "postgres" && many >= 1_000_000 {
+				require.NoError(t, db.Query(t.Context(), `select pg_total_relation_size('webhook_subjects')`, nil, func(scan sqlstore.Scan) error {
+					var bytes int
+					err := scan(&bytes)
+					t.Logf("%d bytes of subjects a delivery", bytes/many)
+					return err
+				}))
+			}
+			for what, c := range map[string]struct {
+				q    webhook.DeliveryQuery
+				want int
+			}{
+				"an event":                  {webhook.DeliveryQuery{Subject: fmt.Sprintf("#event %015d", many/2)}, 1},
+				"a subscriber":              {webhook.DeliveryQuery{Subject: fmt.Sprintf("#email %015d", many/40)}, 20},
+				"nobody":                    {webhook.DeliveryQuery{Subject: "#email nobody"}, 0},
+				"a campaign":                {webhook.DeliveryQuery{Subject: "#campaign 000000000000"}, 51},
+				"a campaign's next page":    {webhook.DeliveryQuery{Subject: "#campaign 000000000000", After: webhook.Cursor{Created: now.Add(time.Duration(min(many/4, 25_000)) * 100 * time.Millisecond), ID: "x"}}, 51},
+				"a status that is frequent": {webhook.DeliveryQuery{Failures: []string{"503"}}, min(51, many/500)},
+				"a status that is rare":     {webhook.DeliveryQuery{Failures: []string{"410"}}, 1},
+				"a status that never was":   {webhook.DeliveryQuery{Failures: []string{"refused"}}, 0},
+				"a delivery":                {webhook.DeliveryQuery{IDs: []string{"00000077"}}, 1},
+				"a subscriber's failures":   {webhook.DeliveryQuery{Subject: "#email 000000000000000", Failures: []string{"503"}}, 1},
+			} {
+				q := c.q
+				q.Account, q.Limit, q.Brief = "acme", 51, true
+				list = nil
+				began := time.Now()
+				found, err := s.Deliveries(t.Context(), q)
+				took := time.Since(began)
+				require.NoError(t, err, what)
+				require.Len(t, found, c.want, what)
+				require.Len(t, list, 1)
+				explain := "explain "
+				if database == "sqlite" {
+					explain = "explain query plan "
+				}
+				var plan []string
+				err = db.Query(t.Context(), explain+list[0].query, list[0].args, func(scan sqlstore.Scan) error {
+					var line string
+					if database != "sqlite" {
+						err := scan(&line)
+						plan = append(plan, line)
+						return err
+					}
+					var id, parent, unused int
+					err := scan(&id, &parent, &unused, &line)
+					plan = append(plan, line)
+					return err
+				})
+				require.NoError(t, err, what)
+				for _, line := range plan {
+					if strings.Contains(line, "Seq Scan") || strings.Contains(line, "SCAN webhook") && !strings.Contains(line, "INDEX") ||
+						strings.Contains(line, "deliveries_log") || strings.Contains(line, "  Sort  ") && c.want == 51 {
+						t.Errorf("%s: %s\n%s", what, line, strings.Join(plan, "\n"))
+					}
+				}
+				if many >= 1_000_000 {
+					t.Logf("%s: %s", what, took.Round(10*time.Microsecond))
+				}
+			}
+		})
+	}
+}
