@@ -24,7 +24,7 @@ const expected = /status of 4(01|04|09|22)|Blocked autofocusing on a <\w+> eleme
 exports.open = async (browser, options) => {
   const context = await browser.newContext(options);
   const page = await context.newPage();
-  page.setDefaultTimeout(5 * 60000); // a hang, on a machine that is ever so busy
+  page.setDefaultTimeout(hang);
   page.on("pageerror", (error) => problems.push(`${page.url()}: script: ${error.message}`));
   page.on("console", (message) => {
     if (message.type() === "error" && !expected.test(message.text())) problems.push(`${page.url()}: console: ${message.text()}`);
@@ -32,15 +32,41 @@ exports.open = async (browser, options) => {
   return page;
 };
 
+// withScripts does something for which timers have to run in a page or a frame whose
+// scripts are disabled. The page's own scripts do not run: it was loaded before.
+exports.withScripts = async (view, doing) => {
+  const page = view.page?.() ?? view;
+  const session = await page.context().newCDPSession(view).catch(() => page.context().newCDPSession(page)); // not every frame has a process of its own
+  const disable = (value) => session.send("Emulation.setScriptExecutionDisabled", { value });
+  await disable(true); // it is, but a session knows only what it did itself
+  await disable(false);
+  await doing();
+  await disable(true);
+};
+
+// hang is how long something may take, on a machine that is ever so busy.
+const hang = 5 * 60000;
+
+// orHang fails if a promise of a page's takes too long: nothing else would end it.
+const orHang = async (promise, what) => {
+  let timer;
+  const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`${what} does not end`)), hang); });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
 // accessible notes what axe finds. Again says that it looked at the page before, in
 // other colours or at another width: then it tries the rules that depend on these.
 exports.accessible = async (page, name, again) => {
   if (!await page.evaluate(() => "axe" in window)) await page.evaluate(axe);
-  const result = await page.evaluate((again) => axe.run({
+  const result = await orHang(page.evaluate((again) => axe.run({
     runOnly: again ? ["color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size"]
       : ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     resultTypes: ["violations"],
-  }), again);
+  }), again), `${name}: axe`);
   if (result.passes.length < (again ? 1 : 10)) problems.push(`${name}: axe looked at next to nothing`);
   for (const v of result.violations) {
     problems.push(`${name}: ${v.id}: ${v.help}: ${v.nodes.map((node) => node.target.join(" ")).slice(0, 4).join(", ")}`);
@@ -54,16 +80,33 @@ const picture = async (page, folder, name) => {
   if (folder) await page.screenshot({ path: path.join(folder, `${name.replace(/[^\w-]+/g, "-")}.png`), fullPage: true });
 };
 
+const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+
+// resize gives a window a width and waits until what it shows has it: a frame of
+// another site is in a process of its own, which learns of the width later. It asks
+// the frame rather than waiting in it, since nothing can be waited for where scripts
+// are disabled.
+exports.resize = async (tab, view, width) => {
+  await tab.setViewportSize({ width, height: 900 });
+  let is;
+  for (let tries = 0; tries < 600; tries++) {
+    is = await orHang(view.evaluate(() => innerWidth), "reading a width");
+    if (is === width) return;
+    await pause(100);
+  }
+  throw new Error(`the window is ${width} px wide, but after a minute ${view.url()} in it is ${is} px wide`);
+};
+
 // layouts notes what layout finds at some widths, in a tab or in the frame that
 // fills it. With a folder it leaves pictures there.
 exports.layouts = async (tab, view, widths, name, folder) => {
-  const size = tab.viewportSize();
+  const { width: before } = tab.viewportSize();
   for (const width of widths) {
-    await tab.setViewportSize({ width, height: 900 });
+    await exports.resize(tab, view, width);
     for (const problem of await layout(view)) problems.push(`${name} at ${width} px: ${problem}`);
     await picture(tab, folder, `${name}-${width}`);
   }
-  await tab.setViewportSize(size);
+  await exports.resize(tab, view, before);
 };
 
 // untranslated returns the words that are not translated in the pseudo-language,

@@ -3,10 +3,9 @@
 // so that a new page is covered.
 "use strict";
 const assert = require("node:assert/strict");
-const { open, openAll, accessible, layouts, untranslated, problems } = require("./browser.js");
+const { open, openAll, accessible, layouts, resize, untranslated, withScripts, problems } = require("./browser.js");
 
 const plain = (address) => address.split("#")[0];
-const heading = (text) => text.split("\n")[0];
 
 const linksOf = (view) => view.evaluate(() => [...document.querySelectorAll("a[href]")].map((a, index) => ({
   index, href: a.href, text: a.textContent.trim(), head: Boolean(a.closest("header, .top")), skip: a.className === "skip", blank: a.target === "_blank", download: a.hasAttribute("download"),
@@ -310,15 +309,24 @@ exports.Tour = class {
     if (method === "get") return false;
     if (!this.at(landed)) await this.goTo(landed);
     if (!inPlace) {
-      const before = await this.text(), pending = await this.view.locator("[data-refresh]").count() > 0;
+      const before = await this.heading();
       await this.act("loading it again", () => this.view === this.tab ? this.tab.reload() : this.view.evaluate(() => { location.reload(); }));
-      if (!pending && heading(before) !== heading(await this.text())) problems.push(`${here}: ${button}: loading ${this.kind(landed)} again shows something else`);
+      if (before !== await this.heading()) problems.push(`${here}: ${button}: loading ${this.kind(landed)} again shows something else`);
     }
     this.changed.add(landed).add(address); // there may be other forms now
     return true;
   }
 
   text() { return this.view.locator("main").innerText(); }
+
+  // heading is the page's, without a state, which may change meanwhile.
+  heading() {
+    return this.view.evaluate(() => {
+      const h1 = document.querySelector("main h1").cloneNode(true);
+      for (const badge of h1.querySelectorAll(".badge")) badge.remove();
+      return h1.textContent.trim();
+    });
+  }
 
   async deleteOne() {
     const [deletion] = this.deletions;
@@ -358,8 +366,9 @@ exports.Tour = class {
       await openAll(this.view);
       for (const colorScheme of this.schemes) {
         await this.tab.emulateMedia({ colorScheme });
-        await this.tab.setViewportSize({ width: colorScheme === "dark" ? 390 : 1280, height: 900 });
-        await accessible(this.view, `${path}, ${colorScheme}`, colorScheme === "dark");
+        await resize(this.tab, this.view, colorScheme === "dark" ? 390 : 1280);
+        const look = () => accessible(this.view, `${path}, ${colorScheme}`, colorScheme === "dark");
+        await (this.scripts ? look() : withScripts(this.view, look));
       }
     }
   }
