@@ -26,6 +26,7 @@ type dialect struct {
 
 	textList      string    // a query that returns the texts in the JSON array @list
 	queues        [4]string // follow "from" in a query of the ready, waiting, leased and parked deliveries
+	queuesHaveSeq bool      // the queues have the column seq instead of id and due: the table's order, in which reading many deliveries is cheap
 	insertWebhook string    // if one has the ID, it changes no row or fails by isDuplicate
 
 	// awaitPuts says that a read may see a put and not an earlier one that is being

@@ -100,12 +100,13 @@ create index {}deliveries_failure on {}deliveries (account, failure, created) wh
 
 	textList: `select value from json_each(@list)`,
 	queues: [4]string{`{}deliveries where ready = 1`, `{}deliveries where ready = 0`, `(
-  select distinct d.id, d.due, d.webhook
+  select d.seq, d.webhook
   from {}leases l, json_each(l.ids) i cross join {}deliveries d
   where d.id = i.value and d.state = 'pending' and d.ready is null and d.due between l.due and l.last) l where true`,
 		`(
-  select d.id, d.due, d.webhook from {}lines l cross join {}deliveries d
+  select d.seq, d.webhook from {}lines l cross join {}deliveries d
   where d.id = l.id and d.state = 'pending' and d.ready = 2) l where true`},
+	queuesHaveSeq: true,
 
 	insertWebhook: `
 insert into {}webhooks (id, account, list, hold, changed, deleted, version, doc, put, tallies)

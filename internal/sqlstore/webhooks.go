@@ -123,23 +123,24 @@ func (s *Store) webhooks(ctx context.Context, db Querier, q webhook.WebhookQuery
 		b.add(` order by id`)
 	}
 	b.limit(q.Limit)
+	var ( // for all rows, since each would be allocated again for every row
+		w       webhook.Webhook
+		doc     []byte
+		put     int64
+		tallies []byte
+	)
+	dest := []any{&doc, &put}
+	if q.Tallies {
+		dest = append(dest, &tallies)
+	}
 	err = b.query(ctx, db, func(scan Scan) error {
-		var (
-			w       webhook.Webhook
-			doc     []byte
-			put     int64
-			tallies []byte
-		)
-		dest := []any{&doc, &put}
-		if q.Tallies {
-			dest = append(dest, &tallies)
-		}
+		w, tallies = webhook.Webhook{}, nil
 		if err := scan(dest...); err != nil {
 			return err
 		}
 		err := json.Unmarshal(doc, &w)
 		w.Put, w.Tallies = put, tallies
-		ws = append(ws, w)
+		ws = appendRow(ws, w)
 		return err
 	})
 	return ws, err
