@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -23,7 +24,8 @@ import (
 // A countingStore counts the calls that read.
 type countingStore struct {
 	*memstore.Store
-	calls atomic.Int64
+	calls   atomic.Int64
+	pending atomic.Int64 // those of calls that read pending deliveries of all webhooks
 }
 
 func (s *countingStore) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]webhook.Webhook, error) {
@@ -33,6 +35,9 @@ func (s *countingStore) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([
 
 func (s *countingStore) Deliveries(ctx context.Context, q webhook.DeliveryQuery) ([]webhook.Delivery, error) {
 	s.calls.Add(1)
+	if q.Webhook == "" && q.Blocking.IsZero() && slices.Equal(q.States, []webhook.State{webhook.StatePending}) {
+		s.pending.Add(1)
+	}
 	return s.Store.Deliveries(ctx, q)
 }
 
@@ -114,6 +119,7 @@ func (r *harness) isSmall(store *countingStore, user, target string, form url.Va
 	r.t.Helper()
 	var before, after runtime.MemStats
 	store.calls.Store(0)
+	store.pending.Store(0)
 	runtime.ReadMemStats(&before)
 	got := r.as(user, target, form)
 	runtime.ReadMemStats(&after)
@@ -122,6 +128,7 @@ func (r *harness) isSmall(store *countingStore, user, target string, form url.Va
 	r.t.Logf("%-60s %7d bytes %3d calls %3d MB", target, size, calls, memory)
 	assert.LessOrEqual(r.t, size, 150<<10, target)
 	assert.LessOrEqual(r.t, calls, int64(10), target)
+	assert.LessOrEqual(r.t, store.pending.Load(), int64(1), "%s: a store sorts all that is pending for each of these calls", target)
 	assert.LessOrEqual(r.t, memory, uint64(64), "%s: all that is allocated, freed or not, in MB", target)
 	return got.Body.String()
 }

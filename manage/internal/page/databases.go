@@ -67,9 +67,6 @@ func (p *pageRequest) operatorContext(databases int) (context.Context, context.C
 // deliveries of a state.
 func readDatabase(ctx context.Context, d *webhook.Dispatcher, now time.Time, rows int) (r databaseRead) {
 	r.dispatcher = d
-	if r.waiting, r.err = waitingIn(ctx, d); r.err != nil {
-		return r
-	}
 	yesterday := now.Add(-24 * time.Hour)
 	for _, part := range []struct {
 		into *stateRead
@@ -86,6 +83,15 @@ func readDatabase(ctx context.Context, d *webhook.Dispatcher, now time.Time, row
 		}
 		*part.into = stateRead{ds[:min(len(ds), rows)], len(ds) > rows}
 	}
+	n := len(r.waits.deliveries)
+	if r.waits.more {
+		var err error
+		n, err = d.Count(ctx, webhook.DeliveryQuery{All: true, States: []webhook.State{webhook.StatePending}, Limit: countLimit + 1})
+		if err != nil {
+			return databaseRead{dispatcher: d, err: err}
+		}
+	}
+	r.waiting = waitingOf(n, false, r.waits.deliveries)
 	return r
 }
 

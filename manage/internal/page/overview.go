@@ -231,11 +231,11 @@ func (p *pageRequest) pending() (pendingCounts, error) {
 	for _, d := range ds {
 		counts.byWebhook[d.WebhookID]++
 	}
+	n, more := len(ds), false
 	if err == nil && counts.cut {
-		counts.waiting, err = p.waiting("")
-	} else {
-		counts.waiting = waitingOf(len(ds), false, ds)
+		n, more, err = p.Count(p.r.Context(), webhook.DeliveryQuery{States: []webhook.State{webhook.StatePending}, Limit: countLimit + 1})
 	}
+	counts.waiting = waitingOf(n, more, ds)
 	return counts, err
 }
 
@@ -248,7 +248,7 @@ type waiting struct {
 // countLimit is how far pending deliveries are counted.
 const countLimit = 10_000
 
-// waiting counts what is pending in the account, or for one of its webhooks.
+// waiting counts what is pending for a webhook.
 func (p *pageRequest) waiting(webhookID string) (waiting, error) {
 	return waitingFor(p.r.Context(), p.Caller, webhookID)
 }
@@ -272,18 +272,6 @@ func waitingOf(n int, more bool, oldest []webhook.Delivery) waiting {
 		w.Oldest = oldest[0].Created
 	}
 	return w
-}
-
-// waitingIn counts what is pending in a database.
-func waitingIn(ctx context.Context, d *webhook.Dispatcher) (waiting, error) {
-	q := webhook.DeliveryQuery{All: true, States: []webhook.State{webhook.StatePending}, Limit: countLimit + 1}
-	n, err := d.Count(ctx, q)
-	if err != nil || n == 0 {
-		return waiting{}, err
-	}
-	q.Oldest, q.Limit, q.Brief = true, 1, true
-	ds, err := d.Deliveries(ctx, q)
-	return waitingOf(n, false, ds), err
 }
 
 // add adds what waits in another database.
