@@ -149,6 +149,18 @@ var lineFaults = []fault{
 	}},
 	{name: "sets Joined by every change", fails: "joined_is_what_callers_say",
 		inject: afterChange(func(_ webhook.Delivery, d *webhook.Delivery, c webhook.Change) { d.Joined = c.Joined })},
+	{name: "sets Joined by a change that leaves the line", fails: "joined_is_what_callers_say",
+		inject: afterChange(func(was webhook.Delivery, d *webhook.Delivery, c webhook.Change) {
+			if c.LeaveLine && was.State != webhook.StatePending && c.State == webhook.StatePending {
+				d.Joined = c.Joined
+			}
+		})},
+	{name: "sets Joined of one without a Key", fails: "joined_is_what_callers_say",
+		inject: afterChange(func(was webhook.Delivery, d *webhook.Delivery, c webhook.Change) {
+			if was.Key == "" && was.State != webhook.StatePending && c.State == webhook.StatePending {
+				d.Joined = c.Joined
+			}
+		})},
 	{name: "keeps Joined for good", fails: "joined_is_what_callers_say", inject: func(p *plain) {
 		p.move = func(was webhook.Delivery, d *webhook.Delivery, c webhook.Change) {
 			c.Joined = was.Joined

@@ -53,6 +53,30 @@ var valueFaults = []fault{
 		inject: fromDeliveries(func(q *webhook.DeliveryQuery) { q.All = true }, func(q webhook.DeliveryQuery, ds []webhook.Delivery) []webhook.Delivery {
 			return only(ds, func(d webhook.Delivery) bool { return q.All || strings.EqualFold(q.Account, d.Account) })
 		})},
+	{name: "finds failures whatever the case", fails: "failures_are_compared_byte_for_byte",
+		inject: fromDeliveries(func(q *webhook.DeliveryQuery) { q.Failures = nil }, func(q webhook.DeliveryQuery, ds []webhook.Delivery) []webhook.Delivery {
+			return only(ds, func(d webhook.Delivery) bool {
+				return len(q.Failures) == 0 || slices.ContainsFunc(q.Failures, func(text string) bool { return strings.EqualFold(text, d.Failure) })
+			})
+		})},
+	{name: "trims the Failure of a change", fails: "failures_are_compared_byte_for_byte",
+		inject: afterChange(func(_ webhook.Delivery, d *webhook.Delivery, c webhook.Change) {
+			if c.Log != nil {
+				d.Failure = strings.TrimSpace(d.Failure)
+			}
+		})},
+	{name: "cuts the Failure of a rewritten log", fails: "failures_are_compared_byte_for_byte",
+		inject: afterChange(func(_ webhook.Delivery, d *webhook.Delivery, c webhook.Change) {
+			if len(c.Rewrite) > 0 {
+				d.Failure = cut(d.Failure, 64)
+			}
+		})},
+	{name: "claims with the Failure in lower case", fails: "failures_are_compared_byte_for_byte", inject: func(p *plain) {
+		p.leased = func(_, now webhook.Delivery) webhook.Delivery {
+			now.Failure, now.Log = strings.ToLower(now.Failure), nil
+			return now
+		}
+	}},
 	{name: "prunes types whatever the case", fails: "types_and_subjects_are_compared_byte_for_byte", inject: func(p *plain) {
 		p.prunable = func(d webhook.Delivery, q webhook.Prune) bool {
 			return slices.ContainsFunc(q.Types, func(t webhook.EventType) bool { return strings.EqualFold(string(t), string(d.Type)) })

@@ -342,7 +342,17 @@ var lineRules = []rule{
 			c.applied(change)
 			joined("after a change from failed to pending", "a", at(3))
 			joined("behind it", "b", t0)
-			if ds := c.takes("at last", at(4), "b"); !ds[0].Joined.Equal(t0) {
+			change = webhook.Change{ID: "a", Lease: 3, State: webhook.StateFailed, Due: at(4), Joined: at(4)}
+			c.applied(change)
+			change = webhook.Change{ID: "a", Lease: 4, State: webhook.StatePending, Due: at(100), Joined: at(5), LeaveLine: true}
+			c.applied(change)
+			joined("after a change from failed to pending without a line", "a", at(3))
+			plain := finished("no key", "1", t0)
+			plain.Joined = at(6)
+			c.enqueue(plain)
+			c.applied(webhook.Change{ID: "no key", Lease: 2, State: webhook.StatePending, Due: at(100), Joined: at(7)})
+			joined("after a change from delivered to pending, of one without a Key,", "no key", at(6))
+			if ds := c.takes("at last", at(8), "b"); !ds[0].Joined.Equal(t0) {
 				c.broken("Claim returned the Joined %s, want %s", ds[0].Joined, t0)
 			}
 		}},

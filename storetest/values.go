@@ -150,6 +150,44 @@ var valueRules = []rule{
 			}
 		}},
 
+	{"failures_are_compared_byte_for_byte",
+		"A Failure is kept as Attempt.Failure returns it, which may be any Code, and is compared byte for byte.",
+		func(c *checker) {
+			alike := c.alike()
+			failing := func(text string) webhook.Attempt { return webhook.Attempt{Start: t0, Reason: "it failed", Code: text} }
+			var want []webhook.Delivery
+			for i, text := range alike {
+				d := logged(pending(fmt.Sprint("d", i), "1", t0), failing(text))
+				c.enqueue(d)
+				d.Lease, d.Due, d.Log = 1, at(60), nil
+				want = append(want, d)
+			}
+			found := func(when string, id func(i int) string) {
+				c.t.Helper()
+				for i, text := range alike {
+					c.ids(fmt.Sprintf("with the Failure %q, %s", text, when), ids(c.deliveries(webhook.DeliveryQuery{All: true, Failures: []string{text}})), []string{id(i)})
+				}
+			}
+			found("of Enqueue's Log", func(i int) string { return fmt.Sprint("d", i) })
+			claimed := map[string]webhook.Delivery{}
+			for _, d := range c.claim(everything(t0)) {
+				claimed[d.ID] = d
+			}
+			for i := range want {
+				c.same(fmt.Sprintf("claimed with the Failure %q", alike[i]), claimed[want[i].ID], want[i])
+			}
+			for i := range alike {
+				attempt := failing(alike[(i+1)%len(alike)])
+				c.applied(webhook.Change{ID: fmt.Sprint("d", i), Lease: 1, State: webhook.StateFailed, Due: t0, Log: &attempt})
+			}
+			found("of a Change's Log", func(i int) string { return fmt.Sprint("d", (i+len(alike)-1)%len(alike)) })
+			for i := range alike {
+				attempt := failing(alike[i])
+				c.applied(webhook.Change{ID: fmt.Sprint("d", i), Lease: 2, State: webhook.StateFailed, Due: t0, Rewrite: []webhook.Attempt{attempt}})
+			}
+			found("of a Rewrite", func(i int) string { return fmt.Sprint("d", i) })
+		}},
+
 	{"ids_of_255_bytes",
 		"IDs, accounts and lists have up to 255 bytes; all of them count.",
 		func(c *checker) {
