@@ -28,17 +28,21 @@ const (
 // targets are the stores to break, and the helpers that stores are given.
 var targets = []struct {
 	mutate.Target
-	oneIn int // of its mutants, which would take a day
+	oneIn int    // of its mutants, which would take a day
+	also  string // another package with such a test, for mutants that the first lets pass
 }{
-	{mutate.Target{Name: "memstore", Dir: "memstore", Test: "./memstore", Run: suiteTest}, 9},
-	{mutate.Target{Name: "selects", Dir: ".", Only: []string{"selects.go"}, Test: "./memstore", Run: suiteTest}, 9},
+	{mutate.Target{Name: "memstore", Dir: "memstore", Test: "./memstore", Run: suiteTest}, 9, ""},
+	{mutate.Target{Name: "selects", Dir: ".", Only: []string{"selects.go"}, Test: "./memstore", Run: suiteTest}, 9, "./examples/customstore"},
 	{mutate.Target{Name: "customstore", Dir: "examples/customstore", Only: []string{"store.go", "queue.go"},
-		Test: "./examples/customstore", Run: suiteTest}, 14},
-	{sql("sqlite", "sqlite.go", `^TestStore$/^sqlite$/^sqlite_by_modernc$`), 9},
-	{sql("postgres", "postgres.go", `^TestStore$/^postgres$/^postgres_by_pgx's_database/sql$`), 18},
-	{sql("mariadb", "mariadb.go", `^TestStore$/^mariadb$/^mariadb$`), 12},
-	{sql("queries", "deliveries.go webhooks.go prune.go dialect.go", `^TestStore$/^sqlite$/^sqlite_by_modernc$`), 6},
+		Test: "./examples/customstore", Run: suiteTest}, 14, ""},
+	{sql("sqlite", "sqlite.go", `^TestStore$/^sqlite$/^sqlite_by_modernc$`), 9, ""},
+	{sql("postgres", "postgres.go", `^TestStore$/^postgres$/^postgres_by_pgx's_database/sql$`), 18, ""},
+	{sql("mariadb", "mariadb.go", onMariaDB), 12, ""},
+	// SQLite has no parked deliveries outside of its lines, and waits for no puts.
+	{sql("queries", "deliveries.go webhooks.go prune.go dialect.go", onMariaDB), 6, ""},
 }
+
+const onMariaDB = `^TestStore$/^mariadb$/^mariadb$`
 
 // sql returns the target of the SQL in files of internal/sqlstore.
 func sql(name, files, run string) mutate.Target {
@@ -79,7 +83,7 @@ func TestMutants(t *testing.T) {
 				}
 			}
 			r := report{oneIn: target.oneIn}
-			t.Cleanup(func() { t.Logf("%d mutants are known, %d run: %s", b.Candidates, len(b.Mutants), r) })
+			t.Cleanup(func() { t.Logf("%d mutants are known, %d run: %s", b.Candidates, r.run(), r) })
 			start := time.Now()
 			whole, err := b.Run(t.Context(), nil, 10*time.Minute)
 			require.NoError(t, err)
@@ -88,7 +92,21 @@ func TestMutants(t *testing.T) {
 				t.Skip("the test skips, as it does without its server")
 			}
 			limit := 10*time.Second + 3*time.Since(start)
-			runAll(t, b, limit, func(m *mutate.Mutant, result mutate.Result) { r.note(t, m, result, reasons[m.Key]) })
+			passed := map[string]bool{}
+			runAll(t, b, limit, func(m *mutate.Mutant, result mutate.Result) {
+				if target.also != "" && !result.Killed {
+					passed[m.Key] = true
+					return
+				}
+				r.note(t, m, result, reasons[m.Key])
+			})
+			if len(passed) == 0 {
+				return
+			}
+			target.Test = target.also
+			b, err = mutate.Build(t.Context(), target.Target, func(m *mutate.Mutant) bool { return passed[m.Key] }, t.TempDir())
+			require.NoError(t, err)
+			runAll(t, b, 10*time.Minute, func(m *mutate.Mutant, result mutate.Result) { r.note(t, m, result, reasons[m.Key]) })
 		})
 	}
 }
@@ -157,6 +175,8 @@ func (r *report) note(t *testing.T, m *mutate.Mutant, result mutate.Result, reas
 		t.Errorf("survived, of half %d: %s", half, m.Key)
 	}
 }
+
+func (r report) run() int { return r.made[1] + r.made[2] }
 
 func (r report) String() string {
 	var halves []string
