@@ -101,10 +101,17 @@ var (
 	crashed = regexp.MustCompile(`(?m)^(panic: .*|fatal error: .*|runtime: .*|mutant: .*)`)
 )
 
-// failure returns the first subtest that failed, and what a test's output says of it.
+// failure returns the first subtest that failed, and what a test's output says of it. Of
+// subtests in one another it is the innermost.
 func failure(out string) (name, how string) {
-	if m := failed.FindStringSubmatchIndex(out); m != nil {
-		return out[m[2]:m[3]], strings.TrimSpace(said(out, out[m[2]:m[3]]))
+	deepest := 0
+	for _, m := range failed.FindAllStringSubmatch(out, -1) {
+		if depth := strings.Count(m[0], "/"); depth > deepest {
+			deepest, name = depth, m[1]
+		}
+	}
+	if name != "" {
+		return name, strings.TrimSpace(said(out, name))
 	}
 	if all := ran.FindAllStringSubmatch(out, -1); all != nil {
 		name = all[len(all)-1][1]
