@@ -309,6 +309,55 @@ var applyRules = []rule{
 			}
 		}},
 
+	{"claim_takes_of_expired_leases_what_is_outstanding",
+		"When leases end, all that is pending and due is claimed: not what ended, though at that very time, not what waits for longer, and not what was leased again.",
+		func(c *checker) {
+			var want, ended []string
+			add := func(key string) {
+				c.t.Helper()
+				id := func(what string) string { return what + key }
+				var ds []webhook.Delivery
+				for _, what := range []string{"outstanding", "delivered", "failed", "canceled", "waits", "due then", "leased again"} {
+					d := pending(id(what), "1", t0)
+					if key != "" {
+						d = keyed(d.ID, "1", d.ID, t0)
+					}
+					ds = append(ds, d)
+				}
+				c.enqueue(append(ds, finished(id("never leased"), "1", at(60)))...)
+				c.set("claimed", ids(c.claim(everything(t0))), ids(ds))
+				for i, what := range []string{"delivered", "failed", "canceled"} {
+					c.applied(webhook.Change{ID: id(what), Lease: 1, State: states[i+1], Due: at(60)})
+					ended = append(ended, id(what))
+				}
+				c.applied(webhook.Change{ID: id("waits"), Lease: 1, State: webhook.StatePending, Due: at(100)},
+					webhook.Change{ID: id("due then"), Lease: 1, State: webhook.StatePending, Due: at(60)},
+					webhook.Change{ID: id("leased again"), Lease: 1, State: webhook.StatePending, Due: at(1)})
+				again := everything(at(1))
+				again.Until = at(100)
+				c.claimOne(again, id("leased again"))
+				want = append(want, id("outstanding"), id("due then"))
+				for i := range 4 { // each has a lease of its own
+					d := pending(id(fmt.Sprint("alone ", i)), fmt.Sprint(i), at(2))
+					c.enqueue(d)
+					c.claimOne(webhook.Claim{Now: at(2), Until: at(60), Limit: 1, Each: 1}, d.ID)
+					want = append(want, d.ID)
+				}
+			}
+			add("")
+			add(" of a line")
+			if ds := c.claim(everything(at(60).Add(-time.Millisecond))); len(ds) > 0 {
+				c.broken("%s claimed before the leases ended", list(ids(ds)))
+			}
+			c.set("claimed when the leases end", ids(c.claim(everything(at(60)))), want)
+			for _, id := range ended {
+				if d := c.delivery(id); d.State == webhook.StatePending || d.Lease != 2 || !d.Due.Equal(at(60)) {
+					c.broken("%q, which has ended, is then %s, with the Lease %d and Due %s", id, d.State, d.Lease, d.Due)
+				}
+			}
+			c.set("claimed later", ids(c.claim(everything(at(100)))), []string{"waits", "leased again", "waits of a line", "leased again of a line"})
+		}},
+
 	{"apply_takes_five_hundred",
 		"A call of Apply has at most 500 changes; some of them may be lost, and the others are made.",
 		func(c *checker) {

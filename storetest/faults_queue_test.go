@@ -258,6 +258,41 @@ var claimFaults = []fault{
 		}},
 	{name: "never claims again what it leased", fails: "claim_takes_again_what_expired",
 		inject: claimable(func(d webhook.Delivery, _ *plain) bool { return d.Lease == 0 })},
+	{name: "claims what ended when its lease would have", fails: "claim_takes_of_expired_leases_what_is_outstanding",
+		inject: func(p *plain) {
+			plainly := p.claimable
+			p.claimable = func(d webhook.Delivery, c webhook.Claim) bool {
+				return plainly(d, c) || d.State == webhook.StateDelivered && d.Lease == 2 && d.Key == "" && d.Due.Equal(c.Now)
+			}
+		}},
+	{name: "takes what waits when its lease would have ended", fails: "claim_takes_of_expired_leases_what_is_outstanding",
+		inject: func(p *plain) {
+			until := map[string]time.Time{}
+			plainly, lease := p.claimable, p.lease
+			p.lease = func(d *webhook.Delivery, c webhook.Claim) {
+				lease(d, c)
+				if d.Lease == 1 {
+					until[d.ID] = c.Until
+				}
+			}
+			p.claimable = func(d webhook.Delivery, c webhook.Claim) bool {
+				end, ok := until[d.ID]
+				return plainly(d, c) || ok && d.State == webhook.StatePending && end.Equal(c.Now)
+			}
+		}},
+	{name: "ends two leases in a call", fails: "claim_takes_of_expired_leases_what_is_outstanding",
+		inject: func(p *plain) {
+			ended := map[time.Time]int{}
+			p.claimable = func(d webhook.Delivery, c webhook.Claim) bool {
+				if !p.m.claimable(d, c) {
+					return false
+				}
+				if d.Lease > 0 {
+					ended[c.Now]++
+				}
+				return ended[c.Now] <= 2
+			}
+		}},
 	{name: "ignores holds", fails: "claim_heeds_hold",
 		inject: func(p *plain) {
 			p.claimable = func(d webhook.Delivery, c webhook.Claim) bool {
