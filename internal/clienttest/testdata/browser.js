@@ -89,10 +89,10 @@ const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 exports.resize = async (tab, view, width) => {
   await tab.setViewportSize({ width, height: 900 });
   let is;
-  for (let tries = 0; tries < 600; tries++) {
+  for (let tries = 0; tries < 3000; tries++) {
     is = await orHang(view.evaluate(() => innerWidth), "reading a width");
     if (is === width) return;
-    await pause(100);
+    await pause(20);
   }
   throw new Error(`the window is ${width} px wide, but after a minute ${view.url()} in it is ${is} px wide`);
 };

@@ -256,9 +256,11 @@ exports.Tour = class {
 
   // fill types what a form asks for.
   async fill(form, method) {
-    for (const field of await form.locator("input, textarea, select").all()) {
-      const { type, name, value, visible } = await field.evaluate((f) => ({ type: f.type, name: f.name, value: f.value, visible: f.checkVisibility() }));
+    const fields = form.locator("input, textarea, select");
+    const asked = await fields.evaluateAll((all) => all.map((f) => ({ type: f.type, name: f.name, value: f.value, visible: f.checkVisibility() })));
+    for (const [i, { type, name, value, visible }] of asked.entries()) {
       if (!visible || value && type !== "radio") continue;
+      const field = fields.nth(i);
       if (type === "url") await field.fill(this.receiver + "/crawled");
       else if (type === "datetime-local" && name === "since" && method === "post") await field.fill("2026-01-01T00:00");
       else if (type === "text" && name === "name") await field.fill("Crawled");
