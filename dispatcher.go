@@ -186,6 +186,9 @@ func (d *Dispatcher) wire() {
 		running: d.running, wake: d.wake,
 	})
 	d.enqueuer.leaser, _ = d.plain.(LineLeaser)
+	if w, ok := d.plain.(SerialWriter); ok {
+		d.enqueuer.serial = w.WritesSerially()
+	}
 	d.buffer = newBuffer(&buffer{opts: opts, notify: notify, preparer: d.preparer, enqueuer: d.enqueuer})
 	d.announcer = newAnnouncer(d.plain, opts, notify)
 	d.claimer = &claimer{

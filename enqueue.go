@@ -26,6 +26,7 @@ type enqueuer struct {
 	wake     func()                     // asks for a claim
 	inserts  groupcommit.Group[*insert] // deliveries without a key
 	keyed    groupcommit.Group[*insert] // deliveries with a key: callers of the other group do not wait for them
+	serial   bool                       // the store has one writer: inserts has all deliveries
 	timers   sync.Pool                  // of *time.Timer, for add
 }
 
@@ -66,13 +67,17 @@ func (q *enqueuer) await(ctx context.Context, r *ack, timeout <-chan time.Time) 
 // abandon notes that the caller no longer waits.
 func (q *enqueuer) abandon(r *ack) {
 	r.abandoned.Store(true)
+	if q.serial {
+		q.inserts.Abandon(r.inserts)
+		return
+	}
 	q.inserts.Abandon(r.inserts - r.keyed)
 	q.keyed.Abandon(r.keyed)
 }
 
 // queue has inserts stored.
 func (q *enqueuer) queue(inserts []*insert) {
-	if !slices.ContainsFunc(inserts, (*insert).ordered) {
+	if q.serial || !slices.ContainsFunc(inserts, (*insert).ordered) {
 		q.inserts.Add(inserts...)
 		return
 	}

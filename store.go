@@ -139,6 +139,14 @@ type LineLeaser interface {
 	EnqueueLeasing(ctx context.Context, events []OutboxEvent) (had []string, leased map[string]int64, err error)
 }
 
+// A SerialWriter is a Store whose calls that write wait for each other, as in a SQLite
+// file, which has one writer at a time. The Dispatcher then stores the events that wait in
+// one call, whether or not their deliveries have a Key. In another Store events without a
+// Key do not wait for those with one, whose calls take longer. A Store need not be one.
+type SerialWriter interface {
+	WritesSerially() bool // whether it is one
+}
+
 // State is where a delivery is in its life.
 type State string
 

@@ -8,8 +8,9 @@ import (
 
 // The methods of webhook.Store, which the Dispatcher calls.
 var (
-	_ webhook.Store      = (*Store)(nil)
-	_ webhook.LineLeaser = (*Store)(nil)
+	_ webhook.Store        = (*Store)(nil)
+	_ webhook.LineLeaser   = (*Store)(nil)
+	_ webhook.SerialWriter = (*Store)(nil)
 )
 
 // PutWebhook stores w with its Version raised by one, and returns the new
@@ -34,6 +35,9 @@ func (s *Store) Enqueue(ctx context.Context, events []webhook.OutboxEvent) (had 
 func (s *Store) EnqueueLeasing(ctx context.Context, events []webhook.OutboxEvent) (had []string, leased map[string]int64, err error) {
 	return s.sql.EnqueueLeasing(ctx, events)
 }
+
+// WritesSerially returns true: a SQLite file has one writer at a time.
+func (s *Store) WritesSerially() bool { return true }
 
 // Claim leases deliveries that are due, as webhook.Claim describes.
 func (s *Store) Claim(ctx context.Context, c webhook.Claim) ([]webhook.Delivery, error) {
