@@ -132,6 +132,11 @@ func (b *batch) hasExtras() bool {
 	})
 }
 
+// oneReady reports whether the batch is one ready delivery without extras.
+func (b *batch) oneReady() bool {
+	return len(b.rows) == 1 && b.rows[0].Queue == queueReady && !b.hasExtras()
+}
+
 // only returns a batch of the rows with these IDs.
 func (b *batch) only(ids []string) *batch {
 	these, some := stringSet(ids), *b
@@ -162,6 +167,8 @@ func (b *batch) without(ids []string) *batch {
 // value returns a row's column by its name in @rows.
 func (b *batch) value(r *row, column string) any {
 	switch column {
+	case "k":
+		return r.Seq
 	case "i":
 		return r.ID
 	case "a":

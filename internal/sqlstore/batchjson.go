@@ -17,6 +17,15 @@ func (b *batch) args(inline bool) args {
 	return a
 }
 
+// oneArgs returns the arguments of enqueueOne.
+func (b *batch) oneArgs() args {
+	a := args{"token": b.token}
+	for _, column := range []string{"k", "i", "a", "w", "e", "t", "c", "s", "d", "l", "n", "b", "h", "g", "z"} {
+		a[column] = b.value(&b.rows[0], column)
+	}
+	return a
+}
+
 // json returns the rows as a JSON array. It has only the columns that the statement
 // uses, because the database parses all of it.
 func (b *batch) json(inline bool) string {

@@ -41,6 +41,7 @@ type dialect struct {
 	// insertNew, it returns all IDs and whether each delivery was new.
 	enqueue          script
 	insertNew        string // inserts all, or fails by isDuplicate; "": enqueue
+	enqueueOne       script // enqueue for one ready delivery without extras, which wakes nobody; nil: enqueue
 	enqueuePreLeased script // enqueue for a batch of pre-leased deliveries; nil: enqueue
 	enqueueExtras    script // enqueue for a batch of which row.hasExtras; nil: enqueue, insertLineEvents and insertSubjects
 	insertSubjects   string // of the deliveries in @rows
@@ -116,7 +117,8 @@ func result(text string) script { return script{{text: text, returnsRows: true}}
 // statements are a dialect's statements for a prefix.
 type statements struct {
 	nextPut, insertWebhook, updateWebhook            statement
-	enqueue, enqueuePreLeased, enqueueExtras         prepared
+	enqueue, enqueueOne                              prepared
+	enqueuePreLeased, enqueueExtras                  prepared
 	insertNew, insertSubjects                        statement
 	enqueueInTurn, enqueueInLines                    prepared
 	erase, apply, applyUnkeyed, applyFinal           prepared
@@ -151,7 +153,7 @@ func (d *dialect) statements(prefix string) statements {
 	}
 	return statements{
 		nextPut: one(nextPut), insertWebhook: one(d.insertWebhook), updateWebhook: one(updateWebhook),
-		enqueue: all(d.enqueue), enqueuePreLeased: all(d.enqueuePreLeased), enqueueExtras: all(d.enqueueExtras),
+		enqueue: all(d.enqueue), enqueueOne: all(d.enqueueOne), enqueuePreLeased: all(d.enqueuePreLeased), enqueueExtras: all(d.enqueueExtras),
 		insertNew: one(d.insertNew), insertSubjects: one(d.insertSubjects),
 		erase: all(d.erase), apply: all(d.apply), applyUnkeyed: all(d.applyUnkeyed), applyFinal: all(d.applyFinal),
 		enqueueInTurn: all(d.enqueueInTurn), enqueueInLines: all(d.enqueueInLines), applyInTurn: all(d.applyInTurn), openLines: one(d.openLines),

@@ -95,6 +95,8 @@ func (s *Store) add(ctx context.Context, q Querier, b *batch, allNew bool) (had 
 		return s.addToLines(ctx, q, b)
 	case s.sql.enqueueExtras != nil && b.hasExtras():
 		return s.runBatch(ctx, q, s.sql.enqueueExtras, b)
+	case s.sql.insertNew.text == "" && s.addsOne(q, b):
+		return s.addOne(ctx, q, b)
 	case s.sql.insertNew.text == "" && s.sql.enqueuePreLeased != nil && b.all(queueLeased):
 		return s.runBatch(ctx, q, s.sql.enqueuePreLeased, b)
 	case s.sql.insertNew.text == "":
@@ -110,6 +112,25 @@ func (s *Store) add(ctx context.Context, q Querier, b *batch, allNew bool) (had 
 	return s.upsert(ctx, q, b)
 }
 
+// addsOne reports whether enqueueOne may store the batch. In the app's transactions
+// nobody is woken.
+func (s *Store) addsOne(q Querier, b *batch) bool {
+	_, app := q.(appTx)
+	return app && s.sql.enqueueOne != nil && b.oneReady()
+}
+
+// addOne is add for enqueueOne, where no row needs a seq.
+func (s *Store) addOne(ctx context.Context, q Querier, b *batch) (had []string, err error) {
+	added := map[string]bool{}
+	_, err = s.run(ctx, q, s.sql.enqueueOne, b.oneArgs(), 1, func(scan Scan) error {
+		var id string
+		err := scan(&id)
+		added[id] = true
+		return err
+	})
+	return missingIDs(b.rows, added), err
+}
+
 // maxSeqTries is how often upsert gives rows a seq, because another row has theirs.
 const maxSeqTries = 5
 
@@ -119,11 +140,17 @@ const maxSeqTries = 5
 // writes nothing waits for no replica.
 func (s *Store) upsert(ctx context.Context, q Querier, b *batch) (had []string, err error) {
 	b.assignSeqs()
+	one := s.addsOne(q, b)
 	for range maxSeqTries {
-		a := b.args(s.d.base64)
+		script, a := s.sql.enqueue, args(nil)
+		if one {
+			script, a = s.sql.enqueueOne, b.oneArgs()
+		} else {
+			a = b.args(s.d.base64)
+		}
 		a["again"] = rand.Int64()
 		found := make(map[string]bool, len(b.rows))
-		all, err := s.run(ctx, q, s.sql.enqueue, a, len(b.rows), func(scan Scan) error {
+		all, err := s.run(ctx, q, script, a, len(b.rows), func(scan Scan) error {
 			var id string
 			var added bool
 			err := scan(&id, &added)
