@@ -89,7 +89,7 @@ func TestTheMethodsOfAStoreAreThoseThatUsersNeed(t *testing.T) {
 		case postgresstore.Store:
 			also = append(also, "EnqueueLeasing", "WakeOthers")
 		case sqlitestore.Store:
-			also = append(also, "EnqueueLeasing")
+			also = append(also, "EnqueueLeasing", "WritesSerially")
 		}
 		require.ElementsMatch(t, also, methods, typ)
 		for _, field := range reflect.VisibleFields(typ) {
