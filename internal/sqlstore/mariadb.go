@@ -150,11 +150,7 @@ from json_table(convert(@rows using utf8mb4), '$[*]' columns (i varchar(255) cha
 straight_join {}deliveries on id = cast(i as binary)
 where batch in (@token, @again)`}},
 
-	enqueueOne: script{{skipsRest: true, text: `
-insert into {}deliveries (
-  seq, id, account, webhook, event, type, created, state, due, lease, attempts, batch, lane,
-  body, carrier, log, event_time)
-values (@k, @i, @a, @w, @e, @t, @c, @s, @d, @l, @n, @token, @w, @b, @h, @g, @z)
+	enqueueOne: script{{skipsRest: true, text: mariadbInsertOne + `
 on duplicate key update batch = @again`}, {returnsRows: true, text: `
 select id, batch = @token from {}deliveries where id = @i and batch in (@token, @again)`}},
 

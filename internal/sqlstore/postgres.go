@@ -70,20 +70,7 @@ on conflict (id) do nothing`,
 select id || coalesce((select cast(pg_notify(@wake, '') as text) where @wake <> '' and exists (select 1 from new_ready)), '') from added` +
 		confirmIfEmpty("added")),
 
-	// Without JSON, and without the queues that it does not enter, the server needs a third
-	// less CPU time for a transaction with one delivery.
-	enqueueOne: result(`
-with added as (
-  insert into {}deliveries (
-    id, account, webhook, event, type, created, state, due, lease, attempts, queued, body, carrier, log, event_time)
-  values (@i, @a, @w, @e, @t, @c, @s, @d, @l, @n, true, @b, @h, @g, @z)
-  on conflict (id) do nothing
-  returning id, webhook, due
-), new_ready as (
-  insert into {}ready (webhook, due, id) select webhook, due, id from added
-  on conflict do nothing
-)
-select id from added` + confirmIfEmpty("added")),
+	enqueueOne: result(postgresInsertOne + confirmIfEmpty("added")),
 
 	enqueuePreLeased: result(postgresInsert("false") + `, leased as (
   insert into {}leases (due, token, last, ids)
