@@ -17,8 +17,8 @@ exports.launch = (executablePath) => chromium.launch({
 
 // Errors of the console that are none: what answers with a status on purpose is
 // looked at by those who ask, and a page in a frame of another site may not take
-// the focus from it.
-const expected = /status of 4(01|04|09|22)|Blocked autofocusing on a <\w+> element in a cross-origin subframe/;
+// the focus from it, nor write to the clipboard: copy buttons then select the text.
+const expected = /status of 4(01|04|09|22)|The Clipboard API has been blocked because of a permissions policy|Blocked autofocusing on a <\w+> element in a cross-origin subframe/;
 
 // open returns a page that notes what its console and its scripts complain of.
 exports.open = async (browser, options) => {
