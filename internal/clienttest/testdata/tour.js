@@ -311,9 +311,10 @@ exports.Tour = class {
     if (method === "get") return false;
     if (!this.at(landed)) await this.goTo(landed);
     if (!inPlace) {
-      const before = await this.heading();
+      // What is under way may end meanwhile, and its page then says so.
+      const pending = await this.view.locator("[data-refresh]").count() > 0, before = await this.heading();
       await this.act("loading it again", () => this.view === this.tab ? this.tab.reload() : this.view.evaluate(() => { location.reload(); }));
-      if (before !== await this.heading()) problems.push(`${here}: ${button}: loading ${this.kind(landed)} again shows something else`);
+      if (!pending && before !== await this.heading()) problems.push(`${here}: ${button}: loading ${this.kind(landed)} again shows something else`);
     }
     this.changed.add(landed).add(address); // there may be other forms now
     return true;
