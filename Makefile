@@ -32,7 +32,7 @@ long: ## hundreds of kills on each store and node, minutes of faults, the page i
 	LISTHOOK_REQUIRE=$${LISTHOOK_REQUIRE:-npm,chromium} LISTHOOK_CRAWL=$${LISTHOOK_CRAWL:-all} \
 		go test -count=1 -timeout=6h -v -run TestEveryLinkAndFormInABrowser ./internal/clienttest
 	LISTHOOK_MUTANTS=$${LISTHOOK_MUTANTS:-all} \
-		go test -count=1 -timeout=3h -v -run 'TestMutants/^(memstore|selects|customstore)$$' ./internal/mutate
+		go test -count=1 -timeout=6h -v -run 'TestMutants/^(memstore|selects|customstore|sqlite)$$' ./internal/mutate
 
 bench: ## the library beside a plain HTTP loop, some minutes; docs/performance.md has more
 	go run ./bench -quick
