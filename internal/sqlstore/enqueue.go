@@ -131,6 +131,14 @@ func (s *Store) addOne(ctx context.Context, q Querier, b *batch) (had []string, 
 	return missingIDs(b.rows, added), err
 }
 
+// insertion returns the statements that store a batch, and their arguments.
+func (s *Store) insertion(b *batch, one bool) (prepared, args) {
+	if one {
+		return s.sql.enqueueOne, b.oneArgs()
+	}
+	return s.sql.enqueue, b.args(s.d.base64)
+}
+
 // maxSeqTries is how often upsert gives rows a seq, because another row has theirs.
 const maxSeqTries = 5
 
@@ -142,12 +150,7 @@ func (s *Store) upsert(ctx context.Context, q Querier, b *batch) (had []string, 
 	b.assignSeqs()
 	one := s.addsOne(q, b)
 	for range maxSeqTries {
-		script, a := s.sql.enqueue, args(nil)
-		if one {
-			script, a = s.sql.enqueueOne, b.oneArgs()
-		} else {
-			a = b.args(s.d.base64)
-		}
+		script, a := s.insertion(b, one)
 		a["again"] = rand.Int64()
 		found := make(map[string]bool, len(b.rows))
 		all, err := s.run(ctx, q, script, a, len(b.rows), func(scan Scan) error {
