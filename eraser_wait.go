@@ -48,7 +48,7 @@ func (er *eraser) deliveriesAfter(ctx context.Context, qs []DeliveryQuery, until
 			return n, err
 		}
 	}
-	more, err := er.deliveriesOf(ctx, qs, which, reason) // what is pending still, or came meanwhile
+	more, err := er.deliveriesOf(ctx, qs, which, reason) // those still pending, and those added meanwhile
 	return n + more, err
 }
 

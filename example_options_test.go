@@ -39,7 +39,7 @@ func ExampleOptions_backoff() {
 }
 
 // Keep opens and clicks for three days and failures for a year, and all others for 30
-// days. Do not keep the bodies of what was delivered.
+// days. Do not keep the bodies of delivered deliveries.
 func ExampleRetentionRule() {
 	opts := &webhook.Options{
 		Retention: 30 * 24 * time.Hour,

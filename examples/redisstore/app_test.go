@@ -37,8 +37,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// runApp emits and delivers until its standard input ends, and then delivers what is
-// left. It prints the ID of each event that it was promised.
+// runApp emits and delivers until its standard input ends, and then delivers the
+// rest. It prints the ID of each event that Emit accepted.
 func runApp(name, addr string) error {
 	ctx := context.Background()
 	store, err := Open(ctx, redis.Options{Addr: addr}, "app")
@@ -141,7 +141,7 @@ func (a *app) kill() {
 	<-a.ended
 }
 
-// quiet lets the app emit no more, and deliver what is left.
+// quiet lets the app emit no more, and deliver the rest.
 func (a *app) quiet() { _ = a.in.Close() }
 
 // finish waits for the end of an app that is quiet.
