@@ -105,3 +105,44 @@ func TestAQueryMayNameMoreThanAStoreTakes(t *testing.T) {
 		assert.Less(t, ws[i-1].ID, ws[i].ID)
 	}
 }
+
+// A store would read all that failed to find that none of it was delivered.
+func TestWhatWasDeliveredHasNoFailureToSearchFor(t *testing.T) {
+	store := &askedStore{Store: &memstore.Store{}}
+	r := newHarnessOn(t, store, nil)
+	for _, tt := range []struct {
+		failures []string
+		states   []webhook.State
+		asks     bool
+	}{
+		{[]string{"503", "timeout"}, []webhook.State{webhook.StateDelivered}, false},
+		{[]string{"503", ""}, []webhook.State{webhook.StateDelivered}, true},
+		{[]string{"503"}, []webhook.State{webhook.StateDelivered, webhook.StateFailed}, true},
+		{[]string{"503"}, nil, true},
+		{nil, []webhook.State{webhook.StateDelivered}, true},
+	} {
+		store.asked = 0
+		q := webhook.DeliveryQuery{All: true, Failures: tt.failures, States: tt.states}
+		_, err := r.Deliveries(r.ctx, q)
+		require.NoError(t, err)
+		_, err = r.Count(r.ctx, q)
+		require.NoError(t, err)
+		assert.Equal(t, tt.asks, store.asked > 0, q)
+	}
+}
+
+// An askedStore counts queries of deliveries.
+type askedStore struct {
+	webhook.Store
+	asked int
+}
+
+func (s *askedStore) Deliveries(ctx context.Context, q webhook.DeliveryQuery) ([]webhook.Delivery, error) {
+	s.asked++
+	return s.Store.Deliveries(ctx, q)
+}
+
+func (s *askedStore) Count(ctx context.Context, q webhook.DeliveryQuery) (int, error) {
+	s.asked++
+	return s.Store.Count(ctx, q)
+}

@@ -15,7 +15,7 @@ import (
 // negative limit.
 func (d *Dispatcher) Deliveries(ctx context.Context, q DeliveryQuery) ([]Delivery, error) {
 	q, err := q.forStore()
-	if err != nil {
+	if err != nil || q.selectsNone() {
 		return nil, err
 	}
 	ds, err := readDeliveries(ctx, d.store, q)
@@ -26,7 +26,7 @@ func (d *Dispatcher) Deliveries(ctx context.Context, q DeliveryQuery) ([]Deliver
 // refuses what Deliveries refuses.
 func (d *Dispatcher) Count(ctx context.Context, q DeliveryQuery) (int, error) {
 	q, err := q.forStore()
-	if err != nil {
+	if err != nil || q.selectsNone() {
 		return 0, err
 	}
 	n, err := countDeliveries(ctx, d.store, q)

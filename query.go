@@ -26,6 +26,14 @@ func (q DeliveryQuery) forStore() (DeliveryQuery, error) {
 	return q, nil
 }
 
+// selectsNone reports whether q selects no delivery, whatever is stored: one that was
+// delivered has no failure, since its last attempt succeeded.
+func (q DeliveryQuery) selectsNone() bool {
+	other := func(s State) bool { return s != StateDelivered }
+	return len(q.Failures) > 0 && !slices.Contains(q.Failures, "") &&
+		len(q.States) > 0 && !slices.ContainsFunc(q.States, other)
+}
+
 func (q DeliveryQuery) validate() error {
 	for _, s := range q.States {
 		if !slices.Contains(states, s) {
