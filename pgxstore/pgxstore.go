@@ -123,5 +123,30 @@ func (d database) InTx(ctx context.Context, several bool, f func(sqlstore.Querie
 	if !several {
 		return f(d)
 	}
-	return pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error { return f(querier{tx}) })
+	options := pgx.TxOptions{IsoLevel: pgx.ReadCommitted}
+	return pgx.BeginTxFunc(ctx, d.pool, options, func(tx pgx.Tx) error { return f(querier{tx}) })
+}
+
+// Pipeline sends the statements of a transaction in one batch.
+func (d database) Pipeline(ctx context.Context, queries ...sqlstore.Query) error {
+	return d.pool.AcquireFunc(ctx, func(c *pgxpool.Conn) error {
+		batch := new(pgx.Batch)
+		batch.Queue("begin isolation level read committed")
+		for _, q := range queries {
+			batch.Queue(q.Text, q.Args...).Query(func(rows pgx.Rows) error {
+				for rows.Next() {
+					if err := q.Row(rows.Scan); err != nil {
+						return err
+					}
+				}
+				return rows.Err()
+			})
+		}
+		batch.Queue("commit")
+		err := c.SendBatch(ctx, batch).Close()
+		if err != nil && c.Conn().PgConn().TxStatus() != 'I' {
+			_, _ = c.Exec(ctx, "rollback") // else the pool closes the connection
+		}
+		return err
+	})
 }

@@ -119,9 +119,11 @@ func (s *Store) applyInTurn(ctx context.Context, b *batch) (others []string, don
 	if s.sql.applyInTurn == nil {
 		return nil, false, nil
 	}
-	done, err = s.inTurn(ctx, -1, func(q Querier, _ int64) error {
-		changed := make(map[string]bool, len(b.rows))
-		_, err := s.run(ctx, q, s.sql.applyInTurn, b.args(false), 0, func(scan Scan) error {
+	st := s.sql.applyInTurn[0].statement
+	var changed map[string]bool
+	done, err = s.inTurn(ctx, -1, func() Query {
+		changed = make(map[string]bool, len(b.rows))
+		return Query{s.text(st), st.args(b.args(false)), func(scan Scan) error {
 			r := row{Queue: queueReady}
 			err := scan(&r.ID, &r.Webhook, &r.Due)
 			if r.ID != "" {
@@ -131,13 +133,12 @@ func (s *Store) applyInTurn(ctx context.Context, b *batch) (others []string, don
 			s.due.include(r.Due)
 			s.ready.includeRows([]row{r})
 			return err
-		})
-		others = missingIDs(b.rows, changed)
-		return err
+		}}
 	})
 	if !done || err != nil {
 		return nil, done, err
 	}
+	others = missingIDs(b.rows, changed)
 	s.leases.remove(b.rows, others)
 	return others, true, nil
 }

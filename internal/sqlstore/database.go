@@ -29,6 +29,36 @@ type Database interface {
 	InTx(ctx context.Context, several bool, f func(Querier) error) error
 }
 
+// A Query is a statement with its arguments. Row is called for each row that it returns.
+type Query struct {
+	Text string
+	Args []any
+	Row  func(scan Scan) error
+}
+
+// A Pipeliner is a Database that sends all statements of a transaction at once, so that
+// the locks of the first ones are held for one round trip.
+type Pipeliner interface {
+	// Pipeline runs queries in a transaction and commits it. After an error of the
+	// commit or of a Row the transaction may have been committed.
+	Pipeline(ctx context.Context, queries ...Query) error
+}
+
+// runTogether runs queries in a transaction, at once if the database can.
+func runTogether(ctx context.Context, db Database, queries ...Query) error {
+	if p, ok := db.(Pipeliner); ok {
+		return p.Pipeline(ctx, queries...)
+	}
+	return db.InTx(ctx, true, func(q Querier) error {
+		for _, query := range queries {
+			if err := q.Query(ctx, query.Text, query.Args, query.Row); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // Conn has the methods that database/sql's DB, Conn and Tx share.
 type Conn interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)

@@ -41,13 +41,15 @@ func (s *Store) enqueueInTurn(ctx context.Context, events []webhook.OutboxEvent)
 		}
 		s.ready.includeRows([]row{{Webhook: r.Webhook, Due: r.Due, Queue: queueReady}})
 	}
-	done, err = s.inTurn(ctx, b.leastStep(), func(q Querier, step int64) error {
-		had, leased, err = s.addInTurn(ctx, q, b, step)
-		return err
+	var added map[string]bool
+	done, err = s.inTurn(ctx, b.leastStep(), func() Query {
+		added, leased = make(map[string]bool, len(b.rows)), map[string]int64{}
+		return s.addInTurn(b, added, leased)
 	})
 	if !done || err != nil {
 		return nil, nil, done, err
 	}
+	had = missingIDs(b.rows, added)
 	for i := range b.rows {
 		if r := &b.rows[i]; leased[r.ID] > 0 {
 			r.Queue, r.Due, r.Lease = queueLeased, r.Until.Int64, r.Lease+1
@@ -57,15 +59,14 @@ func (s *Store) enqueueInTurn(ctx context.Context, events []webhook.OutboxEvent)
 	return had, leased, true, nil
 }
 
-// addInTurn stores a batch, and returns the IDs of the deliveries that were stored before,
-// and the Sequences of those that it leased.
-func (s *Store) addInTurn(ctx context.Context, q Querier, b *batch, step int64) (had []string, leased map[string]int64, err error) {
+// addInTurn returns the query that stores a batch. It notes the IDs of the deliveries that
+// were not stored before, and the Sequences of those that it leased.
+func (s *Store) addInTurn(b *batch, added map[string]bool, leased map[string]int64) Query {
 	a := b.args(false)
-	a["wake"], a["places"] = Channel(s.prefix), step<<stepBits-1
+	a["wake"] = Channel(s.prefix)
 	a["events"], _ = s.eventsFrom()
-	leased = map[string]int64{}
-	added := make(map[string]bool, len(b.rows))
-	_, err = s.run(ctx, q, s.sql.enqueueInTurn, a, 0, func(scan Scan) error {
+	st := s.sql.enqueueInTurn[0].statement
+	return Query{s.text(st), st.args(a), func(scan Scan) error {
 		var id string
 		var sequence int64
 		err := scan(&id, &sequence)
@@ -73,8 +74,7 @@ func (s *Store) addInTurn(ctx context.Context, q Querier, b *batch, step int64) 
 			leased[id] = sequence
 		}
 		return err
-	})
-	return missingIDs(b.rows, added), leased, err
+	}}
 }
 
 // leastStep returns the least number of a step in which the rows join their lines.

@@ -94,7 +94,8 @@ select '', webhook, due from entering`
 // It returns the IDs of the new deliveries, and the Sequence of those that were leased.
 const postgresEnqueueInTurn = `
 with placed as materialized (
-  select *, q is not null and s = 'pending' and row_number() over (partition by w, q, s order by o) = 1
+  select *, currval('{}steps') * 4096 + o - 1 as place, -- with stepBits
+    q is not null and s = 'pending' and row_number() over (partition by w, q, s order by o) = 1
     and not coalesce((w, q) in (select webhook, line_key from {}line_events where n >= @events and kind = 1), false) as joins
   from json_to_recordset(cast(@rows as json)) as j (
     i text, a text, w text, e text, t text, c bigint, s text, d bigint, l bigint, n integer, o integer,
@@ -109,7 +110,7 @@ with placed as materialized (
   select i, a, w, e, t, c, s, case when first and m is not null then m else d end, case when first and m is not null then l + 1 else l end, n,
     s = 'pending' and not (first and m is not null) and (q is not null or not (l > 0 and d > @clock)),
     substr(cast(@bytes as bytea), b, bn), substr(cast(@bytes as bytea), h, hn), substr(cast(@bytes as bytea), g, gn),
-    q, y, z, f, cast(u as text), case when first then cast(@places as bigint) + o end
+    q, y, z, f, cast(u as text), case when first then place end
   from rows order by i collate "C"
   on conflict (id) do nothing
   returning id, account, webhook, created, state, due, queued, line_key, joined, sequence
@@ -127,7 +128,7 @@ with placed as materialized (
   returning 1
 ), new_lines as (
   insert into {}lines (webhook, line_key, place, id, joined)
-  select w, q, cast(@places as bigint) + o, i, coalesce(y, ` + noTime + `) from added join rows on i = id where joins
+  select w, q, place, i, coalesce(y, ` + noTime + `) from added join rows on i = id where joins
 ), line_joined as (
   insert into {}line_events (kind, webhook, line_key, id, joined)
   select 1, webhook, line_key, id, added.joined from added join rows on i = id

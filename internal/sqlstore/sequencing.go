@@ -115,12 +115,16 @@ func (st *sequencing) lock(ctx context.Context) error {
 // lockLines runs the dialect's lockLines. It waits no longer than patience. Where the
 // transaction need not be durable, its commit may not wait for the disk.
 func (s *Store) lockLines(ctx context.Context, q Querier, least int64, patience time.Duration, durable bool) (step int64, err error) {
-	a := args{
+	_, err = s.run(ctx, q, s.sql.lockLines, s.lockArgs(least, patience, durable), 0, func(scan Scan) error { return scan(&step) })
+	return step, err
+}
+
+// lockArgs returns the arguments of the dialect's lockLines.
+func (s *Store) lockArgs(least int64, patience time.Duration, durable bool) args {
+	return args{
 		"name": "listhook lines " + s.prefix, "least": least, "durable": durable,
 		"timeout": strconv.FormatInt(patience.Milliseconds(), 10),
 	}
-	_, err = s.run(ctx, q, s.sql.lockLines, a, 0, func(scan Scan) error { return scan(&step) })
-	return step, err
 }
 
 // longLock is how long a step waits for the lock.

@@ -64,23 +64,21 @@ func (t *lineTurn) end() { <-t.token }
 // errLinesLocked is the error of a transaction that waited for a lock in vain.
 var errLinesLocked = errors.New("webhook: another process is changing the lines")
 
-// inTurn runs f in a transaction that holds the lock on the lines, with the number of a
-// step, unless least is negative. It reports false if a lock is held for long: then it has
-// done nothing.
-func (s *Store) inTurn(ctx context.Context, least int64, f func(q Querier, step int64) error) (done bool, err error) {
+// inTurn runs a query in a transaction that holds the lock on the lines, with the number of
+// a step, unless least is negative. It makes the query anew for each try. It reports false
+// if a lock is held for long: then it has done nothing.
+func (s *Store) inTurn(ctx context.Context, least int64, query func() Query) (done bool, err error) {
 	if !s.turn.try(ctx) {
 		return false, nil
 	}
 	defer s.turn.end()
+	lock := s.sql.lockLines[0].statement
 	err = s.retryChecked(ctx, func() error {
 		start := time.Now()
-		err := s.db.InTx(ctx, true, func(q Querier) error {
-			step, err := s.lockLines(ctx, q, least, shortLock, true)
-			if err != nil {
-				return err
-			}
-			return f(q, step)
-		})
+		err := runTogether(ctx, s.db, Query{
+			Text: s.text(lock), Args: lock.args(s.lockArgs(least, shortLock, true)),
+			Row: func(scan Scan) error { return scan(new(int64)) }, // the step, which the query asks for itself
+		}, query())
 		if err != nil && s.d.isLocked(err) && ctx.Err() == nil {
 			return errLinesLocked
 		}

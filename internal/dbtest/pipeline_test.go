@@ -1,0 +1,78 @@
+package dbtest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/pgxstore"
+	"github.com/listhook/webhook/storetest"
+)
+
+// roundTrips counts what is sent to the server of a pool.
+type roundTrips struct{ batches, queries int }
+
+func (r *roundTrips) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	r.batches++
+	return ctx
+}
+func (*roundTrips) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
+func (*roundTrips) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData)     {}
+func (r *roundTrips) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	r.queries++
+	return ctx
+}
+func (*roundTrips) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// By pgx, the lock on the lines is held for one round trip: the transaction that stores
+// deliveries with a key, and the one that stores their outcomes, are sent at once.
+func TestByPgxTheLockOnLinesIsHeldForOneRoundTrip(t *testing.T) {
+	var sent roundTrips
+	dsn := postgres(t)
+	config, err := pgxpool.ParseConfig(dsn + "&pool_max_conns=1")
+	require.NoError(t, err)
+	config.ConnConfig.Tracer = &sent
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	s := pgxstore.New(pool, nil)
+	u := use{t, s}
+	require.NoError(t, s.Migrate(t.Context()))
+	keyed := func(ids ...string) (ds []webhook.Delivery) {
+		for _, id := range ids {
+			d := delivery(id)
+			d.Key, d.Joined = id, now
+			ds = append(ds, d)
+		}
+		return ds
+	}
+	u.enqueueLeasing(keyed("first")...) // checks the server and the schema
+
+	sent = roundTrips{}
+	u.enqueueLeasing(keyed("a", "b", "c")...)
+	require.Equal(t, roundTrips{batches: 1}, sent)
+	sent = roundTrips{}
+	u.deliver(1, "a", "b", "c")
+	require.Equal(t, roundTrips{batches: 1}, sent)
+
+	// While another process has the lock, they are stored as events of lines. The
+	// transaction that waited in vain leaves the connection as it was.
+	other, err := pgx.Connect(t.Context(), dsn)
+	require.NoError(t, err)
+	_, err = other.Exec(t.Context(), `select pg_advisory_lock(hashtextextended(current_schema() || 'listhook lines webhook_', 0))`)
+	require.NoError(t, err)
+	events := storetest.Events(keyed("d")...)
+	events[0].Deliveries[0].LeaseUntil = now.Add(time.Minute)
+	had, leased, err := s.EnqueueLeasing(t.Context(), events)
+	require.NoError(t, err)
+	require.Empty(t, had)
+	require.Empty(t, leased)
+	require.NoError(t, other.Close(t.Context()))
+	require.Contains(t, u.claim(now), "d")
+	require.EqualValues(t, 1, pool.Stat().NewConnsCount())
+}
