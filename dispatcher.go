@@ -90,7 +90,7 @@ func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {
 // every PollInterval, so that all of them together ask 20 times a second. One that
 // has had no delivery for ten polls counts as idle. What another process emits for
 // it may then wait until the next poll, ten seconds at most, unless Wake is called,
-// as pgxstore's Listen does.
+// as Listen of postgresstore and pgxstore does.
 func (p *Pool) NewDispatcher(store Store, opts *Options) (*Dispatcher, error) {
 	o, err := opts.withDefaults()
 	switch {

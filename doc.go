@@ -1,7 +1,7 @@
 // Package webhook gives a mailing app the webhooks that its customers expect:
-// nine things that happen to subscribers and campaigns are POSTed, as the
-// nested forms that ActiveCampaign announced in January 2013, to any number of
-// URLs.
+// nine things that happen to subscribers and campaigns are POSTed to any number of URLs,
+// as the nested forms that ActiveCampaign announced in January 2013, as its current
+// forms, or in JSON (see Format). An app may add types of its own (see Custom).
 //
 // An app creates a Dispatcher on a Store, calls Emit where things happen, and
 // starts it in at least one process:
@@ -25,24 +25,27 @@
 //	})
 //
 // Stores are in the packages memstore, sqlitestore, postgresstore and
-// mysqlstore, and for pgx in pgxstore, a module of its own; anybody can write
+// mysqlstore (MariaDB; it refuses MySQL), and for pgx in pgxstore, a module of its own; anybody can write
 // another, which package storetest checks.
 //
 // # What is promised
 //
 // When Emit returns nil, every webhook that wants the event has a delivery of
 // it in the store. Each delivery is attempted until its receiver answers with a
-// success (200 to 299), its schedule is used up, or its webhook is deleted or
-// disabled. A delivery may arrive more than once, after a crash or when an
+// success (200 to 299), its schedule is used up, or it is canceled: its webhook is
+// deleted or disabled, a newer event about the subscriber replaces one that has failed
+// for an hour (see Order), or the app asks for it. A delivery may arrive more than once, after a crash or when an
 // answer was lost: the header Webhook-Id is the same each time.
 //
 // Deliveries about one subscriber's state are attempted one after another, in the
 // order in which they were emitted: see Order. All others run in parallel and may
 // arrive in another order.
 //
-// Emitting an event twice with the same Meta.ID delivers it once to each
-// webhook. Another process may not see an added or changed webhook for
-// Options.PollInterval, a second by default.
+// Emitting an event twice with the same Meta.ID and the same Lists is harmless as long
+// as its deliveries are in the log: each webhook gets the event once, and a Subscribe or
+// an Unsubscribe once for each list. Another process may not see an added or changed
+// webhook for Options.PollInterval, a second by default, and one that only emits for
+// twice as long.
 //
 // # The life of a delivery
 //

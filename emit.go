@@ -91,8 +91,9 @@ func (d *Dispatcher) Emit(ctx context.Context, events ...Event) error {
 //
 // It keeps no order (see Order) between events that it is given one after another.
 //
-// Once it returns nil, an event is stored unless the process dies before, or before
-// Shutdown has returned. While the store fails, the buffer holds what it has and tries
+// Once it returns nil, an event will be stored, unless the process dies first, Shutdown's
+// context ends first, or the store refuses the event again and again while it takes
+// others. In the last two cases Hooks.Dropped is called. While the store fails, the buffer holds what it has and tries
 // again. When it is full, Options.Buffer.WhenFull says what happens. An event is
 // stored with the ID and the time that it has when EmitBuffered returns, so storing it
 // again after an error does not deliver it twice.

@@ -39,8 +39,8 @@ type Options struct {
 
 	// Timeout is how long one attempt may take, from looking up the name to
 	// the end of the answer's body: 15 s by default. A delivery whose process
-	// died is taken over after twice the Timeout; above 25 s that is more than
-	// the minute which the protocol promises.
+	// died is taken over after twice the Timeout, and for a webhook that gets batches
+	// after its BatchWait besides.
 	Timeout time.Duration
 
 	// Backoff makes the policy for the waits between attempts. It is made anew
@@ -58,7 +58,7 @@ type Options struct {
 	// StoreTimeout is how long one call of the Store may take that the
 	// Dispatcher makes on its own: 15 s by default, at least 100 ms. Emit waits
 	// for three times as long at most: a call takes what came while the one
-	// before it hung. Methods that only pass on a call, such as PutWebhook and
+	// before it hung. Methods that only pass on a call, such as Webhooks and
 	// Deliveries, have their context's time.
 	//
 	// The default is half of a lease, so that an outcome whose call hangs can be
@@ -69,8 +69,7 @@ type Options struct {
 
 	// PollInterval is how often the store is asked for deliveries that are due
 	// and for webhooks that changed, or up to a tenth sooner: 1 s by default.
-	// What is emitted here is attempted at once, without a poll. A change by a
-	// process whose clock is more than a minute slow is seen within 5 minutes.
+	// What is emitted here is attempted at once, without a poll.
 	// Idle Dispatchers of a Pool ask less often: see Pool.NewDispatcher.
 	PollInterval time.Duration
 
@@ -159,11 +158,11 @@ type Options struct {
 	// (HMAC-SHA256): of the event's ID, the subscriber's ID and email address, and the
 	// campaign's ID. docs/performance.md says what they cost.
 	//
-	// Meta.Key, where it is made from the subscriber, is the same hash. So while
+	// Delivery.Key, where it is made from the subscriber, is the same hash. So while
 	// processes with different keys run, or deliveries from before are pending, two
 	// events about one subscriber may not wait for each other. A delivery that was
 	// emitted with another key, or with none, is not found. None: deliveries have no
-	// hashes, and EraseSubscriber reads every body.
+	// Subjects, their Key is a hash without a secret, and EraseSubscriber reads every body.
 	SearchKey []byte
 
 	// UserAgent is sent with every request: "listhook/1 (webhooks)" by default.

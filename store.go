@@ -156,7 +156,7 @@ const (
 	StatePending   State = "pending"   // waits for its next attempt, or is under way
 	StateDelivered State = "delivered" // the receiver answered 2xx
 	StateFailed    State = "failed"    // the last attempt failed
-	StateCanceled  State = "canceled"  // its webhook was deleted or disabled
+	StateCanceled  State = "canceled"  // its webhook was deleted or disabled, a newer event replaced it, it was kept for too long, or somebody asked
 )
 
 // An OutboxEvent is the deliveries of one event. A store adds all of them or

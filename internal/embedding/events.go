@@ -52,12 +52,14 @@ type returnedMail struct {
 	Code     string
 	Text     string
 	Person   webhook.Subscriber
+	Lists    []string          // of the campaign; of a complaint, all that the person was on
 	Campaign *webhook.Campaign // nil: of a transactional mail, or not known
 }
 
 func returned(mail returnedMail) webhook.Event {
 	m := webhook.Meta{
 		ID:     "returned-" + strconv.FormatInt(mail.ID, 10), // a report that comes twice is delivered once
+		Lists:  mail.Lists,                                   // without them only webhooks of every list get it
 		Source: webhook.SourceSystem,
 	}
 	if mail.Kind == "complaint" { // for the receiver it is somebody who wants no more mail

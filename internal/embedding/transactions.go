@@ -3,6 +3,8 @@ package embedding
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"log/slog"
 
 	"entgo.io/ent/dialect"
 	entsql "entgo.io/ent/dialect/sql"
@@ -89,7 +91,13 @@ func signUpPgx(ctx context.Context, pool *pgxpool.Pool, store *pgxstore.Store, h
 		if err != nil {
 			return err
 		}
-		return hooks.EmitTx(ctx, store.Tx(tx), subscribed(id, email))
+		err = hooks.EmitTx(ctx, store.Tx(tx), subscribed(id, email))
+		var invalid *webhook.InvalidEventsError
+		if errors.As(err, &invalid) { // as in emitTx
+			slog.Error("webhooks: events were left out", "error", err)
+			return nil
+		}
+		return err
 	})
 	hooks.Wake()
 	return err
