@@ -111,7 +111,7 @@ func TestNodesOfEachPostgres(t *testing.T) {
 // storagesOn returns the stores on a server, by each driver.
 func storagesOn(c *cluster) []storage {
 	by := func(name string, open func(t testing.TB, dsn, prefix string) *handle) storage {
-		return storage{name: name, create: func(t testing.TB) func(string) *handle {
+		return storage{name: name, empty: emptyPostgres, create: func(t testing.TB) func(string) *handle {
 			dsn := c.schema()
 			return func(prefix string) *handle { return open(t, dsn, prefix) }
 		}}
@@ -140,7 +140,7 @@ func TestNodesOfMariaDB(t *testing.T) {
 	}
 	t.Log(version)
 	t.Run("store", func(t *testing.T) {
-		suite(t, storage{create: func(t testing.TB) func(string) *handle {
+		suite(t, storage{empty: emptyMariaDB, create: func(t testing.TB) func(string) *handle {
 			database := s.create(t)
 			return func(prefix string) *handle { return mysqlHandle(open(t, "mysql", s.source(database, ""), 8), prefix) }
 		}}).Run(t)
