@@ -11,13 +11,16 @@
 //
 // The pool's DefaultQueryExecMode says how statements are prepared. Behind a pooler
 // in transaction mode that does not support prepared statements (PgBouncer does since
-// 1.21), it has to be pgx.QueryExecModeCacheDescribe or another mode that keeps none.
+// 1.21), it has to be pgx.QueryExecModeCacheDescribe, QueryExecModeExec or
+// QueryExecModeSimpleProtocol.
 // Listen needs a connection to the server itself.
 package pgxstore
 
 import (
 	"cmp"
 	"context"
+	"errors"
+	"net"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -124,12 +127,12 @@ func (d database) InTx(ctx context.Context, several bool, f func(sqlstore.Querie
 		return f(d)
 	}
 	options := pgx.TxOptions{IsoLevel: pgx.ReadCommitted}
-	return pgx.BeginTxFunc(ctx, d.pool, options, func(tx pgx.Tx) error { return f(querier{tx}) })
+	return lost(pgx.BeginTxFunc(ctx, d.pool, options, func(tx pgx.Tx) error { return f(querier{tx}) }))
 }
 
 // Pipeline sends the statements of a transaction in one batch.
 func (d database) Pipeline(ctx context.Context, queries ...sqlstore.Query) error {
-	return d.pool.AcquireFunc(ctx, func(c *pgxpool.Conn) error {
+	return lost(d.pool.AcquireFunc(ctx, func(c *pgxpool.Conn) error {
 		batch := new(pgx.Batch)
 		batch.Queue("begin isolation level read committed")
 		for _, q := range queries {
@@ -148,5 +151,15 @@ func (d database) Pipeline(ctx context.Context, queries ...sqlstore.Query) error
 			_, _ = c.Exec(ctx, "rollback") // else the pool closes the connection
 		}
 		return err
-	})
+	}))
+}
+
+// lost returns err, or if it is about a connection that ended in the middle, one that is
+// net.ErrClosed too: then nobody knows whether the transaction was committed. In the modes
+// exec and simple_protocol pgx says no more of it.
+func lost(err error) error {
+	if errors.Is(err, pgconn.ErrConnClosed) {
+		return errors.Join(err, net.ErrClosed)
+	}
+	return err
 }

@@ -2,6 +2,7 @@ package dbtest
 
 import (
 	"context"
+	"crypto/rand"
 	"testing"
 	"time"
 
@@ -64,7 +65,8 @@ func TestByPgxTheLockOnLinesIsHeldForOneRoundTrip(t *testing.T) {
 	// transaction that waited in vain leaves the connection as it was.
 	other, err := pgx.Connect(t.Context(), dsn)
 	require.NoError(t, err)
-	_, err = other.Exec(t.Context(), `select pg_advisory_lock(hashtextextended(current_schema() || 'listhook lines webhook_', 0))`)
+	const lock = `select pg_advisory_lock(hashtextextended(current_schema() || 'listhook lines webhook_', 0))`
+	_, err = other.Exec(t.Context(), lock)
 	require.NoError(t, err)
 	events := storetest.Events(keyed("d")...)
 	events[0].Deliveries[0].LeaseUntil = now.Add(time.Minute)
@@ -75,4 +77,46 @@ func TestByPgxTheLockOnLinesIsHeldForOneRoundTrip(t *testing.T) {
 	require.NoError(t, other.Close(t.Context()))
 	require.Contains(t, u.claim(now), "d")
 	require.EqualValues(t, 1, pool.Stat().NewConnsCount())
+
+	// A statement that fails leaves nothing, and the connection as it was.
+	exec := func(statement string) {
+		_, err := pool.Exec(t.Context(), statement)
+		require.NoError(t, err)
+	}
+	s = pgxstore.New(pool, nil) // which has not waited for the lock
+	u = use{t, s}
+	exec(`alter table webhook_lines add constraint refused check (id <> 'refused')`)
+	events[0].Deliveries[0].ID, events[0].Deliveries[0].Key = "refused", "refused"
+	_, _, err = s.EnqueueLeasing(t.Context(), events)
+	require.ErrorContains(t, err, "refused")
+	exec(`alter table webhook_lines drop constraint refused`)
+	require.EqualValues(t, 1, pool.Stat().NewConnsCount())
+	n, err := s.Count(t.Context(), webhook.DeliveryQuery{All: true, IDs: []string{"refused"}})
+	require.NoError(t, err)
+	require.Zero(t, n)
+
+	// If the context ends while the server waits for the lock, the server may carry the
+	// transaction out all the same, once.
+	other, err = pgx.Connect(t.Context(), dsn)
+	require.NoError(t, err)
+	_, err = other.Exec(t.Context(), lock)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, _, err = s.EnqueueLeasing(ctx, events)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.NoError(t, other.Close(t.Context()))
+	s = pgxstore.New(pool, nil)
+	u = use{t, s}
+	_, _, err = s.EnqueueLeasing(t.Context(), events)
+	require.NoError(t, err)
+	u.deliver(1, "refused")
+
+	// What is too large to be sent in one go is not.
+	large := keyed("large")
+	large[0].Body = make([]byte, 100<<10)
+	_, _ = rand.Read(large[0].Body)
+	sent = roundTrips{}
+	u.enqueueLeasing(large...)
+	require.Equal(t, roundTrips{queries: 4}, sent)
 }

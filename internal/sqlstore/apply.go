@@ -135,6 +135,10 @@ func (s *Store) applyInTurn(ctx context.Context, b *batch) (others []string, don
 			return err
 		}}
 	})
+	if err != nil { // it may have been carried out, and made the next of some lines ready
+		s.due.reset()
+		s.ready.reset()
+	}
 	if !done || err != nil {
 		return nil, done, err
 	}

@@ -55,16 +55,18 @@ func (s *Store) confirm(ctx context.Context) error {
 	if s.d.confirm == "" {
 		return nil
 	}
+	s.uncertain.Store(false) // before it, since another write may fail meanwhile
 	var awaits bool
 	err := s.query(ctx, s.db, s.d.prepare(s.prefix, s.d.confirm), nil, func(scan Scan) error { return scan(&awaits) })
 	if err == nil {
 		err = ctx.Err()
 	}
-	if err == nil {
-		s.awaitsStandbys.Store(awaits)
-		s.uncertain.Store(false)
+	if err != nil {
+		s.uncertain.Store(true)
+		return err
 	}
-	return err
+	s.awaitsStandbys.Store(awaits)
+	return nil
 }
 
 // confirmUncertain confirms if an earlier write failed. A claim that is canceled

@@ -39,14 +39,20 @@ type Query struct {
 // A Pipeliner is a Database that sends all statements of a transaction at once, so that
 // the locks of the first ones are held for one round trip.
 type Pipeliner interface {
-	// Pipeline runs queries in a transaction and commits it. After an error of the
-	// commit or of a Row the transaction may have been committed.
+	// Pipeline runs queries in a transaction and commits it. After an error that is not
+	// the server's answer to a query, the transaction may have been committed, or be
+	// committed later.
 	Pipeline(ctx context.Context, queries ...Query) error
 }
 
+// pipelined is how many bytes of arguments are sent at once at most. While the server
+// waits for the rest of a message it ends no session, so a process that stops in the middle
+// would hold the lock of the first statement. So few bytes the system takes at once.
+const pipelined = 64 << 10
+
 // runTogether runs queries in a transaction, at once if the database can.
 func runTogether(ctx context.Context, db Database, queries ...Query) error {
-	if p, ok := db.(Pipeliner); ok {
+	if p, ok := db.(Pipeliner); ok && sizeOf(queries) <= pipelined {
 		return p.Pipeline(ctx, queries...)
 	}
 	return db.InTx(ctx, true, func(q Querier) error {
@@ -57,6 +63,21 @@ func runTogether(ctx context.Context, db Database, queries ...Query) error {
 		}
 		return nil
 	})
+}
+
+// sizeOf returns how many bytes the texts in the arguments of queries have.
+func sizeOf(queries []Query) (n int) {
+	for _, q := range queries {
+		for _, a := range q.Args {
+			switch a := a.(type) {
+			case string:
+				n += len(a)
+			case []byte:
+				n += len(a)
+			}
+		}
+	}
+	return n
 }
 
 // Conn has the methods that database/sql's DB, Conn and Tx share.
