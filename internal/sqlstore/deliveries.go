@@ -108,10 +108,10 @@ func (s *Store) selectDeliveries(what string, q webhook.DeliveryQuery) *queryBui
 	}
 	created, id := placeColumns(q)
 	if !q.Since.IsZero() {
-		b.where(created+` >= @v`, milli(q.Since))
+		b.whereTime(created+` >= @v`, milli(q.Since))
 	}
 	if !q.Until.IsZero() {
-		b.where(created+` < @v`, milli(q.Until))
+		b.whereTime(created+` < @v`, milli(q.Until))
 	}
 	if !q.DueBy.IsZero() {
 		b.where(`due <= @v`, milli(q.DueBy))
@@ -121,9 +121,11 @@ func (s *Store) selectDeliveries(what string, q webhook.DeliveryQuery) *queryBui
 		// The index serves the first comparison. The others are for rows of the same
 		// millisecond.
 		if q.Oldest {
-			b.where(created+` >= @v and (`+created+` > @v or `+id+` > @v)`, after, after, q.After.ID)
+			b.whereTime(created+` >= @v`, after)
+			b.where(`(`+created+` > @v or `+id+` > @v)`, after, q.After.ID)
 		} else {
-			b.where(created+` <= @v and (`+created+` < @v or `+id+` < @v)`, after, after, q.After.ID)
+			b.whereTime(created+` <= @v`, after)
+			b.where(`(`+created+` < @v or `+id+` < @v)`, after, q.After.ID)
 		}
 	}
 	return b

@@ -50,6 +50,15 @@ func (b *queryBuilder) where(text string, values ...any) {
 	b.add(word+text, values...)
 }
 
+// whereTime appends a condition on the column by which the rows are ordered, for which
+// there is an index.
+func (b *queryBuilder) whereTime(text string, value any) {
+	if b.s.d.oneWriter {
+		text = strings.Replace(text, "@v", hiddenTime, 1)
+	}
+	b.where(text, value)
+}
+
 // fewTexts is how many texts of a list become arguments of their own, for which
 // planners choose better plans than for a JSON array.
 const fewTexts = 10

@@ -1,5 +1,10 @@
 package sqlstore
 
+// hiddenTime is a time in a condition on an index that a limit ends. After "analyze"
+// SQLite looks up how many rows a bound value selects. If these are most of the table, it
+// would rather read and sort all of it: it does not think of the limit.
+const hiddenTime = `(select @v)`
+
 // sqlite is the dialect of SQLite. A delivery is one row. The ready and waiting queues
 // are partial indexes by the column ready: 1 is ready, 0 is waiting. A finished or
 // leased delivery has NULL and is in neither index, so the outcome of a leased
