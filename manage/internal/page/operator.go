@@ -40,7 +40,29 @@ const (
 	operatorPatience = 5 * time.Second // with one of several databases
 )
 
+// An operatorView is the operator's page: what fails or waits, or what a search found.
+type operatorView struct {
+	Silent    int // databases that did not answer
+	Databases int
+
+	Waiting waiting
+	Failed  text.Number
+	Failing []failingWebhook
+	Hidden  int
+
+	Search string
+	Found  []foundWebhook
+	Cut    bool // there may be more that match
+}
+
 func (p *pageRequest) operator() error {
+	if search := strings.TrimSpace(p.r.URL.Query().Get("search")); search != "" {
+		out, err := p.searchAll(search)
+		if err != nil {
+			return err
+		}
+		return p.render(http.StatusOK, "operator", p.lang.Text("All accounts"), out)
+	}
 	reads, err := p.readDatabases()
 	if err != nil {
 		return err
@@ -59,24 +81,10 @@ func (p *pageRequest) operator() error {
 			silent++
 		}
 	}
-	search := strings.TrimSpace(p.r.URL.Query().Get("search"))
-	found, cut, mute, err := p.searchAll(search)
-	if err != nil {
-		return err
-	}
-	silent = max(silent, mute)
-	return p.render(http.StatusOK, "operator", p.lang.Text("All accounts"), struct {
-		Waiting   waiting
-		Failed    text.Number
-		Failing   []failingWebhook
-		Hidden    int
-		Silent    int // databases that did not answer
-		Databases int
-
-		Search string
-		Found  []foundWebhook
-		Cut    bool // there may be more that match
-	}{pending, failed, rows, max(len(failing)-operatorShow, 0), silent, len(reads), search, found, cut})
+	return p.render(http.StatusOK, "operator", p.lang.Text("All accounts"), operatorView{
+		Silent: silent, Databases: len(reads),
+		Waiting: pending, Failed: failed, Failing: rows, Hidden: max(len(failing)-operatorShow, 0),
+	})
 }
 
 // harmless reports whether nothing is wrong but that deliveries were canceled,

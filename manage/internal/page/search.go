@@ -3,6 +3,7 @@ package page
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -81,21 +82,21 @@ type foundWebhook struct {
 // Accounts and IDs are found among all.
 const operatorSearch = 10_000
 
-// searchAll returns the webhooks of an account, the one with an ID, and those
-// whose name or host contains the text. cut says that there may be more of these, and
-// silent how many databases did not answer.
-func (p *pageRequest) searchAll(search string) (found []foundWebhook, cut bool, silent int, err error) {
-	if search == "" || p.AllDispatchers == nil {
-		return nil, false, 0, nil
+// searchAll finds the webhooks of an account, the one with an ID, and those whose name or
+// host contains the text.
+func (p *pageRequest) searchAll(search string) (out operatorView, err error) {
+	if p.AllDispatchers == nil {
+		return out, account.ErrForbidden
 	}
 	exact, err := p.accountsWebhooks(search)
 	if err != nil {
-		return nil, false, 0, err
+		return out, err
 	}
 	ds, err := p.AllDispatchers(p.r.Context())
 	if err != nil {
-		return nil, false, 0, err
+		return out, fmt.Errorf("webhook: Options.Dispatchers: %w", err)
 	}
+	out.Search, out.Databases = search, len(ds)
 	ctx, cancel := p.operatorContext(len(ds))
 	defer cancel()
 	type read struct {
@@ -113,14 +114,17 @@ func (p *pageRequest) searchAll(search string) (found []foundWebhook, cut bool, 
 		})
 	}
 	reading.Wait()
+	if len(ds) == 1 && reads[0].err != nil {
+		return out, reads[0].err
+	}
 	search = strings.ToLower(search)
 	for _, r := range reads {
 		if r.err != nil {
 			p.Logger.Error("webhook: the operator's search leaves out a database", "error", r.err)
-			silent++
+			out.Silent++
 			continue
 		}
-		cut = cut || len(r.all) > max(operatorSearch/len(ds), 1)
+		out.Cut = out.Cut || len(r.all) > max(operatorSearch/len(ds), 1)
 		exact = append(exact, r.byID...)
 		exact = append(exact, slices.DeleteFunc(r.all, func(w webhook.Webhook) bool {
 			return !strings.Contains(strings.ToLower(w.Name+"\n"+hostOf(w.URL)), search)
@@ -128,15 +132,16 @@ func (p *pageRequest) searchAll(search string) (found []foundWebhook, cut bool, 
 	}
 	seen := map[string]bool{}
 	for _, w := range exact {
-		if len(found) == operatorShow {
-			return found, true, silent, nil
+		if len(out.Found) == operatorShow {
+			out.Cut = true
+			break
 		}
 		if key := w.Account + "\n" + w.ID; !seen[key] {
 			seen[key] = true
-			found = append(found, foundWebhook{w, p.statusOf(w, webhook.Delivery{}), hostOf(w.URL)})
+			out.Found = append(out.Found, foundWebhook{w, p.statusOf(w, webhook.Delivery{}), hostOf(w.URL)})
 		}
 	}
-	return found, cut, silent, nil
+	return out, nil
 }
 
 // accountsWebhooks returns the first webhooks of an account, none if there is no
