@@ -84,7 +84,6 @@ func TestByPgxTheLockOnLinesIsHeldForOneRoundTrip(t *testing.T) {
 		require.NoError(t, err)
 	}
 	s = pgxstore.New(pool, nil) // which has not waited for the lock
-	u = use{t, s}
 	exec(`alter table webhook_lines add constraint refused check (id <> 'refused')`)
 	events[0].Deliveries[0].ID, events[0].Deliveries[0].Key = "refused", "refused"
 	_, _, err = s.EnqueueLeasing(t.Context(), events)
