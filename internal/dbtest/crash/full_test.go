@@ -143,6 +143,7 @@ func TestASQLiteFileThatAnotherProcessLocksForSecondsIsWaitedFor(t *testing.T) {
 	s := newScene(t, freshSQLite(t), steady, flaky, once)
 	crew := s.load(s.db, 2)
 	s.goesOn(20)
+	began := time.Now()
 	if err := s.store.inTx(t.Context(), false, func(webhook.Outbox) error {
 		pause(3 * time.Second) // a backup, or a report of the app's
 		return nil
@@ -150,7 +151,9 @@ func TestASQLiteFileThatAnotherProcessLocksForSecondsIsWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.ends(crew)
-	if failures, _ := s.record.complaints(); len(failures) > 0 {
+	// Writers wait for ten seconds. On a machine that is so slow that all of this takes
+	// longer, one of them may have done so in vain.
+	if failures, _ := s.record.complaints(); len(failures) > 0 && time.Since(began) < 10*time.Second {
 		t.Errorf("%d times emitting failed: %s", len(failures), failures[0])
 	}
 }
