@@ -183,6 +183,7 @@ func TestMetricsOfAttemptsAndOutcomes(t *testing.T) {
 			return err == nil && n == 0
 		}, 10*time.Second, time.Millisecond)
 	}
+	require.NoError(t, d.Shutdown(t.Context())) // an outcome is told after it is stored
 
 	post := attribute.String("http.request.method", "POST")
 	assert.EqualValues(t, 2, r.value("listhook.deliveries.enqueued", typeOpen))
