@@ -108,6 +108,11 @@ func (q querier) Query(ctx context.Context, query string, args []any, row func(s
 		return err
 	}
 	defer rows.Close()
+	return eachRow(rows, row)
+}
+
+// eachRow calls row for each row, until row returns an error.
+func eachRow(rows pgx.Rows, row func(sqlstore.Scan) error) error {
 	for rows.Next() {
 		if err := row(rows.Scan); err != nil {
 			return err
@@ -136,14 +141,7 @@ func (d database) Pipeline(ctx context.Context, queries ...sqlstore.Query) error
 		batch := new(pgx.Batch)
 		batch.Queue("begin isolation level read committed")
 		for _, q := range queries {
-			batch.Queue(q.Text, q.Args...).Query(func(rows pgx.Rows) error {
-				for rows.Next() {
-					if err := q.Row(rows.Scan); err != nil {
-						return err
-					}
-				}
-				return rows.Err()
-			})
+			batch.Queue(q.Text, q.Args...).Query(func(rows pgx.Rows) error { return eachRow(rows, q.Row) })
 		}
 		batch.Queue("commit")
 		err := c.SendBatch(ctx, batch).Close()

@@ -94,7 +94,7 @@ select '', webhook, due from entering`
 // It returns the IDs of the new deliveries, and the Sequence of those that were leased.
 const postgresEnqueueInTurn = `
 with placed as materialized (
-  select *, currval('{}steps') * 4096 + o - 1 as place, -- with stepBits
+  select *, (currval('{}steps') << cast(@bits as integer)) + o - 1 as place,
     q is not null and s = 'pending' and row_number() over (partition by w, q, s order by o) = 1
     and not coalesce((w, q) in (select webhook, line_key from {}line_events where n >= @events and kind = 1), false) as joins
   from json_to_recordset(cast(@rows as json)) as j (
