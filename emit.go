@@ -93,8 +93,8 @@ func (d *Dispatcher) Emit(ctx context.Context, events ...Event) error {
 //
 // Once it returns nil, an event will be stored, unless the process dies first, Shutdown's
 // context ends first, or the store refuses the event again and again while it takes
-// others. In the last two cases Hooks.Dropped is called. While the store fails, the buffer holds what it has and tries
-// again. When it is full, Options.Buffer.WhenFull says what happens. An event is
+// others. In the last two cases Hooks.Dropped is called. While the store fails, the buffer
+// keeps its events and tries again. When it is full, Options.Buffer.WhenFull says what happens. An event is
 // stored with the ID and the time that it has when EmitBuffered returns, so storing it
 // again after an error does not deliver it twice.
 //

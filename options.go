@@ -69,7 +69,7 @@ type Options struct {
 
 	// PollInterval is how often the store is asked for deliveries that are due
 	// and for webhooks that changed, or up to a tenth sooner: 1 s by default.
-	// What is emitted here is attempted at once, without a poll.
+	// Events of this process are attempted at once, without a poll.
 	// Idle Dispatchers of a Pool ask less often: see Pool.NewDispatcher.
 	PollInterval time.Duration
 

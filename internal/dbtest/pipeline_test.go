@@ -15,7 +15,7 @@ import (
 	"github.com/listhook/webhook/storetest"
 )
 
-// roundTrips counts what is sent to the server of a pool.
+// roundTrips counts the batches and the queries that a pool sends.
 type roundTrips struct{ batches, queries int }
 
 func (r *roundTrips) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
@@ -111,7 +111,7 @@ func TestByPgxTheLockOnLinesIsHeldForOneRoundTrip(t *testing.T) {
 	require.NoError(t, err)
 	u.deliver(1, "refused")
 
-	// What is too large to be sent in one go is not.
+	// The statements of a large transaction are sent one by one.
 	large := keyed("large")
 	large[0].Body = make([]byte, 100<<10)
 	_, _ = rand.Read(large[0].Body)

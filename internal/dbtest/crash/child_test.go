@@ -133,7 +133,7 @@ func (c *child) run() error {
 }
 
 func (c *child) options() *webhook.Options {
-	retention := 24 * time.Hour // longer than any test: what was pruned would count as lost
+	retention := 24 * time.Hour // longer than any test: the audit takes a pruned delivery for a lost one
 	if c.FreezeAt > 0 {
 		// Frozen while it writes to SQLite, it would keep all others out. So
 		// it writes nothing but what the test makes it write.

@@ -40,7 +40,8 @@ const (
 	operatorPatience = 5 * time.Second // with one of several databases
 )
 
-// An operatorView is the operator's page: what fails or waits, or what a search found.
+// An operatorView is the operator's page: webhooks that fail or have pending deliveries,
+// or the results of a search.
 type operatorView struct {
 	Silent    int // databases that did not answer
 	Databases int
