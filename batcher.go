@@ -30,8 +30,9 @@ const (
 
 // A batcher has deliveries of webhooks with Settings.Batch go together. They gather in
 // memory, leased, until the batch is full or its window ends. The batch then takes one
-// slot of the limiter, and goes on taking deliveries until its turn comes. It calls the
-// limiter without holding its own mutex, and never while the limiter holds its own.
+// slot of the limiter, and goes on taking deliveries until its turn comes. It calls
+// neither the limiter nor the cache with its own mutex held: the limiter calls it with the
+// pool's mutex held, and the cache calls the limiter.
 type batcher struct {
 	opts    *Options
 	cache   *webhookCache
@@ -103,15 +104,13 @@ func (bt *batcher) gathers() bool {
 // where so many requests may wait, and the longest window of these webhooks. The rate is
 // this process's share.
 func (bt *batcher) rooms(requests func(webhook string, rate float64) int) (rooms map[string]int, wait time.Duration) {
+	bt.followAll()
 	bt.mu.Lock()
 	defer bt.mu.Unlock()
 	for id, g := range bt.byID {
 		if g.open == nil && g.seats == 0 && time.Since(g.used) > gatheringKept && time.Now().After(g.until) {
 			delete(bt.byID, id)
 			continue
-		}
-		if t, ok := bt.cache.known(g.account, id); ok && t != nil {
-			g.follow(t)
 		}
 		if rooms == nil {
 			rooms = make(map[string]int, len(bt.byID))
@@ -123,6 +122,30 @@ func (bt *batcher) rooms(requests func(webhook string, rate float64) int) (rooms
 		wait = max(wait, g.wait)
 	}
 	return rooms, wait
+}
+
+// followAll takes over what the cache says now of the webhooks that gather.
+func (bt *batcher) followAll() {
+	type id struct{ account, webhook string }
+	bt.mu.Lock()
+	all := make([]id, 0, len(bt.byID))
+	for webhook, g := range bt.byID {
+		all = append(all, id{g.account, webhook})
+	}
+	bt.mu.Unlock()
+	known := make([]*endpoint, 0, len(all))
+	for _, id := range all {
+		if t, ok := bt.cache.known(id.account, id.webhook); ok && t != nil {
+			known = append(known, t)
+		}
+	}
+	bt.mu.Lock()
+	defer bt.mu.Unlock()
+	for _, t := range known {
+		if g := bt.byID[t.ID]; g != nil {
+			g.follow(t)
+		}
+	}
 }
 
 // join has a delivery go in a batch if its webhook takes them. Otherwise it has a slot
