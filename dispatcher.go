@@ -152,7 +152,7 @@ func (d *Dispatcher) wire() {
 		counted: make(chan struct{}, 1),
 	}
 	d.batcher = newBatcher(opts, d.cache)
-	d.tracker.join = d.batcher.join
+	d.tracker.join, d.tracker.giveUp = d.batcher.join, d.batcher.giveUp
 	d.completer = newCompleter(d.heartbeat, opts, notify, d.tracker, d.tallies, background, d.wake)
 	d.completer.lineMoved = d.batcher.lineMoved
 	d.sender = &sender{opts: opts, notify: notify, transport: transport, plainHTTP1: speaksPlainHTTP1(transport)}

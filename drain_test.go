@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"context"
+	"net/http"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -93,5 +94,27 @@ func TestADeliveryClaimedAgainWhileItsWebhookIsReadIsSentOnce(t *testing.T) {
 		time.Sleep(time.Minute)
 		assert.Len(t, r.receiver.requests(), 1)
 		assert.Equal(t, webhook.StateDelivered, r.log()[0].State)
+	})
+}
+
+// A store's answer comes after the lease has ended, so that the delivery is claimed and
+// gathers already: its place in the batch is returned.
+func TestABatchsPlaceIsReturnedWhenTheStoreAnswersLate(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newHarness(t, nil)
+		r.put(inBatches(10, time.Second))
+		slow := &slowStore{Store: r.store, enqueue: 14 * time.Second}
+		r.store = slow
+		r.Dispatcher = r.another(&webhook.Options{Timeout: 5 * time.Second})
+		require.NoError(t, r.Start())
+		r.receiver.set(func(req *http.Request) (*http.Response, error) {
+			time.Sleep(4 * time.Second)
+			return status(200)(req)
+		})
+		r.emit(open("e1"))
+		time.Sleep(time.Hour)
+		assert.Len(t, r.receiver.requests(), 1)
+		assert.Zero(t, r.Status().Batched)
+		require.NoError(t, r.Shutdown(r.ctx))
 	})
 }

@@ -12,6 +12,7 @@ import (
 // outcome is stored.
 type inflight struct {
 	Delivery
+	since      time.Time                // when this process got it
 	lease      int64                    // under tracker.mu, as is leaseEnd: they follow later claims
 	leaseEnd   time.Time                // when the lease ends
 	slot       *limiter.Slot[*inflight] // nil: it goes in a batch
@@ -91,7 +92,8 @@ type tracker struct {
 	byID map[string]*inflight
 	used time.Time // when the last one was let go
 
-	join func(*inflight) bool // has a delivery go in a batch; false: it goes alone, and has a slot
+	join   func(*inflight) bool // has a delivery go in a batch; false: it goes alone, and has a slot
+	giveUp func(*endpoint)      // returns a seat
 }
 
 // usedSince reports whether a delivery is held, or was since a time.
@@ -113,17 +115,17 @@ func (tr *tracker) usedSince(t time.Time) bool {
 // before f was claimed, f is attempted once the older one is released.
 //
 // A claim whose answer is late may bring an older lease than the tracker has. The
-// holder of the newer lease has the delivery, so add releases f's slot.
+// holder of the newer lease has the delivery, so add drops f.
 func (tr *tracker) add(f *inflight) (added bool) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	if held := tr.byID[f.ID]; held != nil {
 		if f.Lease <= held.lease {
-			f.leave()
+			tr.drop(f)
 			return false
 		}
 		if held.reclaimed != nil { // whose lease ended when f's began
-			held.reclaimed.leave()
+			tr.drop(held.reclaimed)
 			held.reclaimed = nil
 		}
 		if f.Attempts <= held.Attempts {
@@ -132,9 +134,18 @@ func (tr *tracker) add(f *inflight) (added bool) {
 		}
 		held.superseded = f.Lease
 	}
-	f.lease, f.leaseEnd = f.Lease, f.Due
+	f.since, f.lease, f.leaseEnd = time.Now(), f.Lease, f.Due
 	tr.byID[f.ID] = f
 	return true
+}
+
+// drop lets go of f, which is not attempted.
+func (tr *tracker) drop(f *inflight) {
+	if f.seat != nil {
+		tr.giveUp(f.seat)
+		f.seat = nil
+	}
+	f.leave()
 }
 
 // superseded returns the lease of the inflight that came after f; 0: none did.
@@ -197,7 +208,7 @@ func (tr *tracker) release(f *inflight) {
 	switch {
 	case reclaimed == nil:
 	case reclaimed.Lease == f.change.Lease: // the outcome was stored under its lease
-		reclaimed.leave()
+		tr.drop(reclaimed)
 	default:
 		tr.hold(reclaimed)
 	}
