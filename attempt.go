@@ -45,6 +45,8 @@ func (at *attempter) try(f *inflight) disposition {
 		return parked
 	case !f.slot.Acquire(t.host, at.opts.rateShare(t.RateLimit)):
 		return parked
+	case at.changedMeanwhile(f):
+		return abandon
 	case at.outages.holdsBack(f.WebhookID, at.opts.Timeout):
 		f.giveBack(f.dueNow(now()))
 	case t.Health.failing():
@@ -79,6 +81,47 @@ func (at *attempter) withhold(f *inflight, t *endpoint) (d disposition, over boo
 		return decided, false
 	}
 	return decided, true
+}
+
+// rereadAfter is how long a process holds a delivery until it reads it again before it
+// sends it: somebody may have canceled or erased it meanwhile.
+const rereadAfter = time.Second
+
+// changedMeanwhile reports whether a delivery is not to be sent because it was changed, or
+// may have been, while it waited for its turn.
+func (at *attempter) changedMeanwhile(f *inflight) bool {
+	if time.Since(f.since) < rereadAfter {
+		return false
+	}
+	same, _ := at.reread([]*inflight{f})
+	return len(same) == 0
+}
+
+// reread returns which deliveries nobody has changed since they were leased. If the
+// store cannot say, nothing is sent.
+func (at *attempter) reread(fs []*inflight) (same, gone []*inflight) {
+	ctx, cancel := at.opts.withStoreTimeout(at.background)
+	defer cancel()
+	ids := make([]string, len(fs))
+	for i, f := range fs {
+		ids[i] = f.ID
+	}
+	ds, err := at.store.Deliveries(ctx, DeliveryQuery{Account: fs[0].Account, IDs: ids, Brief: true})
+	if err != nil {
+		at.notify.logError("reading deliveries", err)
+	}
+	leases := make(map[string]int64, len(ds))
+	for i := range ds {
+		leases[ds[i].ID] = ds[i].Lease
+	}
+	for _, f := range fs {
+		if lease, ok := leases[f.ID]; ok && lease == at.tracker.lease(f) {
+			same = append(same, f)
+		} else {
+			gone = append(gone, f)
+		}
+	}
+	return same, gone
 }
 
 // A disposition is what becomes of a delivery that was tried.

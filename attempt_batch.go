@@ -5,10 +5,6 @@ import (
 	"time"
 )
 
-// rereadAfter is how long a batch may gather until its deliveries are read again before
-// they are sent: somebody may have canceled or erased some of them meanwhile.
-const rereadAfter = time.Second
-
 // tryBatch is try for the deliveries of a batch whose turn has come, in one request. It
 // returns in done the deliveries that have an outcome to store, and in dropped those that
 // have none: they come due again when their leases end. If parked is true, the others wait
@@ -68,33 +64,6 @@ func (at *attempter) tryBatch(b *batch) (done, dropped []*inflight, parked bool)
 	}
 	at.attemptBatch(b, rest, t, probe)
 	return append(done, rest...), dropped, false
-}
-
-// reread returns which deliveries nobody has changed since they were leased. If the
-// store cannot say, nothing is sent.
-func (at *attempter) reread(fs []*inflight) (same, gone []*inflight) {
-	ctx, cancel := at.opts.withStoreTimeout(at.background)
-	defer cancel()
-	ids := make([]string, len(fs))
-	for i, f := range fs {
-		ids[i] = f.ID
-	}
-	ds, err := at.store.Deliveries(ctx, DeliveryQuery{Account: fs[0].Account, IDs: ids, Brief: true})
-	if err != nil {
-		at.notify.logError("reading deliveries", err)
-	}
-	leases := make(map[string]int64, len(ds))
-	for i := range ds {
-		leases[ds[i].ID] = ds[i].Lease
-	}
-	for _, f := range fs {
-		if lease, ok := leases[f.ID]; ok && lease == at.tracker.lease(f) {
-			same = append(same, f)
-		} else {
-			gone = append(gone, f)
-		}
-	}
-	return same, gone
 }
 
 // attemptBatch makes an attempt at a batch and decides what its answer means for each

@@ -88,3 +88,48 @@ func TestABatchIsNotLeasedBeforeItsRateLetsItBegin(t *testing.T) {
 		})
 	}
 }
+
+// A delivery that waits for a place at its host is read again before it is sent: it may
+// have been canceled or erased.
+func TestWhatIsCanceledOrErasedWhileItWaitsForItsHostIsNotSent(t *testing.T) {
+	for name, end := range map[string]func(r *harness, w webhook.Webhook) (int, error){
+		"canceled": func(r *harness, w webhook.Webhook) (int, error) { return r.CancelPending(r.ctx, "", w.ID) },
+		"erased": func(r *harness, _ webhook.Webhook) (int, error) {
+			return r.EraseSubscriber(r.ctx, "", "1", "", nil)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r := newHarness(t, &webhook.Options{PerHost: 1}).start()
+				r.receiver.set(func(req *http.Request) (*http.Response, error) {
+					time.Sleep(900 * time.Millisecond)
+					return status(200)(req)
+				})
+				for i := range 8 {
+					r.put(func(w *webhook.Webhook) { w.List = fmt.Sprint(50 + i) })
+				}
+				w := r.put(func(w *webhook.Webhook) { w.List = "12" })
+				for i := range 8 {
+					r.emit(person(webhook.TypeOpen, "9", fmt.Sprint(50+i)))
+				}
+				r.emit(person(webhook.TypeSubscribe, "1", "12"))
+				time.Sleep(20 * time.Millisecond)
+				n, err := end(r, w)
+				require.NoError(t, err)
+				require.Equal(t, 1, n)
+				if name == "canceled" {
+					other := r.another(nil) // a process whose host is free
+					require.NoError(t, other.Start())
+					defer func() { assert.NoError(t, other.Shutdown(r.ctx)) }()
+					require.NoError(t, other.Emit(r.ctx, person(webhook.TypeUnsubscribe, "1", "12")))
+				}
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				assert.NotContains(t, r.told()["1"], "subscribe")
+				assert.Len(t, r.told()["9"], 8)
+				status := r.Status()
+				assert.Zero(t, status.Waiting+status.Attempts)
+			})
+		})
+	}
+}
