@@ -207,7 +207,8 @@ func (b *buffer) sleep(wait time.Duration) {
 }
 
 // store stores a group, and returns the events that the store may take later. It
-// drops an event that the store refused maxRefusals times while it took others.
+// drops an event that the store refused maxRefusals times while it took others, and one
+// that has too many deliveries.
 func (b *buffer) store(group []stampedEvent) (left []stampedEvent, err error) {
 	stall := time.AfterFunc(stallAfter, func() { b.stall(1) })
 	defer func() {
@@ -224,7 +225,7 @@ func (b *buffer) store(group []stampedEvent) (left []stampedEvent, err error) {
 		if some && isRefusal(errs[i]) {
 			e.refusals++
 		}
-		if e.refusals < maxRefusals {
+		if e.refusals < maxRefusals && !errors.As(errs[i], new(*InvalidError)) {
 			left, err = append(left, e), errs[i]
 		} else {
 			b.drop(errs[i], e)

@@ -516,3 +516,31 @@ func BenchmarkEmitBuffered(b *testing.B) {
 	b.StopTimer()
 	require.NoError(b, d.Shutdown(b.Context()))
 }
+
+// An event that no later attempt can store is dropped at once, and holds nothing up.
+func TestAnEventWithTooManyDeliveriesIsDropped(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var why []error
+		r := newHarness(t, &webhook.Options{Hooks: webhook.Hooks{
+			Dropped: func(_ []webhook.Event, err error) { why = append(why, err) },
+		}})
+		for range 51 {
+			r.put(nil)
+		}
+		e := webhook.Subscribe{Meta: open("large").Meta, Subscriber: open("large").Subscriber}
+		e.Lists = nil
+		for i := range 1000 {
+			e.Lists = append(e.Lists, fmt.Sprint("list", i))
+		}
+		require.NoError(t, r.EmitBuffered(r.ctx, e))
+		require.NoError(t, r.EmitBuffered(r.ctx, open("small")))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.Len(t, why, 1)
+		var invalid *webhook.InvalidError
+		assert.ErrorAs(t, why[0], &invalid)
+		assert.Zero(t, r.Status().Buffered)
+		assert.Len(t, r.log(), 51)
+		assert.NoError(t, r.Shutdown(r.ctx))
+	})
+}
