@@ -96,7 +96,7 @@ func (c *completer) lose(f *inflight) {
 // while the store is down.
 func (c *completer) flush(group []*inflight) {
 	group = slices.DeleteFunc(group, c.superseded)
-	errs := groupcommit.Bisect(group, c.flushPart, isRefusal)
+	errs := groupcommit.Bisect(group, c.flushPart, isRefusal, nil)
 	if errs == nil {
 		c.pause.Store(0)
 		return

@@ -182,14 +182,18 @@ func (q *enqueuer) flush(group []*insert) {
 			failed = err
 		}
 		return err
-	}, isRefusal)
+	}, isRefusal, noteFailed)
 	needsClaim := false
 	for i, e := range group {
 		var err error
 		if errs != nil {
 			err = errs[i]
 		}
-		if err == nil && e.uncertain {
+		switch {
+		case err != nil:
+		case e.behind != nil:
+			err = e.behind
+		case e.uncertain:
 			err = failed
 		}
 		for j := range e.states {
@@ -202,6 +206,32 @@ func (q *enqueuer) flush(group []*insert) {
 	if needsClaim {
 		q.wake()
 	}
+}
+
+// noteFailed notes that inserts failed, before others of their callers are stored.
+func noteFailed(group []*insert, err error) {
+	for _, e := range group {
+		e.ack.noteFailed(e, err)
+	}
+}
+
+// dropBehind returns the inserts that have to wait for no earlier one of their callers
+// that failed.
+func dropBehind(part []*insert) []*insert {
+	var kept []*insert // nil: all so far
+	for i, e := range part {
+		if e.behind = e.ack.failedBefore(e); e.behind != nil {
+			if e.ack.noteFailed(e, e.behind); kept == nil {
+				kept = append(make([]*insert, 0, len(part)), part[:i]...)
+			}
+		} else if kept != nil {
+			kept = append(kept, e)
+		}
+	}
+	if kept == nil {
+		return part
+	}
+	return kept
 }
 
 // begin begins with a delivery of an insert, if it is leased, after the store has stored
@@ -232,11 +262,15 @@ func (q *enqueuer) noteDue(row *OutboxDelivery) bool {
 	return q.limiter.NoteBacklog(row.WebhookID)
 }
 
-// flushPart stores a part of a group in one call, each ID once. After a call
+// flushPart stores a part of a group in one call, each ID once, without those that have
+// to stay behind an insert that failed. After a call
 // for the whole group has failed, deliveries that the store has already may be
 // from that call, so that a crash of the server may still undo them: inserts
 // with such deliveries are uncertain, and not acknowledged.
 func (q *enqueuer) flushPart(part []*insert, again bool) error {
+	if part = dropBehind(part); len(part) == 0 {
+		return nil
+	}
 	ctx, cancel := q.opts.withStoreTimeout(context.Background())
 	defer cancel()
 	n := 0

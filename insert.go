@@ -16,7 +16,8 @@ type insert struct {
 	bodies    [][]byte
 	states    []rowState // of each row
 	ack       *ack
-	uncertain bool // a call that failed may have stored it
+	uncertain bool  // a call that failed may have stored it
+	behind    error // of an earlier insert of its caller, with the same key: it is not stored
 
 	// Where rows, bodies and states are of an event for one webhook, as most are, and the
 	// event if it is stored alone.
@@ -102,7 +103,8 @@ type ack struct {
 	mu      sync.Mutex // guards all below
 	waiting int        // inserts that are not stored yet
 	err     error
-	refused []refusal // counted once all is stored
+	failed  map[line]error // of inserts with deliveries that have a key
+	refused []refusal      // counted once all is stored
 	done    chan struct{}
 }
 
@@ -131,6 +133,43 @@ func (r *ack) report(err error) (stored bool) {
 	}
 	close(r.done)
 	return r.err == nil
+}
+
+// A line is that of the deliveries of one webhook with one key.
+type line struct{ webhook, key string }
+
+// noteFailed notes that an insert was not stored, or may not have been.
+func (r *ack) noteFailed(e *insert, err error) {
+	if !r.ordered {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failed == nil {
+		r.failed = map[line]error{}
+	}
+	for i := range e.rows {
+		if row := &e.rows[i]; row.Key != "" {
+			r.failed[line{row.WebhookID, row.Key}] = err
+		}
+	}
+}
+
+// failedBefore returns the error of an earlier insert with a delivery that belongs before
+// one of e, or nil. To store e would put that delivery behind it: the caller emits both
+// again.
+func (r *ack) failedBefore(e *insert) error {
+	if !r.ordered {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range e.rows {
+		if err := r.failed[line{e.rows[i].WebhookID, e.rows[i].Key}]; err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fresh returns the deliveries that were not stored before.

@@ -139,3 +139,59 @@ func TestWhatIsNewAndUrgentStillGoesFirst(t *testing.T) {
 		assert.Contains(t, lists[:8], "unsubscribe")
 	})
 }
+
+// An event whose storing failed is emitted again, and must then not stand behind a later
+// one of the same call.
+func TestEventsOfOneEmitStayInOrderAfterAFailure(t *testing.T) {
+	for name, c := range map[string]struct {
+		between int
+		fails   func(call int) error
+	}{
+		"two calls, of which the first times out": {600, func(call int) error {
+			if call == 1 {
+				return context.DeadlineExceeded
+			}
+			return nil
+		}},
+		"one call, which is refused, and its first half": {0, func(call int) error {
+			if call <= 2 {
+				return errDown
+			}
+			return nil
+		}},
+		"one call, which is refused down to its first event": {6, func(call int) error {
+			if call <= 4 {
+				return errDown
+			}
+			return nil
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r, store := newFaultyHarness(t, nil)
+				r.start().put(nil)
+				named := func(e webhook.Event, id string) webhook.Event {
+					v := reflect.New(reflect.TypeOf(e)).Elem()
+					v.Set(reflect.ValueOf(e))
+					v.FieldByName("ID").SetString(id)
+					return v.Interface().(webhook.Event)
+				}
+				events := []webhook.Event{named(person(webhook.TypeSubscribe, "1", "12"), "first")}
+				for i := range c.between {
+					events = append(events, named(person(webhook.TypeUpdate, fmt.Sprint("other", i), "12"), fmt.Sprint("other", i)))
+				}
+				events = append(events, named(person(webhook.TypeUnsubscribe, "1", "12"), "last"))
+				calls := 0
+				store.fault(func(s *faultyStore) {
+					s.enqueue = func([]webhook.Delivery) error { calls++; return c.fails(calls) }
+				})
+				require.Error(t, r.Emit(r.ctx, events...))
+				require.NoError(t, r.Emit(r.ctx, events...), "again, with the same IDs")
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				assert.Equal(t, []string{"subscribe", "unsubscribe"}, r.told()["1"])
+				assert.Len(t, r.receiver.requests(), len(events))
+			})
+		})
+	}
+}

@@ -17,7 +17,10 @@ const bisectTime = 5 * time.Second
 // items that were not stored in a call of their own have this error. Where most
 // parts are refused, the items are not at fault either: it gives up early, with
 // the last error for the rest.
-func Bisect[T any](items []T, run func([]T) error, refused func(error) bool) []error {
+//
+// Bisect calls failed, unless it is nil, with items as soon as it knows that they
+// have failed: before it calls run with items that come after them.
+func Bisect[T any](items []T, run func([]T) error, refused func(error) bool, failed func([]T, error)) []error {
 	err := run(items)
 	if err == nil {
 		return nil
@@ -34,6 +37,9 @@ func Bisect[T any](items []T, run func([]T) error, refused func(error) bool) []e
 		if to-from == 1 || unknown != nil || budget <= 0 || time.Now().After(deadline) {
 			for i := from; i < to; i++ {
 				errs[i] = err
+			}
+			if failed != nil {
+				failed(items[from:to], err)
 			}
 			return
 		}

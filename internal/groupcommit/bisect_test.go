@@ -16,26 +16,33 @@ func isRefused(err error) bool { return err == errRefused }
 
 func TestBisectFailsTheBadItemsAlone(t *testing.T) {
 	var stored []int
+	told := 0
 	errs := Bisect([]int{0, 1, 2, 3, 4, 5, 6, 7}, func(part []int) error {
 		if slices.Contains(part, 5) {
 			return errRefused
 		}
 		stored = append(stored, part...)
 		return nil
-	}, always)
+	}, always, func(items []int, err error) {
+		assert.Equal(t, []int{5}, items)
+		assert.Equal(t, errRefused, err)
+		assert.Equal(t, []int{0, 1, 2, 3, 4}, stored, "it is told before the items behind it are stored")
+		told++
+	})
+	assert.Equal(t, 1, told)
 	assert.Equal(t, []error{nil, nil, nil, nil, nil, errRefused, nil, nil}, errs)
 	assert.Equal(t, []int{0, 1, 2, 3, 4, 6, 7}, stored, "each of the others is stored once")
 }
 
 func TestBisectOfAGroupThatIsStored(t *testing.T) {
 	calls := 0
-	assert.Nil(t, Bisect([]int{1, 2, 3}, func([]int) error { calls++; return nil }, always))
+	assert.Nil(t, Bisect([]int{1, 2, 3}, func([]int) error { calls++; return nil }, always, nil))
 	assert.Equal(t, 1, calls)
 }
 
 func TestBisectGivesUpWhereMostPartsFail(t *testing.T) {
 	items, calls := make([]int, 500), 0
-	errs := Bisect(items, func([]int) error { calls++; return errRefused }, always)
+	errs := Bisect(items, func([]int) error { calls++; return errRefused }, always, nil)
 	assert.Len(t, errs, 500)
 	assert.NotContains(t, errs, error(nil))
 	assert.Less(t, calls, 100, "a database that is down is not asked for each item")
@@ -43,7 +50,7 @@ func TestBisectGivesUpWhereMostPartsFail(t *testing.T) {
 
 func TestBisectEndsWhenItIsNotKnownWhatWasStored(t *testing.T) {
 	calls := 0
-	errs := Bisect(make([]int, 500), func([]int) error { calls++; return errUnknown }, isRefused)
+	errs := Bisect(make([]int, 500), func([]int) error { calls++; return errUnknown }, isRefused, nil)
 	assert.Equal(t, 1, calls, "a group that timed out is not asked for again")
 	assert.Equal(t, slices.Repeat([]error{errUnknown}, 500), errs)
 
@@ -59,7 +66,7 @@ func TestBisectEndsWhenItIsNotKnownWhatWasStored(t *testing.T) {
 		default:
 			return nil
 		}
-	}, isRefused)
+	}, isRefused, nil)
 	assert.Equal(t, [][]int{{0, 1, 2, 3, 4, 5, 6, 7}, {0, 1, 2, 3}, {0, 1}, {2, 3}}, parts)
 	assert.Equal(t, []error{nil, nil, errUnknown, errUnknown, errUnknown, errUnknown, errUnknown, errUnknown}, errs,
 		"what was stored before it stays stored; what had no call of its own is not")
