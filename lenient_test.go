@@ -175,6 +175,21 @@ func TestWhatIsNoFieldIsNotOmitted(t *testing.T) {
 	assert.Error(t, r.Emit(r.ctx, e), "the body is too long without the fields")
 	assert.Error(t, r.Emit(r.ctx, webhook.Sent{}), "there is no subscriber")
 	assert.Error(t, r.Emit(r.ctx, nil))
+
+	r = newHarness(t, &webhook.Options{OmitFields: true, Catalogue: []webhook.EventInfo{
+		{Type: webhook.TypeOpen, Sources: []webhook.Source{webhook.SourcePublic}},
+	}})
+	e = open("e")
+	e.Source = webhook.SourceSystem
+	without := e
+	without.Subscriber.Fields = nil
+	sent := webhook.Sent{Meta: without.Meta, Campaign: without.Campaign}
+	for _, e := range []webhook.Event{e, without, sent} {
+		var invalid *webhook.InvalidEventsError
+		assert.ErrorAs(t, r.Emit(r.ctx, e), &invalid, "the catalogue does not allow it")
+		assert.ErrorAs(t, r.Validate(e), &invalid)
+		assert.ErrorAs(t, r.EmitBuffered(r.ctx, e), &invalid)
+	}
 }
 
 // An import of 5,000 rows of which one is bad costs little more than one of which none

@@ -19,7 +19,8 @@ type Omission struct {
 
 // omitFields returns e without the custom fields because of which it cannot be
 // delivered, and which these are, in order of their keys. It is asked of an event that
-// is invalid. If other fields are at fault too, the error is that of validate.
+// is invalid. If other fields are at fault too, the error is that of validate. It omits
+// nothing from an event that is invalid because of its type or its source alone.
 //
 // Too many fields: the first ones remain, by their keys. A body that is too long: the
 // longest ones are left out.
@@ -30,7 +31,7 @@ func omitFields(e Event, bodyLimit int) (Event, []Omission, error) {
 	}
 	p := e.person()
 	if p == nil || len(p.Fields) == 0 {
-		return nil, nil, validate(e, bodyLimit)
+		return e, nil, validate(e, bodyLimit)
 	}
 	fields := maps.Clone(p.Fields)
 	with := func(fields map[string]string) Event {
