@@ -3,19 +3,23 @@ package manage
 import (
 	"encoding/json"
 	"html"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/manage/internal/v3"
 )
 
 func TestAWebhookInJSONIsSetUpAndShown(t *testing.T) {
 	r := newHarness(t)
 	form := filledForm()
 	form.Set("format", "json")
-	require.Equal(t, 303, r.as("ann", "/add", form).Code)
+	added := r.as("ann", "/add", form)
+	require.Equal(t, 303, added.Code)
+	assert.NotContains(t, r.as("ann", r.follow("/add", added), nil).Body.String(), "jsonParse", "its body is JSON")
 	w := r.all()[0]
 	assert.Equal(t, webhook.FormatJSON, w.Format)
 	assert.Contains(t, r.as("ann", "/webhooks/"+w.ID, nil).Body.String(), "<dt>Format</dt><dd>JSON ·")
@@ -44,4 +48,42 @@ func TestTheOlderAPIDescribesEventsByTheDefaultFormat(t *testing.T) {
 	row := r.v1("webhook_events", "", "")["0"].(map[string]any)
 	assert.Equal(t, "email", row["fields"].(map[string]any)["contact"].(map[string]any)["email"])
 	assert.True(t, json.Valid([]byte(row["example_response"].(string))))
+}
+
+// A field whose name is mistyped would be left at its default: all of a log sent again,
+// or what waits canceled.
+func TestUnknownFieldsOfABodyAreRefused(t *testing.T) {
+	r := newHarness(t)
+	w := r.put(func(w *webhook.Webhook) { w.Disabled, w.KeepEvents = "off", true })
+	d := r.emit("e")
+	tried := 0
+	for _, route := range v3.Routes() {
+		if !strings.HasPrefix(route.Path, "listhook/") || route.Method != "POST" && route.Method != "PUT" ||
+			strings.HasSuffix(route.Path, "/try") || strings.HasSuffix(route.Path, "/skip") || strings.HasSuffix(route.Path, "/cancel") {
+			continue // these have no body
+		}
+		id := w.ID
+		if strings.Contains(route.Path, "deliveries/{id}") {
+			id = d.ID
+		}
+		body := strings.Replace(strings.Replace(bodyFor(route.Path), "{", `{"untill":1,`, 1), ",}", "}", 1)
+		if route.Method == "PUT" {
+			body = `{"webhook":{"nane":"x"}}`
+		}
+		got := r.call("ann", route.Method, "/api/3/"+strings.ReplaceAll(route.Path, "{id}", id), body)
+		assert.Equal(t, 422, got.Code, "%s %s %s: %s", route.Method, route.Path, body, got.Body)
+		assert.Regexp(t, "untill|nane", got.Body.String(), route.Path)
+		tried++
+	}
+	assert.GreaterOrEqual(t, tried, 9)
+
+	var settings map[string]any
+	got := r.call("ann", "GET", "/api/3/listhook/webhooks/"+w.ID, "")
+	require.NoError(t, json.Unmarshal(got.Body.Bytes(), &settings))
+	whole, err := json.Marshal(map[string]any{"webhook": settings["webhook"]})
+	require.NoError(t, err)
+	got = r.call("ann", "PUT", "/api/3/listhook/webhooks/"+w.ID, string(whole))
+	assert.Equal(t, 200, got.Code, "a webhook as it was read: %s", got.Body)
+
+	assert.Contains(t, r.call("ann", "GET", "/api/3/listhook/deliveries/"+d.ID, "").Body.String(), `"attempts":[]`)
 }

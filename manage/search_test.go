@@ -114,6 +114,10 @@ func TestWithoutASearchKeyThePageOffersLess(t *testing.T) {
 	got := r.as("ann", "/deliveries", url.Values{"find": {"subscriber"}, "value": {"17"}})
 	assert.Equal(t, 422, got.Code)
 	assert.Contains(t, got.Body.String(), "cannot be searched for here")
+	got = r.as("ann", "/deliveries?subscriber=bob%40example.com", nil)
+	assert.Equal(t, 422, got.Code)
+	assert.Contains(t, got.Body.String(), "cannot be searched for here")
+	assert.NotContains(t, got.Body.String(), "Type the email address here")
 }
 
 func TestTheAPIFindsAPerson(t *testing.T) {

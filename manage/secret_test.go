@@ -32,6 +32,7 @@ func TestAWebhookIsAddedAndItsSecretShownOnce(t *testing.T) {
 	shown := r.follow("/add", got)
 	assert.Contains(t, r.as("ann", shown, nil).Body.String(), htmlText(w.Secrets[0].Key))
 	assert.Contains(t, r.as("ann", shown, nil).Body.String(), "The webhook was added and is on")
+	assert.Contains(t, r.as("ann", shown, nil).Body.String(), "jsonParse: false")
 	assert.NotContains(t, shown, w.Secrets[0].Key, "no address holds a secret")
 	for _, page := range []string{"/", "/webhooks/" + w.ID, "/webhooks/" + w.ID + "/edit"} {
 		assert.NotContains(t, r.as("ann", page, nil).Body.String(), htmlText(w.Secrets[0].Key), page)

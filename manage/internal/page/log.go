@@ -101,7 +101,7 @@ func (p *pageRequest) log() error {
 	if err != nil {
 		return err
 	}
-	if strings.Contains(query.Get("subscriber"), "@") {
+	if p.Searchable() && strings.Contains(query.Get("subscriber"), "@") {
 		out.Errors["Value"] = p.lang.Text("Type the email address here instead: links are kept in server logs.")
 	}
 	status := http.StatusOK

@@ -35,7 +35,7 @@ type deliveryJSON struct {
 
 	Line     *lineJSON     `json:"line,omitempty"`
 	Body     *string       `json:"body,omitempty"`
-	Attempts []attemptJSON `json:"attempts,omitempty"`
+	Attempts []attemptJSON `json:"attempts,omitzero"` // null in the log
 }
 
 // A subscriberJSON is whom a delivery is about.
@@ -147,6 +147,7 @@ func viewDelivery(ctx context.Context, c *account.Caller, r *http.Request) (int,
 	}
 	body := string(d.Body)
 	out.Body, out.Attempts = &body, []attemptJSON{}
+	out.Attempts = make([]attemptJSON, 0, len(d.Log))
 	for _, t := range d.Log {
 		out.Attempts = append(out.Attempts, attemptOf(c, t))
 	}
@@ -171,7 +172,7 @@ type newerJSON struct {
 }
 
 func redeliver(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	object, err := readBody(r)
+	object, err := readBody(r, "anyway")
 	if err != nil {
 		return 0, nil, err
 	}

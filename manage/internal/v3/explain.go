@@ -11,7 +11,7 @@ import (
 
 // explain says of each webhook whether it gets an event.
 func explain(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	object, err := readBody(r)
+	object, err := readBody(r, "type", "source", "lists")
 	if err != nil {
 		return 0, nil, err
 	}

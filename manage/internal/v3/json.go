@@ -20,7 +20,7 @@ type syntaxError string
 func (e syntaxError) Error() string { return string(e) }
 
 // readBody reads a request's body, a JSON object; an empty one is an empty object.
-func readBody(r *http.Request) (object, error) {
+func readBody(r *http.Request, known ...string) (object, error) {
 	text, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
@@ -31,6 +31,9 @@ func readBody(r *http.Request) (object, error) {
 	}
 	if err := json.Unmarshal(text, &object); err != nil || object == nil {
 		return nil, syntaxError("The body is no JSON object.")
+	}
+	if len(known) > 0 {
+		return object, object.only(known...)
 	}
 	return object, nil
 }

@@ -48,6 +48,9 @@ func answerReplay(c *account.Caller, status int, job webhook.ReplayJob) (int, an
 	}}, nil
 }
 
+// replayKeys are what readReplay reads.
+var replayKeys = []string{"since", "until", "states", "superseded"}
+
 // readReplay reads which deliveries are to be sent again.
 func readReplay(object object) (q webhook.ReplayQuery, err error) {
 	if q.Since, err = object.time("since"); err != nil {
@@ -77,7 +80,7 @@ func readReplay(object object) (q webhook.ReplayQuery, err error) {
 
 // countReplay says how many deliveries a replay would look at.
 func countReplay(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	object, err := readBody(r)
+	object, err := readBody(r, replayKeys...)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -96,7 +99,7 @@ func countReplay(ctx context.Context, c *account.Caller, r *http.Request) (int, 
 
 // replay starts sending many deliveries again.
 func replay(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	object, err := readBody(r)
+	object, err := readBody(r, append([]string{"id"}, replayKeys...)...)
 	if err != nil {
 		return 0, nil, err
 	}

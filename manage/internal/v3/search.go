@@ -48,11 +48,8 @@ func listDeliveries(ctx context.Context, c *account.Caller, r *http.Request) (in
 
 // searchDeliveries is listDeliveries with its parameters in the body.
 func searchDeliveries(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	object, err := readBody(r)
+	object, err := readBody(r, "filters", "limit", "after")
 	if err != nil {
-		return 0, nil, err
-	}
-	if err := object.only("filters", "limit", "after"); err != nil {
 		return 0, nil, err
 	}
 	var texts map[string]string

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"reflect"
+	"strings"
 	"time"
 
 	"github.com/listhook/webhook"
@@ -37,6 +39,19 @@ type settingsJSON struct {
 	HeldUntil  *string            `json:"held_until"`
 	Health     healthJSON         `json:"health"`
 	Revision   int64              `json:"revision"`
+}
+
+// settingsKeys are the fields of a settingsJSON: a client may send all that it got.
+var settingsKeys = keysOf(reflect.TypeFor[settingsJSON]())
+
+// keysOf returns the keys of a struct in JSON.
+func keysOf(t reflect.Type) (keys []string) {
+	for _, f := range reflect.VisibleFields(t) {
+		if key, _, _ := strings.Cut(f.Tag.Get("json"), ","); key != "" {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 type secretJSON struct {
@@ -104,6 +119,9 @@ func answerSettings(c *account.Caller, w webhook.Webhook, err error) (int, any, 
 
 func editSettings(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
 	object, err := readWebhook(r)
+	if err == nil {
+		err = object.only(settingsKeys...)
+	}
 	if err != nil {
 		return 0, nil, err
 	}
@@ -170,7 +188,7 @@ func seconds(n float64) time.Duration {
 }
 
 func enable(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	object, err := readBody(r)
+	object, err := readBody(r, "drop_kept")
 	if err != nil {
 		return 0, nil, err
 	}
@@ -191,7 +209,7 @@ func tryNow(ctx context.Context, c *account.Caller, r *http.Request) (int, any, 
 }
 
 func disable(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	object, err := readBody(r)
+	object, err := readBody(r, "reason", "keep_events")
 	if err != nil {
 		return 0, nil, err
 	}
@@ -210,7 +228,7 @@ func disable(ctx context.Context, c *account.Caller, r *http.Request) (int, any,
 }
 
 func rotate(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	object, err := readBody(r)
+	object, err := readBody(r, "overlap")
 	if err != nil {
 		return 0, nil, err
 	}
@@ -232,7 +250,7 @@ func rotate(ctx context.Context, c *account.Caller, r *http.Request) (int, any, 
 }
 
 func sendTest(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	object, err := readBody(r)
+	object, err := readBody(r, "type")
 	if err != nil {
 		return 0, nil, err
 	}
