@@ -396,11 +396,3 @@ func (at *attempter) sinceFirstAttempt(f *inflight) time.Duration {
 	}
 	return sinceFirst(ds[0].Log, f.Attempts)
 }
-
-// sinceFirst returns how long ago the first of so many attempts began, the last of a log.
-func sinceFirst(log []Attempt, attempts int) time.Duration {
-	if len(log) == 0 || attempts == 0 {
-		return 0
-	}
-	return max(now().Sub(log[max(len(log)-attempts, 0)].Start), 0)
-}

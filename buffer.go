@@ -84,7 +84,7 @@ func (b *buffer) take(ctx context.Context, e stampedEvent, patience time.Duratio
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %w", ErrBufferFull, ctx.Err())
 		case <-timeout:
-			return fmt.Errorf("%w, and the store has not answered for %s", ErrBufferFull, patience)
+			return fmt.Errorf("%w, and the store has not answered for %s", ErrBufferFull, 3*b.opts.StoreTimeout)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"time"
 )
@@ -125,10 +126,13 @@ func (d *Dispatcher) EmitBuffered(ctx context.Context, events ...Event) error {
 			failed = err
 		}
 	}
-	if failed != nil {
+	switch {
+	case failed == nil:
+		return skipped
+	case skipped == nil:
 		return failed
 	}
-	return skipped
+	return errors.Join(failed, skipped)
 }
 
 // EmitTx hands over events within a transaction of the caller's, which the

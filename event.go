@@ -253,7 +253,7 @@ type Subscriber struct {
 	Email     string `form:"email" json:"email"`
 	FirstName string `form:"first_name" json:"first_name"`
 	LastName  string `form:"last_name" json:"last_name"`
-	IP        string `form:"ip" json:"ip" empty:"0.0.0.0"` // empty: unknown, which is 0.0.0.0 on the wire
+	IP        string `form:"ip" json:"ip" empty:"0.0.0.0"` // empty: unknown, which forms send as 0.0.0.0
 
 	// These are always sent in the current format, and in that of 2013 when not
 	// empty. An empty CustomerAccount is Options.CustomerAccount's Name in the

@@ -61,7 +61,7 @@ func (n *notifier) changed(d Delivery) {
 
 // lost logs that an outcome could not be stored, and calls Hooks.Lost.
 func (n *notifier) lost(d Delivery) {
-	n.logger.Warn("webhook: an outcome was lost: somebody else had taken over the delivery",
+	n.logger.Warn("webhook: an outcome was not stored: somebody else had changed the delivery",
 		"delivery", d.ID, "webhook", d.WebhookID)
 	if n.hooks.Lost != nil {
 		d = d.withoutUrgency()

@@ -187,8 +187,8 @@ func (p *preparer) customerAccount(ctx context.Context, account string) (c Custo
 		err = fmt.Errorf("it returned a text of more than %d bytes", maxIDLen)
 	}
 	if err != nil {
-		if ctx.Err() == nil {
-			p.notify.logError("Options.CustomerAccount", err)
+		if ctx.Err() == nil && p.notify.mayLog("Options.CustomerAccount") {
+			p.notify.logger.Error("webhook: Options.CustomerAccount failed: the account's keys are sent empty", "error", err)
 		}
 		return CustomerAccount{}
 	}

@@ -256,8 +256,7 @@ func ignoreNotFound(err error) error {
 }
 
 // expireKept erases deliveries that disabled webhooks have kept for longer than the
-// retention. It reads the log from its beginning, where little else is left, since
-// deliveries that finished as long ago were pruned.
+// retention. It reads the pending ones from the oldest on.
 func (re *retained) expireKept() {
 	if re.stopped() {
 		return
@@ -265,7 +264,7 @@ func (re *retained) expireKept() {
 	ctx, cancel := re.opts.withStoreTimeout(re.background)
 	defer cancel()
 	q := DeliveryQuery{
-		All: true, Until: now().Add(-re.opts.Retention), Oldest: true, Limit: cancelRows, Brief: true,
+		All: true, States: []State{StatePending}, Until: now().Add(-re.opts.Retention), Oldest: true, Limit: cancelRows, Brief: true,
 	}
 	for ds, err := range deliveryPages(ctx, re.store, q) {
 		if err == nil {

@@ -82,3 +82,11 @@ func (c *replayClock) Now() time.Time { return c.at }
 func jittered(interval time.Duration) time.Duration {
 	return interval - time.Duration(rand.Float64()*float64(interval)/10)
 }
+
+// sinceFirst returns how long ago the first of so many attempts began, the last of a log.
+func sinceFirst(log []Attempt, attempts int) time.Duration {
+	if len(log) == 0 || attempts == 0 {
+		return 0
+	}
+	return max(now().Sub(log[max(len(log)-attempts, 0)].Start), 0)
+}
