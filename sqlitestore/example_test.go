@@ -11,7 +11,7 @@ import (
 // The store keeps its tables in the app's own file.
 func ExampleNew() {
 	open := func(ctx context.Context) (*webhook.Dispatcher, error) {
-		db, err := sql.Open("sqlite", "app.db") // import _ "modernc.org/sqlite"
+		db, err := sql.Open("sqlite", "app.db?_pragma=busy_timeout(10000)") // import _ "modernc.org/sqlite"
 		if err != nil {
 			return nil, err
 		}

@@ -1,16 +1,17 @@
 // Package sqlitestore keeps webhooks, deliveries and their log in a SQLite
 // file, through database/sql and the driver of your choice:
 //
-//	db, err := sql.Open("sqlite", "app.db") // modernc.org/sqlite
+//	db, err := sql.Open("sqlite", "app.db?_pragma=busy_timeout(10000)") // modernc.org/sqlite
 //	store := sqlitestore.New(db, nil)
 //	err = store.Migrate(ctx)
 //
 // It is tested with modernc.org/sqlite and github.com/ncruces/go-sqlite3, and
 // needs SQLite 3.38 or newer. It may share the app's own file and its pool, of one
-// connection or of several. The data source name needs no pragma: Migrate turns on
-// write-ahead logging, which stays on, and the store sets busy_timeout and
-// synchronous on the connections that it takes from the pool. They keep these
-// settings.
+// connection or of several. Migrate turns on write-ahead logging, which stays on, and
+// the store sets busy_timeout and synchronous on the connections that it takes from
+// the pool. They keep these settings. The busy_timeout in the data source name is for
+// the app's own transactions: without it they fail at once with "database is locked"
+// while the store writes.
 //
 // Several processes of one machine may use the file. As with any SQLite database,
 // machines must not share it through a network file system.
