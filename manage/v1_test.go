@@ -2,6 +2,7 @@ package manage
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/manage/internal/params"
 	"github.com/listhook/webhook/manage/internal/v1"
+	"github.com/listhook/webhook/memstore"
 )
 
 const formType = "application/x-www-form-urlencoded"
@@ -298,4 +300,36 @@ func TestV1Outputs(t *testing.T) {
 			assert.Equal(t, fromJSON, fromPHP, action)
 		}
 	})
+}
+
+// A hangingUp store has the client hang up while the second webhook is stored.
+type hangingUp struct {
+	webhook.Store
+	puts   int
+	hangUp context.CancelFunc
+}
+
+func (s *hangingUp) PutWebhook(ctx context.Context, w webhook.Webhook) (int64, error) {
+	if s.puts++; s.puts == 2 {
+		s.hangUp()
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	return s.Store.PutWebhook(ctx, w)
+}
+
+// A call for several lists adds a webhook for each of them, or none.
+func TestNoneIsAddedWhenTheClientHangsUp(t *testing.T) {
+	store := &hangingUp{Store: memstore.New()}
+	r := newHarnessOn(t, store)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	store.hangUp = cancel
+	req := httptest.NewRequestWithContext(ctx, "POST", "/admin/api.php?api_key=ann&api_action=webhook_add&api_output=json",
+		strings.NewReader("name=A&url=https%3A%2F%2Fa.example.com%2F&lists[]=12&lists[]=13&action[]=open&init[]=api"))
+	req.Header.Set("Content-Type", formType)
+	r.do(req)
+	assert.GreaterOrEqual(t, store.puts, 2)
+	assert.Empty(t, r.all())
 }

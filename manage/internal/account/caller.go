@@ -73,14 +73,25 @@ func (c *Caller) Add(ctx context.Context, ws ...webhook.Webhook) ([]webhook.Webh
 	var added []webhook.Webhook
 	for _, w := range ws {
 		if w, err = c.dispatcher.AddWebhook(ctx, w); err != nil {
-			for _, w := range added {
-				err = errors.Join(err, c.dispatcher.DeleteWebhook(ctx, c.Account, w.ID))
+			if undone := c.remove(ctx, added); undone != nil {
+				err = errors.Join(err, undone)
 			}
 			return nil, err
 		}
 		added = append(added, w)
 	}
 	return added, nil
+}
+
+// remove deletes webhooks that were just added, although ctx may have ended.
+func (c *Caller) remove(ctx context.Context, ws []webhook.Webhook) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	var errs []error
+	for _, w := range ws {
+		errs = append(errs, c.dispatcher.DeleteWebhook(ctx, c.Account, w.ID))
+	}
+	return errors.Join(errs...)
 }
 
 // CheckName refuses what nobody could tell apart on the page.
