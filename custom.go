@@ -15,15 +15,15 @@ import (
 type Custom struct {
 	Meta `form:"-" json:"-"`
 
-	// Name is the type: 1 to 64 of a to z, 0 to 9 and _, none of the nine.
+	// Name is the type: 1 to 64 characters a to z, 0 to 9 and _, none of the nine.
 	Name EventType `form:"-" json:"-"`
 
 	Subscriber *Subscriber `form:"subscriber" json:"contact"` // whom it is about; nil: nobody
 	Campaign   *Campaign   `form:"campaign" json:"campaign"`  // nil: none
 
-	// Data is what else there is to say: data[...] in a form, "data" in JSON. Values
-	// are texts, numbers, booleans, times and nil, and slices and maps of such with
-	// texts as keys, at most 32 levels deep. Texts and keys are UTF-8. Keys are as
+	// Data holds further values: data[...] in a form, "data" in JSON. They are strings,
+	// numbers, booleans, times and nil, and slices and string-keyed maps of these, at
+	// most 32 levels deep. Texts and keys are UTF-8. Keys are as
 	// those of Subscriber.Fields. Of all that a form holds, PHP reads 1,000 values.
 	//
 	// A form has texts alone: true is 1, false 0, nil empty, a time RFC 3339; maps and

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Disclosure says what the bodies that a webhook gets hold of a subscriber: ID and
-// Email in any case, by which the receiver, and EraseSubscriber, know the person.
-// What is left out has its empty value. It is decided when the body is made: a
+// Disclosure says which data of a subscriber a webhook's bodies hold. They always hold
+// ID and Email, by which the receiver, and EraseSubscriber, know the person. What is
+// left out has its empty value. It is decided when the body is made: a
 // change holds for events that are emitted afterwards.
 type Disclosure string
 

@@ -64,8 +64,8 @@ type Dispatcher struct {
 // NewClient(nil), which is safe to point at customers' URLs. If client is not
 // nil, New uses its Transport, and its Timeout if that is shorter than
 // opts.Timeout: redirects are never followed and cookies never kept. A client
-// without a Transport, such as http.DefaultClient, gets that of NewClient(nil):
-// to set one is to decide that requests go wherever it dials. Nil options are
+// without a Transport, such as http.DefaultClient, gets that of NewClient(nil);
+// a Transport of your own bypasses the address checks. Nil options are
 // the defaults. An option out of range, of client's ClientOptions too, is an
 // *InvalidError.
 //
@@ -83,8 +83,8 @@ func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {
 }
 
 // NewDispatcher returns a Dispatcher on store that shares what the Pool has with its
-// other Dispatchers. It is as that of New otherwise. Options.Concurrency and
-// Options.PerHost must be zero: the Pool's hold.
+// other Dispatchers. It otherwise works as New does. Options.Concurrency and
+// Options.PerHost must be zero: the Pool's values apply.
 //
 // Where many Dispatchers have nothing to do, each asks its store less often than
 // every PollInterval, so that all of them together ask 20 times a second. One that

@@ -43,9 +43,9 @@
 //
 // Emitting an event twice with the same Meta.ID and the same Lists is harmless as long
 // as its deliveries are in the log: each webhook gets the event once, and a Subscribe or
-// an Unsubscribe once for each list. Another process may not see an added or changed
-// webhook for Options.PollInterval, a second by default, and one that only emits for
-// twice as long.
+// an Unsubscribe once for each list. Another process may take up to
+// Options.PollInterval, a second by default, to see an added or changed webhook; a
+// process that only emits may take twice as long.
 //
 // # The life of a delivery
 //

@@ -10,8 +10,8 @@ import (
 	"github.com/listhook/webhook/internal/sealed"
 )
 
-// An EncryptionKey encrypts what is secret of webhooks before a Store gets it:
-// 32 random bytes. Printing it shows nothing of them.
+// An EncryptionKey encrypts the URL, Secrets and Headers of webhooks before a Store
+// gets them: 32 random bytes. Printing it shows nothing of them.
 type EncryptionKey []byte
 
 // String returns a text without the key.
@@ -45,7 +45,7 @@ type secretFields struct {
 	Headers map[string]string
 }
 
-// An encryptedStore is a Store that encrypts what is secret of webhooks before it hands
+// An encryptedStore is a Store that encrypts the secret fields of webhooks before it hands
 // them to another, and decrypts it on the way back. What no key opens stays
 // sealed, and is handed back as it came.
 type encryptedStore struct {

@@ -22,11 +22,10 @@ type EraseOptions struct {
 	SearchableSince time.Time
 }
 
-// EraseSubscriber forgets a person: of each delivery of the account that is
-// about the subscriber with this ID or this email address, whatever its state,
-// the body, the carrier and the log are emptied; one that waits is canceled,
-// and none can be delivered again. It returns how many these were. Either text
-// may be empty, but not both; addresses are compared without regard to case.
+// EraseSubscriber forgets a person. It empties the body, the carrier and the log of
+// every delivery of the account about the subscriber with this ID or this email
+// address, and cancels those that are pending; none can be delivered again. It returns
+// how many deliveries it changed. Either text may be empty, but not both; addresses are compared without regard to case.
 // Nil options are the defaults.
 //
 // What remains of a delivery is its ID, the event's (Meta.ID), its type, its

@@ -59,7 +59,7 @@ type Event interface {
 	lacks() (field, reason string) // what it requires and has not
 }
 
-// Meta is what every event says of itself.
+// Meta holds the fields that all events have.
 type Meta struct {
 	// ID makes emitting twice harmless: one event type with one ID is
 	// delivered once to each webhook, a Subscribe and an Unsubscribe once for
@@ -93,8 +93,8 @@ type Meta struct {
 	// By is sent as initiated_by, an opaque text: any bytes. Empty: as Source.
 	By string
 
-	// Time is when it happened, to the second, in JSON to the millisecond, written
-	// in the location that it carries; HeaderEventTime has it to the millisecond.
+	// Time is when the event happened. Forms carry seconds, JSON and HeaderEventTime
+	// milliseconds; bodies write it in its own location.
 	// Zero: when it was emitted, in local time.
 	Time time.Time
 
@@ -114,12 +114,12 @@ type Meta struct {
 
 func (m Meta) meta() Meta { return m }
 
-// MetaOf returns what an event says of itself, whatever its type, such as the Meta.ID
-// by which a receiver knows a delivery again.
+// MetaOf returns the Meta of an event of any type, such as the Meta.ID by which a
+// receiver recognizes a repeated event.
 func MetaOf(e Event) Meta { return e.meta() }
 
-// Subscribe: somebody was subscribed to a list. One who is subscribed to
-// several at once may be one event: see Meta.Lists.
+// Subscribe: somebody was subscribed to a list. Subscribing to several lists at once can
+// be one event: see Meta.Lists.
 type Subscribe struct {
 	Meta       `form:"-" json:"-"`
 	Subscriber Subscriber `form:"subscriber" json:"contact"`

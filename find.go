@@ -4,13 +4,13 @@ package webhook
 // Options.SearchKey.
 func (d *Dispatcher) Searchable() bool { return len(d.opts.SearchKey) > 0 }
 
-// Subject returns the DeliveryQuery.Subject with which the deliveries of an account are
-// found that are about a subscriber, by ID or by email address, a campaign or an event:
-// those whose value is exactly this one, in an email address whatever its case. They
-// must have been emitted with the same Options.SearchKey. The result tells nobody the
-// value who does not have the key.
+// Subject returns the value to set in DeliveryQuery.Subject to find the deliveries of an
+// account about a subscriber, by ID or by email address, a campaign or an event. The
+// match is exact, but for the case of an email address. The deliveries must have been
+// emitted with the same Options.SearchKey. Without the key the result reveals nothing of
+// the value.
 //
-// Without a SearchKey, of an unknown kind and of an empty value it is an *InvalidError.
+// A missing SearchKey, an unknown kind and an empty value are an *InvalidError.
 func (d *Dispatcher) Subject(account string, kind SubjectKind, value string) (string, error) {
 	switch {
 	case !d.Searchable():

@@ -93,7 +93,7 @@ type Options struct {
 	// again.
 	RetentionRules []RetentionRule
 
-	// DropBodies has a body removed from the log once it is delivered. The log keeps
+	// DropBodies removes a body from the log once it is delivered. The log keeps
 	// the rest, and the delivery cannot be sent again: Redeliver refuses it, and Replay
 	// leaves it out. Bodies of subscribe, unsubscribe and update stay where a webhook
 	// gets them in order, since Replay compares them with older ones. EraseSubscriber
@@ -101,9 +101,9 @@ type Options struct {
 	DropBodies bool
 
 	// KeepLimit is how many deliveries wait at most for a webhook that is disabled
-	// and keeps its events: 100,000 by default. What comes beyond it, or is
-	// older than Retention, is not kept, and counted in Webhook.Discarded. What
-	// EmitTx adds beyond it is erased once it is committed and counted, within
+	// and keeps its events: 100,000 by default. Deliveries beyond it,
+	// and those older than Retention, are discarded and counted in
+	// Webhook.Discarded. What EmitTx adds beyond it is erased once it is committed and counted, within
 	// a minute or when the same process next emits for the webhook.
 	KeepLimit int
 
@@ -116,13 +116,13 @@ type Options struct {
 	// BodyLimit is the most bytes that a body may have: 256 KiB by default.
 	BodyLimit int
 
-	// SkipInvalid has Emit, EmitTx and EmitBuffered store the events of a call that
-	// can be delivered, although others cannot. These are returned as an
+	// SkipInvalid makes Emit, EmitTx and EmitBuffered store the valid events of a call
+	// although others are invalid. The invalid ones are returned as an
 	// *InvalidEventsError all the same.
 	SkipInvalid bool
 
-	// OmitFields has custom fields left out of an event that could not be delivered
-	// with them, such as those with a key that PHP would misread, instead of refusing
+	// OmitFields leaves custom fields out of an event that could not be delivered with
+	// them, such as those with a key that PHP would misread, instead of refusing
 	// the event. Hooks.Omitted is called with what was left out. See also FieldsOf.
 	OmitFields bool
 
@@ -152,7 +152,7 @@ type Options struct {
 	// so before stays until it is written anew, by ReencryptWebhooks at the latest.
 	EncryptionKeys []EncryptionKey
 
-	// SearchKey has deliveries found by whom and what they are about: see
+	// SearchKey makes deliveries findable by whom and what they are about: see
 	// Dispatcher.Subject. It is a secret of at least 32 bytes, the same in all
 	// processes, that is kept for good. With it each delivery has up to four hashes
 	// (HMAC-SHA256): of the event's ID, the subscriber's ID and email address, and the

@@ -18,8 +18,8 @@ var (
 	// was changed on its way. Answer 401.
 	ErrSignature = errors.New("webhook: the request has no valid signature")
 
-	// ErrTimestamp: the request is rightly signed, but longer ago or later than
-	// the tolerance: it is replayed, or a clock is wrong. Answer 401.
+	// ErrTimestamp: the signature is valid, but its time is outside Tolerance: the
+	// request is replayed, or a clock is wrong. Answer 401.
 	ErrTimestamp = errors.New("webhook: the request was signed too long ago or in the future")
 
 	// ErrTooLarge: the body exceeds BodyLimit. Answer 413.
@@ -41,7 +41,7 @@ type ReceiveOptions struct {
 	Secrets []Secret
 
 	// Unsigned accepts every request unverified when there are no Secrets:
-	// whoever knows the URL can then send what he likes.
+	// anyone who knows the URL can then send anything.
 	Unsigned bool
 
 	// Tolerance is how far the time of signing may be from now, in either
@@ -66,8 +66,7 @@ func (o *ReceiveOptions) validate() error {
 // Standard Webhooks says. It returns ErrSignature or ErrTimestamp, or an
 // *InvalidError that names the field of opts that cannot be used.
 //
-// What it accepts may still come twice: a receiver knows a delivery again by
-// its HeaderID.
+// A request that it accepts may still be a repeat: compare its HeaderID.
 func Verify(h http.Header, body []byte, opts *ReceiveOptions) error {
 	opts = cmp.Or(opts, &ReceiveOptions{})
 	if err := opts.validate(); err != nil {

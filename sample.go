@@ -4,7 +4,7 @@ import "time"
 
 // Sample returns an event of type t as a mailing app might emit it, for tests
 // and documentation; the one of TypeSubscribe has exactly the data that the
-// announcement of January 2013 shows. It is the caller's to change. Of a type
+// announcement of January 2013 shows. The caller may change it. For a type
 // that is not one of the nine it returns nil.
 func Sample(t EventType) Event {
 	m := sampleMeta(SourcePublic)
@@ -76,8 +76,8 @@ func sampleMeta(source Source) Meta {
 }
 
 // SampleBody returns the body of Sample(t) for a webhook of format f that is
-// tied to no list of its own: what a receiver gets. Of a type that is not one
-// of the nine, or a format that is not known, it returns nil.
+// tied to no list of its own: what a receiver gets. For a type that is not one
+// of the nine, or an unknown format, it returns nil.
 func SampleBody(t EventType, f Format) []byte {
 	e := Sample(t)
 	if e == nil {

@@ -128,8 +128,8 @@ type Store interface {
 }
 
 // A LineLeaser is a Store that can lease deliveries with a Key as it adds them. The
-// Dispatcher then begins with them at once, where it would have to claim them from another
-// Store. A Store need not be one.
+// Dispatcher then attempts them at once; from any other Store it must claim them first.
+// To implement it is optional.
 type LineLeaser interface {
 	// EnqueueLeasing is Enqueue. Of the new deliveries with a Key and a LeaseUntil it
 	// also leases those that are the first of their line when they have joined it: it
@@ -140,9 +140,9 @@ type LineLeaser interface {
 }
 
 // A SerialWriter is a Store whose calls that write wait for each other, as in a SQLite
-// file, which has one writer at a time. The Dispatcher then stores the events that wait in
-// one call, whether or not their deliveries have a Key. In another Store events without a
-// Key do not wait for those with one, whose calls take longer. A Store need not be one.
+// file, which has one writer at a time. The Dispatcher then stores all events that wait
+// in one call. For any other Store it keeps those with a Key apart, whose calls take
+// longer. To implement it is optional.
 type SerialWriter interface {
 	WritesSerially() bool // whether it is one
 }
@@ -281,9 +281,9 @@ type Claim struct {
 	Room       map[string]int // of these webhooks instead of Each; 0: none
 }
 
-// A Change moves a delivery on. EraseSubscriber removes what a log says of somebody else
-// by a Rewrite of what it read: since a Change raises the Lease, it is lost if an entry was
-// appended meanwhile, and the outcome of an attempt under way is lost after it.
+// A Change is one transition of a delivery. It applies only if the delivery has the given
+// Lease, and raises it by one: of two changes that were made of the same state, the second
+// is lost. EraseSubscriber relies on that when it writes back a log that it has read.
 type Change struct {
 	ID        string
 	Lease     int64 // what it must have; one more afterwards

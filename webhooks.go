@@ -10,8 +10,8 @@ import (
 	"github.com/listhook/webhook/internal/netguard"
 )
 
-// Webhooks returns the webhooks that q selects, in order of ID, from the
-// store. One that none of Options.EncryptionKeys opens is an error, which names
+// Webhooks returns the webhooks that q selects from the store, in order of ID, or
+// newest first if q.Newest is set. One that none of Options.EncryptionKeys opens is an error, which names
 // it. A negative limit is an *InvalidError.
 func (d *Dispatcher) Webhooks(ctx context.Context, q WebhookQuery) ([]Webhook, error) {
 	if err := validateLimit(q.Limit); err != nil {
@@ -39,16 +39,15 @@ func (d *Dispatcher) Webhook(ctx context.Context, account, id string) (Webhook, 
 	return w, nil
 }
 
-// AddWebhook adds a webhook, and returns it as it is then, with a Revision.
-// Without an ID it gets one, a decimal number below 2^53, as clients of
-// ActiveCampaign's APIs expect. These are in the order in which webhooks were
-// added, as far as the clocks of several processes agree to the microsecond.
-// Of w only ID, Account and Settings count.
+// AddWebhook stores a new webhook, and returns it as stored, with a Revision. It uses
+// only the ID, Account and Settings of w. An empty ID is replaced by a new one, a
+// decimal number below 2^53, as clients of ActiveCampaign's APIs expect. These are in
+// the order in which webhooks were added, as far as the clocks of several processes
+// agree to the microsecond.
 //
 // A field that cannot be taken is an *InvalidError, as is a URL without a normal
 // form (docs/addresses.md) or one that the client would refuse to dial, and a
-// Revision other than zero, which a webhook has that was added before. Spaces
-// around the URL are dropped. ErrConflict means that the ID is taken.
+// Revision other than zero: such a webhook was added before. Spaces around the URL are dropped. ErrConflict means that the ID is taken.
 func (d *Dispatcher) AddWebhook(ctx context.Context, w Webhook) (Webhook, error) {
 	if w.Revision != 0 {
 		return Webhook{}, invalid("Revision", "is not 0, so the webhook was added before: use UpdateWebhook")
@@ -181,8 +180,8 @@ func (d *Dispatcher) Explain(ctx context.Context, e Event) ([]Explanation, error
 func (d *Dispatcher) Catalogue() []EventInfo { return slices.Clone(d.opts.Catalogue) }
 
 // SampleBody returns the body of the catalogue's sample of a type for a webhook of
-// format f that is tied to no list of its own: what a receiver gets. Of a type that
-// the catalogue does not hold, or a format that is not known, it returns nil.
+// format f that is tied to no list of its own: what a receiver gets. For a type that
+// the catalogue does not hold, or an unknown format, it returns nil.
 func (d *Dispatcher) SampleBody(t EventType, f Format) []byte {
 	info := d.opts.info(t)
 	if info == nil {
@@ -192,10 +191,10 @@ func (d *Dispatcher) SampleBody(t EventType, f Format) []byte {
 	return sampleBody(e, m, f)
 }
 
-// ReencryptWebhooks writes every webhook of every account anew, so that what is
-// secret of it is encrypted with the first of Options.EncryptionKeys, and
-// returns how many: after keys were given for the first time, and before an old
-// one is taken away. Every process must have the first key by then. One that no
+// ReencryptWebhooks rewrites every webhook of every account, so that its URL, Secrets
+// and Headers are encrypted with the first of Options.EncryptionKeys, and returns how
+// many it rewrote. Call it after setting keys for the first time, and before removing an
+// old one. Every process must have the first key by then. One that no
 // key opens is an error that names it. When ctx ends or the store fails, n is
 // how many were written until then.
 func (d *Dispatcher) ReencryptWebhooks(ctx context.Context) (n int, err error) {
@@ -221,9 +220,8 @@ func (d *Dispatcher) ReencryptWebhooks(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
-// ProbeNow has a webhook attempted at once that is held because its receiver
-// failed or asked to wait, for an owner who has mended it. One that is failing
-// gets a probe, and the others follow when that succeeds; its Health stays as
+// ProbeNow ends the hold on a webhook whose receiver failed or asked to wait. Call it
+// when the owner has fixed the receiver. One that is failing gets a probe, and the others follow when that succeeds; its Health stays as
 // it is. A webhook that is disabled, or not held, is left alone. ProbeNow returns the
 // webhook as it is then, or ErrNotFound if there is none in the account.
 func (d *Dispatcher) ProbeNow(ctx context.Context, account, webhook string) (Webhook, error) {

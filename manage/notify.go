@@ -42,14 +42,14 @@ type Owner struct {
 // NotifyOptions configure NotifyOwners. Send must be set. The zero value of every other
 // field is its default.
 type NotifyOptions struct {
-	// Send takes a notice and sends it, or better has something else send it: it holds up
-	// what the Dispatcher notes of the webhook, and after a minute another process would
-	// send the notice too. It is called from several goroutines at once. A panic is
+	// Send sends a notice, or better queues it and returns: it holds up what the
+	// Dispatcher stores of the webhook, and after a minute another process would send
+	// the notice too. It is called from several goroutines at once. A panic is
 	// logged.
 	Send func(Notice)
 
 	// Owner says how to write to an account's owner. Its error is logged, and the notice
-	// is in the language Locale, without a link. Nil: so are all notices.
+	// is in the language Locale, without a link. Nil: every notice is in Locale, and none has a link.
 	Owner func(ctx context.Context, account string) (Owner, error)
 
 	// Locale is the language where Owner names none: English by default, which is also
@@ -72,7 +72,7 @@ type NotifyOptions struct {
 // With these hooks a webhook is disabled only after its owner was warned: see
 // webhook.Hooks.Warned.
 //
-// An option that cannot be used is an *webhook.InvalidError.
+// An option that cannot be used is a *webhook.InvalidError.
 func NotifyOwners(own webhook.Hooks, opts *NotifyOptions) (webhook.Hooks, error) {
 	if opts == nil || opts.Send == nil {
 		return webhook.Hooks{}, &webhook.InvalidError{Field: "NotifyOptions.Send", Reason: "is not set"}
@@ -105,7 +105,7 @@ type notifier struct {
 	texts *text.Catalog
 }
 
-// ownerTimeout is how long Options.Owner may take.
+// ownerTimeout is how long NotifyOptions.Owner may take.
 const ownerTimeout = 10 * time.Second
 
 // tell sends a notice, after the app's own hook, which may be nil.

@@ -142,7 +142,7 @@ type Content struct {
 	Body      template.HTML // one element, without the page's header
 }
 
-// Access is who asks and what they may do. The zero value may nothing.
+// Access is who asks and what they may do. The zero value grants nothing.
 type Access struct {
 	Account  string         // whose webhooks
 	View     bool           // see them, their log, and what was sent
@@ -160,8 +160,8 @@ type Access struct {
 // and neither are its deliveries. What may not be chosen is a *webhook.InvalidError of
 // its field; what a webhook has already stays.
 type Limits struct {
-	Webhook     string              // the only webhook that there is; "": all
-	Lists       []string            // of which webhooks are seen, and that they may be for; "" is every list. Nil: all
+	Webhook     string              // the only webhook that is visible; "": all
+	Lists       []string            // whose webhooks are visible, and that a webhook may be for; "" is every list. Nil: all
 	Events      []webhook.EventType // that may be chosen; nil: all
 	Formats     []webhook.Format    // that may be chosen; nil: all
 	MustSign    bool                // every webhook gets a secret, and none loses its last

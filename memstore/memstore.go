@@ -3,7 +3,7 @@
 //
 // Everything is lost when the process ends, pending deliveries too, and other
 // processes do not see it. There are no transactions: Dispatcher.EmitTx with a Store
-// of this package is the same as Emit. Memory grows with the log until the
+// of this package stores events at once. Memory grows with the log until the
 // Dispatcher prunes it, after Options.Retention.
 package memstore
 

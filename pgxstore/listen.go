@@ -22,7 +22,8 @@ const (
 //
 // It uses one connection besides the pool's. When the connection is lost it makes
 // another, and calls wake for what was committed meanwhile. It returns ctx's error
-// when ctx ends. wake must return soon.
+// when ctx ends, and no others: while it cannot connect or may not listen it goes on
+// trying, and the Dispatcher polls. wake must return soon.
 //
 // It hears programs that use package postgresstore too. It hears nothing through a
 // pooler in transaction mode: give Listen a store whose pool connects to the server
