@@ -67,6 +67,20 @@ func TestACallThatFailedMayBeTriedAgain(t *testing.T) {
 	assert.Equal(t, 201, r.once("ann", "k", "/api/3/webhooks", addedHook).Code)
 }
 
+func TestAKeyOfARefusedCallMayBeUsedAgain(t *testing.T) {
+	r := newHarness(t)
+	require.Equal(t, 422, r.once("ann", "k", "/api/3/webhooks", `{"webhook":{}}`).Code)
+	assert.Equal(t, 201, r.once("ann", "k", "/api/3/webhooks", addedHook).Code, "the corrected call")
+
+	w := r.all()[0]
+	target := "/api/3/listhook/webhooks/" + w.ID + "/replay"
+	const since = `{"since":"2000-01-01T00:00:00Z"}`
+	require.Equal(t, 202, r.once("ann", "a", target, since).Code)
+	require.Equal(t, 409, r.once("ann", "b", target, since).Code, "one is under way")
+	require.Equal(t, 200, r.call("ann", "POST", target+"/cancel", "").Code)
+	assert.Equal(t, 202, r.once("ann", "b", target, since).Code)
+}
+
 func TestCallsAtTheSameTimeAreDoneOnce(t *testing.T) {
 	r := newHarness(t)
 	var calls sync.WaitGroup

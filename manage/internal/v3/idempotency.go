@@ -37,12 +37,13 @@ type remembered struct {
 	mu      sync.Mutex // held while the call is being served
 	request [sha256.Size]byte
 	at      time.Time
-	status  int // 0: it is not known
+	status  int // 0: nothing was done
 	answer  any
 }
 
 // once serves a call, or returns the answer to an earlier one with the same key. One
-// that failed on this side may be tried again.
+// that failed or was refused did nothing: the key may be used again, for a corrected call
+// too.
 func (as *answers) once(c *account.Caller, r *http.Request, serve func() (int, any, error)) (status int, answer any, again bool, err error) {
 	key := r.Header.Get(idempotencyHeader)
 	if key == "" || r.Method != http.MethodPost {
@@ -62,14 +63,14 @@ func (as *answers) once(c *account.Caller, r *http.Request, serve func() (int, a
 	known.mu.Lock()
 	defer known.mu.Unlock()
 	switch {
-	case known.request != request:
+	case known.status != 0 && known.request != request:
 		return 0, nil, false, fault(codeInvalid, idempotencyHeader, "was used for another call")
 	case known.status != 0:
 		return known.status, known.answer, true, nil
 	}
 	status, answer, err = serve()
-	if err == nil {
-		known.status, known.answer = status, answer
+	if err == nil && status < 400 {
+		known.request, known.status, known.answer = request, status, answer
 	}
 	return status, answer, false, err
 }
