@@ -136,9 +136,35 @@ func TestV1EditsWhatIsSent(t *testing.T) {
 	require.Len(t, ws, 1, "an edit makes no further webhooks")
 	assert.Equal(t, "New", ws[0].Name)
 	assert.Equal(t, w.URL, ws[0].URL)
-	assert.Equal(t, "13", ws[0].List)
+	assert.Equal(t, "12", ws[0].List, "it keeps its list, if that is among those sent")
 	assert.Equal(t, []webhook.EventType{webhook.TypeClick}, ws[0].Events)
 	assert.Equal(t, w.Sources, ws[0].Sources)
+
+	reply = r.v1("webhook_edit", "", "id="+w.ID+"&lists[13]=13")
+	require.EqualValues(t, 1, reply["result_code"], reply)
+	assert.Equal(t, "13", r.all()[0].List)
+}
+
+func TestV1DoesNothingForHEADAndOPTIONS(t *testing.T) {
+	r := newHarness(t)
+	w := r.put(nil)
+	for _, method := range []string{"HEAD", "OPTIONS"} {
+		got := r.rawV1("ann", method, "&api_action=webhook_delete&api_output=json&id="+w.ID, formType, "")
+		assert.Equal(t, 405, got.Code)
+		assert.Equal(t, "GET, POST", got.Header().Get("Allow"))
+		assert.Len(t, r.all(), 1)
+	}
+}
+
+func TestV1ReadsAQueryAsPHPDoes(t *testing.T) {
+	r := newHarness(t)
+	r.put(func(w *webhook.Webhook) { w.Name = "50% off; today" })
+	r.put(nil)
+	got := r.rawV1("ann", "GET", "&api_action=webhook_list&api_output=json&filters[name]=50%+off;+today", formType, "")
+	assert.Equal(t, "application/json", got.Header().Get("Content-Type"))
+	assert.Equal(t, 1, strings.Count(got.Body.String(), "50% off; today"))
+	got = r.rawV1("ann", "POST", "&api_action=webhook_list&api_output=json", "application/json", `{"filters":{"name":"x"}}`)
+	assert.Contains(t, got.Body.String(), "not encoded", "JSON, of which nothing would be read")
 }
 
 func TestV1ShowsRowsAsTheOriginalDoes(t *testing.T) {

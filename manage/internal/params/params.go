@@ -6,6 +6,7 @@ package params
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
@@ -40,7 +41,7 @@ var ErrEncoding = errors.New("the request's body is not encoded as its content t
 // have the same, the body's comes first. With an error those of the query are
 // returned all the same: they name the output.
 func Read(r *http.Request) (Params, error) {
-	query, err := Parse(r.URL.RawQuery)
+	query, err := Parse(Lenient(r.URL.RawQuery))
 	if err != nil {
 		return query, err
 	}
@@ -64,7 +65,11 @@ func body(r *http.Request) (Params, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Parse(string(bytes.TrimSpace(text)))
+	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))
+	if len(text) > 0 && (text[0] == '{' || text[0] == '[') { // JSON, of which nothing would be read
+		return nil, ErrEncoding
+	}
+	return Parse(string(text))
 }
 
 func multipartBody(r *http.Request, boundary string) (Params, error) {
@@ -102,6 +107,36 @@ func readError(err error) error {
 	return ErrEncoding
 }
 
+// Lenient returns a query in which a semicolon and a percent sign that encodes nothing are
+// what they look like, as PHP reads them. net/url drops such parameters, and with them the
+// filter of a call that selects.
+func Lenient(query string) string {
+	if !strings.ContainsAny(query, "%;") {
+		return query
+	}
+	var b strings.Builder
+	for i := range len(query) {
+		switch c := query[i]; {
+		case c == ';':
+			b.WriteString("%3B")
+		case c == '%' && !isHex(query[i+1:]):
+			b.WriteString("%25")
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// isHex reports whether a text begins with two hexadecimal digits.
+func isHex(text string) bool {
+	if len(text) < 2 {
+		return false
+	}
+	_, err := hex.DecodeString(text[:2])
+	return err == nil
+}
+
 // Parse reads an encoded query, or a body of such.
 func Parse(encoded string) (Params, error) { return parse(encoded, Max) }
 
@@ -112,7 +147,7 @@ func parse(encoded string, most int) (Params, error) {
 			continue
 		}
 		if len(ps) == most {
-			return nil, ErrTooMuch
+			return ps, ErrTooMuch
 		}
 		rawKey, rawValue, _ := strings.Cut(pair, "=")
 		key, err := url.QueryUnescape(rawKey)

@@ -1,7 +1,8 @@
 // Package v1 is the older of ActiveCampaign's APIs:
 // admin/api.php?api_key=…&api_action=webhook_….
 //
-// Parameters come in the query, the body, or both, whatever the method. An
+// Parameters come in the query, the body, or both, whatever the method, but for HEAD
+// and OPTIONS, which browsers and link checkers send: they do nothing. An
 // action makes a reply of them, which is sent as XML, JSON or PHP's serialize
 // has it, with status 200 even on errors, which result_code tells.
 package v1
@@ -61,6 +62,11 @@ var actions = map[string]action{
 }
 
 func serve(w http.ResponseWriter, r *http.Request, accounts *account.Service) {
+	if r.Method == http.MethodHead || r.Method == http.MethodOptions {
+		w.Header().Set("Allow", "GET, POST")
+		Refuse(w, r, http.StatusMethodNotAllowed, "this takes GET and POST")
+		return
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, params.MaxBody)
 	ps, err := params.Read(r)
 	var out reply
@@ -99,7 +105,7 @@ func answer(w http.ResponseWriter, ps params.Params, status, code int, message s
 
 // Refuse answers for what failed before the parameters of the body were read.
 func Refuse(w http.ResponseWriter, r *http.Request, status int, message string) {
-	query, _ := params.Parse(r.URL.RawQuery)
+	query, _ := params.Parse(params.Lenient(r.URL.RawQuery))
 	answer(w, query, status, 0, "Failed: "+message, nil)
 }
 

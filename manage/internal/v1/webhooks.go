@@ -85,8 +85,9 @@ func editWebhook(ctx context.Context, c *account.Caller, ps params.Params) (repl
 		if err := readWebhook(c, ps, w); err != nil {
 			return err
 		}
-		if lists, sent := readLists(ps); sent {
-			w.List = lists[0] // an edit makes no further webhooks
+		// An edit makes no further webhooks: of several lists the webhook keeps its own.
+		if lists, sent := readLists(ps); sent && !slices.Contains(lists, w.List) {
+			w.List = lists[0]
 		}
 		return nil
 	})
