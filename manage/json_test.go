@@ -87,3 +87,40 @@ func TestUnknownFieldsOfABodyAreRefused(t *testing.T) {
 
 	assert.Contains(t, r.call("ann", "GET", "/api/3/listhook/deliveries/"+d.ID, "").Body.String(), `"attempts":[]`)
 }
+
+func TestAFilterThatIsNotEncodedSelectsAllTheSame(t *testing.T) {
+	r := newHarness(t)
+	r.put(func(w *webhook.Webhook) { w.Name = "100%" })
+	r.put(func(w *webhook.Webhook) { w.URL = "https://a.example.com/;v=1" })
+	for query, n := range map[string]int{
+		"filters[name]=100%": 1, "filters[url]=https://a.example.com/;v=1": 1, "filters[name]=x;y": 0, "filters[name]=%zz": 0,
+	} {
+		for _, path := range []string{"webhooks", "listhook/webhooks"} {
+			got := r.call("ann", "GET", "/api/3/"+path+"?"+query, "")
+			assert.Equal(t, 200, got.Code, query)
+			assert.Equal(t, n, strings.Count(got.Body.String(), `"listid":`), "%s?%s", path, query)
+		}
+	}
+}
+
+func TestAnEditRefusesWhatItWouldNotDo(t *testing.T) {
+	r := newHarness(t)
+	w := r.put(func(w *webhook.Webhook) { w.Disclosure = webhook.DiscloseMinimal })
+	target := "/api/3/listhook/webhooks/" + w.ID
+	for body, field := range map[string]string{
+		`{"webhook":{"disclosure":""}}`:         "disclosure",
+		`{"webhook":{"format":""}}`:             "format",
+		`{"webhook":{"order":""}}`:              "order",
+		`{"webhook":{"enabled":false}}`:         "enabled",
+		`{"revision":1,"webhook":{"name":"x"}}`: "revision",
+	} {
+		got := r.call("ann", "PUT", target, body)
+		assert.Equal(t, 422, got.Code, body)
+		assert.Contains(t, got.Body.String(), field, body)
+	}
+	assert.Equal(t, 422, r.call("ann", "POST", target+"/rotate?overlap=0", "").Code)
+	assert.Equal(t, 422, r.call("ann", "GET", target+"?x=1", "").Code)
+	assert.Equal(t, 400, r.call("ann", "PUT", target, "{\"webhook\":{\"name\":\"\xff\"}}").Code)
+	assert.Equal(t, webhook.DiscloseMinimal, r.all()[0].Disclosure)
+	assert.Equal(t, 200, r.call("ann", "PUT", target, "\ufeff"+`{"webhook":{"name":"x","enabled":true}}`).Code, "a BOM is passed over")
+}

@@ -102,7 +102,10 @@ func TestWhatLimitsHideIsNotFound(t *testing.T) {
 				}
 				for _, id := range []string{hidden.ID, d.ID} {
 					target := "/api/3/" + strings.ReplaceAll(route.Path, "{id}", url.PathEscape(id))
-					got := r.call("ann", route.Method, target+"?filters[webhook]="+hidden.ID, bodyFor(route.Path))
+					if !strings.Contains(route.Path, "{id}") {
+						target += "?filters[webhook]=" + hidden.ID
+					}
+					got := r.call("ann", route.Method, target, bodyFor(route.Path))
 					if strings.Contains(route.Path, "{id}") && !strings.HasPrefix(route.Path, "lists/") {
 						assert.Equal(t, 404, got.Code, "%s %s", route.Method, target)
 					}

@@ -1,6 +1,7 @@
 package v3
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/listhook/webhook/manage/internal/params"
 )
@@ -21,13 +23,22 @@ func (e syntaxError) Error() string { return string(e) }
 
 // readBody reads a request's body, a JSON object; an empty one is an empty object.
 func readBody(r *http.Request, known ...string) (object, error) {
+	if len(known) > 0 {
+		if _, err := readQuery(r); err != nil {
+			return nil, err
+		}
+	}
 	text, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
 	}
+	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))
 	object := object{}
-	if len(strings.TrimSpace(string(text))) == 0 {
+	switch {
+	case len(text) == 0:
 		return object, nil
+	case !utf8.Valid(text):
+		return nil, syntaxError("The body is not in UTF-8.")
 	}
 	if err := json.Unmarshal(text, &object); err != nil || object == nil {
 		return nil, syntaxError("The body is no JSON object.")
@@ -112,14 +123,15 @@ func parseTime(field, text string) (time.Time, error) {
 // select everything; clients of ActiveCampaign's send many that mean nothing
 // here.
 func readQuery(r *http.Request, known ...string) (url.Values, error) {
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return nil, syntaxError("The query is not encoded as a query is.")
+	query := r.URL.Query()
+	takes := "none"
+	if len(known) > 0 {
+		takes = strings.Join(known, ", ")
 	}
 	for _, key := range slices.Sorted(maps.Keys(query)) {
 		switch {
 		case !slices.Contains(known, key):
-			return nil, fault(codeInvalid, cut(key), "is no parameter of this call: it takes "+strings.Join(known, ", "))
+			return nil, fault(codeInvalid, cut(key), "is no parameter of this call: it takes "+takes)
 		case len(query[key]) > 1:
 			return nil, fault(codeInvalid, key, "is there more than once")
 		}

@@ -109,6 +109,9 @@ func listSettings(ctx context.Context, c *account.Caller, r *http.Request) (int,
 }
 
 func viewSettings(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
+	if _, err := readQuery(r); err != nil {
+		return 0, nil, err
+	}
 	w, err := c.Webhook(ctx, r.PathValue("id"))
 	return answerSettings(c, w, found(err, "Webhook", r))
 }
@@ -118,7 +121,7 @@ func answerSettings(c *account.Caller, w webhook.Webhook, err error) (int, any, 
 }
 
 func editSettings(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	object, err := readWebhook(r)
+	object, err := readWebhook(r, "webhook")
 	if err == nil {
 		err = object.only(settingsKeys...)
 	}
@@ -147,9 +150,19 @@ func editSettings(ctx context.Context, c *account.Caller, r *http.Request) (int,
 			{"rate_limit", "a number", &w.RateLimit},
 			{"keep_events", "true or false", &w.KeepEvents},
 		} {
+			if string(object[f.key]) == `""` { // not the default: that of disclosure is everything
+				return fault(codeInvalid, f.key, "is empty")
+			}
 			if err := object.read(f.key, f.into, f.what); err != nil {
 				return err
 			}
+		}
+		enabled := w.Disabled == ""
+		if err := object.read("enabled", &enabled, "true or false"); err != nil {
+			return err
+		}
+		if enabled != (w.Disabled == "") {
+			return fault(codeInvalid, "enabled", "is changed by a POST to …/enable or …/disable alone")
 		}
 		wait := w.BatchWait.Seconds()
 		if err := errors.Join(object.read("batch", &w.Batch, "a whole number"), object.read("batch_wait", &wait, "a number of seconds")); err != nil {

@@ -78,6 +78,7 @@ func Register(mux *http.ServeMux, accounts *account.Service) {
 
 func serve(w http.ResponseWriter, r *http.Request, accounts *account.Service, known *answers, rt route.Route[call]) {
 	r.Body = http.MaxBytesReader(w, r.Body, params.MaxBody)
+	r.URL.RawQuery = params.Lenient(r.URL.RawQuery)
 	c, err := accounts.ByKey(r.Context(), r.Header.Get("Api-Token"))
 	if err != nil && rt.Need == account.RightPublic {
 		c, err = accounts.Public(r.Context()), nil

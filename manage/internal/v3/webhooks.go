@@ -103,8 +103,8 @@ func addWebhook(ctx context.Context, c *account.Caller, r *http.Request) (int, a
 	return http.StatusCreated, oneWebhook{webhookOf(c, added[0])}, nil
 }
 
-func readWebhook(r *http.Request) (object, error) {
-	body, err := readBody(r)
+func readWebhook(r *http.Request, known ...string) (object, error) {
+	body, err := readBody(r, known...)
 	if err != nil {
 		return nil, err
 	}
