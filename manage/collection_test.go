@@ -186,7 +186,7 @@ func TestUnknownFiltersAreRefusedWhereTheyAreOurs(t *testing.T) {
 		assert.Equal(t, 200, status, target)
 	}
 	status, _ := r.object("ann", "/api/3/listhook/deliveries?filters[state]=%zz")
-	assert.Equal(t, 400, status)
+	assert.Equal(t, 422, status, "there is no such state")
 }
 
 func TestV1NamesListsAndTheAccount(t *testing.T) {

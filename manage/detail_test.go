@@ -94,9 +94,8 @@ func TestWhatIsChosenForOneTimeDoesNotChangeTheSetting(t *testing.T) {
 	t.Run("the API", func(t *testing.T) {
 		r := newHarness(t)
 		w := r.put(nil)
-		for _, call := range []string{"disable", "enable"} {
-			require.Equal(t, 200, r.call("ann", "POST", "/api/3/listhook/webhooks/"+w.ID+"/"+call, `{"keep_events":true}`).Code)
-		}
+		require.Equal(t, 200, r.call("ann", "POST", "/api/3/listhook/webhooks/"+w.ID+"/disable", `{"keep_events":true}`).Code)
+		require.Equal(t, 200, r.call("ann", "POST", "/api/3/listhook/webhooks/"+w.ID+"/enable", "").Code)
 		assert.False(t, r.all()[0].KeepEvents)
 		require.Equal(t, 200, r.call("ann", "POST", "/api/3/listhook/webhooks/"+w.ID+"/disable", `{"keep_events":true}`).Code)
 		require.Equal(t, 200, r.call("ann", "PUT", "/api/3/listhook/webhooks/"+w.ID, `{"webhook":{"keep_events":true}}`).Code)
