@@ -7,8 +7,8 @@ import (
 )
 
 // Disclosure says which data of a subscriber a webhook's bodies hold. They always hold
-// ID and Email, by which the receiver, and EraseSubscriber, know the person. What is
-// left out has its empty value. It is decided when the body is made: a
+// ID and Email, by which the receiver, and EraseSubscriber, know the person. The
+// others may be left empty. It is decided when the body is made: a
 // change holds for events that are emitted afterwards.
 type Disclosure string
 

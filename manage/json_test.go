@@ -50,8 +50,8 @@ func TestTheOlderAPIDescribesEventsByTheDefaultFormat(t *testing.T) {
 	assert.True(t, json.Valid([]byte(row["example_response"].(string))))
 }
 
-// A field whose name is mistyped would be left at its default: all of a log sent again,
-// or what waits canceled.
+// A mistyped field would keep its default: the call would send a whole log again, or
+// cancel pending deliveries.
 func TestUnknownFieldsOfABodyAreRefused(t *testing.T) {
 	r := newHarness(t)
 	w := r.put(func(w *webhook.Webhook) { w.Disabled, w.KeepEvents = "off", true })

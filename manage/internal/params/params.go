@@ -66,7 +66,7 @@ func body(r *http.Request) (Params, error) {
 		return nil, err
 	}
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))
-	if len(text) > 0 && (text[0] == '{' || text[0] == '[') { // JSON, of which nothing would be read
+	if len(text) > 0 && (text[0] == '{' || text[0] == '[') { // JSON: as a form it has no parameters
 		return nil, ErrEncoding
 	}
 	return Parse(string(text))

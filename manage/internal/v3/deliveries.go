@@ -35,7 +35,7 @@ type deliveryJSON struct {
 
 	Line     *lineJSON     `json:"line,omitempty"`
 	Body     *string       `json:"body,omitempty"`
-	Attempts []attemptJSON `json:"attempts,omitzero"` // null in the log
+	Attempts []attemptJSON `json:"attempts,omitzero"` // of one delivery; the log has none
 }
 
 // A subscriberJSON is whom a delivery is about.

@@ -37,13 +37,13 @@ type remembered struct {
 	mu      sync.Mutex // held while the call is being served
 	request [sha256.Size]byte
 	at      time.Time
-	status  int // 0: nothing was done
+	status  int // 0: there is none to repeat
 	answer  any
 }
 
-// once serves a call, or returns the answer to an earlier one with the same key. One
-// that failed or was refused did nothing: the key may be used again, for a corrected call
-// too.
+// once serves a call, or returns the answer to an earlier one with the same key. It
+// does not remember a call that failed or was refused: the client may use the key again,
+// also for a corrected call.
 func (as *answers) once(c *account.Caller, r *http.Request, serve func() (int, any, error)) (status int, answer any, again bool, err error) {
 	key := r.Header.Get(idempotencyHeader)
 	if key == "" || r.Method != http.MethodPost {
@@ -59,7 +59,7 @@ func (as *answers) once(c *account.Caller, r *http.Request, serve func() (int, a
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	request := sha256.Sum256(append([]byte(r.Method+" "+r.URL.Path+"\n"), body...))
-	known := as.find(callKey{c.Account, key}, request, time.Now())
+	known := as.find(callKey{c.Account, key}, time.Now())
 	known.mu.Lock()
 	defer known.mu.Unlock()
 	switch {
@@ -76,7 +76,7 @@ func (as *answers) once(c *account.Caller, r *http.Request, serve func() (int, a
 }
 
 // find returns what is known of a call, and forgets what is too old or too much.
-func (as *answers) find(key callKey, request [sha256.Size]byte, now time.Time) *remembered {
+func (as *answers) find(key callKey, now time.Time) *remembered {
 	as.mu.Lock()
 	defer as.mu.Unlock()
 	if as.byCall == nil {
@@ -92,7 +92,7 @@ func (as *answers) find(key callKey, request [sha256.Size]byte, now time.Time) *
 	}
 	known := as.byCall[key]
 	if known == nil {
-		known = &remembered{request: request, at: now}
+		known = &remembered{at: now}
 		as.byCall[key] = known
 		as.oldest = append(as.oldest, key)
 	}
