@@ -76,7 +76,7 @@ func (at *attempter) withhold(f *inflight, t *endpoint) (d disposition, over boo
 		f.cancel("Canceled: the webhook is off: " + t.Disabled)
 	case now().Add(at.opts.Timeout).After(at.tracker.leaseEnd(f)): // it ends too soon
 		return abandon, true
-	case f.leftLine() && at.cancelOvertaken(f):
+	case f.PassedOver && at.cancelOvertaken(f):
 	default:
 		return decided, false
 	}

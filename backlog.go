@@ -277,7 +277,7 @@ type blockedLines struct {
 func (b *blockedLines) waits(ctx context.Context, d *Delivery) (bool, error) {
 	line := [2]string{d.WebhookID, d.Key}
 	switch {
-	case d.Key == "":
+	case !d.InLine():
 		return false, nil
 	case !b.known[line] && len(b.known) < lineLookups:
 		first, err := b.lines.first(ctx, d)

@@ -228,7 +228,7 @@ func (c *completer) finish(f *inflight) {
 // of its line can be claimed.
 func (c *completer) release(f *inflight) {
 	c.tracker.release(f)
-	if f.Key != "" && f.change.State != StatePending {
+	if f.InLine() && f.change.State != StatePending {
 		c.lineMoved(f)
 		c.wake()
 	}

@@ -157,7 +157,7 @@ func (d *Dispatcher) wire() {
 	d.completer.lineMoved = d.batcher.lineMoved
 	d.sender = &sender{opts: opts, notify: notify, transport: transport, plainHTTP1: speaksPlainHTTP1(transport)}
 	d.outages = &outages{}
-	d.lines = &lines{store: store, hasher: d.hasher}
+	d.lines = &lines{store: store}
 	d.replayer = &replayer{
 		store: store, opts: opts, notify: notify, editor: d.editor, lines: d.lines, background: background, stop: d.stop,
 		news: make(chan struct{}, 1), jobs: map[string]*replaying{},

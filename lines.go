@@ -3,10 +3,7 @@ package webhook
 import "context"
 
 // lines reads the lines in which deliveries with a key stand.
-type lines struct {
-	store  Store
-	hasher *hasher
-}
+type lines struct{ store Store }
 
 // lineRows is how many deliveries of a line are read in one call, with their bodies.
 const lineRows = 100
@@ -14,7 +11,7 @@ const lineRows = 100
 // first returns the delivery for which d waits: the first of its line. It returns nil
 // if d stands in no line, or is the first itself.
 func (ls *lines) first(ctx context.Context, d *Delivery) (*Delivery, error) {
-	if d.Key == "" || d.State != StatePending {
+	if !d.InLine() {
 		return nil, nil
 	}
 	ds, err := ls.store.Deliveries(ctx, DeliveryQuery{
@@ -36,12 +33,11 @@ func (ls *lines) blocks(ctx context.Context, d *Delivery, q DeliveryQuery) (bool
 
 // newest returns the newest delivery of d's webhook and key, or nil if that is d.
 func (ls *lines) newest(ctx context.Context, d *Delivery) (*Delivery, error) {
-	key := ls.hasher.orderKeyOf(d)
-	if key == "" {
+	if d.Key == "" {
 		return nil, nil
 	}
 	ds, err := ls.store.Deliveries(ctx, DeliveryQuery{
-		Account: d.Account, Webhook: d.WebhookID, Key: key, Limit: lineRows, Brief: true,
+		Account: d.Account, Webhook: d.WebhookID, Key: d.Key, Limit: lineRows, Brief: true,
 	})
 	newest := d
 	for i := range ds {
@@ -58,13 +54,16 @@ func (ls *lines) newest(ctx context.Context, d *Delivery) (*Delivery, error) {
 // replacement returns the newest delivery, in one of the states, that replaces d, or
 // nil if there is none. d has its body.
 func (ls *lines) replacement(ctx context.Context, d *Delivery, states ...State) (*Delivery, error) {
-	types, key := replacing(d.Type), ls.hasher.orderKeyOf(d)
+	types := replacing(d.Type)
+	if types == nil || d.Key == "" {
+		return nil, nil
+	}
 	about, ok := subjectOf(d)
-	if types == nil || key == "" || !ok {
+	if !ok {
 		return nil, nil
 	}
 	q := DeliveryQuery{
-		Account: d.Account, Webhook: d.WebhookID, Key: key, Types: types, States: states, Limit: lineRows,
+		Account: d.Account, Webhook: d.WebhookID, Key: d.Key, Types: types, States: states, Limit: lineRows,
 	}
 	for ds, err := range deliveryPages(ctx, ls.store, q) {
 		if err != nil {

@@ -52,7 +52,7 @@ func (d *Dispatcher) Skip(ctx context.Context, account, id string) (Delivery, er
 			return Delivery{}, wrap("Skip", err)
 		}
 		switch at := now(); {
-		case del.State != StatePending || del.Key == "" || first != nil:
+		case !del.InLine() || first != nil:
 			return Delivery{}, invalid("delivery", "is not the first of a line: no other one waits for it")
 		case del.Due.After(at) && !del.Due.After(at.Add(lease)):
 			return Delivery{}, ErrUnderWay

@@ -72,19 +72,6 @@ func (s subject) replaces(older subject) bool {
 	return s.email == older.email
 }
 
-// leftLine reports whether a delivery that stood in a line goes on without it.
-func (d *Delivery) leftLine() bool { return d.Key == "" && d.Sequence > 0 }
-
-// orderKeyOf returns the key of a delivery, also if it has left its line: then it is
-// made from the body, unless the app had set it.
-func (h *hasher) orderKeyOf(d *Delivery) string {
-	if !d.leftLine() {
-		return d.Key
-	}
-	s, _ := subjectOf(d)
-	return h.subscriberKey(d.Account, s.id, s.email)
-}
-
 // named describes a delivery in a sentence for people.
 func (d *Delivery) named() string {
 	return fmt.Sprintf("%s %s of %s", d.Type, d.ID, d.eventTime().Format("2 January 2006 15:04:05 MST"))

@@ -74,19 +74,24 @@ func (p Prune) Selects(d *Delivery) bool {
 }
 
 // InLine reports whether d stands in the line of its Key: see Store.
-func (d *Delivery) InLine() bool { return d.State == StatePending && d.Key != "" }
+func (d *Delivery) InLine() bool { return d.State == StatePending && d.Key != "" && !d.PassedOver }
 
 // ApplyTo makes the change to d, which has its Lease. What is left to a Store is d's place
 // in its line, and its Sequence. d then shares memory with c.Log and c.Rewrite.
 func (c Change) ApplyTo(d *Delivery) {
-	stood := d.InLine()
+	stood, ended := d.InLine(), d.State != StatePending
 	d.Lease++
 	d.State, d.Due, d.Attempts = c.State, c.Due, c.Attempts
 	if c.Erase {
 		d.Body, d.Carrier, d.Log, d.Failure, d.Key, d.Subjects = nil, nil, nil, "", "", nil
 	}
-	if c.LeaveLine {
-		d.Key = ""
+	switch {
+	case d.Key == "":
+		d.PassedOver = false
+	case c.LeaveLine:
+		d.PassedOver = true
+	case ended && d.State == StatePending:
+		d.PassedOver = false
 	}
 	if c.DropBody {
 		d.Body = nil

@@ -58,7 +58,7 @@ func TestAChangeIsAppliedToADocument(t *testing.T) {
 			d.State, d.Failure = webhook.StateDelivered, ""
 			d.Log = append(slices.Clone(d.Log), webhook.Attempt{Status: 200})
 		}},
-		"out of its line": {webhook.Change{State: webhook.StatePending, Due: at, Attempts: 2, LeaveLine: true, Joined: at.Add(1)}, func(d *webhook.Delivery) { d.Key = "" }},
+		"out of its line": {webhook.Change{State: webhook.StatePending, Due: at, Attempts: 2, LeaveLine: true, Joined: at.Add(1)}, func(d *webhook.Delivery) { d.PassedOver = true }},
 		"without its body": {webhook.Change{State: webhook.StateDelivered, Due: at, Attempts: 2, DropBody: true}, func(d *webhook.Delivery) {
 			d.State, d.Body = webhook.StateDelivered, nil
 		}},
@@ -79,13 +79,14 @@ func TestAChangeIsAppliedToADocument(t *testing.T) {
 			want.Lease, want.Due, want.Attempts = 4, at, 2
 			c.want(&want)
 			assert.Equal(t, want, got)
-			assert.Equal(t, want.Key != "" && want.State == webhook.StatePending, got.InLine())
+			assert.Equal(t, want.Key != "" && want.State == webhook.StatePending && !want.PassedOver, got.InLine())
 		})
 	}
 
 	ended := stored
-	ended.State = webhook.StateFailed
+	ended.State, ended.PassedOver = webhook.StateFailed, true
 	webhook.Change{State: webhook.StatePending, Due: at, Joined: at.Add(time.Hour)}.ApplyTo(&ended)
 	assert.Equal(t, at.Add(time.Hour), ended.Joined, "it joins its line again")
+	assert.False(t, ended.PassedOver)
 	assert.EqualValues(t, 7, ended.Sequence)
 }

@@ -73,6 +73,9 @@ type Outbox interface {
 // order of the call; those of a transaction join when it commits. How Claim's
 // cost grows must not depend on how many deliveries stand behind the first ones.
 //
+// Erase empties the Key. LeaveLine sets PassedOver: the delivery keeps its Key, and is out
+// of the line, also after it ended, until Apply makes it pending again without LeaveLine.
+//
 // The store gives a delivery its Sequence when it first joins a line: a positive
 // number, greater than any that it has given before to deliveries of that webhook
 // with that Key, whether or not these still stand in line. The delivery keeps the
@@ -177,13 +180,13 @@ type OutboxDelivery struct {
 }
 
 // All yields the event's deliveries as a Store keeps them: with their bodies, which share
-// memory, and their Failure, and without a Sequence.
+// memory, and their Failure, and without a Sequence or PassedOver.
 func (e OutboxEvent) All() iter.Seq[Delivery] {
 	return func(yield func(Delivery) bool) {
 		for i := range e.Deliveries {
 			d := e.Deliveries[i].Delivery
 			d.Body = e.Bodies[e.Deliveries[i].BodyIndex]
-			d.Failure, d.Sequence = "", 0
+			d.Failure, d.Sequence, d.PassedOver = "", 0, false
 			if n := len(d.Log); n > 0 {
 				d.Failure = d.Log[n-1].Failure()
 			}
@@ -205,7 +208,7 @@ type Delivery struct {
 	Carrier   map[string]string // what Hooks.Carrier gave: a document to a Store
 	Created   time.Time
 	Time      time.Time // of the event; zero: Created
-	Key       string    // of its line: see Store; "": it stands in none
+	Key       string    // of its line: see Store; "": it has none
 	Subjects  []string  // whom and what it is about, for DeliveryQuery.Subject: at most 8
 
 	State    State
@@ -215,8 +218,9 @@ type Delivery struct {
 	Log      []Attempt // documents, oldest first
 	Failure  string    // Attempt.Failure of the last entry of Log, "" without one: the Store sets it, whatever Enqueue says
 
-	Joined   time.Time // when it joined its line: the Store keeps what Enqueue and Change say
-	Sequence int64     // in its line: the Store sets it, whatever Enqueue says; 0: none yet. Deliveries may show it only once it was claimed or has ended
+	Joined     time.Time // when it joined its line: the Store keeps what Enqueue and Change say
+	PassedOver bool      // it left its line by Change.LeaveLine, and has not joined it again: the Store sets it, whatever Enqueue says
+	Sequence   int64     // in its line: the Store sets it, whatever Enqueue says; 0: none yet. Deliveries may show it only once it was claimed or has ended
 }
 
 // An Attempt is one try at a delivery, or a note of why none was made: a
@@ -293,7 +297,7 @@ type Change struct {
 	Log       *Attempt  // appended; nil: nothing
 	Rewrite   []Attempt // replaces Log, before the change's own is appended; empty: nothing
 	Joined    time.Time // replaces Delivery.Joined if the delivery joins its line by this change
-	LeaveLine bool      // empty Key: the delivery goes on without waiting for others, or having others wait
+	LeaveLine bool      // set PassedOver, unless it has no Key: the delivery goes on without waiting for others, or having others wait
 	DropBody  bool      // empty Body: nobody needs it any more
 	Erase     bool      // first empty Body, Carrier, Log, and so Failure, Key and Subjects: somebody asked to be forgotten
 }
@@ -333,7 +337,7 @@ type DeliveryQuery struct {
 	Types        []EventType
 	Failures     []string  // with one of these as Failure
 	Subject      string    // with this among their Subjects
-	Key          string    // with this Key
+	Key          string    // with this Key, also if they were passed over
 	Blocking     time.Time // the first of a line, if another one of the line Joined before this
 	Since, Until time.Time // created at or after, and before
 	DueBy        time.Time // Due at or before

@@ -88,7 +88,7 @@ func (u *unblocker) batches(ctx context.Context, d *Delivery) bool {
 // attempt has failed, to be called once that is stored; nil if there is none that has
 // waited for OrderWait.
 func (u *unblocker) afterFailure(f *inflight) func() {
-	if f.Key == "" || now().Sub(f.Joined) < u.opts.OrderWait {
+	if !f.InLine() || now().Sub(f.Joined) < u.opts.OrderWait {
 		return nil // those behind it have waited no longer than it has
 	}
 	return func() {
@@ -152,15 +152,13 @@ func (u *unblocker) skip(ctx context.Context, d Delivery) (*Delivery, error) {
 		return nil, err
 	}
 	d.State, d.Due, d.Lease = c.State, c.Due, c.Lease+1
-	if c.LeaveLine {
-		d.Key = ""
-	}
+	d.PassedOver = c.LeaveLine
 	u.notify.changed(d)
 	u.wake()
 	return &d, nil
 }
 
-// overtaken returns why a delivery that left its line is not attempted any more: one
+// overtaken returns why a delivery that was passed over is not attempted any more: one
 // that came later replaces it; "" if there is none.
 func (u *unblocker) overtaken(ctx context.Context, d *Delivery) (reason string, err error) {
 	newer, err := u.lines.replacement(ctx, d)

@@ -213,7 +213,7 @@ func (s *Store) Apply(ctx context.Context, cs []webhook.Change) (lost []string, 
 		c.Rewrite = cloneLog(c.Rewrite)
 		was := *d
 		c.ApplyTo(&d.Delivery)
-		if c.Erase || d.Key != was.Key || d.Failure != was.Failure {
+		if c.Erase || d.Failure != was.Failure {
 			s.unindex(&was)
 			s.index(d)
 		}

@@ -318,7 +318,7 @@ func pending(id, webhookID string, due time.Time) webhook.Delivery {
 func whole(seed int, id string, due time.Time) webhook.Delivery {
 	d := filled[webhook.Delivery](seed)
 	d.ID, d.Type, d.State, d.Due, d.Sequence = id, webhook.TypeBounce, webhook.StatePending, due, 0
-	d.Failure = failure(d.Log)
+	d.Failure, d.PassedOver = failure(d.Log), false
 	return d
 }
 

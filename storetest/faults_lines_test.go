@@ -59,19 +59,6 @@ var lineFaults = []fault{
 	{name: "does not erase the Key", fails: "apply_erases", inject: afterChange(func(was webhook.Delivery, d *webhook.Delivery, _ webhook.Change) { d.Key = was.Key })},
 	{name: "does not erase Subjects", fails: "apply_erases",
 		inject: afterChange(func(was webhook.Delivery, d *webhook.Delivery, _ webhook.Change) { d.Subjects = was.Subjects })},
-	{name: "ignores LeaveLine", fails: "line_goes_on_when_its_first_leaves", inject: afterChange(func(was webhook.Delivery, d *webhook.Delivery, c webhook.Change) {
-		if c.LeaveLine {
-			d.Key = was.Key
-		}
-	})},
-	{name: "keeps the place of one that leaves", fails: "line_goes_on_when_its_first_leaves", inject: staysInLine(func(_ webhook.Delivery, c webhook.Change) bool {
-		return c.LeaveLine
-	})},
-	{name: "erases what leaves", fails: "line_goes_on_when_its_first_leaves", inject: afterChange(func(_ webhook.Delivery, d *webhook.Delivery, c webhook.Change) {
-		if c.LeaveLine {
-			d.Body = nil
-		}
-	})},
 	{name: "goes on when any of a line ends", fails: "line_closes_up_when_others_leave", inject: func(p *plain) {
 		p.move = func(was webhook.Delivery, d *webhook.Delivery, c webhook.Change) {
 			if stands(was) && !stands(*d) {

@@ -13,7 +13,7 @@ import (
 )
 
 var faults = slices.Concat(putFaults, numberFaults, webhookFaults, enqueueFaults, eventFaults, claimFaults, turnFaults,
-	lineFaults, sequenceFaults, leasingFaults, fieldFaults, pruneFieldFaults, dropFaults,
+	lineFaults, passedOverFaults, sequenceFaults, leasingFaults, fieldFaults, pruneFieldFaults, dropFaults,
 	largeFaults, keyFaults, farFaults, insideFaults, meanwhileFaults,
 	applyFaults, rewriteFaults, logFaults, pruneFaults, valueFaults, memoryFaults, contextFaults, duplicateFaults, concurrentFaults, otherFaults)
 

@@ -97,7 +97,7 @@ var fieldRules = []rule{
 			for _, id := range []string{"pruned", "erased"} {
 				c.ids("with the Subject of "+id, ids(c.deliveries(webhook.DeliveryQuery{All: true, Subject: "of " + id})), []string{})
 			}
-			c.ids("with the Key, which one was erased of and one left", ids(c.deliveries(webhook.DeliveryQuery{All: true, Key: "k"})), []string{})
+			c.ids("with the Key, which was erased of one", ids(c.deliveries(webhook.DeliveryQuery{All: true, Key: "k"})), []string{"stays"})
 			again := finished("pruned", "2", at(5))
 			again.Subjects = []string{"new"}
 			c.enqueue(again)

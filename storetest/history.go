@@ -111,6 +111,9 @@ func stateOf(d webhook.Delivery) string {
 	if d.Key != "" {
 		text += fmt.Sprintf(", Key %s, Sequence %d", shortText(d.Key), d.Sequence)
 	}
+	if d.PassedOver {
+		text += ", PassedOver"
+	}
 	return text + ", of " + shortText(d.WebhookID)
 }
 

@@ -46,20 +46,27 @@ func (c *checker) reopens(id string, now time.Time) {
 	c.applied(webhook.Change{ID: id, Lease: c.delivery(id).Lease, State: webhook.StatePending, Due: now, Joined: now})
 }
 
-// worksOff claims and delivers all that is due, and returns it by webhook and Key, in the
-// order of the claims.
+// worksOff claims and delivers all that is due, and returns it by webhook and Key ("" for
+// what was passed over), in the order of the claims.
 func (c *checker) worksOff(now time.Time) map[lineKey][]webhook.Delivery {
 	c.t.Helper()
 	lines := map[lineKey][]webhook.Delivery{}
+	lineOf := func(d webhook.Delivery) lineKey {
+		if d.PassedOver {
+			return lineKey{d.WebhookID, ""}
+		}
+		return keyOf(d)
+	}
 	for ds := c.claim(everything(now)); len(ds) > 0; ds = c.claim(everything(now)) {
 		var cs []webhook.Change
 		taken := map[lineKey]string{}
 		for _, d := range ds {
-			if other := taken[keyOf(d)]; other != "" && d.Key != "" {
+			l := lineOf(d)
+			if other := taken[l]; other != "" && l.key != "" {
 				c.broken("a call claimed %q and %q of one line", other, d.ID)
 			}
-			taken[keyOf(d)] = d.ID
-			lines[keyOf(d)] = append(lines[keyOf(d)], d)
+			taken[l] = d.ID
+			lines[l] = append(lines[l], d)
 			cs = append(cs, webhook.Change{ID: d.ID, Lease: d.Lease, State: webhook.StateDelivered, Due: now})
 		}
 		c.applied(cs...)
@@ -150,23 +157,6 @@ var lineRules = []rule{
 			c.takes("when the first is erased and canceled", at(1), "b")
 			c.applied(webhook.Change{ID: "b", Lease: 1, State: webhook.StatePending, Due: at(1), Erase: true})
 			c.takes("when the first is erased and pending", at(1), "b", "c")
-		}},
-
-	{"line_goes_on_when_its_first_leaves",
-		"LeaveLine takes a delivery out of its line: it goes on without waiting for others, or having others wait.",
-		func(c *checker) {
-			c.enqueue(line("a", "b", "c")...)
-			c.takes("at first", t0, "a")
-			c.applied(webhook.Change{ID: "a", Lease: 1, State: webhook.StatePending, Due: at(5), LeaveLine: true})
-			if d := c.delivery("a"); d.Key != "" || string(d.Body) != "type=open" {
-				c.broken("after LeaveLine the Key is %q and the Body %q, want none and as it was", d.Key, d.Body)
-			}
-			c.takes("when the first has left", at(1), "b")
-			c.takes("when the one that left is due", at(5), "a")
-			c.ends(webhook.StateDelivered, at(6), "a")
-			c.takes("when the one that left is delivered", at(6))
-			c.reopens("a", at(7))
-			c.takes("when the one that left is pending again", at(7), "a")
 		}},
 
 	{"line_closes_up_when_others_leave",

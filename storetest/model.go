@@ -101,7 +101,7 @@ func (m *model) enqueue(ds []webhook.Delivery) (had []string) {
 // add stores a new delivery.
 func (m *model) add(d webhook.Delivery) {
 	d = clone(d)
-	d.Failure, d.Sequence = failure(d.Log), 0
+	d.Failure, d.Sequence, d.PassedOver = failure(d.Log), 0, false
 	if m.stands(d) {
 		m.join(&d)
 	}
@@ -109,7 +109,9 @@ func (m *model) add(d webhook.Delivery) {
 }
 
 // stands says whether d stands in a line.
-func stands(d webhook.Delivery) bool { return d.State == webhook.StatePending && d.Key != "" }
+func stands(d webhook.Delivery) bool {
+	return d.State == webhook.StatePending && d.Key != "" && !d.PassedOver
+}
 
 func keyOf(d webhook.Delivery) lineKey { return lineKey{d.WebhookID, d.Key} }
 
@@ -173,14 +175,15 @@ func (m *model) move(was webhook.Delivery, d *webhook.Delivery, c webhook.Change
 
 // change moves d on.
 func change(d *webhook.Delivery, c webhook.Change) {
+	if d.State != webhook.StatePending && c.State == webhook.StatePending {
+		d.PassedOver = false // it joins its line again
+	}
 	d.Lease++
 	d.State, d.Due, d.Attempts = c.State, c.Due, c.Attempts
 	if c.Erase {
 		d.Body, d.Carrier, d.Log, d.Failure, d.Key, d.Subjects = nil, nil, nil, "", "", nil
 	}
-	if c.LeaveLine {
-		d.Key = ""
-	}
+	d.PassedOver = (d.PassedOver || c.LeaveLine) && d.Key != ""
 	if c.DropBody {
 		d.Body = nil
 	}

@@ -106,7 +106,7 @@ func rules() []rule {
 		enqueueRules, logRules,
 		claimRules, turnRules, applyRules, rewriteRules, pruneRules,
 		addedRules, eventRules,
-		lineRules, sequenceRules, leasingRules, fieldRules,
+		lineRules, passedOverRules, sequenceRules, leasingRules, fieldRules,
 		valueRules, farRules, memoryRules, contextRules, insideRules,
 		storageRules, randomRules,
 		largeRules, duplicateRules, // what takes longest

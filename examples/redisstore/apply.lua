@@ -7,10 +7,14 @@ for _, c in ipairs(cjson.decode(ARGV[1])) do
     local d = changed(was, {state = c.state, due = c.due})
     if c.erase then
       call('HDEL', hash(c.id), 'body', 'carrier', 'log')
-      d.subjects, d.failure, d.key = '[]', '', ''
+      d.subjects, d.failure, d.key, d.passed = '[]', '', '', ''
     end
     if c.drop then call('HDEL', hash(c.id), 'body') end
-    if c.leave then d.key = '' end
+    if c.leave and d.key ~= '' then
+      d.passed = '1'
+    elseif was.state ~= 'pending' and d.state == 'pending' then
+      d.passed = ''
+    end
     if in_line(d) and not in_line(was) then d.joined = c.joined end
     if c.rewrite then
       call('HSET', hash(c.id), 'log', c.rewrite)

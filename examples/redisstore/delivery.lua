@@ -12,7 +12,7 @@ local function hash(id) return prefix .. 'delivery:' .. id end
 
 -- load returns what decides on a delivery's places; nil if it is not stored.
 local function load(id)
-  local names = {'id', 'account', 'webhook', 'created', 'key', 'subjects', 'failure', 'state', 'due', 'lease', 'joined', 'sequence'}
+  local names = {'id', 'account', 'webhook', 'created', 'key', 'subjects', 'failure', 'state', 'due', 'lease', 'joined', 'passed', 'sequence'}
   local values, d = call('HMGET', hash(id), unpack(names)), {}
   if not values[1] then return nil end
   for i, name in ipairs(names) do d[name] = values[i] end
@@ -30,7 +30,7 @@ end
 -- A line is a sorted set of IDs whose scores are their places. Its first delivery alone
 -- is in the queue.
 
-local function in_line(d) return d.state == 'pending' and d.key ~= '' end
+local function in_line(d) return d.state == 'pending' and d.key ~= '' and d.passed == '' end
 local function line(d) return d.webhook .. '\0' .. d.key end
 local function first(line) return call('ZRANGE', prefix .. 'line:' .. line, 0, 0)[1] end
 local function queued(d) return d.webhook .. '\0' .. d.due .. d.id end
@@ -92,7 +92,7 @@ local function store(d, was)
   if stands and not stood then join(d) end
   if stood and not stands then leave(was) end
   call('HSET', hash(d.id), 'key', d.key, 'subjects', d.subjects, 'failure', d.failure, 'state', d.state,
-    'due', d.due, 'joined', d.joined, 'sequence', d.sequence)
+    'due', d.due, 'joined', d.joined, 'passed', d.passed, 'sequence', d.sequence)
   reorder(before, orders(d))
   if stood ~= stands then
     local of = stood and line(was) or line(d)

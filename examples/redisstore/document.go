@@ -18,7 +18,7 @@ import (
 // The fields that are read, for three kinds of readers. added is the number of the call
 // of Enqueue that added the delivery.
 var (
-	withoutBody = []string{"doc", "added", "state", "due", "lease", "attempts", "failure", "key", "joined", "sequence", "subjects"}
+	withoutBody = []string{"doc", "added", "state", "due", "lease", "attempts", "failure", "key", "joined", "passed", "sequence", "subjects"}
 	withoutLog  = append(withoutBody[:len(withoutBody):len(withoutBody)], "body", "carrier")
 	whole       = append(withoutLog[:len(withoutLog):len(withoutLog)], "log")
 )
@@ -37,7 +37,7 @@ func encode(d webhook.Delivery) (map[string]string, error) {
 			ID: d.ID, Account: d.Account, WebhookID: d.WebhookID, EventID: d.EventID, Type: d.Type, Created: d.Created, Time: d.Time,
 		}),
 		"state": string(d.State), "due": sortable(d.Due), "lease": strconv.FormatInt(d.Lease, 10), "attempts": strconv.Itoa(d.Attempts),
-		"failure": d.Failure, "key": d.Key, "joined": sortable(d.Joined), "sequence": "",
+		"failure": d.Failure, "key": d.Key, "joined": sortable(d.Joined), "passed": "", "sequence": "",
 		"subjects": text(append([]string{}, d.Subjects...)), // "[]" rather than "null"
 	}
 	if len(d.Carrier) > 0 {
@@ -78,6 +78,7 @@ func decode(names []string, row []any) (d webhook.Delivery, added int64, err err
 	parse(cmp.Or(fields["carrier"], "null"), &d.Carrier)
 	parse("["+fields["log"]+"]", &d.Log)
 	d.State, d.Failure, d.Key = webhook.State(fields["state"]), fields["failure"], fields["key"]
+	d.PassedOver = fields["passed"] != ""
 	if body := fields["body"]; body != "" {
 		d.Body = []byte(body)
 	}

@@ -50,7 +50,7 @@ func firstChanges(cs []webhook.Change) (first, others []webhook.Change) {
 func (s *Store) applyBatch(ctx context.Context, b *batch) (lost []string, err error) {
 	s.due.includeRows(b.rows)
 	s.ready.includeRows(b.rows)
-	full := slices.ContainsFunc(b.rows, func(r row) bool { return r.Leave || r.Rewrite })
+	full := slices.ContainsFunc(b.rows, func(r row) bool { return r.Erase || r.Leave || r.Rewrite })
 	if s.sql.applyUnkeyed != nil && !full && (!s.d.unkeyedFinal || b.all(queueNone)) {
 		others, err := s.applyShort(ctx, b)
 		if err != nil || len(others) == 0 {
@@ -176,7 +176,7 @@ func changeBatches(cs []webhook.Change, clock *clock) (bs batches, err error) {
 		b.changes = true
 		r := row{
 			ID: c.ID, State: string(c.State), Due: milli(c.Due), Lease: c.Lease,
-			Attempts: c.Attempts, Queue: b.queue(c.State, c.Due, false), Erase: c.Erase, Leave: c.Erase || c.LeaveLine,
+			Attempts: c.Attempts, Queue: b.queue(c.State, c.Due, false), Erase: c.Erase, Leave: c.LeaveLine,
 			DropBody: c.DropBody,
 		}
 		if r.Queue != queueNone { // it may join a line

@@ -29,7 +29,7 @@ type row struct {
 	Attempts int    // n
 	Queue    queue  // r; 1: ready, 0: waiting, 2: parked, null: in no queue
 	Erase    bool   // x, only of a change
-	Leave    bool   // v, only of a change: it empties the key
+	Leave    bool   // v, only of a change: it sets passed_over
 	DropBody bool   // p, only of a change: it empties the body
 	Rewrite  bool   // gx, only of a change: its log replaces that of the delivery
 	Order    int    // o: the place in the call, counted from one; 0: it does not matter
@@ -193,6 +193,8 @@ func (b *batch) value(r *row, column string) any {
 		return r.Queue.column()
 	case "v":
 		return r.Leave
+	case "x":
+		return r.Erase
 	case "p":
 		return r.DropBody
 	case "gx":

@@ -252,11 +252,12 @@ func scanDelivery(scan Scan, documents, log bool) (d webhook.Delivery, err error
 		kind, state                 string
 		created, due                int64
 		key, failure, subjects      sql.NullString
+		passedOver                  sql.NullBool
 		sequence, joined, eventTime sql.NullInt64
 		carrier, lines              []byte
 	)
 	dest := []any{&d.ID, &d.Account, &d.WebhookID, &d.EventID, &kind, &created, &state, &due, &d.Lease, &d.Attempts,
-		&key, &sequence, &joined, &eventTime, &failure, &subjects}
+		&key, &passedOver, &sequence, &joined, &eventTime, &failure, &subjects}
 	if documents {
 		dest = append(dest, &d.Body, &carrier)
 	}
@@ -268,7 +269,7 @@ func scanDelivery(scan Scan, documents, log bool) (d webhook.Delivery, err error
 	}
 	d.Type, d.State = webhook.EventType(kind), webhook.State(state)
 	d.Created, d.Due = fromMilli(created), fromMilli(due)
-	d.Key, d.Failure, d.Sequence = key.String, failure.String, sequence.Int64
+	d.Key, d.PassedOver, d.Failure, d.Sequence = key.String, passedOver.Bool, failure.String, sequence.Int64
 	d.Joined, d.Time = fromNullMilli(joined), fromNullMilli(eventTime)
 	if subjects.Valid {
 		if err := json.Unmarshal([]byte(subjects.String), &d.Subjects); err != nil {

@@ -170,9 +170,13 @@ func (d *dialect) statements(prefix string) statements {
 // SQL that is the same on all databases.
 const (
 	columns      = `id, account, webhook, event, type, created, state, due, lease, attempts, ` + extras
-	extras       = `line_key, sequence, joined, event_time, failure, subjects`
+	extras       = `line_key, passed_over, sequence, joined, event_time, failure, subjects`
 	documents    = `body, carrier`
 	claimColumns = columns + `, ` + documents
+
+	// waitsByKey is the key of the line in which a delivery stands while it is pending; NULL:
+	// it has none, or was passed over.
+	waitsByKey = `case when passed_over is null then line_key end`
 
 	// Its lock keeps other puts out until the transaction ends. So the numbers of puts
 	// are in the order in which the puts can be seen.
@@ -205,14 +209,14 @@ func parked(isParked, placed string) string {
     union all
     select id from {}line_events where kind in (1, 4)) l
   join {}deliveries d on d.id = l.id
-  where d.state = 'pending' and d.line_key is not null and ` + isParked + `) l where true`
+  where d.state = 'pending' and d.line_key is not null and d.passed_over is null and ` + isParked + `) l where true`
 }
 
 // changedLine is the kind of the event of its line for a delivery that apply has
-// changed; 0: none. The next columns are what the event needs. stood says whether the delivery was in a line before; NULL: it had
-// no key.
+// changed; 0: none. The next columns are what the event needs. stood says whether the
+// delivery was in a line before; NULL: it had no key, or was passed over and pending.
 const changedLine = `case
   when stood is null then 0
-  when stood = 1 and (state <> 'pending' or line_key is null) then case when sequence is null then 3 else 2 end
-  when stood = 0 and state = 'pending' and line_key is not null then 1
+  when stood = 1 and (state <> 'pending' or line_key is null or passed_over = 1) then case when sequence is null then 3 else 2 end
+  when stood = 0 and state = 'pending' and line_key is not null and passed_over is null then 1
   else 0 end, webhook, coalesce(line_key, ''), coalesce(joined, ` + noTime + `)`

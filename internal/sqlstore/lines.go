@@ -20,7 +20,8 @@ import (
 //     waiting queue, or leases it for the claim (leasefirst.go).
 //
 // So places only grow, and one transaction whose commit comes late joins late. What is
-// not first is parked: it is in no queue, so that no claim meets it. The first
+// not first is parked: it is in no queue, so that no claim meets it. A delivery that was
+// passed over keeps its line_key, for queries, and has passed_over set. The first
 // delivery stays first until it leaves, and is leased, retried and made ready as a
 // delivery without a key is. Its place, when it first joined, is its Sequence.
 //
@@ -44,7 +45,7 @@ type lineEventKind int
 
 const (
 	joinedLine     lineEventKind = 1
-	leftLine       lineEventKind = 2 // it ended, or lost its key
+	leftLine       lineEventKind = 2 // it ended, was passed over, or lost its key
 	leftUnnumbered lineEventKind = 3 // leftLine, of a delivery without a Sequence
 	movedInLine    lineEventKind = 4 // its due changed, and it is not leased: only on PostgreSQL
 )
@@ -170,7 +171,7 @@ const maxStrays = 1000
 func (s *Store) strays(ctx context.Context, q Querier) (ids []string, err error) {
 	st := s.d.prepare(s.prefix, `
 select l.id from {}lines l left join {}deliveries d on d.id = l.id
-where d.id is null or d.state <> 'pending' or d.line_key is null limit @n`)
+where d.id is null or d.state <> 'pending' or d.line_key is null or d.passed_over is not null limit @n`)
 	err = s.query(ctx, q, st, args{"n": maxStrays}, func(scan Scan) error {
 		var id string
 		err := scan(&id)

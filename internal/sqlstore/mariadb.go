@@ -122,6 +122,9 @@ insert into {}steps (one, n) values (1, 0) on duplicate key update one = 1;
 create index if not exists {}deliveries_failure on {}deliveries (account, failure, created);
 `,
 		"", // from here on bodies are packed and logs have short lines, which an older version would not read
+		`
+alter table {}deliveries add column if not exists passed_over tinyint;
+`,
 	},
 	recordVersion: `insert into {}schema (version) values (%d) on duplicate key update version = version`,
 	// A definition commits by itself, even in a transaction. So the lock belongs to the
@@ -183,14 +186,18 @@ where lease = l and x = 'true'`}},
 update json_table(convert(@rows using utf8mb4), '$[*]' columns (
   i varchar(255) character set utf8mb4 path '$.i', l bigint path '$.l',
   s varchar(255) character set utf8mb4 path '$.s', d bigint path '$.d',
-  n int path '$.n', r int path '$.r', v varchar(5) path '$.v', p varchar(5) path '$.p', y bigint path '$.y',
+  n int path '$.n', r int path '$.r', v varchar(5) path '$.v', x varchar(5) path '$.x', p varchar(5) path '$.p', y bigint path '$.y',
   f varchar(255) character set utf8mb4 path '$.f', g longtext path '$.g', gx varchar(5) path '$.gx')) j
 straight_join {}deliveries on id = cast(i as binary)
-set stood = if(line_key is null, null, state = 'pending'),
-  joined = if(line_key is not null and v is null and state <> 'pending' and s = 'pending', y, joined),
+set stood = if(line_key is null or passed_over = 1 and state = 'pending', null, state = 'pending'),
+  joined = if(line_key is not null and x is null and v is null and state <> 'pending' and s = 'pending', y, joined),
   lane = if(` + mariadbQueue + ` = 1, webhook, null), wake = if(` + mariadbQueue + ` = 0, d, null),
   parked = if(` + mariadbQueue + ` = 2, 1, null),
-  line_key = if(v is null, line_key, null),
+  passed_over = case
+    when line_key is null or x is not null then null
+    when v is not null then 1
+    when state = 'pending' or s <> 'pending' then passed_over end,
+  line_key = if(x is null, line_key, null),
   state = s, due = d, lease = lease + 1, attempts = n, batch = @token,
   failure = if(g <> '', f, failure), log = concat(if(gx is null, log, ''), from_base64(g)),
   body = if(p is null, body, '')
@@ -360,6 +367,6 @@ order by i`
 // mariadbQueue is the value of r for a changed delivery: a delivery with a key that was
 // leased, ready or waiting is the first of its line, and one that was not is parked.
 const mariadbQueue = `case
-    when line_key is null or v is not null or s <> 'pending' then r
+    when line_key is null or v is not null or x is not null or s <> 'pending' or passed_over = 1 and state = 'pending' then r
     when state <> 'pending' or parked = 1 then 2
     else r end`

@@ -137,15 +137,19 @@ with changed as (
     log = case when gx then '' else log end || substr(cast(@bytes as bytea), g, gn),
     failure = case when gn > 0 then f else failure end,
     queued = s = 'pending', gone = case when queued then due end,
-    stood = case when line_key is not null then state = 'pending' end,
-    line_key = case when v is null then line_key end,
-    joined = case when line_key is not null and v is null and state <> 'pending' and s = 'pending' then y else joined end,
+    stood = case when line_key is not null and (passed_over is null or state <> 'pending') then state = 'pending' end,
+    line_key = case when x is null then line_key end,
+    passed_over = case
+      when line_key is null or x then null
+      when v then true
+      when state = 'pending' or s <> 'pending' then passed_over end,
+    joined = case when line_key is not null and x is null and v is null and state <> 'pending' and s = 'pending' then y else joined end,
     body = case when p then '' else body end
   from json_to_recordset(cast(@rows as json)) as j (
-    i text, l bigint, s text, d bigint, n integer, o integer, v boolean, p boolean, y bigint, f text, g integer, gn integer, gx boolean)
+    i text, l bigint, s text, d bigint, n integer, o integer, v boolean, x boolean, p boolean, y bigint, f text, g integer, gn integer, gx boolean)
   where id = i and lease = l
-  returning id, webhook, state, due, queued, gone, line_key, stood, sequence, {}deliveries.joined, o,
-    queued and (line_key is null or stood and gone is null) as enters
+  returning id, webhook, state, due, queued, gone, ` + waitsByKey + ` as line_key, stood, sequence, {}deliveries.joined, o,
+    queued and (line_key is null or passed_over or stood and gone is null) as enters
 ), line_changed as (
   insert into {}line_events (kind, webhook, line_key, id, joined)
   select kind, webhook, line_key, id, joined from (
@@ -228,7 +232,7 @@ with new_lines as (
   select d.webhook, d.due, d.id
   from json_to_recordset(cast(@rows as json)) as j (w text, k text, p bigint, i text) left join lateral (
     select place, id from {}lines where webhook = w and line_key = k order by place limit 1) l on true, {}deliveries d
-  where (place is null or place > p) and d.id = coalesce(l.id, i) and state = 'pending' and queued and line_key is not null
+  where (place is null or place > p) and d.id = coalesce(l.id, i) and state = 'pending' and queued and line_key is not null and passed_over is null
 ), new_waiting as (
   insert into {}waiting (due, id, webhook)
   select due, id, webhook from entering where due > @now
@@ -283,7 +287,7 @@ from found where webhook >= @from order by webhook collate "C" limit @n`,
 	take: result(`
 with picked as materialized (
   select r.* from json_to_recordset(cast(@rows as json)) as j (w text, d bigint, n integer), lateral (
-    select r.webhook, r.due, r.id, d.line_key as k, d.state = 'pending' and d.due = r.due as fits
+    select r.webhook, r.due, r.id, ` + waitsByKey + ` as k, d.state = 'pending' and d.due = r.due as fits
     from {}ready r join {}deliveries d on d.id = r.id
     where r.webhook = w and r.due >= d and r.due <= @now
     order by r.due, r.id limit n

@@ -12,10 +12,10 @@ with new_lines as (
     d.due <= @now and row_number() over (partition by d.webhook order by d.due, d.id) <= n as fits
   from json_to_recordset(cast(@rows as json)) as j (w text, k text, p bigint, i text, f bigint, n integer) left join lateral (
     select place, id from {}lines where webhook = w and line_key = k order by place limit 1) l on true, {}deliveries d
-  where (place is null or place > p) and d.id = coalesce(l.id, i) and state = 'pending' and queued and line_key is not null
+  where (place is null or place > p) and d.id = coalesce(l.id, i) and state = 'pending' and queued and line_key is not null and passed_over is null
 ), leasing as materialized (
   select d.id, place from entering e, {}deliveries d
-  where fits and d.id = e.id and d.due = e.due and d.state = 'pending' and d.queued and d.line_key is not null
+  where fits and d.id = e.id and d.due = e.due and d.state = 'pending' and d.queued and d.line_key is not null and d.passed_over is null
     and coalesce((select hold from {}webhooks where id = e.webhook), @now) <= @now
   for update of d skip locked
 ), new_lease as (
@@ -37,7 +37,7 @@ with new_lines as (
 )
 select * from leased
 union all
-select '', '', webhook, '', '', 0, '', due, 0, 0, null, null, null, null, null, null, cast('' as bytea), cast('' as bytea) from new_ready`
+select '', '', webhook, '', '', 0, '', due, 0, 0, null, null, null, null, null, null, null, cast('' as bytea), cast('' as bytea) from new_ready`
 
 // postgresEnd gives leased deliveries their final state.
 const postgresEnd = `
@@ -51,7 +51,7 @@ const postgresEnd = `
 
 // postgresApplyFinal ends leased deliveries, with and without a key.
 const postgresApplyFinal = `
-with changed as (` + postgresEnd + `  returning id, line_key, sequence
+with changed as (` + postgresEnd + `  returning id, ` + waitsByKey + ` as line_key, sequence
 ), line_left as (
   insert into {}line_events (kind, webhook, id)
   select case when sequence is null then 3 else 2 end, '', id from changed where line_key is not null
@@ -62,7 +62,7 @@ select id from changed`
 // removes the deliveries that ended from their lines, and enters the next of each line into
 // a queue. It returns these without an ID.
 const postgresApplyInTurn = `
-with changed as (` + postgresEnd + `  returning id, line_key
+with changed as (` + postgresEnd + `  returning id, ` + waitsByKey + ` as line_key
 ), removed as (
   delete from {}lines where ctid = any (array(
     select l.ctid from (select id from changed where line_key is not null) c, lateral (
@@ -73,7 +73,7 @@ with changed as (` + postgresEnd + `  returning id, line_key
   from (select webhook, line_key, max(place) as place from removed group by webhook, line_key) r, lateral (
     select id from {}lines l
     where l.webhook = r.webhook and l.line_key = r.line_key and l.place > r.place order by l.place limit 1) n, {}deliveries d
-  where d.id = n.id and state = 'pending' and queued and d.line_key is not null
+  where d.id = n.id and state = 'pending' and queued and d.line_key is not null and d.passed_over is null
 ), new_waiting as (
   insert into {}waiting (due, id, webhook)
   select due, id, webhook from entering where due > @clock

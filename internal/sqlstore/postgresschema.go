@@ -103,4 +103,6 @@ create index {}deliveries_failure on {}deliveries (account, failure, created) wh
 	// have enough of it.
 	`
 alter table {}deliveries set (fillfactor = 50);
+`, `
+alter table {}deliveries add passed_over boolean;
 `}

@@ -99,6 +99,9 @@ insert into {}steps (one, n) values (1, 0);
 create index {}deliveries_failure on {}deliveries (account, failure, created) where failure is not null;
 `,
 		"", // from here on bodies are packed and logs have short lines, which an older version would not read
+		`
+alter table {}deliveries add passed_over integer;
+`,
 	},
 	oneWriter: true,
 	wal:       `pragma journal_mode = wal`,
@@ -154,18 +157,22 @@ from json_each(@rows) j
 where {}deliveries.id = j.value->>'i' and lease = j.value->>'l' and j.value->>'x'`}},
 
 	apply: result(`
-with j (i, l, s, d, n, r, g, gx, f, v, y, p) as ({values i, l, s, d, n, r, g, gx, f, v, y, p})
+with j (i, l, s, d, n, r, g, gx, f, v, x, y, p) as ({values i, l, s, d, n, r, g, gx, f, v, x, y, p})
 update {}deliveries
 set state = j.s, due = j.d, lease = lease + 1, attempts = j.n,
     ready = case
-      when line_key is null or v or j.s <> 'pending' then j.r
+      when line_key is null or v or x or j.s <> 'pending' or passed_over and state = 'pending' then j.r
       when state <> 'pending' or ready = 2 then 2
       else j.r end,
     body = case when j.p then x'' else body end,
     log = case when j.gx then j.g else cast(log || j.g as blob) end, failure = case when length(j.g) > 0 then j.f else failure end,
-    stood = case when line_key is not null then state = 'pending' end,
-    line_key = case when not v then line_key end,
-    joined = case when line_key is not null and not v and state <> 'pending' and j.s = 'pending' then j.y else joined end
+    stood = case when line_key is not null and (passed_over is null or state <> 'pending') then state = 'pending' end,
+    line_key = case when not x then line_key end,
+    passed_over = case
+      when line_key is null or x then null
+      when v then 1
+      when state = 'pending' or j.s <> 'pending' then passed_over end,
+    joined = case when line_key is not null and not x and not v and state <> 'pending' and j.s = 'pending' then j.y else joined end
 from j where {}deliveries.id = j.i and lease = j.l
 returning id, ` + changedLine),
 

@@ -23,16 +23,20 @@ func (c *Caller) LineOf(ctx context.Context, d webhook.Delivery) (l Line, err er
 	case d.State != webhook.StatePending:
 		l.Newer, err = c.dispatcher.Newer(ctx, c.Account, d.ID)
 		return l, err
-	case d.Key == "":
+	case !d.InLine():
 		return l, nil
 	}
 	if l.Blocking, err = c.dispatcher.Blocking(ctx, c.Account, d.ID); err != nil || l.Blocking != nil {
 		return l, err
 	}
-	n, err := c.dispatcher.Count(ctx, webhook.DeliveryQuery{
-		Account: c.Account, Webhook: d.WebhookID, Key: d.Key, States: []webhook.State{webhook.StatePending}, Limit: lineLimit + 1,
+	ds, err := c.dispatcher.Deliveries(ctx, webhook.DeliveryQuery{
+		Account: c.Account, Webhook: d.WebhookID, Key: d.Key, States: []webhook.State{webhook.StatePending}, Limit: lineLimit + 1, Brief: true,
 	})
-	l.Behind = max(n-1, 0)
+	for i := range ds {
+		if ds[i].ID != d.ID && ds[i].InLine() {
+			l.Behind++
+		}
+	}
 	return l, err
 }
 
