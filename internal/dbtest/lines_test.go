@@ -2,14 +2,19 @@ package dbtest
 
 import (
 	"context"
+	"fmt"
+	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/internal/sqlstore"
+	"github.com/listhook/webhook/storetest"
 )
 
 // A process with an older version of the library knows no lines: what it ends blocks its
@@ -32,6 +37,117 @@ func TestPruneRepairsLines(t *testing.T) {
 		u.deliver(1, "b")
 		u.claims(now, "c")
 	})
+}
+
+// A transaction of the app's that stays open holds up nobody, not even in tables that are
+// nearly empty, where reading a row may lock what comes behind it.
+func TestAnOpenTransactionHoldsUpNobody(t *testing.T) {
+	eachStore(t, func(t *testing.T, open func(prefix string) *handle) {
+		if strings.HasPrefix(path.Base(t.Name()), "sqlite") {
+			return // which has one writer at a time
+		}
+		h := migrated(t, open(""))
+		u := use{t, h}
+		tx, err := h.begin(t.Context())
+		require.NoError(t, err)
+		first := keyed("first", "k")
+		first.Subjects = []string{"s"}
+		first.Created = now.Add(2 * time.Hour) // nothing of that time is pruned
+		_, err = tx.Enqueue(t.Context(), storetest.Events(first))
+		require.NoError(t, err)
+		for _, id := range []string{"a", "m", "z"} {
+			d := keyed(id, "k")
+			d.Subjects = []string{"s", id}
+			u.enqueue(d)
+			u.claims(now, id)
+			u.deliver(1, id)
+		}
+		later := delivery("later")
+		later.Due = now.Add(time.Minute)
+		u.enqueue(later, keyed("left", "l"), keyed("behind", "l"), delivery("plain"))
+		u.claims(now.Add(time.Minute), "later", "left", "plain")
+		u.claims(now.Add(2*time.Minute), "later", "left", "plain") // their leases have ended
+		lost, err := h.Apply(t.Context(), []webhook.Change{
+			{ID: "left", Lease: 2, State: webhook.StatePending, Due: now.Add(time.Hour), LeaveLine: true},
+			{ID: "plain", Lease: 2, State: webhook.StatePending, Due: now.Add(time.Hour), Log: &webhook.Attempt{Status: 500, Reason: "it failed"}},
+			{ID: "later", Lease: 2, State: webhook.StateCanceled, Due: now, Erase: true},
+		})
+		require.NoError(t, err)
+		require.Empty(t, lost)
+		u.claims(now.Add(2*time.Minute), "behind")
+		u.deliver(1, "behind")
+		_, err = h.PutWebhook(t.Context(), webhook.Webhook{ID: "another", Account: "acme"})
+		require.NoError(t, err)
+		n, err := h.Prune(t.Context(), webhook.Prune{Before: now.Add(time.Hour), Limit: 3, Deleted: now})
+		require.NoError(t, err)
+		require.Equal(t, 3, n)
+		_, err = h.Prune(t.Context(), webhook.Prune{Before: now.Add(time.Hour), Limit: 100})
+		require.NoError(t, err)
+		require.NoError(t, tx.commit())
+		u.enqueue(keyed("last", "k"))
+		u.claims(now, "first")
+	})
+}
+
+func keyed(id, key string) webhook.Delivery {
+	d := delivery(id)
+	d.Key = key
+	return d
+}
+
+// A transaction that was open while thousands of others joined their lines is in its place
+// of the line once it is committed: before what is stored afterwards, also where a step
+// reads only the newest events.
+func TestALongTransactionKeepsItsPlaceInLine(t *testing.T) {
+	for _, database := range []string{"postgres", "mariadb"} {
+		t.Run(database, func(t *testing.T) {
+			ctx := t.Context()
+			var inner sqlstore.Database
+			var wait atomic.Bool
+			store := plainStores[database](t).WithDatabase(func(d sqlstore.Database) sqlstore.Database {
+				inner = d
+				return freezing{d, func() {
+					if wait.Swap(false) {
+						time.Sleep(250 * time.Millisecond) // all events are not read again for five seconds after so slow a step
+					}
+				}}
+			})
+			require.NoError(t, store.Migrate(ctx))
+			u := use{t, store}
+			stored, commit, committed := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+			go func() {
+				committed <- inner.InTx(ctx, true, func(q sqlstore.Querier) error {
+					_, err := store.Outbox(q).Enqueue(ctx, storetest.Events(keyed("first", "k"), keyed("of another line", "l")))
+					close(stored)
+					<-commit
+					return err
+				})
+			}()
+			<-stored
+			for batch := range 24 {
+				ds := make([]webhook.Delivery, 500)
+				for i := range ds {
+					id := fmt.Sprint(batch, " ", i)
+					ds[i] = keyed(id, id)
+					ds[i].Due = now.Add(time.Hour)
+				}
+				u.enqueue(ds...)
+				wait.Store(batch == 23)
+				u.claims(now)
+			}
+			close(commit)
+			require.NoError(t, <-committed)
+			last := storetest.Events(keyed("last", "k"))
+			last[0].Deliveries[0].LeaseUntil = now.Add(time.Hour)
+			_, leased, err := store.EnqueueLeasing(ctx, last)
+			require.NoError(t, err)
+			require.Empty(t, leased, "it stands behind the first")
+			u.enqueue(keyed("very last", "k"))
+			got := u.claim(now)
+			require.Contains(t, got, "first")
+			require.Subset(t, []string{"first", "of another line"}, got)
+		})
+	}
 }
 
 // While a process is frozen in a step, others claim what has no key. The server ends the

@@ -44,7 +44,7 @@ type dialect struct {
 	enqueueOne       script // enqueue for one ready delivery without extras, which wakes nobody; nil: enqueue
 	enqueuePreLeased script // enqueue for a batch of pre-leased deliveries; nil: enqueue
 	enqueueExtras    script // enqueue for a batch of which row.hasExtras; nil: enqueue, insertLineEvents and insertSubjects
-	insertSubjects   string // of the deliveries in @rows
+	insertSubjects   string // those in @rows
 	erase            script
 	apply            script // returns the IDs of the deliveries that had the lease, with the kind of the event of their lines, 0 for none
 	applyUnkeyed     script // apply for deliveries without a key, not told to leave their line or to replace their log; returns no kinds; nil: apply
@@ -56,11 +56,11 @@ type dialect struct {
 	unkeyedFinal     bool   // applyUnkeyed is for a batch of final states, of deliveries in no queue
 
 	// See lines.go.
-	insertLineEvents string // of the deliveries in @rows; "": enqueueExtras and apply do so, or oneWriter
+	insertLineEvents string // those in @rows; "": enqueueExtras and apply do so, or oneWriter
 	lockLines        script // excludes other transactions that call it, and returns the number of the step, unless @least is negative; a long wait fails by isLocked
 	unlockLines      script // undoes what lockLines set in the session
 	raiseStep        script // makes @step the number of the step
-	takeLineEvents   string // up to @n events, the first from the number @from on
+	takeLineEvents   string // up to @n events, the first from the number @from on, and earlier joins of the lines that these join
 	takesLines       bool   // takeLineEvents removes the entries of deliveries that left, and returns them as events of kind 0 with their places
 	deleteLineEvents string // those with the numbers in @rows; "": takeLineEvents deletes
 	joinLines        string // appends the entries in @rows; "": enterFirst appends those in @joined
@@ -92,8 +92,9 @@ type dialect struct {
 
 	deleteSubjects string // of deliveries: Account, Created, ID and Subjects in @rows
 
-	prune    pruning
-	maxPrune int // how many deliveries one transaction prunes at most; 0: no limit
+	prune        pruning
+	deletePruned string // the deliveries with the IDs in @rows; "": prune deletes
+	maxPrune     int    // how many deliveries one transaction prunes at most; 0: no limit
 
 	isNoTable   func(error) bool
 	isDuplicate func(error) bool // a row with the key exists; nil: no statement fails for that
@@ -132,7 +133,7 @@ type statements struct {
 	pick                                             statement
 	take                                             prepared
 	insertLease, expiredLeases, expire, deleteLeases statement
-	deleteSubjects, pruneWebhooks                    statement
+	deletePruned, deleteSubjects, pruneWebhooks      statement
 }
 
 // prepared is a script for a prefix.
@@ -163,7 +164,7 @@ func (d *dialect) statements(prefix string) statements {
 		idle: one(d.idle), promote: one(d.promote), readyWebhooks: one(d.readyWebhooks), seekFrom: one(d.seekFrom), pick: one(d.pick),
 		take:        all(d.take),
 		insertLease: one(d.insertLease), expiredLeases: one(d.expiredLeases), expire: one(d.expire), deleteLeases: one(d.deleteLeases),
-		deleteSubjects: one(d.deleteSubjects), pruneWebhooks: one(pruneWebhooks),
+		deletePruned: one(d.deletePruned), deleteSubjects: one(d.deleteSubjects), pruneWebhooks: one(pruneWebhooks),
 	}
 }
 
@@ -192,7 +193,7 @@ where id = @id and version = @version`
 	pruneWebhooks = `delete from {}webhooks where deleted = 1 and changed < @before`
 )
 
-// A pruning is a statement that deletes up to @n deliveries that finished before
+// A pruning is a statement that deletes, or locks, up to @n deliveries that finished before
 // @before, and returns Account, Created, ID and Subjects of each. More conditions come
 // between the two parts.
 type pruning struct{ before, after string }

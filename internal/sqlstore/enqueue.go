@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 
@@ -269,35 +270,34 @@ func (s *Store) insertExtras(ctx context.Context, q Querier, b *batch, stored []
 	}
 	except := stringSet(stored)
 	var events []lineEvent
-	subjects := false
+	var subjects []newSubjects
 	for i := range b.rows {
 		r := &b.rows[i]
 		if except[r.ID] {
 			continue
 		}
 		if r.Queue == queueParked && !b.inLines {
-			events = append(events, lineEvent{ID: r.ID, Kind: joinedLine, webhook: r.Webhook, key: r.Key, joined: zeroMilli})
+			events = append(events, lineEvent{ID: r.ID, Kind: joinedLine, Webhook: r.Webhook, Key: r.Key, Joined: zeroMilli})
 			if r.Joined.Valid {
-				events[len(events)-1].joined = r.Joined.Int64
+				events[len(events)-1].Joined = r.Joined.Int64
 			}
 		}
-		subjects = subjects || r.Subjects != ""
-	}
-	if err := s.lineEvents(ctx, q, events); err != nil || !subjects {
-		return err
-	}
-	ids := make([]string, 0, len(b.rows))
-	for i := range b.rows {
-		if r := &b.rows[i]; r.Subjects != "" && !except[r.ID] {
-			ids = append(ids, r.ID)
+		if r.Subjects != "" {
+			subjects = append(subjects, newSubjects{r.ID, r.Account, r.Created, json.RawMessage(r.Subjects)})
 		}
 	}
-	data, err := jsonArray(ids)
-	if err != nil {
+	if err := s.lineEvents(ctx, q, events); err != nil {
 		return err
 	}
-	_, err = s.exec(ctx, q, s.sql.insertSubjects, args{"rows": data})
-	return err
+	return s.execRows(ctx, q, s.sql.insertSubjects, subjects)
+}
+
+// newSubjects are the subjects of a new delivery.
+type newSubjects struct {
+	ID      string          `json:"i"`
+	Account string          `json:"a"`
+	Created int64           `json:"c"`
+	List    json.RawMessage `json:"u"`
 }
 
 func checkDelivery(d *webhook.Delivery) error {

@@ -64,7 +64,6 @@ func (s *Store) enqueueInTurn(ctx context.Context, events []webhook.OutboxEvent)
 func (s *Store) addInTurn(b *batch, added map[string]bool, leased map[string]int64) Query {
 	a := b.args(false)
 	a["wake"], a["bits"] = Channel(s.prefix), stepBits
-	a["events"], _ = s.eventsFrom()
 	st := s.sql.enqueueInTurn[0].statement
 	return Query{s.text(st), st.args(a), func(scan Scan) error {
 		var id string

@@ -74,7 +74,7 @@ func (st *sequencing) firstRows(joined []placed) (rows []firstOfLine) {
 	}
 	for _, e := range st.events {
 		if e.Kind == movedInLine {
-			note(e.webhook, e.key, 0)
+			note(e.Webhook, e.Key, 0)
 		}
 	}
 	return rows

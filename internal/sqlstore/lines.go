@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 )
 
@@ -33,12 +32,13 @@ import (
 
 // A lineEvent is a row of the table of events.
 type lineEvent struct {
-	ID   string        `json:"i"`
-	Kind lineEventKind `json:"e"`
+	ID      string        `json:"i"`
+	Kind    lineEventKind `json:"e"`
+	Webhook string        `json:"w"`
+	Key     string        `json:"k"`
+	Joined  int64         `json:"y"`
 
-	number       int64
-	webhook, key string
-	joined       int64
+	number int64
 }
 
 type lineEventKind int
@@ -68,7 +68,9 @@ const (
 	maxSteps = 4
 
 	// lineEventSlack is how many numbers before the last event a scan from the cursor
-	// begins: transactions commit in another order than that of their numbers.
+	// begins: transactions commit in another order than that of their numbers. An event of
+	// a transaction that was open for longer is taken with the next one that joins its
+	// line, and by the next full scan.
 	lineEventSlack = 10_000
 )
 
@@ -90,15 +92,10 @@ func (s *Store) lineEvents(ctx context.Context, q Querier, events []lineEvent) e
 		}
 		return nil
 	}
-	if len(events) == 0 || s.sql.insertLineEvents.text == "" {
+	if s.sql.insertLineEvents.text == "" {
 		return nil
 	}
-	data, err := json.Marshal(events)
-	if err != nil {
-		return err
-	}
-	_, err = s.exec(ctx, q, s.sql.insertLineEvents, args{"rows": string(data)})
-	return err
+	return s.execRows(ctx, q, s.sql.insertLineEvents, events)
 }
 
 // sequence runs sequencing steps, each in a transaction. It skips them while another

@@ -124,6 +124,7 @@ create index if not exists {}deliveries_failure on {}deliveries (account, failur
 		"", // from here on bodies are packed and logs have short lines, which an older version would not read
 		`
 alter table {}deliveries add column if not exists passed_over tinyint;
+create index if not exists {}line_events_line on {}line_events (webhook, line_key);
 `,
 	},
 	recordVersion: `insert into {}schema (version) values (%d) on duplicate key update version = version`,
@@ -137,7 +138,7 @@ alter table {}deliveries add column if not exists passed_over tinyint;
   select distinct d.id, d.due, d.webhook
   from {}leases l straight_join json_table(
     convert(l.ids using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$')) j
-  straight_join {}deliveries d on d.id = cast(i as binary)
+  straight_join {}deliveries d force index ({}deliveries_id) on d.id = cast(i as binary)
   where d.state = 'pending' and d.lane is null and d.wake is null and d.parked is null and d.due between l.due and l.last) l where true`,
 		parked(`d.parked = 1`, `select id from {}lines`)},
 
@@ -150,7 +151,7 @@ select @id, @account, @list, @hold, @changed, @deleted, 1, @doc, n, @tallies fro
 on duplicate key update batch = @again`}, {returnsRows: true, text: `
 select id, batch = @token
 from json_table(convert(@rows using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$.i')) j
-straight_join {}deliveries on id = cast(i as binary)
+straight_join {}deliveries force index ({}deliveries_id) on id = cast(i as binary)
 where batch in (@token, @again)`}},
 
 	enqueueOne: script{{skipsRest: true, text: mariadbInsertOne + `
@@ -159,24 +160,27 @@ select id, batch = @token from {}deliveries where id = @i and batch in (@token, 
 
 	insertNew: mariadbInsert,
 
+	// A statement that inserts what it reads from a table locks that in the app's transaction,
+	// where the level is REPEATABLE READ: even the end of a short table, so that nobody else
+	// could insert. So neither this one nor insertLineEvents reads a table.
 	insertSubjects: `
 insert into {}subjects (subject, account, created, id)
-select distinct cast(v as binary), account, created, id
-from json_table(convert(@rows using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$')) j
-straight_join {}deliveries on id = cast(i as binary)
-straight_join json_table(convert(subjects using utf8mb4), '$[*]' columns (v varchar(255) character set utf8mb4 path '$')) s`,
+select distinct cast(v as binary), a, c, i
+from json_table(convert(@rows using utf8mb4), '$[*]' columns (
+  i varchar(255) character set utf8mb4 path '$.i', a varchar(255) character set utf8mb4 path '$.a', c bigint path '$.c',
+  nested path '$.u[*]' columns (v varchar(255) character set utf8mb4 path '$'))) j`,
 
 	erase: script{{text: `
 delete t
 from json_table(convert(@rows using utf8mb4), '$[*]' columns (
   i varchar(255) character set utf8mb4 path '$.i', l bigint path '$.l', x varchar(5) path '$.x')) j
-straight_join {}deliveries d on d.id = cast(i as binary)
+straight_join {}deliveries d force index ({}deliveries_id) on d.id = cast(i as binary)
 straight_join json_table(convert(d.subjects using utf8mb4), '$[*]' columns (v varchar(255) character set utf8mb4 path '$')) s
-straight_join {}subjects t on t.subject = cast(v as binary) and t.account = d.account and t.created = d.created and t.id = d.id
+straight_join {}subjects t force index (primary) on t.subject = cast(v as binary) and t.account = d.account and t.created = d.created and t.id = d.id
 where d.lease = l and x = 'true'`}, {text: `
 update json_table(convert(@rows using utf8mb4), '$[*]' columns (
   i varchar(255) character set utf8mb4 path '$.i', l bigint path '$.l', x varchar(5) path '$.x')) j
-straight_join {}deliveries on id = cast(i as binary)
+straight_join {}deliveries force index ({}deliveries_id) on id = cast(i as binary)
 set body = '', carrier = '', log = '', failure = null, subjects = null
 where lease = l and x = 'true'`}},
 
@@ -188,7 +192,7 @@ update json_table(convert(@rows using utf8mb4), '$[*]' columns (
   s varchar(255) character set utf8mb4 path '$.s', d bigint path '$.d',
   n int path '$.n', r int path '$.r', v varchar(5) path '$.v', x varchar(5) path '$.x', p varchar(5) path '$.p', y bigint path '$.y',
   f varchar(255) character set utf8mb4 path '$.f', g longtext path '$.g', gx varchar(5) path '$.gx')) j
-straight_join {}deliveries on id = cast(i as binary)
+straight_join {}deliveries force index ({}deliveries_id) on id = cast(i as binary)
 set stood = if(line_key is null or passed_over = 1 and state = 'pending', null, state = 'pending'),
   joined = if(line_key is not null and x is null and v is null and state <> 'pending' and s = 'pending', y, joined),
   lane = if(` + mariadbQueue + ` = 1, webhook, null), wake = if(` + mariadbQueue + ` = 0, d, null),
@@ -204,7 +208,7 @@ set stood = if(line_key is null or passed_over = 1 and state = 'pending', null, 
 where lease = l`}, {returnsRows: true, text: `
 select id, ` + changedLine + `
 from json_table(convert(@rows using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$.i')) j
-straight_join {}deliveries on id = cast(i as binary)
+straight_join {}deliveries force index ({}deliveries_id) on id = cast(i as binary)
 where batch = @token`}},
 
 	applyUnkeyed: script{{skipsRest: true, text: `
@@ -213,7 +217,7 @@ update json_table(convert(@rows using utf8mb4), '$[*]' columns (
   s varchar(255) character set utf8mb4 path '$.s', d bigint path '$.d',
   n int path '$.n', r int path '$.r', p varchar(5) path '$.p',
   f varchar(255) character set utf8mb4 path '$.f', g longtext path '$.g')) j
-straight_join {}deliveries on id = cast(i as binary)
+straight_join {}deliveries force index ({}deliveries_id) on id = cast(i as binary)
 set state = s, due = d, lease = lease + 1, attempts = n, batch = @token,
   lane = if(r = 1, webhook, null), wake = if(r = 0, d, null),
   failure = if(g <> '', f, failure), log = concat(log, from_base64(g)), body = if(p is null, body, '')
@@ -221,10 +225,10 @@ where lease = l and line_key is null`}, selectChanged},
 
 	insertLineEvents: `
 insert into {}line_events (kind, webhook, line_key, id, joined)
-select e, webhook, line_key, id, joined
+select e, w, k, i, y
 from json_table(convert(@rows using utf8mb4), '$[*]' columns (
-  o for ordinality, i varchar(255) character set utf8mb4 path '$.i', e int path '$.e')) j
-straight_join {}deliveries on id = cast(i as binary)
+  o for ordinality, i varchar(255) character set utf8mb4 path '$.i', e int path '$.e',
+  w varchar(255) character set utf8mb4 path '$.w', k varchar(255) character set utf8mb4 path '$.k', y bigint path '$.y')) j
 order by o`,
 
 	// The server ends the session of a process that freezes in a step.
@@ -237,11 +241,15 @@ order by o`,
 
 	// A delete by a range would wait for events that are not committed.
 	takeLineEvents: `
-select n, kind, webhook, coalesce(line_key, ''), id, coalesce(joined, ` + noTime + `)
-from {}line_events where n >= @from order by n limit @n`,
+with next as (select * from {}line_events where n >= @from order by n limit @n)
+select n, kind, webhook, coalesce(line_key, ''), id, coalesce(joined, ` + noTime + `) from next
+union all
+select e.n, e.kind, e.webhook, e.line_key, e.id, coalesce(e.joined, ` + noTime + `)
+from (select distinct webhook, line_key from next where kind = 1) j
+straight_join {}line_events e force index ({}line_events_line) on e.webhook = j.webhook and e.line_key = j.line_key and e.kind = 1 and e.n < @from`,
 
 	deleteLineEvents: `
-delete e from json_table(@rows, '$[*]' columns (n bigint path '$')) j straight_join {}line_events e on e.n = j.n`,
+delete e from json_table(@rows, '$[*]' columns (n bigint path '$')) j straight_join {}line_events e force index (primary) on e.n = j.n`,
 
 	joinLines: `
 insert into {}lines (webhook, line_key, place, id, joined)
@@ -252,23 +260,23 @@ select w, k, p, i, y from json_table(convert(@rows using utf8mb4), '$[*]' column
 	leaveLines: script{{returnsRows: true, text: `
 select l.webhook, l.line_key, l.place, l.id
 from json_table(convert(@rows using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$')) j
-straight_join {}lines l on l.id = cast(i as binary)`}, {text: `
+straight_join {}lines l force index ({}lines_id) on l.id = cast(i as binary)`}, {text: `
 delete l
 from json_table(convert(@rows using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$')) j
-straight_join {}lines l on l.id = cast(i as binary)`}},
+straight_join {}lines l force index ({}lines_id) on l.id = cast(i as binary)`}},
 
 	numberDeliveries: `
 update json_table(convert(@rows using utf8mb4), '$[*]' columns (
   i varchar(255) character set utf8mb4 path '$.i', p bigint path '$.p')) j
-straight_join {}deliveries on id = cast(i as binary)
+straight_join {}deliveries force index ({}deliveries_id) on id = cast(i as binary)
 set sequence = p where sequence is null`,
 
 	enterFirst: script{{text: `
 update json_table(convert(@rows using utf8mb4), '$[*]' columns (
   w varchar(255) character set utf8mb4 path '$.w', k varchar(255) character set utf8mb4 path '$.k', p bigint path '$.p')) j
-straight_join {}lines l on l.webhook = cast(w as binary) and l.line_key = cast(k as binary) and l.place = (
+straight_join {}lines l force index (primary) on l.webhook = cast(w as binary) and l.line_key = cast(k as binary) and l.place = (
   select place from {}lines where webhook = cast(w as binary) and line_key = cast(k as binary) order by place limit 1)
-straight_join {}deliveries d on d.id = l.id
+straight_join {}deliveries d force index ({}deliveries_id) on d.id = l.id
 set lane = if(due <= @now, d.webhook, null), wake = if(due > @now, due, null), parked = null,
   sequence = coalesce(sequence, place)
 where place > p and parked = 1`}},
@@ -294,10 +302,10 @@ order by webhook`,
 select seq from {}deliveries where lane = @webhook and due >= @first and due <= @now order by due limit @n for update skip locked`,
 
 	take: script{{text: `
-update json_table(@rows, '$[*]' columns (k bigint path '$')) j straight_join {}deliveries on seq = k
+update json_table(@rows, '$[*]' columns (k bigint path '$')) j straight_join {}deliveries force index (primary) on seq = k
 set lease = lease + 1, due = @until, lane = null`}, {returnsRows: true, text: `
 select ` + claimColumns + `
-from json_table(@rows, '$[*]' columns (k bigint path '$')) j straight_join {}deliveries on seq = k`}},
+from json_table(@rows, '$[*]' columns (k bigint path '$')) j straight_join {}deliveries force index (primary) on seq = k`}},
 
 	insertLease: `insert into {}leases (due, token, last, ids) values (@due, @token, @last, @ids)`,
 
@@ -308,26 +316,31 @@ where due >= @since and due <= @now order by due, token limit @n for update skip
 	expire: `
 update json_table(convert(@rows using utf8mb4), '$[*]' columns (
   i varchar(255) character set utf8mb4 path '$.i', d bigint path '$.d', e bigint path '$.e')) j
-straight_join {}deliveries on id = cast(i as binary)
+straight_join {}deliveries force index ({}deliveries_id) on id = cast(i as binary)
 set lane = webhook
 where state = 'pending' and lane is null and wake is null and parked is null and due between d and e`,
 
 	deleteLeases: `
 delete l
 from json_table(@rows, '$[*]' columns (d bigint path '$.d', t bigint path '$.t')) j
-straight_join {}leases l on l.due = d and l.token = t`,
+straight_join {}leases l force index (primary) on l.due = d and l.token = t`,
 
 	deleteSubjects: `
 delete t
 from json_table(convert(@rows using utf8mb4), '$[*]' columns (
   s varchar(255) character set utf8mb4 path '$.s', a varchar(255) character set utf8mb4 path '$.a',
   c bigint path '$.c', i varchar(255) character set utf8mb4 path '$.i')) j
-straight_join {}subjects t on t.subject = cast(s as binary) and t.account = cast(a as binary) and t.created = c and t.id = cast(i as binary)`,
+straight_join {}subjects t force index (primary) on t.subject = cast(s as binary) and t.account = cast(a as binary) and t.created = c and t.id = cast(i as binary)`,
 
+	// A delete that is told no index would scan a short table, and wait for what is not
+	// committed in it.
 	prune: pruning{`
-delete from {}deliveries
-where created < @before and state <> 'pending' and due < @before`, ` order by created limit @n
-returning account, created, id, subjects`},
+select account, created, id, subjects from {}deliveries force index ({}deliveries_created)
+where created < @before and state <> 'pending' and due < @before`, ` order by created limit @n for update skip locked`},
+	deletePruned: `
+delete d
+from json_table(convert(@rows using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$')) j
+straight_join {}deliveries d force index ({}deliveries_id) on d.id = cast(i as binary)`,
 
 	isNoTable:   func(err error) bool { return mysqlNumber(err) == 1146 },
 	isDuplicate: func(err error) bool { return slices.Contains([]uint64{1062, 1586}, mysqlNumber(err)) },
@@ -343,7 +356,7 @@ returning account, created, id, subjects`},
 var selectChanged = step{returnsRows: true, text: `
 select id
 from json_table(convert(@rows using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$.i')) j
-straight_join {}deliveries on id = cast(i as binary)
+straight_join {}deliveries force index ({}deliveries_id) on id = cast(i as binary)
 where batch = @token`}
 
 // mariadbInsert inserts deliveries.

@@ -201,8 +201,13 @@ select n from (
 
 	takesLines: true,
 	takeLineEvents: `
-with taken as (
-  delete from {}line_events where n in (select n from {}line_events where n >= @from order by n limit @n)
+with next as materialized (
+  select n, kind, webhook, line_key from {}line_events where n >= @from order by n limit @n
+), earlier as materialized (
+  select e.n from (select distinct webhook as w, line_key as k from next where kind = 1) j, lateral (
+    select n from {}line_events where webhook = w and line_key = k and kind = 1 and n < @from offset 0) e
+), taken as (
+  delete from {}line_events where n in (select n from next union all select n from earlier)
   returning n, kind, webhook, line_key, id, joined
 ), removed as (
   delete from {}lines where ctid = any (array(
@@ -231,8 +236,9 @@ with new_lines as (
 ), entering as materialized (
   select d.webhook, d.due, d.id
   from json_to_recordset(cast(@rows as json)) as j (w text, k text, p bigint, i text) left join lateral (
-    select place, id from {}lines where webhook = w and line_key = k order by place limit 1) l on true, {}deliveries d
-  where (place is null or place > p) and d.id = coalesce(l.id, i) and state = 'pending' and queued and line_key is not null and passed_over is null
+    select place, id from {}lines where webhook = w and line_key = k order by place limit 1) l on true,
+    ` + postgresParked(`coalesce(l.id, i)`) + ` d
+  where place is null or place > p
 ), new_waiting as (
   insert into {}waiting (due, id, webhook)
   select due, id, webhook from entering where due > @now

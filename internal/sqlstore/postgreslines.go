@@ -1,9 +1,19 @@
 package sqlstore
 
+// postgresParked selects the delivery with an ID, of earlier tables of the query, if it is
+// in no queue until it is the first of its line. "offset 0" keeps the planner from looking
+// for such deliveries first: without statistics it expects hardly any, and would go
+// through all rows of @rows for each one that it finds.
+func postgresParked(id string) string {
+	return `lateral (
+      select webhook, due, id from {}deliveries
+      where id = ` + id + ` and state = 'pending' and queued and line_key is not null and passed_over is null offset 0)`
+}
+
 // postgresLeaseFirst leases the new first deliveries of lines that are due, as many of
 // each webhook as @rows says, the longest due first. It makes ready those that another
 // transaction is changing, and those of held webhooks.
-const postgresLeaseFirst = `
+var postgresLeaseFirst = `
 with new_lines as (
   insert into {}lines (webhook, line_key, place, id, joined)
   select w, k, p, i, y from json_to_recordset(cast(@joined as json)) as j (w text, k text, p bigint, i text, y bigint)
@@ -11,8 +21,9 @@ with new_lines as (
   select d.webhook, d.due, d.id, coalesce(place, f) as place,
     d.due <= @now and row_number() over (partition by d.webhook order by d.due, d.id) <= n as fits
   from json_to_recordset(cast(@rows as json)) as j (w text, k text, p bigint, i text, f bigint, n integer) left join lateral (
-    select place, id from {}lines where webhook = w and line_key = k order by place limit 1) l on true, {}deliveries d
-  where (place is null or place > p) and d.id = coalesce(l.id, i) and state = 'pending' and queued and line_key is not null and passed_over is null
+    select place, id from {}lines where webhook = w and line_key = k order by place limit 1) l on true,
+    ` + postgresParked(`coalesce(l.id, i)`) + ` d
+  where place is null or place > p
 ), leasing as materialized (
   select d.id, place from entering e, {}deliveries d
   where fits and d.id = e.id and d.due = e.due and d.state = 'pending' and d.queued and d.line_key is not null and d.passed_over is null
@@ -61,7 +72,7 @@ select id from changed`
 // postgresApplyInTurn is postgresApplyFinal for the holder of the lock on lines: it
 // removes the deliveries that ended from their lines, and enters the next of each line into
 // a queue. It returns these without an ID.
-const postgresApplyInTurn = `
+var postgresApplyInTurn = `
 with changed as (` + postgresEnd + `  returning id, ` + waitsByKey + ` as line_key
 ), removed as (
   delete from {}lines where ctid = any (array(
@@ -72,8 +83,8 @@ with changed as (` + postgresEnd + `  returning id, ` + waitsByKey + ` as line_k
   select d.webhook, d.due, d.id
   from (select webhook, line_key, max(place) as place from removed group by webhook, line_key) r, lateral (
     select id from {}lines l
-    where l.webhook = r.webhook and l.line_key = r.line_key and l.place > r.place order by l.place limit 1) n, {}deliveries d
-  where d.id = n.id and state = 'pending' and queued and d.line_key is not null and d.passed_over is null
+    where l.webhook = r.webhook and l.line_key = r.line_key and l.place > r.place order by l.place limit 1) n,
+    ` + postgresParked(`n.id`) + ` d
 ), new_waiting as (
   insert into {}waiting (due, id, webhook)
   select due, id, webhook from entering where due > @clock
@@ -96,7 +107,7 @@ const postgresEnqueueInTurn = `
 with placed as materialized (
   select *, (currval('{}steps') << cast(@bits as integer)) + o - 1 as place,
     q is not null and s = 'pending' and row_number() over (partition by w, q, s order by o) = 1
-    and not coalesce((w, q) in (select webhook, line_key from {}line_events where n >= @events and kind = 1), false) as joins
+    and not exists (select 1 from {}line_events where webhook = w and line_key = q and kind = 1) as joins
   from json_to_recordset(cast(@rows as json)) as j (
     i text, a text, w text, e text, t text, c bigint, s text, d bigint, l bigint, n integer, o integer,
     q text, y bigint, z bigint, f text, u json, m bigint,

@@ -105,4 +105,5 @@ create index {}deliveries_failure on {}deliveries (account, failure, created) wh
 alter table {}deliveries set (fillfactor = 50);
 `, `
 alter table {}deliveries add passed_over boolean;
+create index {}line_events_line on {}line_events (webhook, line_key) where kind = 1;
 `}

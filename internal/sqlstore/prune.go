@@ -58,7 +58,7 @@ type subjectOf struct {
 // returns their number.
 func (s *Store) prune(ctx context.Context, p webhook.Prune, from int64, most int) (n int, err error) {
 	err = s.write(ctx, true, func(q Querier) error {
-		n = 0
+		var ids []string
 		var subjects []subjectOf
 		b := s.newQuery(s.d.prune.before)
 		b.wheres = 1
@@ -72,7 +72,7 @@ func (s *Store) prune(ctx context.Context, p webhook.Prune, from int64, most int
 			if err := scan(&of.Account, &of.Created, &of.ID, &list); err != nil {
 				return err
 			}
-			n++
+			ids = append(ids, of.ID)
 			var texts []string
 			if len(list) > 0 {
 				if err := json.Unmarshal(list, &texts); err != nil {
@@ -84,14 +84,13 @@ func (s *Store) prune(ctx context.Context, p webhook.Prune, from int64, most int
 			}
 			return nil
 		})
-		if err != nil || len(subjects) == 0 {
-			return err
+		n = len(ids)
+		if err == nil && s.d.deletePruned != "" {
+			err = s.execRows(ctx, q, s.sql.deletePruned, ids)
 		}
-		data, err := json.Marshal(subjects)
-		if err != nil {
-			return err
+		if err == nil {
+			err = s.execRows(ctx, q, s.sql.deleteSubjects, subjects)
 		}
-		_, err = s.exec(ctx, q, s.sql.deleteSubjects, args{"rows": string(data)})
 		return err
 	})
 	return n, err

@@ -145,7 +145,7 @@ func (st *sequencing) keepUp(ctx context.Context) error {
 	before := st.step
 	for i := range st.events {
 		if e := &st.events[i]; e.Kind == joinedLine {
-			st.step = max(st.step, leastStep(e.joined))
+			st.step = max(st.step, leastStep(e.Joined))
 		}
 	}
 	if st.step == before {
@@ -166,9 +166,9 @@ func (st *sequencing) takeEvents(ctx context.Context) error {
 	a := args{"from": from, "n": maxLineEvents}
 	err := st.s.query(ctx, st.q, st.s.sql.takeLineEvents, a, func(scan Scan) error {
 		var e lineEvent
-		err := scan(&e.number, &e.Kind, &e.webhook, &e.key, &e.ID, &e.joined)
+		err := scan(&e.number, &e.Kind, &e.Webhook, &e.Key, &e.ID, &e.Joined)
 		if e.Kind == 0 {
-			st.removed = append(st.removed, placed{Webhook: e.webhook, Key: e.key, Place: e.number, ID: e.ID})
+			st.removed = append(st.removed, placed{Webhook: e.Webhook, Key: e.Key, Place: e.number, ID: e.ID})
 		} else {
 			st.events = append(st.events, e)
 		}
@@ -200,7 +200,7 @@ func (st *sequencing) replay() (joined []placed, left []string, numbers map[stri
 		switch e.Kind {
 		case joinedLine:
 			standing[e.ID] = len(joined)
-			joined = append(joined, placed{e.webhook, e.key, st.step<<stepBits + int64(len(joined)), e.ID, e.joined})
+			joined = append(joined, placed{e.Webhook, e.Key, st.step<<stepBits + int64(len(joined)), e.ID, e.Joined})
 		case leftLine, leftUnnumbered:
 			if _, numbered := numbers[e.ID]; e.Kind == leftUnnumbered && !numbered {
 				numbers[e.ID] = 0 // that of the entry in the lines, if it is there
@@ -262,11 +262,16 @@ func (st *sequencing) number(ctx context.Context, numbers map[string]int64) erro
 
 // exec runs a statement on rows, unless there are none.
 func (st *sequencing) exec(ctx context.Context, statement statement, rows any) error {
+	return st.s.execRows(ctx, st.q, statement, rows)
+}
+
+// execRows runs a statement on rows, unless there are none.
+func (s *Store) execRows(ctx context.Context, q Querier, statement statement, rows any) error {
 	data, err := json.Marshal(rows)
 	if text := string(data); err != nil || text == "null" || text == "[]" {
 		return err
 	}
-	_, err = st.s.exec(ctx, st.q, statement, args{"rows": string(data)})
+	_, err = s.exec(ctx, q, statement, args{"rows": string(data)})
 	return err
 }
 

@@ -143,8 +143,8 @@ where exists (select 1 from {}lines where webhook = j.value->>'w' and line_key =
 
 	insertSubjects: `
 insert into {}subjects (subject, account, created, id)
-select s.value, d.account, d.created, d.id
-from json_each(@rows) j cross join {}deliveries d cross join json_each(d.subjects) s where d.id = j.value
+select s.value, j.value->>'a', j.value->>'c', j.value->>'i'
+from json_each(@rows) j cross join json_each(j.value->'u') s where true
 on conflict do nothing`,
 
 	erase: script{{text: `

@@ -128,7 +128,7 @@ func (s *Store) runBatchEvents(ctx context.Context, q Querier, script prepared, 
 	var e lineEvent
 	columns := []any{&e.ID}
 	if events != nil {
-		columns = append(columns, &e.Kind, &e.webhook, &e.key, &e.joined)
+		columns = append(columns, &e.Kind, &e.Webhook, &e.Key, &e.Joined)
 	}
 	collect := func(scan Scan) error {
 		err := scan(columns...)
