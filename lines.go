@@ -1,6 +1,9 @@
 package webhook
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // lines reads the lines in which deliveries with a key stand.
 type lines struct{ store Store }
@@ -54,43 +57,65 @@ func (ls *lines) newest(ctx context.Context, d *Delivery) (*Delivery, error) {
 // replacement returns the newest delivery, in one of the states, that replaces d, or
 // nil if there is none. d has its body.
 func (ls *lines) replacement(ctx context.Context, d *Delivery, states ...State) (*Delivery, error) {
-	types := replacing(d.Type)
-	if types == nil || d.Key == "" {
-		return nil, nil
+	found, err := ls.replacements(ctx, []Delivery{*d}, states...)
+	return found[0], err
+}
+
+// replacements is replacement for several deliveries of one webhook. It reads what is newer
+// of a key once for all of them.
+func (ls *lines) replacements(ctx context.Context, ds []Delivery, states ...State) ([]*Delivery, error) {
+	found := make([]*Delivery, len(ds))
+	type history struct {
+		key string
+		of  EventType // the first of the types that replace each other
 	}
-	about, ok := subjectOf(d)
-	if !ok {
-		return nil, nil
-	}
-	q := DeliveryQuery{
-		Account: d.Account, Webhook: d.WebhookID, Key: d.Key, Types: types, States: states, Limit: lineRows,
-	}
-	for ds, err := range deliveryPages(ctx, ls.store, q) {
-		if err != nil {
-			return nil, err
+	sought := map[history][]int{} // in ds
+	about := make([]subject, len(ds))
+	for i := range ds {
+		types := replacing(ds[i].Type)
+		if types == nil || ds[i].Key == "" {
+			continue
 		}
-		for i := range ds {
-			if ds[i].ID == d.ID || !ds[i].newerThan(d) {
-				continue
+		var ok bool
+		if about[i], ok = subjectOf(&ds[i]); ok {
+			h := history{ds[i].Key, types[0]}
+			sought[h] = append(sought[h], i)
+		}
+	}
+	for h, list := range sought {
+		q := DeliveryQuery{
+			Account: ds[list[0]].Account, Webhook: ds[list[0]].WebhookID, Key: h.key, Types: replacing(h.of), States: states, Limit: lineRows,
+		}
+		for newer, err := range deliveryPages(ctx, ls.store, q) {
+			if err != nil {
+				return found, err
 			}
-			if s, ok := subjectOf(&ds[i]); ok && s.replaces(about) {
-				return &ds[i], nil
+			for j := range newer {
+				s, ok := subjectOf(&newer[j])
+				list = slices.DeleteFunc(list, func(i int) bool {
+					if ok && newer[j].ID != ds[i].ID && newer[j].newerThan(&ds[i]) && s.replaces(about[i]) {
+						found[i] = &newer[j]
+					}
+					return found[i] != nil
+				})
+			}
+			if len(list) == 0 {
+				break
 			}
 		}
 	}
-	return nil, nil
+	return found, nil
 }
 
 // withoutReplaced returns the deliveries of one webhook that no newer one replaces.
 // They have their bodies.
-func (ls *lines) withoutReplaced(ctx context.Context, ds []Delivery) ([]Delivery, error) {
-	var left []Delivery
+func (ls *lines) withoutReplaced(ctx context.Context, ds []Delivery) (left []Delivery, err error) {
+	found, err := ls.replacements(ctx, ds)
+	if err != nil {
+		return nil, err
+	}
 	for i := range ds {
-		newer, err := ls.replacement(ctx, &ds[i])
-		if err != nil {
-			return nil, err
-		}
-		if newer == nil {
+		if found[i] == nil {
 			left = append(left, ds[i])
 		}
 	}

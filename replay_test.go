@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/memstore"
 )
 
 // people returns the subscribers of what was received from the nth request on, by
@@ -211,4 +212,40 @@ func TestReplayingAgainAndAgainIsNoSignOfADeadlyDelivery(t *testing.T) {
 		assert.Equal(t, 41, len(r.receiver.requests()))
 		assert.Equal(t, webhook.StateDelivered, r.log()[0].State)
 	})
+}
+
+// Of a key that many deliveries share, the newer ones are read once for all deliveries that
+// are sent again together.
+func TestReplayReadsTheHistoryOfAKeyOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := &historyStore{Store: &memstore.Store{}}
+		r := newHarnessOn(t, store, nil).start()
+		w := r.put(nil)
+		for i := range 90 {
+			r.emit(webhook.Subscribe{
+				Meta:       webhook.Meta{Lists: []string{"12"}, Source: webhook.SourceAPI, Key: "a company"},
+				Subscriber: webhook.Subscriber{ID: fmt.Sprint(i % 45)},
+			})
+			time.Sleep(time.Second)
+		}
+		time.Sleep(time.Minute)
+		store.read = 0
+		replayed, err := r.Replay(r.ctx, "", w.ID, webhook.ReplayQuery{})
+		require.NoError(t, err)
+		assert.Equal(t, webhook.Replayed{Begun: 45, Superseded: 45}, replayed)
+		assert.LessOrEqual(t, store.read, 2)
+	})
+}
+
+// A historyStore counts how often the deliveries of a key are read.
+type historyStore struct {
+	webhook.Store
+	read int
+}
+
+func (s *historyStore) Deliveries(ctx context.Context, q webhook.DeliveryQuery) ([]webhook.Delivery, error) {
+	if q.Key != "" {
+		s.read++
+	}
+	return s.Store.Deliveries(ctx, q)
 }

@@ -118,7 +118,9 @@ func (r *replayer) underWay() map[string]string {
 
 // step makes the next step of a webhook's job, unless another process has taken it.
 func (r *replayer) step(account, id string) {
-	ctx, cancel := r.opts.withStoreTimeout(r.background)
+	// A key may have a long history, which is read to find what replaces a delivery. So a
+	// step has more time than a call.
+	ctx, cancel := context.WithTimeout(r.background, max(replayTaken, r.opts.StoreTimeout))
 	defer cancel()
 	w, err := r.editor.find(ctx, account, id)
 	if errors.Is(err, ErrNotFound) {
