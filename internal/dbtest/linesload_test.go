@@ -257,7 +257,7 @@ func (l *load) claimed(ds []webhook.Delivery) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, d := range ds {
-		if d.Key == "" || l.ids[d.ID].ended >= d.Lease {
+		if !d.InLine() || l.ids[d.ID].ended >= d.Lease {
 			continue // it may have ended since
 		}
 		of := line{d.WebhookID, d.Key}

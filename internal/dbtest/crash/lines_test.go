@@ -16,7 +16,7 @@ import (
 func (a *audit) checkLines(complain func(string, ...any), log map[string]webhook.Delivery) (followers int) {
 	lines := map[string][]webhook.Delivery{}
 	for _, d := range log {
-		if d.Key != "" && lineOf(d.EventID) == d.Key && !slices.Contains(a.wild, d.WebhookID) {
+		if d.Key != "" && !d.PassedOver && lineOf(d.EventID) == d.Key && !slices.Contains(a.wild, d.WebhookID) {
 			lines[d.WebhookID+" "+d.Key] = append(lines[d.WebhookID+" "+d.Key], d)
 		}
 	}
