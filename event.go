@@ -56,7 +56,7 @@ type Event interface {
 	person() *Subscriber           // of a copy; nil: an event without one
 	with(Subscriber) Event         // a copy of the event with that, if it has one
 	campaign() *Campaign           // nil: an event without one
-	lacks() (field, reason string) // what it requires and has not
+	fault() (field, reason string) // what it requires and has not, or has and may not have
 }
 
 // Meta holds the fields that all events have.
@@ -319,7 +319,7 @@ type Campaign struct {
 	Name       string         `form:"name" json:"name"`
 	Type       CampaignType   `form:"type,omitempty" json:"type"`
 	Status     CampaignStatus `form:"status,omitempty" json:"status"`
-	Recipients int            `form:"recipients,omitempty" json:"recipients"` // how many it goes to
+	Recipients int            `form:"recipients,omitempty" json:"recipients"` // how many it goes to; not negative
 	Message    Message        `form:"message" json:"message"`
 }
 
@@ -335,7 +335,8 @@ type Link struct {
 	URL string `form:"url" json:"url"`
 }
 
-// ForwardDetails says to how many friends a campaign was forwarded.
+// ForwardDetails says to how many friends a campaign was forwarded. The count is not
+// negative.
 type ForwardDetails struct {
 	Count int `form:"count,omitempty" json:"count"`
 }

@@ -12,17 +12,17 @@ import (
 // these two keep the members of each list by it.
 func perList(t EventType) bool { return t == TypeSubscribe || t == TypeUnsubscribe }
 
-// distinct returns lists without repetitions, in the same order.
-func distinct[T comparable](lists []T) []T {
-	if len(lists) < 2 {
-		return lists
+// distinct returns values without repetitions, in the same order.
+func distinct[T comparable](values []T) []T {
+	if len(values) < 2 {
+		return values
 	}
-	seen := make(map[T]bool, len(lists))
-	kept := make([]T, 0, len(lists))
-	for _, list := range lists {
-		if !seen[list] {
-			seen[list] = true
-			kept = append(kept, list)
+	seen := make(map[T]bool, len(values))
+	kept := make([]T, 0, len(values))
+	for _, value := range values {
+		if !seen[value] {
+			seen[value] = true
+			kept = append(kept, value)
 		}
 	}
 	return kept

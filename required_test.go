@@ -16,7 +16,12 @@ func TestWhatEachEventRequires(t *testing.T) {
 	someone := webhook.Subscriber{Email: "ann@example.com"}
 	numbered := webhook.Subscriber{ID: "7"}
 	campaign := webhook.Campaign{ID: "3"}
+	negative := webhook.Campaign{ID: "3", Recipients: -1}
 	link := webhook.Link{URL: "https://example.com/"}
+	catalogue := []webhook.EventInfo{{Type: "finished", Label: "Finished"}}
+	for _, t := range webhook.EventTypes() {
+		catalogue = append(catalogue, webhook.EventInfo{Type: t})
+	}
 	for name, c := range map[string]struct {
 		event webhook.Event
 		field string // that is refused
@@ -46,11 +51,20 @@ func TestWhatEachEventRequires(t *testing.T) {
 		"a bounce of no kind":                      {webhook.Bounce{Meta: meta, Subscriber: someone, Campaign: campaign}, "Details.Type"},
 		"a complaint as a bounce":                  {webhook.Bounce{Meta: meta, Subscriber: someone, Details: webhook.BounceDetails{Type: "complaint"}}, "Details.Type"},
 		"a complaint as an unsubscribe":            {webhook.Unsubscribe{Meta: meta, Subscriber: someone, Details: webhook.UnsubscribeDetails{Reason: "complaint"}}, ""},
+		"an open of fewer than no recipients":      {webhook.Open{Meta: meta, Subscriber: someone, Campaign: negative}, "Campaign.Recipients"},
+		"a click of fewer than no recipients":      {webhook.Click{Meta: meta, Subscriber: someone, Link: link, Campaign: negative}, "Campaign.Recipients"},
+		"a sent to fewer than nobody":              {webhook.Sent{Meta: meta, Campaign: negative}, "Campaign.Recipients"},
+		"a share of fewer than no recipients":      {webhook.Share{Meta: meta, Subscriber: someone, Campaign: negative, Details: webhook.ShareDetails{Network: "twitter"}}, "Campaign.Recipients"},
+		"a bounce of fewer than no recipients":     {webhook.Bounce{Meta: meta, Subscriber: someone, Campaign: negative, Details: webhook.BounceDetails{Type: "soft"}}, "Campaign.Recipients"},
+		"an unsubscribe of fewer than none":        {webhook.Unsubscribe{Meta: meta, Subscriber: someone, Campaign: &negative}, "Campaign.Recipients"},
+		"a custom of fewer than no recipients":     {webhook.Custom{Meta: meta, Name: "finished", Campaign: &negative}, "Campaign.Recipients"},
+		"a forward of fewer than no recipients":    {webhook.Forward{Meta: meta, Subscriber: someone, Campaign: negative}, "Campaign.Recipients"},
+		"a forward to fewer than nobody":           {&webhook.Forward{Meta: meta, Subscriber: someone, Details: webhook.ForwardDetails{Count: -1}}, "Details.Count"},
 		"a pointer to an open without subscriber":  {&webhook.Open{Meta: meta, Campaign: campaign}, "Subscriber"},
 		"a pointer to an open that says who it is": {&webhook.Open{Meta: meta, Subscriber: someone, Campaign: campaign}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, err := webhook.New(memstore.New(), nil, nil)
+			d, err := webhook.New(memstore.New(), nil, &webhook.Options{Catalogue: catalogue})
 			require.NoError(t, err)
 			err = d.Emit(t.Context(), c.event)
 			if c.field == "" {

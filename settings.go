@@ -19,7 +19,7 @@ type Settings struct {
 	List    string            // "": every list; neither "0" nor with white space around it
 	Name    string            // for people
 	URL     string            // absolute, http or https, as its owner writes it; its normal form is sent
-	Events  []EventType       // at least one
+	Events  []EventType       // at least one; one that is named twice counts once, as in Sources and IgnoredEvents
 	Sources []Source          // at least one
 	Order   Order             `json:",omitempty"` // which deliveries wait for each other; "": OrderState
 	Format  Format            // "": Format2013
@@ -153,13 +153,17 @@ func (s Settings) validateNames() error {
 	return nil
 }
 
+const reasonNUL = "holds a NUL character"
+
 // validateText refuses what some store could not keep.
 func validateText(field, value string) error {
 	switch {
 	case len(value) > maxName:
 		return invalid(field, fmt.Sprintf("is longer than %d bytes", maxName))
-	case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
+	case !utf8.ValidString(value):
 		return invalid(field, "is not valid UTF-8 text")
+	case strings.ContainsRune(value, 0):
+		return invalid(field, reasonNUL)
 	}
 	return nil
 }
@@ -241,7 +245,7 @@ func (s Settings) validateBatch() error {
 	case s.BatchWait < 0:
 		return invalid("BatchWait", "is negative")
 	case s.BatchWait > maxBatchWait:
-		return invalid("BatchWait", fmt.Sprintf("is %s: the longest is %s", s.BatchWait, maxBatchWait))
+		return invalid("BatchWait", fmt.Sprintf("is longer than %s", maxBatchWait))
 	case s.BatchWait > 0 && !s.batches():
 		return invalid("BatchWait", "is set, but each event comes alone: set Batch too")
 	}

@@ -29,7 +29,7 @@ func validate(e Event, bodyLimit int) error {
 	if err := m.validate(); err != nil {
 		return err
 	}
-	if field, reason := e.lacks(); field != "" {
+	if field, reason := e.fault(); field != "" {
 		return invalid(field, reason)
 	}
 	var values int // of a Custom's Data
@@ -148,7 +148,7 @@ func badID(s string) string {
 	case !utf8.ValidString(s):
 		return "is not UTF-8"
 	case strings.IndexByte(s, 0) >= 0:
-		return "holds NUL"
+		return reasonNUL
 	}
 	return ""
 }

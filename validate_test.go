@@ -36,13 +36,13 @@ func TestValidateNamesTheFieldAndTheReason(t *testing.T) {
 		"an unknown source":         {open(func(e *Open) { e.Source = "import" }), "Source", `is "import", not one of public, admin, api and system`},
 		"a long ID":                 {open(func(e *Open) { e.ID = long }), "ID", "is longer than 255 bytes"},
 		"an ID that is not UTF-8":   {open(func(e *Open) { e.ID = "\xff" }), "ID", "is not UTF-8"},
-		"an ID with NUL":            {open(func(e *Open) { e.ID = "a\x00" }), "ID", "holds NUL"},
+		"an ID with NUL":            {open(func(e *Open) { e.ID = "a\x00" }), "ID", "holds a NUL character"},
 		"a long account":            {open(func(e *Open) { e.Account = long }), "Account", "is longer than 255 bytes"},
 		"an account not UTF-8":      {open(func(e *Open) { e.Account = "\xff" }), "Account", "is not UTF-8"},
 		"an empty list":             {open(func(e *Open) { e.Lists = []string{"1", ""} }), "Lists", `holds "", which means no list on the wire`},
 		"list 0":                    {open(func(e *Open) { e.Lists = []string{"0"} }), "Lists", `holds "0", which means no list on the wire`},
 		"a list with spaces":        {open(func(e *Open) { e.Lists = []string{" 12"} }), "Lists", `holds " 12", which has white space around it: no webhook is tied to such a list`},
-		"a list with NUL":           {open(func(e *Open) { e.Lists = []string{"\x00"} }), "Lists", `holds "\x00", which holds NUL`},
+		"a list with NUL":           {open(func(e *Open) { e.Lists = []string{"\x00"} }), "Lists", `holds "\x00", which holds a NUL character`},
 		"a year with five digits":   {open(func(e *Open) { e.Time = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }), "Time", "is of a year outside 1 to 9999"},
 		"an empty key":              {field(""), "Subscriber.Fields", `has the key "", which PHP would misread`},
 		"a key with [":              {field("a[b"), "Subscriber.Fields", `has the key "a[b", which PHP would misread`},
@@ -113,7 +113,7 @@ func TestValidateKnowsTheBodysLengthToTheByte(t *testing.T) {
 	change("no initiator", func(e *Click) { e.By = "" })
 	change("long lists", func(e *Click) { e.Lists = []string{"1", strings.Repeat("]", 90), strings.Repeat("x", 255)} })
 	change("no list", func(e *Click) { e.Lists = nil })
-	change("numbers", func(e *Click) { e.Campaign.Recipients = math.MinInt })
+	change("numbers", func(e *Click) { e.Campaign.Recipients = math.MaxInt })
 
 	for name, e := range events {
 		m, lists := e.meta(), append(e.meta().Lists, "0")

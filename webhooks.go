@@ -109,7 +109,7 @@ func (d *Dispatcher) CheckURL(rawURL string) error {
 }
 
 // checkWebhook returns an error for what cannot be taken of w, and drops spaces
-// around its URL.
+// around its URL and what is named twice.
 func (d *Dispatcher) checkWebhook(w *Webhook) error {
 	if err := w.Validate(); err != nil {
 		return err
@@ -118,6 +118,7 @@ func (d *Dispatcher) checkWebhook(w *Webhook) error {
 		return err
 	}
 	w.URL = netguard.Trim(w.URL)
+	w.Events, w.Sources, w.IgnoredEvents = distinct(w.Events), distinct(w.Sources), distinct(w.IgnoredEvents)
 	return nil
 }
 

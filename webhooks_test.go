@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -78,6 +79,52 @@ func TestAWebhookThatCannotWorkIsRefusedByField(t *testing.T) {
 			require.NoError(t, err)
 			assert.Empty(t, ws)
 		})
+	}
+}
+
+func TestWhatIsNamedTwiceCountsOnce(t *testing.T) {
+	r := newHarness(t, nil)
+	w := everything()
+	w.Events = []webhook.EventType{"open", "click", "open"}
+	w.Sources = []webhook.Source{"api", "api", "public"}
+	w.IgnoredEvents = []string{"deal_add", "deal_add"}
+	given := slices.Clone(w.Events)
+	stored, err := r.AddWebhook(r.ctx, w)
+	require.NoError(t, err)
+	check := func(w webhook.Webhook) {
+		t.Helper()
+		assert.Equal(t, []webhook.EventType{"open", "click"}, w.Events)
+		assert.Equal(t, []webhook.Source{"api", "public"}, w.Sources)
+		assert.Equal(t, []string{"deal_add"}, w.IgnoredEvents)
+	}
+	check(stored)
+	assert.Equal(t, given, w.Events, "the caller's own stay as they were")
+
+	w = stored
+	w.Events, w.Sources, w.IgnoredEvents = append(w.Events, "click"), append(w.Sources, "api"), []string{"deal_add", "deal_add"}
+	stored, err = r.UpdateWebhook(r.ctx, w)
+	require.NoError(t, err)
+	check(stored)
+}
+
+func TestWhatIsWrongWithATextIsSaid(t *testing.T) {
+	for _, c := range []struct {
+		field, want string
+		change      func(*webhook.Webhook)
+	}{
+		{"Name", "is not valid UTF-8 text", func(w *webhook.Webhook) { w.Name = "a\xff" }},
+		{"Name", "holds a NUL character", func(w *webhook.Webhook) { w.Name = "a\x00b" }},
+		{"List", "holds a NUL character", func(w *webhook.Webhook) { w.List = "a\x00b" }},
+		{"Disabled", "holds a NUL character", func(w *webhook.Webhook) { w.Disabled = "a\x00b" }},
+		{"IgnoredEvents", "holds a NUL character", func(w *webhook.Webhook) { w.IgnoredEvents = []string{"a\x00b"} }},
+		{"FieldIDs", "holds a NUL character", func(w *webhook.Webhook) { w.Disclosure, w.FieldIDs = "fields", []string{"\x00"} }},
+		{"Account", "holds a NUL character", func(w *webhook.Webhook) { w.Account = "a\x00b" }},
+		{"ID", "is not valid UTF-8 text", func(w *webhook.Webhook) { w.ID = "a\xff" }},
+	} {
+		w := everything()
+		c.change(&w)
+		_, err := newHarness(t, nil).AddWebhook(t.Context(), w)
+		assert.Equal(t, &webhook.InvalidError{Field: c.field, Reason: c.want}, err)
 	}
 }
 

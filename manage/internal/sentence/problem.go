@@ -77,6 +77,7 @@ var knownProblems = []knownProblem{
 	{"Source", "is {value}, which Options.Catalogue does not name for {event}", "This never triggers such an event."},
 	{"Type type", "is {value}, none of the app's event types", "There is no such event."},
 	{"", "is longer than {number} bytes", "This is too long: at most {number} bytes are allowed."},
+	{"", "holds a NUL character", "Remove the NUL characters (U+0000)."},
 	{"", "is not valid UTF-8 text", "Remove the characters that are not UTF-8."},
 }
 
