@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/manage/internal/page"
 	"github.com/listhook/webhook/manage/internal/params"
 	"github.com/listhook/webhook/manage/internal/v3"
 	"github.com/listhook/webhook/memstore"
@@ -316,7 +317,39 @@ func TestMethodsThatAreNotServedAreNamed(t *testing.T) {
 	r := newHarness(t)
 	got := r.call("ann", "PATCH", "/api/3/webhooks", "")
 	assert.Equal(t, 405, got.Code)
-	assert.Equal(t, "GET, POST", got.Header().Get("Allow"))
-	assert.JSONEq(t, `{"message":"This takes GET, POST."}`, got.Body.String())
+	assert.Equal(t, "GET, HEAD, POST", got.Header().Get("Allow"))
+	assert.JSONEq(t, `{"message":"This takes GET, HEAD, POST."}`, got.Body.String())
 	assert.Equal(t, 404, r.call("ann", "GET", "/api/3/contacts", "").Code)
+}
+
+// What Allow names is what is served, on the page and in the newer API.
+func TestAllowNamesEveryMethodThatIsServed(t *testing.T) {
+	r := newHarness(t)
+	methods := map[string][]string{}
+	add := func(method, path string) { methods[path] = append(methods[path], method) }
+	for _, rt := range v3.Routes() {
+		add(rt.Method, "/api/3/"+rt.Path)
+	}
+	for _, rt := range page.Routes() {
+		add(rt.Method, "/"+strings.TrimSuffix(rt.Path, "{$}"))
+	}
+	for path, served := range methods {
+		if slices.Contains(served, "GET") {
+			served = append(served, "HEAD")
+		}
+		slices.Sort(served)
+		target := strings.NewReplacer("{id}", "1", "{name}", "style.css").Replace(path)
+		req := httptest.NewRequestWithContext(t.Context(), "PATCH", target, nil)
+		req.Header.Set("User", "ann")
+		req.Header.Set("Api-Token", "ann")
+		got := r.do(req)
+		assert.Equal(t, 405, got.Code, path)
+		assert.Equal(t, strings.Join(served, ", "), got.Header().Get("Allow"), path)
+		if slices.Contains(served, "HEAD") {
+			req := httptest.NewRequestWithContext(t.Context(), "HEAD", target, nil)
+			req.Header.Set("User", "ann")
+			req.Header.Set("Api-Token", "ann")
+			assert.NotEqual(t, 405, r.do(req).Code, path)
+		}
+	}
 }

@@ -59,7 +59,12 @@ func Register[F any](mux *http.ServeMux, folder string, routes []Route[F],
 		paths[route.Path][route.Method] = route
 	}
 	for path, methods := range paths {
-		allowed := strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
+		names := slices.Collect(maps.Keys(methods))
+		if _, ok := methods[http.MethodGet]; ok {
+			names = append(names, http.MethodHead)
+		}
+		slices.Sort(names)
+		allowed := strings.Join(names, ", ")
 		mux.HandleFunc(folder+path, func(w http.ResponseWriter, r *http.Request) {
 			method := r.Method
 			if method == http.MethodHead { // a GET whose body net/http drops

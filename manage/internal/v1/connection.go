@@ -56,9 +56,10 @@ func viewAccount(_ context.Context, c *account.Caller, _ params.Params) (reply, 
 	return r, "Success: Something is returned", nil
 }
 
-// viewUser names the user.
+// viewUser names the user. The app tells of no number of the user's: the id is 1, as in the
+// newer API.
 func viewUser(_ context.Context, c *account.Caller, _ params.Params) (reply, string, error) {
 	first, last := c.FirstAndLast()
-	r := reply{{"username", c.User}, {"first_name", first}, {"last_name", last}, {"email", c.Email()}}
+	r := reply{{"id", "1"}, {"username", c.User}, {"first_name", first}, {"last_name", last}, {"email", c.Email()}}
 	return r, "Success: Something is returned", nil
 }

@@ -208,11 +208,34 @@ func deleteWebhooks(ctx context.Context, c *account.Caller, ps params.Params) (r
 		}
 		deleted++
 	}
-	if some && deleted < len(ids) {
-		return nil, "", mistake(fmt.Sprintf("of %d ids, %d name no webhook of the account; the others were deleted",
-			len(ids), len(ids)-deleted))
+	switch unknown := len(ids) - deleted; {
+	case !some && deleted == 0:
+		return nil, "Success: there are no webhooks", nil
+	case !some || unknown == 0:
+		return nil, webhooks(deleted) + " deleted", nil
+	case deleted > 0:
+		verb, were := "name", "were"
+		if unknown == 1 {
+			verb = "names"
+		}
+		if deleted == 1 {
+			were = "was"
+		}
+		return nil, "", mistake(fmt.Sprintf("of %d ids, %d %s no webhook of the account; %s %s deleted",
+			len(ids), unknown, verb, webhooks(deleted), were))
+	case len(ids) == 1:
+		return nil, "", mistake("ids names no webhook of the account")
+	default:
+		return nil, "", mistake(fmt.Sprintf("none of the %d ids names a webhook of the account", len(ids)))
 	}
-	return nil, fmt.Sprintf("%d webhooks deleted", deleted), nil
+}
+
+// webhooks returns a number of webhooks in words.
+func webhooks(n int) string {
+	if n == 1 {
+		return "1 webhook"
+	}
+	return strconv.Itoa(n) + " webhooks"
 }
 
 func flag[T comparable](values []T, value T) int {
