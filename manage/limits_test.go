@@ -29,7 +29,7 @@ func limited(t *testing.T, access Access) *harness {
 // bodyFor returns a body that a call of the API takes.
 func bodyFor(path string) string {
 	switch {
-	case strings.Contains(path, "replay"):
+	case strings.HasSuffix(path, "replay"), strings.HasSuffix(path, "count"):
 		return `{"since":"2000-01-01T00:00:00Z"}`
 	case strings.HasSuffix(path, "/test"):
 		return `{"type":"open"}`

@@ -161,7 +161,7 @@ func TestTheAPIFindsAPerson(t *testing.T) {
 		"filters/reason":      {"POST", "/search", `{"filters":{"reason":"lost"}}`},
 		"filters/name":        {"POST", "/search", `{"filters":{"name":"Bob"}}`},
 		"filter":              {"POST", "/search", `{"filter":{}}`},
-		"limit":               {"POST", "/search", `{"limit":0}`},
+		"limit":               {"POST", "/search", `{"limit":-1}`},
 		"after":               {"POST", "/search", `{"after":"x"}`},
 	} {
 		code, out := call(c[0], c[1], c[2])

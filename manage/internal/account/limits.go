@@ -94,9 +94,13 @@ func first(problems []*webhook.InvalidError) error {
 	return problems[0]
 }
 
+// NoList is a list that no webhook has: the one that a new webhook changes from, since
+// every list is a choice like others.
+const NoList = "\x00"
+
 // CheckLimits refuses what is not allowed to be in a webhook that is added.
 func (c *Caller) CheckLimits(w webhook.Webhook) error {
-	return first(c.EditProblems(webhook.Webhook{Settings: webhook.Settings{List: "\x00"}}, w))
+	return first(c.EditProblems(webhook.Webhook{Settings: webhook.Settings{List: NoList}}, w))
 }
 
 // CheckEdit refuses what may not be changed from a stored webhook to w.

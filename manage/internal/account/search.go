@@ -35,14 +35,31 @@ func SearchOf(value func(name string) string) Search {
 	}
 }
 
+// Without returns s without what a field of SearchFields says.
+func (s Search) Without(field string) Search {
+	switch field {
+	case "subscriber":
+		s.Subscriber = ""
+	case "campaign":
+		s.Campaign = ""
+	case "event_id":
+		s.EventID = ""
+	case "delivery":
+		s.Delivery = ""
+	case "reason":
+		s.Reason = ""
+	}
+	return s
+}
+
 // maxSearch is the length in bytes of the longest text that is looked for.
 const maxSearch = 1000
 
 // Searchable reports whether deliveries are found by subscriber, campaign and event.
 func (c *Caller) Searchable() bool { return c.dispatcher.Searchable() }
 
-// Narrow adds a search to a query of the log. Its errors are *webhook.InvalidErrors of
-// the fields of SearchFields.
+// Narrow adds a search to a query of the log. What it refuses is a *webhook.InvalidError
+// of the first field of SearchFields that is wrong.
 func (c *Caller) Narrow(ctx context.Context, s Search, q *webhook.DeliveryQuery) error {
 	if s.Delivery != "" {
 		if err := checkSearch("delivery", s.Delivery, 255); err != nil {

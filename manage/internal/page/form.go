@@ -225,7 +225,7 @@ func readHeaders(text string) (headers map[string]string, reason string) {
 func (p *pageRequest) readForm(values url.Values, w *webhook.Webhook) (headers string, faults map[string]string, err error) {
 	was, list := *w, w.List
 	if w.ID == "" {
-		was.List = "\x00" // every list is a choice like others
+		was.List = account.NoList
 	}
 	w.Name = strings.TrimSpace(values.Get("name"))
 	w.URL = strings.TrimSpace(values.Get("url"))
@@ -298,46 +298,15 @@ func typed[T ~string](texts []string) []T {
 	return values
 }
 
-// validateAll returns what is wrong with each field of a webhook: Validate
-// names the first only, so each that it named is made right, and it is asked
-// again.
+// validateAll returns what is wrong with each field of a webhook.
 func (p *pageRequest) validateAll(w webhook.Webhook) map[string]string {
 	faults := map[string]string{}
 	if err := account.CheckName(w.Name); err != nil {
 		faults["Name"] = p.lang.Text("Enter a name.")
-		w.Name = "x"
 	}
-	for range 10 {
-		var invalid *webhook.InvalidError
-		if !errors.As(w.Validate(), &invalid) {
-			break
-		}
-		faults[formField(invalid.Field)] = p.problem(invalid, w.URL)
-		switch invalid.Field {
-		case "Name":
-			w.Name = "x"
-		case "URL":
-			w.URL = "https://example.com"
-		case "List":
-			w.List = ""
-		case "Events":
-			w.Events = webhook.EventTypes()
-		case "Sources":
-			w.Sources = webhook.Sources()
-		case "Format":
-			w.Format = ""
-		case "Order":
-			w.Order = ""
-		case "Batch", "BatchWait":
-			w.Batch, w.BatchWait = 0, 0
-		case "Disclosure":
-			w.Disclosure = ""
-		case "FieldIDs":
-			w.FieldIDs = nil
-		case "Headers":
-			w.Headers = nil
-		case "RateLimit":
-			w.RateLimit = 0
+	for _, bad := range account.Faults(w) {
+		if field := formField(bad.Field); faults[field] == "" {
+			faults[field] = p.problem(bad, w.URL)
 		}
 	}
 	return faults

@@ -74,8 +74,9 @@ func allLists(ctx context.Context, c *account.Caller) ([]listJSON, error) {
 }
 
 func listLists(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	limit, offset, err := readPage(r)
-	if err != nil {
+	var f faults
+	limit, offset := readPage(r, &f)
+	if err := f.err(); err != nil {
 		return 0, nil, err
 	}
 	all, err := allLists(ctx, c)
@@ -120,8 +121,9 @@ func allFields(ctx context.Context, c *account.Caller) ([]fieldJSON, error) {
 }
 
 func listFields(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	limit, offset, err := readPage(r)
-	if err != nil {
+	var f faults
+	limit, offset := readPage(r, &f)
+	if err := f.err(); err != nil {
 		return 0, nil, err
 	}
 	all, err := allFields(ctx, c)
@@ -155,8 +157,9 @@ func allCampaigns(ctx context.Context, c *account.Caller) ([]campaignJSON, error
 }
 
 func listCampaigns(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	limit, offset, err := readPage(r)
-	if err != nil {
+	var f faults
+	limit, offset := readPage(r, &f)
+	if err := f.err(); err != nil {
 		return 0, nil, err
 	}
 	all, err := allCampaigns(ctx, c)

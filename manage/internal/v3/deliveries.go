@@ -128,6 +128,11 @@ func deliveryOf(c *account.Caller, d webhook.Delivery, w *webhook.Webhook, now t
 }
 
 func viewDelivery(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
+	var f faults
+	readQuery(r, &f)
+	if err := f.err(); err != nil {
+		return 0, nil, err
+	}
 	d, err := c.Delivery(ctx, r.PathValue("id"))
 	if err != nil {
 		return 0, nil, found(err, "Delivery", r)
@@ -172,12 +177,14 @@ type newerJSON struct {
 }
 
 func redeliver(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	object, err := readBody(r, "anyway")
+	var f faults
+	object, err := readBody(r, &f, "anyway")
 	if err != nil {
 		return 0, nil, err
 	}
 	anyway := false
-	if err := object.read("anyway", &anyway, "true or false"); err != nil {
+	f.add(object.read("anyway", &anyway, "true or false"))
+	if err := f.err(); err != nil {
 		return 0, nil, err
 	}
 	err = c.Redeliver(ctx, r.PathValue("id"), anyway)
@@ -208,6 +215,9 @@ func answerDelivery(ctx context.Context, c *account.Caller, status int, d webhoo
 }
 
 func skip(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
+	if err := readNothing(r); err != nil {
+		return 0, nil, err
+	}
 	d, err := c.Skip(ctx, r.PathValue("id"))
 	if errors.Is(err, webhook.ErrUnderWay) {
 		return http.StatusConflict, message{"An attempt may be under way, and its outcome decides: try again in a minute."}, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -48,6 +49,57 @@ func newFault(code, field, reason string) fieldFault {
 	}
 }
 
+// faults are the mistakes in a request that were found so far, at most one for each
+// field: whoever calls should not meet one after the other. The zero value has none.
+type faults struct {
+	found []fieldFault
+	other error // the first error that is about no field
+}
+
+// mostFaults bounds an answer to a request that is wrong everywhere.
+const mostFaults = 50
+
+// add takes over the mistakes that an error names, or the error.
+func (f *faults) add(err error) {
+	var mistakes fieldFaults
+	var invalid *webhook.InvalidError
+	switch {
+	case errors.As(err, &mistakes):
+	case errors.As(err, &invalid):
+		mistakes.Errors = []fieldFault{faultOf(invalid)}
+	case f.other == nil:
+		f.other = err
+	}
+	for _, one := range mistakes.Errors {
+		known := slices.ContainsFunc(f.found, func(other fieldFault) bool { return other.Source == one.Source })
+		if !known && len(f.found) < mostFaults {
+			f.found = append(f.found, one)
+		}
+	}
+}
+
+// addAll takes over what is wrong with a webhook.
+func (f *faults) addAll(problems []*webhook.InvalidError, err error) {
+	f.add(err)
+	for _, bad := range problems {
+		f.add(bad)
+	}
+}
+
+// err returns all as one error, or nil.
+func (f *faults) err() error {
+	switch {
+	case f.other != nil:
+		return f.other
+	case len(f.found) > 0:
+		return fieldFaults{f.found}
+	}
+	return nil
+}
+
+// clone returns a copy that can be added to by itself.
+func (f *faults) clone() faults { return faults{slices.Clone(f.found), f.other} }
+
 // notFound is the error of what an id does not name.
 type notFound struct{ kind, id string }
 
@@ -82,7 +134,7 @@ func failure(w http.ResponseWriter, err error, logger *slog.Logger) (status int,
 	case errors.As(err, &mistakes):
 		return http.StatusUnprocessableEntity, mistakes
 	case errors.As(err, &invalid):
-		return http.StatusUnprocessableEntity, fieldFaults{[]fieldFault{newFault(codeOf(invalid), fieldName(invalid.Field), invalid.Reason)}}
+		return http.StatusUnprocessableEntity, fieldFaults{[]fieldFault{faultOf(invalid)}}
 	case errors.As(err, &missing):
 		return http.StatusNotFound, message{missing.Error()}
 	case errors.Is(err, webhook.ErrNotFound):
@@ -108,11 +160,32 @@ func failure(w http.ResponseWriter, err error, logger *slog.Logger) (status int,
 	return http.StatusInternalServerError, message{account.SomethingWrong}
 }
 
+// faultOf names the mistake by the API's fields.
+func faultOf(err *webhook.InvalidError) fieldFault {
+	return newFault(codeOf(err), fieldName(err.Field), reasonOf(err))
+}
+
 func codeOf(err *webhook.InvalidError) string {
 	if strings.HasPrefix(err.Reason, "is empty") {
 		return codeMissing
 	}
 	return codeInvalid
+}
+
+// goNames are the parts of reasons that name something by its name in Go, by the field.
+var goNames = map[string]*strings.Replacer{
+	"FieldIDs":  strings.NewReplacer("though Disclosure is not", "though disclosure is not"),
+	"BatchWait": strings.NewReplacer("set Batch too", "set batch too"),
+	"Source":    strings.NewReplacer("which Options.Catalogue does not name for", "which is none of the sources of"),
+	"Until":     strings.NewReplacer("after Since", "after since"),
+}
+
+// reasonOf returns the reason with the names that the newer API has.
+func reasonOf(err *webhook.InvalidError) string {
+	if names := goNames[err.Field]; names != nil {
+		return names.Replace(err.Reason)
+	}
+	return err.Reason
 }
 
 // fieldName names a webhook's field as the newer API does.

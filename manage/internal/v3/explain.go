@@ -2,38 +2,45 @@ package v3
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
+	"slices"
 
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/manage/internal/account"
 )
 
+// eventType reads the type of an event, which is required.
+func (o object) eventType(c *account.Caller, f *faults) (t webhook.EventType) {
+	f.add(o.required("type"))
+	f.add(o.read("type", &t, "a string"))
+	if !c.Emits(t) {
+		f.add(fault(codeInvalid, "type", account.NoSuchType(t)))
+	}
+	return t
+}
+
 // explain says of each webhook whether it gets an event.
 func explain(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	object, err := readBody(r, "type", "source", "lists")
+	var f faults
+	object, err := readBody(r, &f, "type", "source", "lists")
 	if err != nil {
 		return 0, nil, err
 	}
-	var event webhook.EventType
+	event := object.eventType(c, &f)
 	var source webhook.Source
-	if err := object.read("type", &event, "a string"); err != nil {
-		return 0, nil, err
+	f.add(object.required("source"))
+	f.add(object.read("source", &source, "a string"))
+	if !slices.Contains(webhook.Sources(), source) {
+		f.add(fault(codeInvalid, "source", "is none of public, admin, api, system"))
 	}
-	if err := object.read("source", &source, "a string"); err != nil {
-		return 0, nil, err
-	}
-	var lists []json.RawMessage
-	if err := object.read("lists", &lists, "an array"); err != nil {
+	lists, err := object.texts("lists")
+	f.add(err)
+	if err := f.err(); err != nil {
 		return 0, nil, err
 	}
 	var ids []string
-	for _, value := range lists {
-		id, err := listID(value)
-		if err != nil {
-			return 0, nil, fault(codeInvalid, "lists", "holds what is no id")
-		}
-		if id != "" {
+	for _, list := range lists {
+		if id := account.ParseListID(list); id != "" {
 			ids = append(ids, id)
 		}
 	}

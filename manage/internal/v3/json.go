@@ -3,8 +3,10 @@ package v3
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -21,13 +23,18 @@ type syntaxError string
 
 func (e syntaxError) Error() string { return string(e) }
 
-// readBody reads a request's body, a JSON object; an empty one is an empty object.
-func readBody(r *http.Request, known ...string) (object, error) {
-	if len(known) > 0 {
-		if _, err := readQuery(r); err != nil {
-			return nil, err
-		}
-	}
+// readBody reads a request's body, a JSON object; an empty one, and the empty array that
+// PHP writes of an array without keys, is an empty object. The call takes the known fields
+// and no parameters; all others are mistakes.
+func readBody(r *http.Request, f *faults, known ...string) (object, error) {
+	readQuery(r, f)
+	object, err := readObject(r)
+	object.only(f, known...)
+	return object, err
+}
+
+// readObject reads a request's body of any fields.
+func readObject(r *http.Request) (object, error) {
 	text, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
@@ -35,7 +42,7 @@ func readBody(r *http.Request, known ...string) (object, error) {
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))
 	object := object{}
 	switch {
-	case len(text) == 0:
+	case len(text) == 0, isEmptyArray(text):
 		return object, nil
 	case !utf8.Valid(text):
 		return nil, syntaxError("The body is not in UTF-8.")
@@ -43,10 +50,22 @@ func readBody(r *http.Request, known ...string) (object, error) {
 	if err := json.Unmarshal(text, &object); err != nil || object == nil {
 		return nil, syntaxError("The body is no JSON object.")
 	}
-	if len(known) > 0 {
-		return object, object.only(known...)
-	}
 	return object, nil
+}
+
+// isEmptyArray reports whether a text is an array in JSON without values.
+func isEmptyArray(text []byte) bool {
+	values, ok := params.JSONValues(string(text))
+	return ok && text[0] == '[' && len(values) == 0
+}
+
+// readNothing reads a request that takes no parameters and no fields.
+func readNothing(r *http.Request) error {
+	var f faults
+	if _, err := readBody(r, &f); err != nil {
+		return err
+	}
+	return f.err()
 }
 
 // object is a JSON object, each value of which is read by itself, so that the
@@ -69,16 +88,50 @@ func (o object) read(key string, into any, what string) error {
 	return nil
 }
 
-// object returns an object in o; an error if it is missing.
-func (o object) object(key string) (object, error) {
-	var inner object
-	if err := o.read(key, &inner, "an object"); err != nil {
-		return nil, err
+// object returns an object in o, or nil if there is none. An empty array is an empty
+// object, as PHP writes it.
+func (o object) object(key string) (inner object, err error) {
+	if isEmptyArray(o[key]) {
+		return object{}, nil
 	}
-	if inner == nil {
-		return nil, fault(codeMissing, key, "is missing: the body is "+`{"`+key+`":{…}}`)
+	return inner, o.read(key, &inner, "an object")
+}
+
+// required returns an error if a key is missing.
+func (o object) required(key string) error {
+	if !o.has(key) {
+		return fault(codeMissing, key, "is missing")
 	}
-	return inner, nil
+	return nil
+}
+
+// whole reads a whole number, which may stand in a string, as PHP's clients send it.
+func (o object) whole(key string, into *int64) error {
+	if !o.has(key) {
+		return nil
+	}
+	var text string
+	if json.Unmarshal(o[key], &text) != nil {
+		text = string(o[key])
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+	if real, bad := strconv.ParseFloat(text, 64); err != nil && bad == nil && real == math.Trunc(real) && math.Abs(real) < 1<<53 {
+		n, err = int64(real), nil // 10.0 and 1e1 are whole numbers in JSON
+	}
+	if err != nil {
+		return fault(codeInvalid, key, "is not a whole number")
+	}
+	*into = n
+	return nil
+}
+
+// text reads a string, which may be a number: ids often are.
+func (o object) text(key string) (text string, err error) {
+	if !o.has(key) || json.Unmarshal(o[key], &text) == nil {
+		return text, nil
+	}
+	var number json.Number
+	return string(o[key]), o.read(key, &number, "a string")
 }
 
 // texts reads strings: an array of them, an object, as PHP writes an array with
@@ -97,10 +150,10 @@ func (o object) texts(key string) ([]string, error) {
 }
 
 // time reads a time of ISO 8601 with its offset.
-func (o object) time(key string) (time.Time, error) {
+func (o object) time(key string) (t time.Time, err error) {
 	var text string
 	if err := o.read(key, &text, "a string"); err != nil || text == "" {
-		return time.Time{}, err
+		return t, err
 	}
 	return parseTime(key, text)
 }
@@ -119,10 +172,10 @@ func parseTime(field, text string) (time.Time, error) {
 }
 
 // readQuery returns the query of a call that ActiveCampaign's API does not have.
-// There a parameter that is not known is refused, lest a filter that is mistyped
+// There a parameter that is not known is a mistake, lest a filter that is mistyped
 // select everything; clients of ActiveCampaign's send many that mean nothing
 // here.
-func readQuery(r *http.Request, known ...string) (url.Values, error) {
+func readQuery(r *http.Request, f *faults, known ...string) url.Values {
 	query := r.URL.Query()
 	takes := "none"
 	if len(known) > 0 {
@@ -131,12 +184,25 @@ func readQuery(r *http.Request, known ...string) (url.Values, error) {
 	for _, key := range slices.Sorted(maps.Keys(query)) {
 		switch {
 		case !slices.Contains(known, key):
-			return nil, fault(codeInvalid, cut(key), "is no parameter of this call: it takes "+takes)
+			f.add(fault(codeInvalid, cut(key), "is no parameter of this call: it takes "+takes))
 		case len(query[key]) > 1:
-			return nil, fault(codeInvalid, key, "is there more than once")
+			f.add(fault(codeInvalid, key, "is there more than once"))
 		}
 	}
-	return query, nil
+	return query
+}
+
+// only refuses the keys of an object that are not known.
+func (o object) only(f *faults, known ...string) {
+	takes := "none"
+	if len(known) > 0 {
+		takes = strings.Join(known, ", ")
+	}
+	for _, key := range slices.Sorted(maps.Keys(o)) {
+		if !slices.Contains(known, key) {
+			f.add(fault(codeInvalid, cut(key), "is no field of this call: it takes "+takes))
+		}
+	}
 }
 
 // cut returns as much of a name as an error's text bears.
@@ -148,28 +214,47 @@ func cut(name string) string {
 	return name
 }
 
-// readPage reads limit and offset: 20 unless told, and at most 100.
-func readPage(r *http.Request) (limit, offset int, err error) {
-	limit = 20
-	q := r.URL.Query()
-	for _, p := range []struct {
-		key  string
-		into *int
-	}{{"limit", &limit}, {"offset", &offset}} {
-		text := q.Get(p.key)
-		if text == "" {
-			continue
+// How many items a page has.
+const (
+	usualLimit = 20 // also for 0
+	mostLimit  = 100
+)
+
+// readPage reads limit and offset.
+func readPage(r *http.Request, f *faults) (limit, offset int) {
+	query := r.URL.Query()
+	read := func(key string) int {
+		n, ok := parseCount(query.Get(key))
+		if !ok {
+			f.add(fault(codeInvalid, key, "is no whole number from 0"))
 		}
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 0 {
-			return 0, 0, fault(codeInvalid, p.key, "is no number from 0")
-		}
-		*p.into = n
+		return n
 	}
-	if limit == 0 {
-		limit = 20
+	limit, offset = read("limit"), read("offset")
+	return limitOf(int64(limit)), offset
+}
+
+// limitOf returns how many items are asked for: none and 0 are the usual number.
+func limitOf(n int64) int {
+	if n == 0 {
+		n = usualLimit
 	}
-	return min(limit, 100), offset, nil
+	return int(min(n, mostLimit))
+}
+
+// parseCount reads a number from 0, of digits alone: one that is too large for a computer
+// is the largest. Nothing is 0, and a "+" before it, which a query shows as a space, means
+// nothing.
+func parseCount(text string) (n int, ok bool) {
+	text = strings.TrimPrefix(strings.TrimSpace(text), "+")
+	if strings.ContainsFunc(text, func(r rune) bool { return r < '0' || r > '9' }) {
+		return 0, false
+	}
+	n, err := strconv.Atoi(text)
+	if errors.Is(err, strconv.ErrRange) {
+		n = math.MaxInt
+	}
+	return n, true
 }
 
 // pageOf returns the part of items that a page shows.

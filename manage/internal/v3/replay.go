@@ -3,10 +3,13 @@ package v3
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/manage/internal/account"
+	"github.com/listhook/webhook/manage/internal/label"
 )
 
 // A replayJSON is a webhook's last replay.
@@ -52,40 +55,44 @@ func answerReplay(c *account.Caller, status int, job webhook.ReplayJob) (int, an
 var replayKeys = []string{"since", "until", "states", "superseded"}
 
 // readReplay reads which deliveries are to be sent again.
-func readReplay(object object) (q webhook.ReplayQuery, err error) {
-	if q.Since, err = object.time("since"); err != nil {
-		return q, err
-	}
-	if q.Until, err = object.time("until"); err != nil {
-		return q, err
-	}
-	texts, err := object.texts("states")
-	if err != nil {
-		return q, err
-	}
-	for _, text := range texts {
-		q.States = append(q.States, webhook.State(text))
+func readReplay(object object, f *faults) (q webhook.ReplayQuery) {
+	var err error
+	q.Since, err = object.time("since")
+	f.add(err)
+	q.Until, err = object.time("until")
+	f.add(err)
+	states, err := object.texts("states")
+	f.add(err)
+	for _, state := range states {
+		q.States = append(q.States, webhook.State(state))
+		if !label.Has(label.States, state) {
+			f.add(fault(codeInvalid, "states", fmt.Sprintf("holds %.40q, not one of pending, delivered, failed and canceled", state)))
+		}
 	}
 	if len(q.States) == 0 {
 		q.States = []webhook.State{webhook.StateFailed}
 	}
-	if err := object.read("superseded", &q.Superseded, "true or false"); err != nil {
-		return q, err
+	f.add(object.read("superseded", &q.Superseded, "true or false"))
+	switch {
+	case q.Since.IsZero() && !q.Pending():
+		f.add(fault(codeMissing, "since", "is missing: nothing before it is sent again"))
+	case q.Until.IsZero() && q.Since.After(time.Now()):
+		f.add(fault(codeInvalid, "since", "is in the future"))
+	case !q.Until.IsZero() && !q.Until.After(q.Since):
+		f.add(fault(codeInvalid, "until", "is not after since"))
 	}
-	if q.Since.IsZero() && !q.Pending() {
-		return q, fault(codeMissing, "since", "is missing: nothing before it is sent again")
-	}
-	return q, nil
+	return q
 }
 
 // countReplay says how many deliveries a replay would look at.
 func countReplay(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	object, err := readBody(r, replayKeys...)
+	var f faults
+	object, err := readBody(r, &f, replayKeys...)
 	if err != nil {
 		return 0, nil, err
 	}
-	q, err := readReplay(object)
-	if err != nil {
+	q := readReplay(object, &f)
+	if err := f.err(); err != nil {
 		return 0, nil, err
 	}
 	n, err := c.CountReplay(ctx, r.PathValue("id"), q)
@@ -99,16 +106,15 @@ func countReplay(ctx context.Context, c *account.Caller, r *http.Request) (int, 
 
 // replay starts sending many deliveries again.
 func replay(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	object, err := readBody(r, append([]string{"id"}, replayKeys...)...)
+	var f faults
+	object, err := readBody(r, &f, append([]string{"id"}, replayKeys...)...)
 	if err != nil {
 		return 0, nil, err
 	}
-	q, err := readReplay(object)
-	if err != nil {
-		return 0, nil, err
-	}
-	id := ""
-	if err := object.read("id", &id, "a string"); err != nil {
+	q := readReplay(object, &f)
+	id, err := object.text("id")
+	f.add(err)
+	if err := f.err(); err != nil {
 		return 0, nil, err
 	}
 	job, err := c.StartReplay(ctx, r.PathValue("id"), id, q)
@@ -122,6 +128,11 @@ func replay(ctx context.Context, c *account.Caller, r *http.Request) (int, any, 
 }
 
 func viewReplay(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
+	var f faults
+	readQuery(r, &f)
+	if err := f.err(); err != nil {
+		return 0, nil, err
+	}
 	w, err := c.Webhook(ctx, r.PathValue("id"))
 	if err != nil {
 		return 0, nil, found(err, "Webhook", r)
@@ -130,6 +141,9 @@ func viewReplay(ctx context.Context, c *account.Caller, r *http.Request) (int, a
 }
 
 func cancelReplay(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
+	if err := readNothing(r); err != nil {
+		return 0, nil, err
+	}
 	job, err := c.CancelReplay(ctx, r.PathValue("id"))
 	if err != nil {
 		return 0, nil, found(err, "Webhook", r)

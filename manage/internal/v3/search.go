@@ -31,105 +31,97 @@ func listDeliveries(ctx context.Context, c *account.Caller, r *http.Request) (in
 	for _, name := range logFilters {
 		known = append(known, f.field(name))
 	}
-	query, err := readQuery(r, known...)
-	if err != nil {
-		return 0, nil, err
-	}
+	var mistakes faults
+	query := readQuery(r, &mistakes, known...)
 	f.get = func(name string) string { return query.Get(f.field(name)) }
 	if strings.Contains(f.get("subscriber"), "@") {
-		return 0, nil, fault(codeInvalid, f.field("subscriber"), "is an email address, which does not belong into an address: POST it to listhook/deliveries/search")
+		mistakes.add(fault(codeInvalid, f.field("subscriber"), "is an email address, which does not belong into an address: POST it to listhook/deliveries/search"))
 	}
-	limit, _, err := readPage(r)
-	if err != nil {
-		return 0, nil, err
-	}
-	return findDeliveries(ctx, c, f, limit, query.Get("after"))
+	limit, _ := readPage(r, &mistakes)
+	return findDeliveries(ctx, c, f, limit, query.Get("after"), &mistakes)
 }
 
 // searchDeliveries is listDeliveries with its parameters in the body.
 func searchDeliveries(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	object, err := readBody(r, "filters", "limit", "after")
+	var mistakes faults
+	object, err := readBody(r, &mistakes, "filters", "limit", "after")
 	if err != nil {
 		return 0, nil, err
 	}
-	var texts map[string]string
-	if err := object.read("filters", &texts, "an object of strings"); err != nil {
-		return 0, nil, err
-	}
-	for _, name := range slices.Sorted(maps.Keys(texts)) {
+	given, err := object.object("filters")
+	mistakes.add(err)
+	texts := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if !slices.Contains(logFilters, name) {
-			return 0, nil, fault(codeInvalid, cut("filters/"+name), "is no filter: there are "+strings.Join(logFilters, ", "))
+			mistakes.add(fault(codeInvalid, cut("filters/"+name), "is no filter: there are "+strings.Join(logFilters, ", ")))
+			continue
+		}
+		if texts[name], err = given.text(name); err != nil {
+			mistakes.add(fault(codeInvalid, "filters/"+name, "is not a string"))
 		}
 	}
-	limit, after := 20, ""
-	if err := object.read("limit", &limit, "a number"); err != nil {
-		return 0, nil, err
+	var limit int64
+	after := ""
+	mistakes.add(object.whole("limit", &limit))
+	if limit < 0 {
+		mistakes.add(fault(codeInvalid, "limit", "is no whole number from 0"))
 	}
-	if limit < 1 {
-		return 0, nil, fault(codeInvalid, "limit", "is no number from 1")
-	}
-	if err := object.read("after", &after, "a string"); err != nil {
-		return 0, nil, err
-	}
+	mistakes.add(object.read("after", &after, "a string"))
 	f := filters{
 		get:   func(name string) string { return texts[name] },
 		field: func(name string) string { return "filters/" + name },
 	}
-	return findDeliveries(ctx, c, f, min(limit, 100), after)
-}
-
-// only refuses an object that has others than the known keys.
-func (o object) only(known ...string) error {
-	for _, key := range slices.Sorted(maps.Keys(o)) {
-		if !slices.Contains(known, key) {
-			return fault(codeInvalid, cut(key), "is no field of this call: it takes "+strings.Join(known, ", "))
-		}
-	}
-	return nil
+	return findDeliveries(ctx, c, f, limitOf(limit), after, &mistakes)
 }
 
 // query returns the query of the log that the filters make.
-func (f filters) query(ctx context.Context, c *account.Caller) (q webhook.DeliveryQuery, err error) {
+func (f filters) query(ctx context.Context, c *account.Caller, mistakes *faults) (q webhook.DeliveryQuery) {
 	q.Webhook, q.Brief = f.get("webhook"), true
 	if state := f.get("state"); state != "" {
 		if !label.Has(label.States, state) {
-			return q, fault(codeInvalid, f.field("state"), "is none of pending, delivered, failed, canceled")
+			mistakes.add(fault(codeInvalid, f.field("state"), "is none of pending, delivered, failed, canceled"))
 		}
 		q.States = []webhook.State{webhook.State(state)}
 	}
 	if event := f.get("type"); event != "" {
 		if !c.Emits(webhook.EventType(event)) {
-			return q, fault(codeInvalid, f.field("type"), account.NoSuchType(webhook.EventType(event)))
+			mistakes.add(fault(codeInvalid, f.field("type"), account.NoSuchType(webhook.EventType(event))))
 		}
 		q.Types = []webhook.EventType{webhook.EventType(event)}
 	}
-	for name, into := range map[string]*time.Time{"since": &q.Since, "until": &q.Until} {
+	readTime := func(name string) (t time.Time) {
+		var err error
 		if text := f.get(name); text != "" {
-			if *into, err = parseTime(f.field(name), text); err != nil {
-				return q, err
-			}
+			t, err = parseTime(f.field(name), text)
 		}
+		mistakes.add(err)
+		return t
 	}
-	err = c.Narrow(ctx, account.SearchOf(f.get), &q)
-	var invalid *webhook.InvalidError
-	if errors.As(err, &invalid) {
-		err = fault(codeInvalid, f.field(invalid.Field), invalid.Reason)
+	q.Since, q.Until = readTime("since"), readTime("until")
+	for search := account.SearchOf(f.get); ; { // Narrow names the first mistake
+		err := c.Narrow(ctx, search, &q)
+		var invalid *webhook.InvalidError
+		if !errors.As(err, &invalid) {
+			mistakes.add(err)
+			return q
+		}
+		mistakes.add(fault(codeInvalid, f.field(invalid.Field), invalid.Reason))
+		search = search.Without(invalid.Field)
 	}
-	return q, err
 }
 
-// findDeliveries answers with a page of the log.
-func findDeliveries(ctx context.Context, c *account.Caller, f filters, limit int, after string) (int, any, error) {
-	q, err := f.query(ctx, c)
-	if err != nil {
-		return 0, nil, err
-	}
+// findDeliveries answers with a page of the log, unless there are mistakes.
+func findDeliveries(ctx context.Context, c *account.Caller, f filters, limit int, after string, mistakes *faults) (int, any, error) {
+	q := f.query(ctx, c, mistakes)
 	q.Limit = limit + 1
 	if after != "" {
 		var ok bool
 		if q.After, ok = account.ParseCursor(after); !ok {
-			return 0, nil, fault(codeInvalid, "after", "is not what meta.next was")
+			mistakes.add(fault(codeInvalid, "after", "is not what meta.next was"))
 		}
+	}
+	if err := mistakes.err(); err != nil {
+		return 0, nil, err
 	}
 	ds, stopped, err := c.Deliveries(ctx, q)
 	if err != nil {

@@ -3,7 +3,6 @@ package v3
 import (
 	"cmp"
 	"context"
-	"errors"
 	"maps"
 	"net/http"
 	"reflect"
@@ -91,10 +90,9 @@ type oneSettings struct {
 }
 
 func listSettings(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	if _, err := readQuery(r, "filters[name]", "filters[url]", "filters[listid]", "limit", "offset"); err != nil {
-		return 0, nil, err
-	}
-	ws, limit, offset, err := filtered(ctx, c, r)
+	var f faults
+	readQuery(r, &f, "filters[name]", "filters[url]", "filters[listid]", "limit", "offset")
+	ws, limit, offset, err := filtered(ctx, c, r, &f)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -109,7 +107,9 @@ func listSettings(ctx context.Context, c *account.Caller, r *http.Request) (int,
 }
 
 func viewSettings(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	if _, err := readQuery(r); err != nil {
+	var f faults
+	readQuery(r, &f)
+	if err := f.err(); err != nil {
 		return 0, nil, err
 	}
 	w, err := c.Webhook(ctx, r.PathValue("id"))
@@ -121,76 +121,77 @@ func answerSettings(c *account.Caller, w webhook.Webhook, err error) (int, any, 
 }
 
 func editSettings(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	object, err := readWebhook(r, "webhook")
-	if err == nil {
-		err = object.only(settingsKeys...)
-	}
+	var f faults
+	body, err := readBody(r, &f, "webhook")
 	if err != nil {
 		return 0, nil, err
 	}
+	object := body.theWebhook(&f)
+	object.only(&f, settingsKeys...)
 	var revision int64
-	if err := object.read("revision", &revision, "a whole number"); err != nil {
-		return 0, nil, err
-	}
-	w, err := c.Edit(ctx, r.PathValue("id"), func(w *webhook.Webhook) error {
+	f.add(object.whole("revision", &revision))
+	w, err := edit(ctx, c, r, &f, func(w *webhook.Webhook, f *faults) error {
 		if revision != 0 && revision != w.Revision {
 			return changedError{}
 		}
-		if err := object.webhook(c, w); err != nil {
-			return err
-		}
-		for _, f := range []struct {
-			key, what string
-			into      any
-		}{
-			{"format", "a string", &w.Format},
-			{"order", "a string", &w.Order},
-			{"disclosure", "a string", &w.Disclosure},
-			{"no_retry", "true or false", &w.NoRetry},
-			{"rate_limit", "a number", &w.RateLimit},
-			{"keep_events", "true or false", &w.KeepEvents},
-		} {
-			if string(object[f.key]) == `""` { // not the default: that of disclosure is everything
-				return fault(codeInvalid, f.key, "is empty")
-			}
-			if err := object.read(f.key, f.into, f.what); err != nil {
-				return err
-			}
-		}
-		enabled := w.Disabled == ""
-		if err := object.read("enabled", &enabled, "true or false"); err != nil {
-			return err
-		}
-		if enabled != (w.Disabled == "") {
-			return fault(codeInvalid, "enabled", "is changed by a POST to …/enable or …/disable alone")
-		}
-		wait := w.BatchWait.Seconds()
-		if err := errors.Join(object.read("batch", &w.Batch, "a whole number"), object.read("batch_wait", &wait, "a number of seconds")); err != nil {
-			return err
-		}
-		w.BatchWait = seconds(wait)
-		if object.has("keep_events") {
-			w.KeepEventsOnce = false
-		}
-		if object.has("field_ids") {
-			ids, err := object.texts("field_ids")
-			if err != nil {
-				return err
-			}
-			w.FieldIDs = ids
-		} else if w.Disclosure != webhook.DiscloseFields {
-			w.FieldIDs = nil
-		}
-		var headers map[string]string
-		if err := object.read("headers", &headers, "an object of strings"); err != nil {
-			return err
-		}
-		if object.has("headers") {
-			w.Headers = headers
-		}
+		object.webhook(c, w, f)
+		object.settings(w, f)
 		return nil
 	})
-	return answerSettings(c, w, found(err, "Webhook", r))
+	return answerSettings(c, w, err)
+}
+
+// settings takes over the fields of this library's webhooks that o has.
+func (o object) settings(w *webhook.Webhook, f *faults) {
+	for _, field := range []struct {
+		key, what string
+		into      any
+	}{
+		{"format", "a string", &w.Format},
+		{"order", "a string", &w.Order},
+		{"disclosure", "a string", &w.Disclosure},
+		{"no_retry", "true or false", &w.NoRetry},
+		{"rate_limit", "a number", &w.RateLimit},
+		{"keep_events", "true or false", &w.KeepEvents},
+	} {
+		if string(o[field.key]) == `""` { // not the default: that of disclosure is everything
+			f.add(fault(codeInvalid, field.key, "is empty"))
+			continue
+		}
+		f.add(o.read(field.key, field.into, field.what))
+	}
+	enabled := w.Disabled == ""
+	f.add(o.read("enabled", &enabled, "true or false"))
+	if enabled != (w.Disabled == "") {
+		f.add(fault(codeInvalid, "enabled", "is changed by a POST to …/enable or …/disable alone"))
+	}
+	batch, wait := int64(w.Batch), w.BatchWait.Seconds()
+	f.add(o.whole("batch", &batch))
+	f.add(o.read("batch_wait", &wait, "a number of seconds"))
+	w.Batch, w.BatchWait = int(batch), seconds(wait)
+	if o.has("keep_events") {
+		w.KeepEventsOnce = false
+	}
+	if o.has("field_ids") {
+		ids, err := o.texts("field_ids")
+		f.add(err)
+		w.FieldIDs = ids
+	} else if w.Disclosure != webhook.DiscloseFields {
+		w.FieldIDs = nil
+	}
+	headers, err := o.headers()
+	f.add(err)
+	if o.has("headers") {
+		w.Headers = headers
+	}
+}
+
+// headers reads an object of strings; an empty array is one without any, as PHP writes it.
+func (o object) headers() (headers map[string]string, err error) {
+	if isEmptyArray(o["headers"]) {
+		return nil, nil
+	}
+	return headers, o.read("headers", &headers, "an object of strings")
 }
 
 // seconds returns a number of seconds as a duration, to the millisecond; of one that no
@@ -201,12 +202,14 @@ func seconds(n float64) time.Duration {
 }
 
 func enable(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	object, err := readBody(r, "drop_kept")
+	var f faults
+	object, err := readBody(r, &f, "drop_kept")
 	if err != nil {
 		return 0, nil, err
 	}
 	drop := false
-	if err := object.read("drop_kept", &drop, "true or false"); err != nil {
+	f.add(object.read("drop_kept", &drop, "true or false"))
+	if err := f.err(); err != nil {
 		return 0, nil, err
 	}
 	w, dropped, err := c.Enable(ctx, r.PathValue("id"), drop)
@@ -217,20 +220,23 @@ func enable(ctx context.Context, c *account.Caller, r *http.Request) (int, any, 
 }
 
 func tryNow(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
+	if err := readNothing(r); err != nil {
+		return 0, nil, err
+	}
 	w, err := c.Probe(ctx, r.PathValue("id"))
 	return answerSettings(c, w, found(err, "Webhook", r))
 }
 
 func disable(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	object, err := readBody(r, "reason", "keep_events")
+	var f faults
+	object, err := readBody(r, &f, "reason", "keep_events")
 	if err != nil {
 		return 0, nil, err
 	}
 	reason, keep := "", false
-	if err := object.read("reason", &reason, "a string"); err != nil {
-		return 0, nil, err
-	}
-	if err := object.read("keep_events", &keep, "true or false"); err != nil {
+	f.add(object.read("reason", &reason, "a string"))
+	f.add(object.read("keep_events", &keep, "true or false"))
+	if err := f.err(); err != nil {
 		return 0, nil, err
 	}
 	if reason == "" {
@@ -241,16 +247,18 @@ func disable(ctx context.Context, c *account.Caller, r *http.Request) (int, any,
 }
 
 func rotate(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	object, err := readBody(r, "overlap")
+	var f faults
+	object, err := readBody(r, &f, "overlap")
 	if err != nil {
 		return 0, nil, err
 	}
 	seconds := int64((24 * time.Hour).Seconds())
-	if err := object.read("overlap", &seconds, "a whole number of seconds"); err != nil {
-		return 0, nil, err
-	}
+	f.add(object.whole("overlap", &seconds))
 	if seconds < 0 || seconds > int64(account.MaxOverlap.Seconds()) {
-		return 0, nil, fault(codeInvalid, "overlap", "is not from 0 to 2592000 seconds")
+		f.add(fault(codeInvalid, "overlap", "is not from 0 to 2592000 seconds"))
+	}
+	if err := f.err(); err != nil {
+		return 0, nil, err
 	}
 	w, err := c.Rotate(ctx, r.PathValue("id"), 0, time.Duration(seconds)*time.Second)
 	if err != nil {
@@ -263,12 +271,13 @@ func rotate(ctx context.Context, c *account.Caller, r *http.Request) (int, any, 
 }
 
 func sendTest(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	object, err := readBody(r, "type")
+	var f faults
+	object, err := readBody(r, &f, "type")
 	if err != nil {
 		return 0, nil, err
 	}
-	var event webhook.EventType
-	if err := object.read("type", &event, "a string"); err != nil {
+	event := object.eventType(c, &f)
+	if err := f.err(); err != nil {
 		return 0, nil, err
 	}
 	attempt, err := c.SendTest(ctx, r.PathValue("id"), event)

@@ -52,13 +52,13 @@ func inSeconds(d time.Duration) float64 { return d.Round(time.Millisecond).Secon
 
 // viewStats shows the figures of a webhook.
 func viewStats(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	w, err := c.WithTallies(ctx, r.PathValue("id"))
-	if err != nil {
-		return 0, nil, found(err, "Webhook", r)
-	}
 	period, err := readPeriod(r)
 	if err != nil {
 		return 0, nil, err
+	}
+	w, err := c.WithTallies(ctx, r.PathValue("id"))
+	if err != nil {
+		return 0, nil, found(err, "Webhook", r)
 	}
 	return answerStats(c, period, w)
 }
@@ -77,15 +77,13 @@ func viewAllStats(ctx context.Context, c *account.Caller, r *http.Request) (int,
 }
 
 func readPeriod(r *http.Request) (account.Period, error) {
-	query, err := readQuery(r, "period")
-	if err != nil {
-		return "", err
-	}
+	var f faults
+	query := readQuery(r, &f, "period")
 	period := account.Period(cmp.Or(query.Get("period"), string(account.PeriodDay)))
 	if _, ok := period.Of(webhook.Tallies{}); !ok {
-		return "", fault(codeInvalid, "period", "is none of 24h, 7d, 30d")
+		f.add(fault(codeInvalid, "period", "is none of 24h, 7d, 30d"))
 	}
-	return period, nil
+	return period, f.err()
 }
 
 func answerStats(c *account.Caller, period account.Period, ws ...webhook.Webhook) (int, any, error) {

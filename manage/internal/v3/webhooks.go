@@ -2,10 +2,8 @@ package v3
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -54,7 +52,8 @@ type webhookList struct {
 }
 
 func listWebhooks(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	ws, limit, offset, err := filtered(ctx, c, r)
+	var f faults
+	ws, limit, offset, err := filtered(ctx, c, r, &f)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -66,9 +65,10 @@ func listWebhooks(ctx context.Context, c *account.Caller, r *http.Request) (int,
 }
 
 // filtered returns the webhooks that a request's filters select, and which
-// part of them it asks for.
-func filtered(ctx context.Context, c *account.Caller, r *http.Request) (found []webhook.Webhook, limit, offset int, err error) {
-	if limit, offset, err = readPage(r); err != nil {
+// part of them it asks for. It returns the mistakes of f too.
+func filtered(ctx context.Context, c *account.Caller, r *http.Request, f *faults) (found []webhook.Webhook, limit, offset int, err error) {
+	limit, offset = readPage(r, f)
+	if err := f.err(); err != nil {
 		return nil, 0, 0, err
 	}
 	q := r.URL.Query()
@@ -79,21 +79,22 @@ func filtered(ctx context.Context, c *account.Caller, r *http.Request) (found []
 }
 
 func addWebhook(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	object, err := readWebhook(r)
+	body, err := readObject(r)
 	if err != nil {
 		return 0, nil, err
 	}
-	var missing fieldFaults
-	for _, key := range []string{"name", "url", "events", "sources"} {
-		if !object.has(key) {
-			missing.Errors = append(missing.Errors, newFault(codeMissing, key, "is missing"))
-		}
+	var f faults
+	object := body.theWebhook(&f)
+	if err := f.err(); err != nil {
+		return 0, nil, err
 	}
-	if len(missing.Errors) > 0 {
-		return 0, nil, missing
+	for _, key := range []string{"name", "url", "events", "sources"} {
+		f.add(object.required(key))
 	}
 	w := webhook.Webhook{Settings: webhook.Settings{Format: c.FormatOfNew()}}
-	if err := object.webhook(c, &w); err != nil {
+	object.webhook(c, &w, &f)
+	f.addAll(c.Problems(ctx, webhook.Webhook{}, w))
+	if err := f.err(); err != nil {
 		return 0, nil, err
 	}
 	added, err := c.Add(ctx, w)
@@ -103,61 +104,43 @@ func addWebhook(ctx context.Context, c *account.Caller, r *http.Request) (int, a
 	return http.StatusCreated, oneWebhook{webhookOf(c, added[0])}, nil
 }
 
-func readWebhook(r *http.Request, known ...string) (object, error) {
-	body, err := readBody(r, known...)
-	if err != nil {
-		return nil, err
+// theWebhook returns the webhook that a body holds.
+func (o object) theWebhook(f *faults) object {
+	inner, err := o.object("webhook")
+	f.add(err)
+	if inner == nil && err == nil {
+		f.add(fault(codeMissing, "webhook", `is missing: the body is {"webhook":{…}}`))
 	}
-	return body.object("webhook")
+	return inner
 }
 
 // webhook takes over the fields of ActiveCampaign's API that o has.
-func (o object) webhook(c *account.Caller, w *webhook.Webhook) error {
-	if err := o.read("name", &w.Name, "a string"); err != nil {
-		return err
-	}
-	if err := o.read("url", &w.URL, "a string"); err != nil {
-		return err
-	}
+func (o object) webhook(c *account.Caller, w *webhook.Webhook, f *faults) {
+	f.add(o.read("name", &w.Name, "a string"))
+	f.add(o.read("url", &w.URL, "a string"))
 	w.URL = strings.TrimSpace(w.URL)
 	if o.has("events") {
-		events, err := o.texts("events")
-		if err != nil {
-			return err
-		}
-		if err := c.SetEvents(w, events); err != nil {
-			return err
+		if events, err := o.texts("events"); err != nil {
+			f.add(err)
+		} else {
+			f.add(c.SetEvents(w, events))
 		}
 	}
 	if o.has("sources") {
-		sources, err := o.texts("sources")
+		if sources, err := o.texts("sources"); err != nil {
+			f.add(err)
+		} else {
+			account.SetSources(w, sources)
+		}
+	}
+	if _, ok := o["listid"]; ok { // null is every list
+		list, err := o.text("listid")
 		if err != nil {
-			return err
+			err = fault(codeInvalid, "listid", "is neither a number nor a string nor null")
 		}
-		account.SetSources(w, sources)
+		f.add(err)
+		w.List = account.ParseListID(list)
 	}
-	if value, ok := o["listid"]; ok {
-		list, err := listID(value)
-		if err != nil {
-			return err
-		}
-		w.List = list
-	}
-	return nil
-}
-
-// listID reads a list's id, which clients send as a number, a string or null;
-// 0 and null are every list.
-func listID(value json.RawMessage) (string, error) {
-	var text string
-	if json.Unmarshal(value, &text) != nil { // null leaves it empty
-		var n int64
-		if json.Unmarshal(value, &n) != nil {
-			return "", fault(codeInvalid, "listid", "is neither a number nor a string nor null")
-		}
-		text = strconv.FormatInt(n, 10)
-	}
-	return account.ParseListID(text), nil
 }
 
 func viewWebhook(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
@@ -169,15 +152,37 @@ func viewWebhook(ctx context.Context, c *account.Caller, r *http.Request) (int, 
 }
 
 func editWebhook(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
-	object, err := readWebhook(r)
+	body, err := readObject(r)
 	if err != nil {
 		return 0, nil, err
 	}
-	w, err := c.Edit(ctx, r.PathValue("id"), func(w *webhook.Webhook) error { return object.webhook(c, w) })
+	var f faults
+	object := body.theWebhook(&f)
+	if err := f.err(); err != nil {
+		return 0, nil, err
+	}
+	w, err := edit(ctx, c, r, &f, func(w *webhook.Webhook, f *faults) error {
+		object.webhook(c, w, f)
+		return nil
+	})
 	if err != nil {
-		return 0, nil, found(err, "Webhook", r)
+		return 0, nil, err
 	}
 	return http.StatusOK, oneWebhook{webhookOf(c, w)}, nil
+}
+
+// edit changes the webhook that a request names, unless there are mistakes: those of
+// known, those that change adds, and what is wrong with the webhook then.
+func edit(ctx context.Context, c *account.Caller, r *http.Request, known *faults, change func(*webhook.Webhook, *faults) error) (webhook.Webhook, error) {
+	w, err := c.Edit(ctx, r.PathValue("id"), func(w *webhook.Webhook) error {
+		was, f := *w, known.clone() // change may be called again
+		if err := change(w, &f); err != nil {
+			return err
+		}
+		f.addAll(c.Problems(ctx, was, *w))
+		return f.err()
+	})
+	return w, found(err, "Webhook", r)
 }
 
 func deleteWebhook(ctx context.Context, c *account.Caller, r *http.Request) (int, any, error) {
