@@ -102,13 +102,13 @@ func TestTheAPIsFollowTheCatalogue(t *testing.T) {
 		var doc struct {
 			Webhooks   map[string]any
 			Components struct {
-				Schemas map[string]struct{ Enum []string }
+				Schemas map[string]struct{ AnyOf []struct{ Enum []string } }
 			}
 		}
 		require.NoError(t, json.Unmarshal(got.Body.Bytes(), &doc))
 		assert.Len(t, doc.Webhooks, 4+1, "each type, and several events in one request")
 		assert.Contains(t, doc.Components.Schemas, "campaign_finished_event")
-		assert.Equal(t, []string{"open", "subscribe", "campaign_finished", "click"}, doc.Components.Schemas["EventType"].Enum)
+		assert.Equal(t, []string{"open", "subscribe", "campaign_finished", "click"}, doc.Components.Schemas["EventType"].AnyOf[0].Enum)
 	})
 }
 

@@ -168,6 +168,7 @@ func (r *harness) as(user, target string, form url.Values) *httptest.ResponseRec
 func (r *harness) do(req *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	r.ServeHTTP(w, req)
+	r.isDocumented(req, w.Code)
 	return w
 }
 

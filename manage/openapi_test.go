@@ -1,11 +1,19 @@
 package manage
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -110,6 +118,11 @@ func TestOpenAPIKeepsItsWord(t *testing.T) {
 		"searchDeliveries": {"", `{"filters":{"reason":"503","subscriber":"bob@example.com"},"limit":1}`, "", `{"filters":{"reason":"bad luck"}}`},
 		"viewStats":        {"?period=7d", "", "?period=year", ""},
 		"viewAllStats":     {"?period=30d", "", "?days=7", ""},
+		"viewSettings":     {"", "", "?x=1", ""},
+		"viewReplay":       {"", "", "?x=1", ""},
+		"viewDelivery":     {"", "", "?x=1", ""},
+		"tryWebhook":       {"", "", "", `{"x":1}`},
+		"cancelReplay":     {"", "", "", `{"x":1}`},
 		"redeliver":        {"", `{"anyway":false}`, "", `{"anyway":"perhaps"}`},
 		"listDeliveries":   {"?limit=1&filters[state]=pending", "", "?filters[state]=lost", ""},
 		"explain":          {"", `{"type":"open","source":"public","lists":[12]}`, "", `{"type":"open","source":"somebody"}`},
@@ -120,7 +133,7 @@ func TestOpenAPIKeepsItsWord(t *testing.T) {
 			call := calls[op.OperationID]
 			for status, want := range op.Responses {
 				store := &memstore.Store{}
-				r := newHarnessOn(t, store, func(o *Options) {
+				r := newBusyHarness(t, store, func(o *Options) {
 					if status == "429" {
 						o.Rate = 1
 					}
@@ -137,6 +150,11 @@ func TestOpenAPIKeepsItsWord(t *testing.T) {
 					id = d.ID
 				}
 				switch status {
+				case "500", "503":
+					key = "failing"
+					if status == "503" {
+						key = "moving"
+					}
 				case "200", "409":
 					switch {
 					case op.OperationID == "redeliver" || op.OperationID == "skip":
@@ -144,8 +162,10 @@ func TestOpenAPIKeepsItsWord(t *testing.T) {
 					case op.OperationID == "replay":
 						_, err := r.StartReplay(t.Context(), w.Account, w.ID, "another", webhook.ReplayQuery{})
 						require.NoError(t, err)
-					case status == "409":
+					case status == "409" && op.OperationID == "editSettings":
 						body = `{"webhook":{"name":"B","revision":77}}`
+					case status == "409":
+						r.makeBusy(w, op.OperationID)
 					}
 				case "400":
 					body = `["no object"]`
@@ -182,6 +202,167 @@ func TestOpenAPIKeepsItsWord(t *testing.T) {
 			}
 		}))
 	})
+}
+
+// A busyStore has every webhook changed by somebody else, once changed is set.
+type busyStore struct {
+	webhook.Store
+	changed atomic.Bool
+}
+
+func (s *busyStore) PutWebhook(ctx context.Context, w webhook.Webhook) (int64, error) {
+	if s.changed.Load() {
+		return 0, webhook.ErrConflict
+	}
+	return s.Store.PutWebhook(ctx, w)
+}
+
+// A busyHarness has a busyStore. The app fails for the key "failing", and moves the account
+// of "moving".
+type busyHarness struct {
+	*harness
+	*busyStore
+}
+
+func newBusyHarness(t *testing.T, store webhook.Store, change func(*Options)) busyHarness {
+	busy := &busyStore{Store: store}
+	return busyHarness{newHarnessOn(t, busy, func(o *Options) {
+		key := o.Key
+		o.Key = func(ctx context.Context, k string) (Access, error) {
+			switch k {
+			case "failing":
+				return Access{}, errors.New("no database")
+			case "moving":
+				return Access{}, ErrUnavailable
+			}
+			return key(ctx, k)
+		}
+		change(o)
+	}), busy}
+}
+
+// makeBusy has somebody else change a webhook whenever an operation does.
+func (r busyHarness) makeBusy(w webhook.Webhook, operation string) {
+	switch operation {
+	case "cancelReplay":
+		_, err := r.StartReplay(r.t.Context(), w.Account, w.ID, "another", webhook.ReplayQuery{})
+		require.NoError(r.t, err)
+	case "tryWebhook":
+		w.HeldUntil = time.Now().Add(time.Hour)
+		_, err := r.PutWebhook(r.t.Context(), w)
+		require.NoError(r.t, err)
+	}
+	r.changed.Store(true)
+}
+
+// embeddedOpenAPI is the document as it is in the repository.
+var embeddedOpenAPI = sync.OnceValues(func() (doc openapi, err error) {
+	text, err := os.ReadFile("internal/v3/openapi.json")
+	if err == nil {
+		err = json.Unmarshal(text, &doc)
+	}
+	return doc, err
+})
+
+// isDocumented reports an error if a call of the newer API was answered with a status that
+// the document does not have for it.
+func (r *harness) isDocumented(req *http.Request, status int) {
+	r.t.Helper()
+	doc, err := embeddedOpenAPI()
+	require.NoError(r.t, err)
+	method, path := strings.ToLower(req.Method), strings.TrimSuffix(req.URL.Path, "/")
+	if method == "head" {
+		method = "get"
+	}
+	parts := strings.Split(path, "/")
+	known, found := "", -1 // by how many of its parts are no id
+	for template := range doc.Paths {
+		want, same := strings.Split(template, "/"), 0
+		if len(want) != len(parts) {
+			continue
+		}
+		for i, part := range want {
+			if part == parts[i] {
+				same++
+			} else if part != "{id}" {
+				same = -len(want)
+			}
+		}
+		if same > found {
+			known, found = template, same
+		}
+	}
+	raw, ok := doc.Paths[known][method]
+	if !ok {
+		return
+	}
+	var op operation
+	require.NoError(r.t, json.Unmarshal(raw, &op))
+	assert.Contains(r.t, slices.Sorted(maps.Keys(op.Responses)), strconv.Itoa(status), "%s %s", req.Method, path)
+}
+
+// Whatever goes wrong, the document has the status of it: harness.do compares them.
+func TestOpenAPINamesEveryStatus(t *testing.T) {
+	readOpenAPI(t).operations(t, func(method, path string, op operation) {
+		store := &memstore.Store{}
+		r := newBusyHarness(t, store, func(*Options) {})
+		w := r.put(nil)
+		d := r.emit("e1")
+		id := w.ID
+		switch {
+		case strings.Contains(path, "/lists/"), strings.Contains(path, "/fields/"), strings.Contains(path, "/campaigns/"):
+			id = "13"
+		case strings.Contains(path, "/deliveries/"):
+			id = d.ID
+		}
+		good := bodyFor(strings.TrimPrefix(path, "/api/3/"))
+		call := func(key, id, query, body string, header ...string) {
+			req := httptest.NewRequestWithContext(t.Context(), method, strings.ReplaceAll(path, "{id}", id)+query, strings.NewReader(body))
+			req.Header.Set("Api-Token", key)
+			if len(header) > 0 {
+				req.Header.Set(header[0], header[1])
+			}
+			r.do(req)
+		}
+		for _, key := range []string{"", "bob", "failing", "moving"} {
+			call(key, id, "", good)
+		}
+		call("ann", "404", "", good)
+		for _, query := range []string{"?x=1", "?limit=x", "?offset=-1", "?period=x"} {
+			call("ann", id, query, good)
+		}
+		for _, body := range []string{"", "{", "[1]", "null", `{"x":1}`, `{"webhook":{"url":"x","revision":7}}`, `{"type":7}`, "\xff", strings.Repeat(" ", params.MaxBody+1)} {
+			call("ann", id, "", body)
+			call("ann", id, "", body, "Idempotency-Key", "k")
+		}
+		call("ann", id, "", good, "Idempotency-Key", strings.Repeat("k", 256))
+		r.changed.Store(true)
+		call("ann", id, "", good)
+		r.changed.Store(false)
+		call("ann", id, "", good)
+		call("ann", id, "", good) // a second time: it may be under way, or be gone
+	})
+}
+
+// What an app adds to the event types is no violation of the document that a client has.
+func TestOpenAPILeavesEventTypesOpen(t *testing.T) {
+	r := newHarness(t)
+	var doc struct {
+		Components struct {
+			Schemas map[string]struct {
+				Type  any
+				Enum  []string
+				AnyOf []struct{ Enum []string }
+			}
+		}
+	}
+	require.NoError(t, json.Unmarshal(r.call("ann", "GET", "/api/3/listhook/openapi.json", "").Body.Bytes(), &doc))
+	kinds := doc.Components.Schemas["EventType"]
+	assert.Equal(t, "string", kinds.Type)
+	assert.Empty(t, kinds.Enum)
+	require.Len(t, kinds.AnyOf, 2)
+	assert.Len(t, kinds.AnyOf[0].Enum, 9)
+	assert.Empty(t, kinds.AnyOf[1].Enum)
 }
 
 // prepareLine emits two updates about a subscriber, and returns the ID of the first.

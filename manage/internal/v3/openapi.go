@@ -55,11 +55,10 @@ func makeDocument(types []webhook.EventType) ([]byte, error) {
 	if err := json.Unmarshal(embedded, &doc); err != nil {
 		return nil, err
 	}
-	names, err := json.Marshal(map[string]any{"type": "string", "enum": types})
-	if err != nil {
+	var err error
+	if doc.Components.Schemas["EventType"], err = json.Marshal(typeSchema(types)); err != nil {
 		return nil, err
 	}
-	doc.Components.Schemas["EventType"] = names
 	doc.Webhooks = map[string]any{}
 	batch := newBatchSchema()
 	for _, t := range types {
@@ -73,6 +72,15 @@ func makeDocument(types []webhook.EventType) ([]byte, error) {
 		return nil, err
 	}
 	return json.MarshalIndent(doc, "", " ")
+}
+
+// typeSchema describes the names of event types. It is open: an app may add types after a
+// client was generated from the document.
+func typeSchema(types []webhook.EventType) any {
+	return jsonObject{
+		"type": "string", "description": "a type of events. An app may add types to those that are named here.",
+		"anyOf": []jsonObject{{"enum": types}, {"type": "string"}},
+	}
 }
 
 // A batchSchema describes the body of a request that brings several events.
