@@ -50,8 +50,8 @@ func TestV3NamesEveryMistake(t *testing.T) {
 	for _, c := range []struct{ method, target, body, fields string }{
 		{"POST", "/api/3/webhooks", `{"webhook":{}}`, "name url events sources"},
 		{"POST", "/api/3/webhooks", `{"webhook":{"name":" ","url":"ftp://a.example.com","events":["deal_add"],"sources":["aliens"],"listid":66}}`, "name url events sources listid"},
-		{"POST", "/api/3/webhooks", `{"webhook":{"name":7,"url":["x"],"events":{"a":[]},"sources":true,"listid":[]}}`, "name url events sources listid"},
-		{"POST", "/api/3/webhooks", `{"webhook":{"name":7,"url":"https://a.example.com/#x","events":[]}}`, "name url events sources"},
+		{"POST", "/api/3/webhooks", `{"webhook":{"name":[],"url":["x"],"events":{"a":[]},"sources":true,"listid":[]}}`, "name url events sources listid"},
+		{"POST", "/api/3/webhooks", `{"webhook":{"name":{},"url":"https://a.example.com/#x","events":[]}}`, "name url events sources"},
 		{"PUT", "/api/3/webhooks/" + w.ID, `{"webhook":{"name":"","url":"https://a.example.com/#x","events":[],"sources":[],"listid":"66"}}`, "name url events sources listid"},
 		{"PUT", hook + "?x=1&y=2", `{"hook":{},"webhook":{"form":"json","name":"","format":"xml","order":"","disclosure":"some","batch":"many","batch_wait":"1s","headers":{"a b":"c"},"rate_limit":-1,"no_retry":"perhaps","keep_events":7,"enabled":false,"revision":"new"}}`,
 			"x y hook form name format order disclosure batch batch_wait headers rate_limit no_retry keep_events enabled revision"},
@@ -194,4 +194,36 @@ func (r *harness) items(body []byte) []any {
 	}
 	r.t.Fatalf("%s", body)
 	return nil
+}
+
+// What PHP's and other clients write for numbers, empty objects and arrays is read as
+// what it means.
+func TestV3ReadsWhatClientsWrite(t *testing.T) {
+	r := newHarness(t)
+	got := r.call("ann", "POST", "/api/3/webhooks", `{"webhook":{"name":2026,"url":"https://a.example.com/","events":{"1":"OPEN","3":"click"},"sources":"public, API","listid":12.0}}`)
+	require.Equal(t, 201, got.Code, "%s", got.Body)
+	w := r.all()[0]
+	assert.Equal(t, "2026", w.Name)
+	assert.Equal(t, "12", w.List)
+	assert.Equal(t, []webhook.EventType{"open", "click"}, w.Events)
+	assert.Equal(t, []webhook.Source{"public", "api"}, w.Sources)
+	d := r.emit("7")
+	hook := "/api/3/listhook/webhooks/" + w.ID
+	for _, c := range []struct{ method, target, body string }{
+		{"PUT", hook, `{"webhook":{"headers":[],"field_ids":[],"batch":"5","batch_wait":2.5,"revision":"1"}}`},
+		{"PUT", hook, `{"webhook":[]}`},
+		{"POST", hook + "/try", "[]"},
+		{"POST", hook + "/rotate", `{"overlap":"60"}`},
+		{"POST", hook + "/disable", " [ ] "},
+		{"POST", hook + "/enable", "\ufeff{}"},
+		{"POST", "/api/3/listhook/explain", `{"type":"open","source":"public","lists":"12"}`},
+		{"POST", "/api/3/listhook/explain", `{"type":"open","source":"public","lists":{"0":12,"2":"13"}}`},
+		{"POST", "/api/3/listhook/deliveries/search", `{"filters":[]}`},
+	} {
+		got := r.call("ann", c.method, c.target, c.body)
+		assert.Less(t, got.Code, 300, "%s %s %s: %s", c.method, c.target, c.body, got.Body)
+	}
+	got = r.call("ann", "POST", "/api/3/listhook/deliveries/search", `{"filters":{"webhook":`+w.ID+`,"event_id":7}}`)
+	assert.Equal(t, 200, got.Code)
+	assert.Contains(t, got.Body.String(), d.ID)
 }

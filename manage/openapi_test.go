@@ -172,7 +172,9 @@ func TestOpenAPIKeepsItsWord(t *testing.T) {
 				case "403":
 					key = ""
 				case "404":
-					id = "404"
+					if id = "404"; !strings.Contains(path, "{id}") {
+						key = "lost"
+					}
 				case "413":
 					body = strings.Repeat(" ", params.MaxBody+1)
 				case "422":
@@ -217,8 +219,8 @@ func (s *busyStore) PutWebhook(ctx context.Context, w webhook.Webhook) (int64, e
 	return s.Store.PutWebhook(ctx, w)
 }
 
-// A busyHarness has a busyStore. The app fails for the key "failing", and moves the account
-// of "moving".
+// A busyHarness has a busyStore. The app fails for the key "failing", moves the account
+// of "moving", and has not got that of "lost".
 type busyHarness struct {
 	*harness
 	*busyStore
@@ -234,6 +236,8 @@ func newBusyHarness(t *testing.T, store webhook.Store, change func(*Options)) bu
 				return Access{}, errors.New("no database")
 			case "moving":
 				return Access{}, ErrUnavailable
+			case "lost":
+				return Access{}, webhook.ErrNotFound
 			}
 			return key(ctx, k)
 		}
@@ -324,7 +328,7 @@ func TestOpenAPINamesEveryStatus(t *testing.T) {
 			}
 			r.do(req)
 		}
-		for _, key := range []string{"", "bob", "failing", "moving"} {
+		for _, key := range []string{"", "bob", "failing", "moving", "lost"} {
 			call(key, id, "", good)
 		}
 		call("ann", "404", "", good)

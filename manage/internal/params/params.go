@@ -34,6 +34,9 @@ type Param struct{ Key, Value string }
 // limits.
 var ErrTooMuch = errors.New("the request is too long")
 
+// ErrJSON is returned for a body in JSON.
+var ErrJSON = errors.New("the request's body is in JSON, which this API does not take: send a form")
+
 // ErrEncoding is returned for a body that cannot be read.
 var ErrEncoding = errors.New("the request's body is not encoded as its content type says")
 
@@ -66,8 +69,8 @@ func body(r *http.Request) (Params, error) {
 		return nil, err
 	}
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))
-	if len(text) > 0 && (text[0] == '{' || text[0] == '[') { // JSON: as a form it has no parameters
-		return nil, ErrEncoding
+	if len(text) > 0 && (text[0] == '{' || text[0] == '[') { // as a form it has no parameters
+		return nil, ErrJSON
 	}
 	return Parse(string(text))
 }
@@ -205,6 +208,25 @@ func (ps Params) Values(key string) (values []string, sent bool) {
 		}
 	}
 	return values, sent
+}
+
+// Names returns Values, and of flags the names of those that are set: key[a]=1&key[b]=0,
+// as the checkboxes of a form are sent, is a.
+func (ps Params) Names(key string) (names []string, sent bool) {
+	plain := make(Params, 0, len(ps))
+	for _, p := range ps {
+		name := strings.TrimSuffix(strings.TrimPrefix(p.Key, key+"["), "]")
+		if p.Key == key+"["+name+"]" && strings.Trim(name, "0123456789") != "" {
+			switch strings.ToLower(p.Value) {
+			case "1", "on", "true", "yes":
+				p.Value = name
+			case "0", "off", "false", "no":
+				p.Value = ""
+			}
+		}
+		plain = append(plain, p)
+	}
+	return plain.Values(key)
 }
 
 // JSONValues returns the values of a JSON array or object, in their order.

@@ -88,7 +88,7 @@ func serve(w http.ResponseWriter, r *http.Request, accounts *account.Service) {
 // answer sends a reply with its result, in the output that the parameters ask
 // for.
 func answer(w http.ResponseWriter, ps params.Params, status, code int, message string, out reply) {
-	output, action := ps.First("api_output"), ps.First("api_action")
+	output, action := strings.ToLower(ps.First("api_output")), ps.First("api_action")
 	if output != outputJSON && output != outputSerialize {
 		output = outputXML
 	}
@@ -152,6 +152,8 @@ func failure(w http.ResponseWriter, err error, logger *slog.Logger) (status int,
 		return http.StatusRequestEntityTooLarge, "Failed: " + params.ErrTooMuch.Error()
 	case errors.Is(err, params.ErrEncoding):
 		return http.StatusOK, "Failed: " + params.ErrEncoding.Error()
+	case errors.Is(err, params.ErrJSON):
+		return http.StatusOK, "Failed: " + params.ErrJSON.Error()
 	case errors.Is(err, account.ErrForbidden):
 		return http.StatusOK, "You are not authorized to access this file"
 	case errors.Is(err, webhook.ErrNotFound):

@@ -21,12 +21,12 @@ func readWebhook(c *account.Caller, ps params.Params, w *webhook.Webhook) error 
 	if url, ok := ps.Text("url"); ok {
 		w.URL = strings.TrimSpace(url)
 	}
-	if actions, sent := ps.Values("action"); sent {
+	if actions, sent := ps.Names("action"); sent {
 		if err := c.SetEvents(w, actions); err != nil {
 			return err
 		}
 	}
-	if inits, sent := ps.Values("init"); sent {
+	if inits, sent := ps.Names("init"); sent {
 		account.SetSources(w, inits)
 	}
 	return nil

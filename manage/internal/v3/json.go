@@ -125,10 +125,15 @@ func (o object) whole(key string, into *int64) error {
 	return nil
 }
 
-// text reads a string, which may be a number: ids often are.
+// text reads a string, which may be a number: ids often are. A whole one is written with
+// its digits alone.
 func (o object) text(key string) (text string, err error) {
 	if !o.has(key) || json.Unmarshal(o[key], &text) == nil {
 		return text, nil
+	}
+	var whole int64
+	if o.whole(key, &whole) == nil {
+		return strconv.FormatInt(whole, 10), nil
 	}
 	var number json.Number
 	return string(o[key]), o.read(key, &number, "a string")

@@ -116,7 +116,11 @@ func (o object) theWebhook(f *faults) object {
 
 // webhook takes over the fields of ActiveCampaign's API that o has.
 func (o object) webhook(c *account.Caller, w *webhook.Webhook, f *faults) {
-	f.add(o.read("name", &w.Name, "a string"))
+	if o.has("name") {
+		name, err := o.text("name")
+		f.add(err)
+		w.Name = name
+	}
 	f.add(o.read("url", &w.URL, "a string"))
 	w.URL = strings.TrimSpace(w.URL)
 	if o.has("events") {
