@@ -3,6 +3,7 @@ package manage
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -194,6 +195,25 @@ func (r *harness) items(body []byte) []any {
 	}
 	r.t.Fatalf("%s", body)
 	return nil
+}
+
+func TestWhatAClientNamesTwiceCountsOnce(t *testing.T) {
+	r := newHarness(t)
+	body := `{"webhook":{"name":"A","url":"https://a.example.com/","events":["open","Open","click","open","deal_add","deal_add"],"sources":["api","API"]}}`
+	require.Equal(t, 201, r.call("ann", "POST", "/api/3/webhooks", body).Code)
+	r.v1("webhook_add", "", "name=A&url=https://a.example.com/&action[]=open&action[]=OPEN&action[]=click&action[]=deal_add&action[]=deal_add&init[]=api&init[]=api")
+	require.Equal(t, 303, r.as("ann", "/add", url.Values{
+		"name": {"A"}, "url": {"https://a.example.com/"}, "event": {"open", "open", "click"}, "source": {"api", "api"}, "format": {"current"},
+	}).Code)
+	all := r.all()
+	require.Len(t, all, 3)
+	for i, w := range all {
+		assert.Equal(t, []webhook.EventType{"open", "click"}, w.Events)
+		assert.Equal(t, []webhook.Source{"api"}, w.Sources)
+		if i < 2 {
+			assert.Equal(t, []string{"deal_add"}, w.IgnoredEvents)
+		}
+	}
 }
 
 // What PHP's and other clients write for numbers, empty objects and arrays is read as
