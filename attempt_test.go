@@ -186,7 +186,7 @@ func TestOfTheUsersClientTheTransportAndTheTimeoutAreUsed(t *testing.T) {
 	client.Timeout = 200 * time.Millisecond
 	hangs := webhooktest.NewReceiver(t, &webhooktest.Options{Answer: webhooktest.Hang()})
 	a := firstAttempt(t, hangs.URL(), client, 1)
-	assert.Equal(t, "The receiver did not answer within 200ms: let it answer first and do its work afterwards.", a.Reason)
+	assert.Equal(t, "The receiver did not answer within 200ms: make it answer first and do its work afterwards.", a.Reason)
 }
 
 func TestATransportThatLeavesOutTheBodyOfAnAnswerIsUnderstood(t *testing.T) {

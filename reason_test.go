@@ -84,28 +84,28 @@ func TestEveryStatusSaysWhatToDo(t *testing.T) {
 		200: "",
 		202: "",
 		204: "",
-		304: "The receiver answered 304 Not Modified: let it answer 200 OK when it has taken the request.",
-		301: "The receiver redirected to another URL (301 Moved Permanently), which is not followed: enter the final URL.",
-		302: "The receiver redirected to another URL (302 Found), which is not followed: enter the final URL.",
-		303: "The receiver redirected to another URL (303 See Other), which is not followed: enter the final URL.",
-		307: "The receiver redirected to another URL (307 Temporary Redirect), which is not followed: enter the final URL.",
-		308: "The receiver redirected to another URL (308 Permanent Redirect), which is not followed: enter the final URL.",
-		400: "The receiver refused the request (400 Bad Request): look into its own log for the reason.",
-		401: "The receiver refused access (401 Unauthorized): check the key or password that it expects, and whether a firewall or bot protection stands before it.",
-		403: "The receiver refused access (403 Forbidden): check the key or password that it expects, and whether a firewall or bot protection stands before it.",
+		304: "The receiver answered 304 Not Modified: make it answer 200 OK once it has accepted the request.",
+		301: "The receiver redirected to another URL (301 Moved Permanently). Redirects are not followed: enter the final URL.",
+		302: "The receiver redirected to another URL (302 Found). Redirects are not followed: enter the final URL.",
+		303: "The receiver redirected to another URL (303 See Other). Redirects are not followed: enter the final URL.",
+		307: "The receiver redirected to another URL (307 Temporary Redirect). Redirects are not followed: enter the final URL.",
+		308: "The receiver redirected to another URL (308 Permanent Redirect). Redirects are not followed: enter the final URL.",
+		400: "The receiver refused the request (400 Bad Request): check its log for the reason.",
+		401: "The receiver refused access (401 Unauthorized): check the key or password that it expects, and whether a firewall or bot protection blocks requests.",
+		403: "The receiver refused access (403 Forbidden): check the key or password that it expects, and whether a firewall or bot protection blocks requests.",
 		404: "The receiver found nothing at the URL (404 Not Found): check its path.",
-		405: "The receiver takes no POST requests at the URL (405 Method Not Allowed): check its path, or let it take them.",
+		405: "The receiver does not accept POST requests at the URL (405 Method Not Allowed): check its path, or make it accept them.",
 		410: "The receiver answered 410 Gone, which switches the webhook off: switch it on again when the receiver is back.",
-		413: "The receiver takes no requests of this size (413 Request Entity Too Large): raise its limit.",
-		415: "The receiver does not take the webhook's format (415 Unsupported Media Type): let it take application/x-www-form-urlencoded, or choose another format.",
-		422: "The receiver refused the request (422 Unprocessable Entity): look into its own log for the reason.",
+		413: "The receiver does not accept requests of this size (413 Request Entity Too Large): raise its limit.",
+		415: "The receiver does not accept the webhook's format (415 Unsupported Media Type): make it accept application/x-www-form-urlencoded, or choose another format.",
+		422: "The receiver refused the request (422 Unprocessable Entity): check its log for the reason.",
 		429: "The receiver asked for fewer requests (429 Too Many Requests): raise its limit if deliveries come too slowly.",
-		500: "The receiver failed (500 Internal Server Error): look into its own error log.",
-		502: "The server in front of the receiver got no good answer from it (502 Bad Gateway): check that the application behind it runs.",
+		500: "The receiver failed (500 Internal Server Error): check its error log.",
+		502: "The server in front of the receiver got no valid answer from it (502 Bad Gateway): check that the application behind it runs.",
 		503: "The receiver is not available (503 Service Unavailable): check whether it is overloaded or in maintenance.",
-		504: "The server in front of the receiver got no good answer from it (504 Gateway Timeout): check that the application behind it runs.",
-		522: "The server in front of the receiver got no good answer from it (522): check that the application behind it runs.",
-		999: "The receiver failed (999): look into its own error log.",
+		504: "The server in front of the receiver got no valid answer from it (504 Gateway Timeout): check that the application behind it runs.",
+		522: "The server in front of the receiver got no valid answer from it (522): check that the application behind it runs.",
+		999: "The receiver failed (999): check its error log.",
 	} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			a := firstAttempt(t, answering(t, webhooktest.Status(status)), nil, 1)
@@ -121,13 +121,13 @@ func TestEveryTLSFailureSaysWhatToDo(t *testing.T) {
 		webhooktest.TLSValid:       "",
 		webhooktest.TLSExpired:     "The receiver's certificate expired on 31 January 2013: renew it.",
 		webhooktest.TLSNotYetValid: "The receiver's certificate is not valid before 1 January 2100: install one that is valid now.",
-		webhooktest.TLSWrongHost:   "The receiver's certificate is for another host name than the URL's: install one for that name, or enter the name that it is for.",
-		webhooktest.TLSSelfSigned:  "The receiver's certificate is not signed by a trusted authority: install one that is, and let the server send the intermediate certificates too.",
+		webhooktest.TLSWrongHost:   "The receiver's certificate is for a different host name: install one for the URL's host name, or enter the name that the certificate is for.",
+		webhooktest.TLSSelfSigned:  "The receiver's certificate is not signed by a trusted authority: install one that is, and make the server send the intermediate certificates too.",
 		webhooktest.TLSOld:         handshake,
 		webhooktest.TLSHangup:      handshake,
-		webhooktest.TLSClientAuth:  "The receiver asks for a client's certificate, which webhooks have none of: let it take requests without one.",
+		webhooktest.TLSClientAuth:  "The receiver asks for a client certificate, which webhooks do not have: make it accept requests without one.",
 		webhooktest.TLSStalled:     "The TLS handshake with the receiver took too long: check whether its server is overloaded.",
-		webhooktest.TLSMissing:     "The receiver does not speak TLS at the port of the URL: begin the URL with http instead of https, or enter the port that speaks TLS.",
+		webhooktest.TLSMissing:     "The receiver does not speak TLS at the port of the URL: start the URL with http instead of https, or enter the port that speaks TLS.",
 	} {
 		t.Run(string(kind), func(t *testing.T) {
 			r := webhooktest.NewReceiver(t, &webhooktest.Options{TLS: kind})
@@ -140,17 +140,17 @@ func TestEveryTLSFailureSaysWhatToDo(t *testing.T) {
 	t.Run("another protocol", func(t *testing.T) {
 		to := speaking(t, "220 mail.example ESMTP\r\n")
 		a := firstAttempt(t, "https://"+to, nil, 1)
-		assert.Equal(t, "The receiver does not speak TLS at the port of the URL: begin the URL with http instead of https, or enter the port that speaks TLS.", a.Reason)
+		assert.Equal(t, "The receiver does not speak TLS at the port of the URL: start the URL with http instead of https, or enter the port that speaks TLS.", a.Reason)
 	})
 }
 
 func TestEveryBrokenAnswerSaysWhatToDo(t *testing.T) {
 	const (
-		reset   = "The receiver reset the connection without an answer: look into its server's error log."
-		closed  = "The receiver closed the connection without an answer: look into its server's error log."
-		large   = "The head of the receiver's answer is too large: let it answer with fewer and shorter header fields."
-		invalid = "The head of the receiver's answer is not valid HTTP: look for what its application puts before or among the header fields, such as a warning."
-		alien   = "The receiver's answer is not HTTP: check the port of the URL, and whether it has to begin with https instead of http."
+		reset   = "The receiver reset the connection without an answer: check its server's error log."
+		closed  = "The receiver closed the connection without an answer: check its server's error log."
+		large   = "The headers of the receiver's answer are too large: make it send fewer or shorter ones."
+		invalid = "The headers of the receiver's answer are not valid HTTP: check whether its application prints something before or between them, such as a warning."
+		alien   = "The receiver's answer is not HTTP: check the port of the URL, and whether the URL must start with https instead of http."
 	)
 	for name, test := range map[string]struct {
 		answer webhooktest.Answer
@@ -213,8 +213,8 @@ func TestOfAnAnswerWithABrokenHeadTheStatusDecides(t *testing.T) {
 		for status, reason := range map[int]string{
 			200: "",
 			204: "",
-			302: "The receiver redirected to another URL (302 Found), which is not followed: enter the final URL.",
-			500: "The receiver failed (500 Internal Server Error): look into its own error log.",
+			302: "The receiver redirected to another URL (302 Found). Redirects are not followed: enter the final URL.",
+			500: "The receiver failed (500 Internal Server Error): check its error log.",
 		} {
 			for _, kind := range []webhooktest.TLS{"", webhooktest.TLSValid} {
 				t.Run(fmt.Sprint(name, " ", status, " ", kind), func(t *testing.T) {
@@ -280,12 +280,12 @@ func TestEveryTimeoutSaysWhatTookTooLong(t *testing.T) {
 		},
 		"waiting for an answer": {
 			url:    func(t *testing.T) string { return answering(t, webhooktest.Hang()) },
-			reason: "The receiver did not answer within 300ms: let it answer first and do its work afterwards.",
+			reason: "The receiver did not answer within 300ms: make it answer first and do its work afterwards.",
 		},
 		"a limit of the client's own": {
 			url:    func(t *testing.T) string { return answering(t, webhooktest.Hang()) },
 			client: &http.Client{Transport: &http.Transport{ResponseHeaderTimeout: 10 * time.Millisecond}},
-			reason: "The receiver did not answer in time: let it answer first and do its work afterwards.",
+			reason: "The receiver did not answer in time: make it answer first and do its work afterwards.",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

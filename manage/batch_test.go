@@ -20,10 +20,10 @@ func TestTheFormOffersTwoSizesOfBatches(t *testing.T) {
 		shown          string
 	}{
 		{"current", "one", 0, 0, "One event"},
-		{"current", "small", 100, 5 * time.Second, "Up to 100 events, or what happens within 5 seconds"},
-		{"json", "small", 100, 5 * time.Second, "Up to 100 events, or what happens within 5 seconds"},
-		{"2013", "large", 100, 50 * time.Second, "Up to 100 events, or what happens within 50 seconds"},
-		{"json", "large", 500, 50 * time.Second, "Up to 500 events, or what happens within 50 seconds"},
+		{"current", "small", 100, 5 * time.Second, "Up to 100 events, or all events within 5 seconds"},
+		{"json", "small", 100, 5 * time.Second, "Up to 100 events, or all events within 5 seconds"},
+		{"2013", "large", 100, 50 * time.Second, "Up to 100 events, or all events within 50 seconds"},
+		{"json", "large", 500, 50 * time.Second, "Up to 500 events, or all events within 50 seconds"},
 	} {
 		r := newHarness(t)
 		form := filledForm()
@@ -33,7 +33,7 @@ func TestTheFormOffersTwoSizesOfBatches(t *testing.T) {
 		w := r.all()[0]
 		assert.Equal(t, c.most, w.Batch)
 		assert.Equal(t, c.wait, w.BatchWait)
-		assert.Contains(t, r.as("ann", "/webhooks/"+w.ID, nil).Body.String(), "<dt>Events in one request</dt><dd>"+c.shown)
+		assert.Contains(t, r.as("ann", "/webhooks/"+w.ID, nil).Body.String(), "<dt>Events per request</dt><dd>"+c.shown)
 		assert.Equal(t, c.chosen, formOf(t, r.as("ann", "/webhooks/"+w.ID+"/edit", nil).Body.String()).Get("batch"))
 	}
 }
@@ -50,7 +50,7 @@ func TestTheFormKeepsASizeOfTheAPIs(t *testing.T) {
 	form.Set("format", "current")
 	got := r.as("ann", "/webhooks/"+w.ID+"/edit", form)
 	require.Equal(t, 422, got.Code)
-	assert.Contains(t, got.Body.String(), `id="Batch-error">As a form, one request brings at most 100 events`)
+	assert.Contains(t, got.Body.String(), `id="Batch-error">In a form, one request holds at most 100 events`)
 	form.Set("batch", "one")
 	require.Equal(t, 303, r.as("ann", "/webhooks/"+w.ID+"/edit", form).Code)
 	assert.Zero(t, r.all()[0].Batch)

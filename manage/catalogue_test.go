@@ -116,5 +116,5 @@ func TestTheExplanationOfASourceThatNeverIsIsTranslated(t *testing.T) {
 	r := newCatalogueHarness(t)
 	got := r.as("ann", "/explain?event=campaign_finished&source=api", nil)
 	assert.Equal(t, 422, got.Code)
-	assert.Contains(t, got.Body.String(), "This never triggers such an event.")
+	assert.Contains(t, got.Body.String(), "This source never triggers this event.")
 }

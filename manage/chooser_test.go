@@ -179,7 +179,7 @@ func TestWhatIsChosenAndNotShownStaysChosen(t *testing.T) {
 	})
 	edit := "/webhooks/" + w.ID + "/edit"
 	body := r.as("ann", edit, nil).Body.String()
-	assert.Contains(t, body, "900 more that you chose are not shown.")
+	assert.Contains(t, body, "900 more chosen values are not shown.")
 	require.Equal(t, 303, r.as("ann", edit, changed(r.sentForm("ann", edit), "name", "Other")).Code)
 	got := r.webhook(w.ID)
 	assert.Equal(t, "Other", got.Name)

@@ -116,7 +116,7 @@ func TestAConflictShowsWhatDiffersAndNobodysChangeIsLost(t *testing.T) {
 					assert.Empty(t, again.Get("take-"+first.field), "both changed it: a choice is made by somebody")
 					got := r.as("ann", edit, again)
 					require.Equal(t, 422, got.Code)
-					assert.Contains(t, got.Body.String(), "Choose one of the two for each field.")
+					assert.Contains(t, got.Body.String(), "Choose one of the two values for each field.")
 					assert.Equal(t, theirs, r.all()[0], "a second click overwrites nothing")
 					again = formOf(t, got.Body.String())
 					again.Set("take-"+first.field, "yours")

@@ -126,7 +126,7 @@ func TestAnAccountWithoutADatabase(t *testing.T) {
 	} {
 		assert.Equal(t, 503, got.Code)
 		assert.Equal(t, "10", got.Header().Get("Retry-After"))
-		assert.Contains(t, got.Body.String(), "not available for a moment")
+		assert.Contains(t, got.Body.String(), "temporarily unavailable")
 	}
 	assert.Empty(t, log.String())
 	assert.Equal(t, 500, r.as("late", "/", nil).Code)

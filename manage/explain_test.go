@@ -17,7 +17,7 @@ func TestExplainSaysWhy(t *testing.T) {
 	r.put(nil)
 	body := r.as("ann", "/explain?event=open&source=public&list=12", nil).Body.String()
 	assert.Contains(t, body, "The webhook is not set up for this event: Campaign Opened.")
-	assert.Contains(t, body, "The webhook is for the list 13 only")
+	assert.Contains(t, body, "The webhook is only for the list 13")
 	assert.Contains(t, body, "The webhook gets the event.")
 	assert.Equal(t, 422, r.as("ann", "/explain?event=open&source=nobody", nil).Code)
 	assert.Equal(t, 422, r.as("ann", "/explain?event=party&source=public", nil).Code)

@@ -148,15 +148,15 @@ func htmlText(s string) string {
 func TestEveryMistakeStandsAtItsField(t *testing.T) {
 	for _, c := range []struct{ field, key, value, want string }{
 		{"Name", "name", " ", "Enter a name."},
-		{"URL", "url", "", "Enter the URL that events are sent to."},
-		{"URL", "url", "javascript:alert(1)", "Begin the URL with https:// or http://."},
+		{"URL", "url", "", "Enter the URL to send events to."},
+		{"URL", "url", "javascript:alert(1)", "Start the URL with https:// or http://."},
 		{"List", "list", "66", "This list does not exist. Choose another one."},
 		{"Events", "event", "party", "There is no event &#34;party&#34;."},
 		{"Sources", "source", "aliens", "There is no source &#34;aliens&#34;."},
 		{"Format", "format", "1999", "There is no format &#34;1999&#34;."},
-		{"Headers", "headers", "no colon", "Write each header on a line of its own, such as &#34;Name: value&#34;."},
+		{"Headers", "headers", "no colon", "Enter each header on its own line, such as &#34;Name: value&#34;."},
 		{"Headers", "headers", "Host: elsewhere", "Host is set by us and cannot be changed."},
-		{"Headers", "headers", "A: 1\nA: 2", "A stands there twice."},
+		{"Headers", "headers", "A: 1\nA: 2", "A is entered twice."},
 	} {
 		t.Run(c.field+" "+c.value, func(t *testing.T) {
 			r := newHarness(t)

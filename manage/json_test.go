@@ -32,7 +32,7 @@ func TestAWebhookInJSONIsSetUpAndShown(t *testing.T) {
 
 	samples := html.UnescapeString(r.as("ann", "/samples?format=json", nil).Body.String())
 	assert.Contains(t, samples, "<code>campaign.message.subject</code>")
-	assert.Contains(t, samples, "an object in JSON")
+	assert.Contains(t, samples, "a JSON object")
 
 	got := r.call("ann", "PUT", "/api/3/listhook/webhooks/"+w.ID, `{"webhook":{"format":"current"}}`)
 	require.Equal(t, 200, got.Code)

@@ -53,7 +53,7 @@ func TestTheBeginningOfALargeBodyIsShown(t *testing.T) {
 		assert.NotContains(t, page, html.EscapeString("answer 60 "+strings.Repeat(`<é>"`, 1000)))
 		assert.Contains(t, page, "answer 60 ")
 		assert.Equal(t, name == "small", strings.Contains(page, "Formatted body"))
-		assert.Equal(t, name != "small" && name != "values", strings.Contains(page, "of which the beginning is shown"))
+		assert.Equal(t, name != "small" && name != "values", strings.Contains(page, "Only the beginning is shown"))
 		assert.Equal(t, name == "values" || name == "form", strings.Contains(page, "more values are not shown"))
 		assert.Equal(t, name != "small" && name != "values", strings.Contains(page, "--data-binary @body.txt"))
 

@@ -198,7 +198,7 @@ func TestWhatMayNotBeChosenIsRefusedByField(t *testing.T) {
 	assert.NotContains(t, r.as("ann", "/webhooks/"+w.ID, nil).Body.String(), `value="-1"`)
 	got := r.as("ann", "/webhooks/"+w.ID+"/secret", url.Values{"overlap": {"-1"}, "revision": {fmt.Sprint(w.Revision)}})
 	assert.Equal(t, 422, got.Code)
-	assert.Contains(t, got.Body.String(), "Requests have to be signed.")
+	assert.Contains(t, got.Body.String(), "Requests must be signed.")
 
 	for _, c := range []struct{ method, path, body, field string }{
 		{"POST", "webhooks", `{"webhook":{"name":"x","url":"https://x.example.com","events":["open"],"sources":["api"],"listid":13}}`, "listid"},

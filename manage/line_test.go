@@ -18,12 +18,12 @@ func TestThePageShowsWhatBlocksADeliveryAndSkipsIt(t *testing.T) {
 	line := r.line(webhook.TypeSubscribe, webhook.TypeUpdate, webhook.TypeUnsubscribe)
 	blocked := "/deliveries/" + line[2].ID
 	body := r.as("ann", blocked, nil).Body.String()
-	assert.Contains(t, body, "waits for an earlier one")
+	assert.Contains(t, body, "is waiting for an earlier one")
 	assert.Contains(t, body, `deliveries/`+line[0].ID+`"`)
 	assert.Contains(t, body, `deliveries/`+line[0].ID+`/skip"`)
-	assert.Contains(t, r.as("ann", "/deliveries/"+line[0].ID, nil).Body.String(), "2 deliveries wait")
+	assert.Contains(t, r.as("ann", "/deliveries/"+line[0].ID, nil).Body.String(), "<strong>2 deliveries</strong> for the same subscriber are waiting")
 	view := r.as("bob", blocked, nil).Body.String()
-	assert.Contains(t, view, "waits for an earlier one")
+	assert.Contains(t, view, "is waiting for an earlier one")
 	assert.NotContains(t, view, "/skip", "not for those who may only see")
 
 	got := r.as("ann", "/deliveries/"+line[0].ID+"/skip", url.Values{})
@@ -44,7 +44,7 @@ func TestThePageWarnsBeforeItSendsAnOlderDeliveryAgain(t *testing.T) {
 	require.NoError(t, err)
 	target := "/deliveries/" + line[0].ID
 	body := r.as("ann", target, nil).Body.String()
-	assert.Contains(t, body, "A newer delivery for the same subscriber exists")
+	assert.Contains(t, body, "There is a newer delivery for the same subscriber")
 	assert.Contains(t, body, `deliveries/`+line[1].ID+`"`)
 	assert.Contains(t, body, `name="anyway" value="1"`)
 	got := r.as("ann", target+"/resend", url.Values{}) // from a page that was made before the newer one came

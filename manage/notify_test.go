@@ -112,7 +112,7 @@ func TestAnAppReplacesTextsOfNotices(t *testing.T) {
 	}})
 	hooks.Recovered(failed())
 	assert.Equal(t, "Votre webhook CRM fonctionne de nouveau", (*sent)[0].Subject)
-	assert.Contains(t, (*sent)[0].Text, "What waited is sent now.", "what is not translated is English")
+	assert.Contains(t, (*sent)[0].Text, "The waiting events are being sent now.", "what is not translated is English")
 }
 
 func TestOwnersAreToldThoughTheAppFails(t *testing.T) {

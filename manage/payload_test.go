@@ -137,7 +137,7 @@ func TestTheExamplePayloadsAreACatalogue(t *testing.T) {
 	r := newHarness(t)
 	for _, format := range webhook.Formats() {
 		body := r.as("ann", "/samples?format="+string(format), nil).Body.String()
-		for _, says := range []string{"Sent when a subscriber clicks a link in a campaign.", "Email address of the subscriber", "A custom field, by its ID"} {
+		for _, says := range []string{"Sent when a subscriber clicks a link in a campaign.", "Email address of the subscriber", "A custom field, identified by its ID"} {
 			assert.Contains(t, body, says, format)
 		}
 		assert.NotContains(t, body, `data-label="Meaning"></td>`, "every field has a meaning")

@@ -21,9 +21,9 @@ func TestTheFormTakesARateLimit(t *testing.T) {
 
 func TestARateLimitThatIsNoneIsRefusedAtItsField(t *testing.T) {
 	for typed, says := range map[string]string{
-		"-1": "Enter a number such as 5 or 0.5, or nothing for no limit.", "NaN": "Enter a number such as",
+		"-1": "Enter a number such as 5 or 0.5, or leave it empty for no limit.", "NaN": "Enter a number such as",
 		"Inf": "Enter a number such as", "1e3": "Enter a number such as", "1,000.5": "Enter a number such as",
-		"five": "Enter a number such as", "0.0001": "Enter at least 0.001, or nothing for no limit.",
+		"five": "Enter a number such as", "0.0001": "Enter at least 0.001, or leave it empty for no limit.",
 		"10000.5": "Enter at most 10000.",
 	} {
 		r := newHarness(t)

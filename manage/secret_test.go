@@ -127,7 +127,7 @@ func TestTheNinthReplacementInADaySaysWhatHelps(t *testing.T) {
 	require.Len(t, before.Secrets, 8)
 	got := rotate("86400")
 	require.Equal(t, 422, got.Code)
-	assert.Contains(t, got.Body.String(), "let the older ones end at once")
+	assert.Contains(t, got.Body.String(), "end the older ones at once")
 	assert.Regexp(t, `wait (2 hours|1 hour) until`, got.Body.String())
 	assert.Equal(t, before, r.all()[0])
 

@@ -143,7 +143,7 @@ func TestTheLogTakesANameWhereThereAreManyWebhooks(t *testing.T) {
 	for typed, want := range map[string]string{
 		"the crm": "click-failed-000", w.ID: "click-failed-000", "": "click-failed-000",
 		"e cr": "click-failed-000", "Nobody": "No webhook has this name or ID.", "Shop 7": "Several webhooks match: choose one.",
-		"shop": "102 webhooks have this in their name: enter more of it, or an ID.",
+		"shop": "102 webhooks have this in their name: enter more of the name, or an ID.",
 	} {
 		got := r.as("ann", "/deliveries?webhook="+url.QueryEscape(typed), nil)
 		assert.Contains(t, got.Body.String(), want, typed)

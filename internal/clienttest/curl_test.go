@@ -65,7 +65,7 @@ func (r *harness) failOnce(t *testing.T) (id, delivery string) {
 	_, err = r.store.Apply(t.Context(), []webhook.Change{{
 		ID: d.ID, Lease: d.Lease, State: webhook.StateFailed, Due: d.Created, Attempts: 1, Log: &webhook.Attempt{
 			Start: d.Created, Duration: 250 * time.Millisecond, Status: 500, Response: []byte("Fatal error in line 3"),
-			Reason: "The receiver failed (500 Internal Server Error): look into its own error log.",
+			Reason: "The receiver failed (500 Internal Server Error): check its error log.",
 		},
 	}})
 	require.NoError(t, err)

@@ -48,7 +48,7 @@ func (r *harness) furnish(t *testing.T) {
 	gone := r.put(t, func(w *webhook.Webhook) { w.Name = "Gone" })
 
 	held.HeldUntil = time.Now().Add(20 * time.Minute).UTC().Truncate(time.Millisecond)
-	held.Health = webhook.Health{Failures: 12, Since: held.Created, Last: held.Created, Hours: 1, Reason: "The receiver failed (500 Internal Server Error): look into its own error log."}
+	held.Health = webhook.Health{Failures: 12, Since: held.Created, Last: held.Created, Hours: 1, Reason: "The receiver failed (500 Internal Server Error): check its error log."}
 	_, err := r.store.PutWebhook(t.Context(), held)
 	require.NoError(t, err)
 
@@ -68,7 +68,7 @@ func (r *harness) furnish(t *testing.T) {
 	_, err = r.store.Apply(t.Context(), []webhook.Change{{
 		ID: "msg_failed_0", State: webhook.StateFailed, Due: ds[0].Due, Attempts: 2, Log: &webhook.Attempt{
 			Start: ds[0].Created, Duration: 90 * time.Millisecond, Status: http.StatusInternalServerError, Detail: "from 127.0.0.1",
-			Reason:   "The receiver failed (500 Internal Server Error): look into its own error log.",
+			Reason:   "The receiver failed (500 Internal Server Error): check its error log.",
 			Response: []byte(strings.Repeat("Fatal error: Uncaught TypeError in /var/www/hook.php:3\n", 30)),
 		},
 	}, {ID: "msg_delivered_0", State: webhook.StateDelivered, Due: ds[40].Due, Attempts: 1, Erase: true}})

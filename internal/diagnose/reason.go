@@ -141,19 +141,19 @@ func Status(status int, contentType string) string {
 	switch status {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
 		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		return "The receiver redirected to another URL (" + answer + "), which is not followed: enter the final URL."
+		return "The receiver redirected to another URL (" + answer + "). Redirects are not followed: enter the final URL."
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
-		return "The receiver refused access (" + answer + "): check the key or password that it expects, and whether a firewall or bot protection stands before it."
+		return "The receiver refused access (" + answer + "): check the key or password that it expects, and whether a firewall or bot protection blocks requests."
 	case http.StatusNotFound:
 		return "The receiver found nothing at the URL (" + answer + "): check its path."
 	case http.StatusMethodNotAllowed:
-		return "The receiver takes no POST requests at the URL (" + answer + "): check its path, or let it take them."
+		return "The receiver does not accept POST requests at the URL (" + answer + "): check its path, or make it accept them."
 	case http.StatusGone:
 		return "The receiver answered 410 Gone, which switches the webhook off: switch it on again when the receiver is back."
 	case http.StatusRequestEntityTooLarge:
-		return "The receiver takes no requests of this size (" + answer + "): raise its limit."
+		return "The receiver does not accept requests of this size (" + answer + "): raise its limit."
 	case http.StatusUnsupportedMediaType:
-		return "The receiver does not take the webhook's format (" + answer + "): let it take " + contentType + ", or choose another format."
+		return "The receiver does not accept the webhook's format (" + answer + "): make it accept " + contentType + ", or choose another format."
 	case http.StatusTooManyRequests:
 		return "The receiver asked for fewer requests (" + answer + "): raise its limit if deliveries come too slowly."
 	case http.StatusServiceUnavailable:
@@ -162,13 +162,13 @@ func Status(status int, contentType string) string {
 	switch {
 	case status == http.StatusBadGateway, status == http.StatusGatewayTimeout, status >= 520 && status <= 530:
 		// Those from 520 on are Cloudflare's.
-		return "The server in front of the receiver got no good answer from it (" + answer + "): check that the application behind it runs."
+		return "The server in front of the receiver got no valid answer from it (" + answer + "): check that the application behind it runs."
 	case status >= 500:
-		return "The receiver failed (" + answer + "): look into its own error log."
+		return "The receiver failed (" + answer + "): check its error log."
 	case status >= 400:
-		return "The receiver refused the request (" + answer + "): look into its own log for the reason."
+		return "The receiver refused the request (" + answer + "): check its log for the reason."
 	}
-	return "The receiver answered " + answer + ": let it answer 200 OK when it has taken the request."
+	return "The receiver answered " + answer + ": make it answer 200 OK once it has accepted the request."
 }
 
 // isTimeout reports whether an attempt failed because something took too long.
@@ -193,7 +193,7 @@ func explainTimeout(at phase, limit time.Duration) (Code, string) {
 	if limit > 0 {
 		within = " within " + limit.String()
 	}
-	return CodeAnswerTimeout, "The receiver did not answer" + within + ": let it answer first and do its work afterwards."
+	return CodeAnswerTimeout, "The receiver did not answer" + within + ": make it answer first and do its work afterwards."
 }
 
 // explainConnecting says why there was no connection.
@@ -244,13 +244,13 @@ func explainTLS(err error, at phase) (Code, string) {
 	case errors.As(err, &invalid):
 		return CodeCertificate, "The receiver's certificate is not valid for a web server: install one that is."
 	case errors.As(err, &hostname):
-		return CodeCertificateHost, "The receiver's certificate is for another host name than the URL's: install one for that name, or enter the name that it is for."
+		return CodeCertificateHost, "The receiver's certificate is for a different host name: install one for the URL's host name, or enter the name that the certificate is for."
 	case errors.As(err, &untrusted):
-		return CodeCertificateUntrusted, "The receiver's certificate is not signed by a trusted authority: install one that is, and let the server send the intermediate certificates too."
+		return CodeCertificateUntrusted, "The receiver's certificate is not signed by a trusted authority: install one that is, and make the server send the intermediate certificates too."
 	case errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &record):
-		return CodeTLS, "The receiver does not speak TLS at the port of the URL: begin the URL with http instead of https, or enter the port that speaks TLS."
+		return CodeTLS, "The receiver does not speak TLS at the port of the URL: start the URL with http instead of https, or enter the port that speaks TLS."
 	case alert == alertCertificateRequired.Error() || alert == alertBadCertificate.Error():
-		return CodeTLS, "The receiver asks for a client's certificate, which webhooks have none of: let it take requests without one."
+		return CodeTLS, "The receiver asks for a client certificate, which webhooks do not have: make it accept requests without one."
 	case alert == alertUnrecognizedName.Error():
 		return CodeTLS, "The receiver's TLS does not know the host name of the URL: install a certificate for that name."
 	case alert != "" || at == phaseTLS:
@@ -264,23 +264,23 @@ func explainBroken(err error, head httpconn.Head) (Code, string) {
 	var stream streamError
 	switch {
 	case headTooLarge(err):
-		return CodeHeadTooLarge, "The head of the receiver's answer is too large: let it answer with fewer and shorter header fields."
+		return CodeHeadTooLarge, "The headers of the receiver's answer are too large: make it send fewer or shorter ones."
 	case head.Unasked:
 		return CodeNotHTTP, notHTTP
 	case head.HTTP && head.Complete || headInvalid(err):
-		return CodeHeadInvalid, "The head of the receiver's answer is not valid HTTP: look for what its application puts before or among the header fields, such as a warning."
+		return CodeHeadInvalid, "The headers of the receiver's answer are not valid HTTP: check whether its application prints something before or between them, such as a warning."
 	// The second of the malformed is an answer that came before the request.
 	case strings.Contains(err.Error(), "malformed") || strings.Contains(err.Error(), "readLoopPeekFail"):
 		return CodeNotHTTP, notHTTP
 	case errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.As(err, &stream) || errors.Is(err, ErrSent):
-		return CodeReset, "The receiver reset the connection without an answer: look into its server's error log."
+		return CodeReset, "The receiver reset the connection without an answer: check its server's error log."
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || strings.Contains(err.Error(), "server closed"):
-		return CodeClosed, "The receiver closed the connection without an answer: look into its server's error log."
+		return CodeClosed, "The receiver closed the connection without an answer: check its server's error log."
 	}
-	return CodeBroken, "The receiver's answer could not be read: look into its server's error log."
+	return CodeBroken, "The receiver's answer could not be read: check its server's error log."
 }
 
-const notHTTP = "The receiver's answer is not HTTP: check the port of the URL, and whether it has to begin with https instead of http."
+const notHTTP = "The receiver's answer is not HTTP: check the port of the URL, and whether the URL must start with https instead of http."
 
 // net/http has no types for what these tell by its texts.
 

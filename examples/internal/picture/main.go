@@ -123,7 +123,7 @@ type example struct {
 // The reasons as the library stores them.
 const (
 	unavailable = "The receiver is not available (503 Service Unavailable): check whether it is overloaded or in maintenance."
-	failed      = "The receiver failed (500 Internal Server Error): look into its own error log."
+	failed      = "The receiver failed (500 Internal Server Error): check its error log."
 )
 
 // failing is the ID of the webhook that fails.

@@ -144,7 +144,7 @@ async function search(page, scripts) {
 async function resend(page, scripts) {
   await page.goto(base + "/");
   await page.getByRole("link", { name: "Flaky", exact: true }).click();
-  await page.getByRole("link", { name: "Send all that waits now" }).click();
+  await page.getByRole("link", { name: "Send all pending now" }).click();
   assert.match(await text(page, "#counted"), /^\d+ deliver(y matches|ies match)$/);
   if (scripts) await look(page, "counted");
   await page.getByRole("button", { name: "Resend", exact: true }).click();
@@ -219,8 +219,8 @@ async function focus(page) {
   await page.getByRole("link", { name: "Flaky", exact: true }).click();
   await page.getByRole("link", { name: "Resend" }).click();
   await page.getByLabel("Failed deliveries").uncheck();
-  await page.getByRole("button", { name: "Count them" }).click();
-  await focused("Nothing was sent again yet");
+  await page.getByRole("button", { name: "Count deliveries" }).click();
+  await focused("Nothing has been resent yet");
   await page.goto(base + "/deliveries");
   await page.getByLabel("Status or reason").fill("bad luck");
   await page.getByRole("button", { name: "Filter" }).click();

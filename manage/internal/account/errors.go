@@ -10,11 +10,11 @@ var ErrForbidden = errors.New("you may not do this")
 
 // ErrUnavailable is returned for an account that cannot be asked for just now, as
 // while it is moved to another database.
-var ErrUnavailable = errors.New("the account is not available for a moment")
+var ErrUnavailable = errors.New("the account is temporarily unavailable")
 
 // What clients are told of ErrUnavailable.
 const (
-	Unavailable           = "The account is not available for a moment: try again."
+	Unavailable           = "The account is temporarily unavailable: try again."
 	UnavailableRetryAfter = "10" // seconds
 )
 

@@ -23,12 +23,12 @@ var Failures = []Label{
 	{Value: "closed", Text: "Connection closed"},
 	{Value: "not_http", Text: "Response is not HTTP"},
 	{Value: "head_invalid", Text: "Response is not valid"},
-	{Value: "head_too_large", Text: "Response head too large"},
-	{Value: "broken", Text: "Response broke off"},
+	{Value: "head_too_large", Text: "Response headers too large"},
+	{Value: "broken", Text: "Response interrupted"},
 	{Value: "sender", Text: "Problem on our side"},
 	{Value: "canceled", Text: "Canceled"},
 	{Value: "given_up", Text: "Given up"},
-	{Value: "begun", Text: "Begun"},
+	{Value: "begun", Text: "Attempt started"},
 	{Value: "other", Text: "Other reason"},
 }
 

@@ -95,7 +95,7 @@ var Formats = []Label{
 // Disclosures are what bodies hold of a subscriber.
 var Disclosures = []Label{
 	{Value: string(webhook.DiscloseAll), Text: "Everything"},
-	{Value: string(webhook.DiscloseFields), Text: "Everything, but of the custom fields only those chosen here"},
+	{Value: string(webhook.DiscloseFields), Text: "Everything, but only the custom fields chosen here"},
 	{Value: string(webhook.DiscloseMinimal), Text: "ID and email address only"},
 }
 

@@ -49,9 +49,9 @@ func (n Writer) Write(k Kind, w webhook.Webhook) (subject, body string) {
 	var paragraphs []string
 	switch k {
 	case Disabled:
-		paragraphs = []string{say.Sentence(w.Disabled), n.Lang.Text("Mend the receiver, then switch the webhook on again."), n.meanwhile(w)}
+		paragraphs = []string{say.Sentence(w.Disabled), n.Lang.Text("Fix the receiver, then switch the webhook on again."), n.meanwhile(w)}
 	case Recovered:
-		paragraphs = []string{n.about(w, "Events are delivered again.", "Events are delivered to {host} again."), n.Lang.Text("What waited is sent now.")}
+		paragraphs = []string{n.about(w, "Events are delivered again.", "Events are delivered to {host} again."), n.Lang.Text("The waiting events are being sent now.")}
 	default:
 		paragraphs = []string{
 			n.about(w, "All attempts have failed since {time}.", "All attempts to send events to {host} have failed since {time}."),
@@ -60,7 +60,7 @@ func (n Writer) Write(k Kind, w webhook.Webhook) (subject, body string) {
 		if k == Warning {
 			paragraphs = append(paragraphs, n.Lang.Text("If this goes on, the webhook will be switched off."), n.meanwhile(w))
 		} else {
-			paragraphs = append(paragraphs, n.Lang.Text("We go on trying, and send what waits when the receiver answers again."))
+			paragraphs = append(paragraphs, n.Lang.Text("We keep trying, and send the waiting events when the receiver answers again."))
 		}
 	}
 	if n.Page != "" {

@@ -42,7 +42,7 @@ func batchText(lang *text.Language, most int, wait time.Duration) string {
 	case wait == 0:
 		return lang.Text("Up to {n} events that happen at the same time", "n", most)
 	}
-	return lang.Text("Up to {n} events, or what happens within {time}", "n", most, "time", wait)
+	return lang.Text("Up to {n} events, or all events within {time}", "n", most, "time", wait)
 }
 
 // batchOf is the choice that a webhook has: "own" if the API set another one.
@@ -66,7 +66,7 @@ func (p *pageRequest) batchChoices(w webhook.Webhook) []choice {
 	for _, b := range batchSizes {
 		one := choice{b.value, batchText(p.lang, b.most, b.wait), chosen == b.value}
 		if b.most > mostInForm {
-			one.Text = p.lang.Text("Up to {n} events ({form} in a form), or what happens within {time}",
+			one.Text = p.lang.Text("Up to {n} events ({form} in a form), or all events within {time}",
 				"n", b.most, "form", mostInForm, "time", b.wait)
 		}
 		all = append(all, one)

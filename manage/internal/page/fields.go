@@ -12,8 +12,8 @@ import (
 var typeMeanings = map[webhook.EventType]text.Message{
 	webhook.TypeSubscribe:   "Sent when somebody is added to a list.",
 	webhook.TypeUnsubscribe: "Sent when somebody is removed from a list.",
-	webhook.TypeUpdate:      "Sent when a subscriber's data change.",
-	webhook.TypeSent:        "Sent when a campaign starts being sent.",
+	webhook.TypeUpdate:      "Sent when a subscriber's data changes.",
+	webhook.TypeSent:        "Sent when a campaign starts sending.",
 	webhook.TypeOpen:        "Sent when a subscriber opens a campaign.",
 	webhook.TypeClick:       "Sent when a subscriber clicks a link in a campaign.",
 	webhook.TypeForward:     "Sent when a subscriber forwards a campaign.",
@@ -24,7 +24,7 @@ var typeMeanings = map[webhook.EventType]text.Message{
 // fieldMeanings say what the fields of bodies mean, by their paths in JSON. A
 // number in a path is a star.
 var fieldMeanings = map[string]text.Message{
-	"id":                         "ID of the delivery, the same whenever it is sent",
+	"id":                         "ID of the delivery, the same in every attempt",
 	"type":                       "Type of the event",
 	"date_time":                  "When it happened",
 	"initiated_from":             "What triggered it: public (a subscriber), admin, api or system",
@@ -45,7 +45,7 @@ var fieldMeanings = map[string]text.Message{
 	"contact.tags":               "Tags of the subscriber",
 	"contact.tags.*":             "Tags of the subscriber",
 	"contact.customer_acct_name": "Name of the customer's account",
-	"contact.fields.*":           "A custom field, by its ID",
+	"contact.fields.*":           "A custom field, identified by its ID",
 	"unsubscribe.reason":         "Reason that the subscriber gave",
 	"campaign.id":                "ID of the campaign",
 	"campaign.name":              "Name of the campaign",
@@ -60,7 +60,7 @@ var fieldMeanings = map[string]text.Message{
 	"share.network":              "Social network",
 	"share.network_id":           "ID of the social network",
 	"share.content":              "What the subscriber wrote",
-	"bounce.type":                "Whether it will fail again: hard or soft",
+	"bounce.type":                "Kind of bounce: hard (permanent) or soft (temporary)",
 	"bounce.code":                "Status code of the mail server",
 	"bounce.description":         "What the mail server answered",
 }

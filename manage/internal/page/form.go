@@ -49,7 +49,7 @@ var fieldLabels = []label.Label{
 	{Value: "Name", Text: "Name"}, {Value: "URL", Text: "URL"}, {Value: "List", Text: "List"},
 	{Value: "Events", Text: "Events"}, {Value: "Sources", Text: "Triggered by"}, {Value: "Format", Text: "Format"},
 	{Value: "Disclosure", Text: "Subscriber data"}, {Value: "Order", Text: "In order"},
-	{Value: "Batch", Text: "Events in one request"},
+	{Value: "Batch", Text: "Events per request"},
 	{Value: "Headers", Text: "Headers"}, {Value: "NoRetry", Text: "Retries"},
 	{Value: "RateLimit", Text: "Requests per second"}, {Value: "KeepEvents", Text: "While the webhook is off"},
 }

@@ -69,7 +69,7 @@ func (v view) NextClock(n account.NextAttempt) template.HTML {
 	case account.NextDisabled:
 		return v.lang.HTML("when the webhook is switched on: it is off and keeps its events")
 	case account.NextInOrder:
-		return v.lang.HTML("when the earlier one for the same subscriber has ended")
+		return v.lang.HTML("when the earlier one for the same subscriber is finished")
 	}
 	return v.lang.HTML("never: it will be canceled, because its webhook is off or was deleted")
 }

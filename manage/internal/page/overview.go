@@ -30,7 +30,7 @@ func (p *pageRequest) statusOf(w webhook.Webhook, newest webhook.Delivery) statu
 		reason := p.lang.Text("{n, plural, one {# failure} other {# failures in a row}} since {time}.", "n", w.Health.Failures, "time", p.short(w.Health.Since))
 		reason += " " + p.sentence(w.Health.Reason)
 		if w.HeldUntil.After(p.now) {
-			reason += " " + p.lang.Text("All deliveries wait until {time}, when one of them is tried.", "time", p.short(w.HeldUntil))
+			reason += " " + p.lang.Text("All deliveries wait until {time}; then one of them is tried.", "time", p.short(w.HeldUntil))
 		}
 		return status{"bad", "Failing", reason}
 	case w.HeldUntil.After(p.now):

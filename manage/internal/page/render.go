@@ -122,14 +122,14 @@ var notices = map[string]text.Message{
 	"off":       "The webhook is off.",
 	"on":        "The webhook is on.",
 	"dropped":   "The webhook is on. The events that it had kept were discarded; they are still in the log.",
-	"tried":     "A delivery is sent to the receiver now.",
-	"unsign":    "Requests are not signed any more.",
+	"tried":     "A delivery is being sent to the receiver now.",
+	"unsign":    "Requests are no longer signed.",
 	"resent":    "The delivery is being sent again.",
-	"resending": "Another resend of this webhook is in progress. Wait until it ends, or stop it.",
+	"resending": "Deliveries of this webhook are already being resent. Wait until that ends, or stop it.",
 	"newer":     "Nothing was sent: a newer delivery for the same subscriber exists. See below.",
 	"skipped":   "The other deliveries no longer wait for this one.",
 	"busy":      "Nothing was skipped, because an attempt may be in progress. Try again in a minute.",
-	"held":      "The delivery will be sent when the webhook is tried again. Its page says when, and can try it now.",
+	"held":      "The delivery will be sent when the webhook is tried again. The webhook's page shows when, and lets you try it now.",
 }
 
 // render answers with a template.

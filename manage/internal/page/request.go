@@ -133,11 +133,11 @@ func (p *pageRequest) refuse(err error) {
 	case errors.Is(err, errForged):
 		status, says = http.StatusForbidden, p.lang.Text("The form came from another site, so nothing was changed. If you sent it from here, reload the page and try again.")
 	case errors.Is(err, webhook.ErrNotFound):
-		status, says = http.StatusNotFound, p.lang.Text("There is nothing here. It may have been deleted, or it was too old for the log.")
+		status, says = http.StatusNotFound, p.lang.Text("There is nothing here. It may have been deleted, or it is too old for the log.")
 	case errors.Is(err, webhook.ErrConflict):
-		status, says = http.StatusConflict, p.lang.Text("Somebody else changed the webhook in the meantime, so nothing was done. Look at it again first.")
+		status, says = http.StatusConflict, p.lang.Text("Somebody else changed the webhook in the meantime, so nothing was done. Review the webhook first.")
 	case errors.Is(err, errMethod):
-		status, says = http.StatusMethodNotAllowed, p.lang.Text("This address does not take such a request.")
+		status, says = http.StatusMethodNotAllowed, p.lang.Text("This address does not accept such a request.")
 	case errors.Is(err, params.ErrTooMuch):
 		status, says = http.StatusRequestEntityTooLarge, p.lang.Text("The form is too large.")
 	case errors.Is(err, params.ErrEncoding):
@@ -147,13 +147,13 @@ func (p *pageRequest) refuse(err error) {
 		status, says = http.StatusTooManyRequests, p.lang.Text("Too many requests. Wait {n, plural, one {# second} other {# seconds}}, then try again.", "n", int(busy))
 	case errors.Is(err, account.ErrUnavailable):
 		p.w.Header().Set("Retry-After", account.UnavailableRetryAfter)
-		status, says = http.StatusServiceUnavailable, p.lang.Text("Your account is not available for a moment. Try again soon.")
+		status, says = http.StatusServiceUnavailable, p.lang.Text("Your account is temporarily unavailable. Try again soon.")
 	case errors.As(err, &limit):
 		status, says = http.StatusForbidden, p.limitReached(limit)
 	case errors.As(err, &invalid):
 		status, says = http.StatusUnprocessableEntity, p.problem(invalid, "")
 	case errors.Is(err, errNoChoice):
-		status, says = http.StatusUnprocessableEntity, p.lang.Text("The form sent something that it does not offer. Reload the page and try again.")
+		status, says = http.StatusUnprocessableEntity, p.lang.Text("The form sent a value that it does not offer. Reload the page and try again.")
 	default:
 		p.Logger.Error("webhook: the page failed", "error", err)
 	}

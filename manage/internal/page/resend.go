@@ -29,9 +29,9 @@ type resending struct {
 // resentLabels are the states of what can be sent again.
 var resentLabels = []label.Label{
 	{Value: string(webhook.StateFailed), Text: "Failed deliveries"},
-	{Value: string(webhook.StatePending), Text: "Deliveries that wait for their next attempt"},
-	{Value: string(webhook.StateCanceled), Text: "Deliveries that were canceled, as when the webhook was off"},
-	{Value: string(webhook.StateDelivered), Text: "Delivered ones"},
+	{Value: string(webhook.StatePending), Text: "Deliveries waiting for their next attempt"},
+	{Value: string(webhook.StateCanceled), Text: "Canceled deliveries, for example because the webhook was off"},
+	{Value: string(webhook.StateDelivered), Text: "Deliveries that succeeded"},
 }
 
 // resendForm asks since when; by default since the webhook began to fail, or a
@@ -161,7 +161,7 @@ func (p *pageRequest) readReplay(form url.Values) (q webhook.ReplayQuery, faults
 	case err != nil || q.Since.IsZero() && !onlyPending:
 		faults["Since"] = p.lang.Text(noTime)
 	case q.Since.After(p.now):
-		faults["Since"] = p.lang.Text("Choose a beginning in the past.")
+		faults["Since"] = p.lang.Text("Choose a start in the past.")
 	}
 	if q.Until, err = readLocal(form.Get("until"), p.Zone()); err != nil {
 		faults["Until"] = p.lang.Text(noTime)

@@ -61,7 +61,7 @@ func (p *pageRequest) webhookNamed(out *logView, typed string) (id string, err e
 	case len(ws) == 0:
 		out.Errors["Webhook"] = p.lang.Text("No webhook has this name or ID.")
 	case len(ws) > logWebhooks:
-		out.Errors["Webhook"] = p.lang.Text("{n} webhooks have this in their name: enter more of it, or an ID.", "n", len(ws))
+		out.Errors["Webhook"] = p.lang.Text("{n} webhooks have this in their name: enter more of the name, or an ID.", "n", len(ws))
 	default:
 		out.Errors["Webhook"] = p.lang.Text("Several webhooks match: choose one.")
 		for _, w := range ws {

@@ -114,7 +114,7 @@ func TestADeliveryWithoutABodySaysWhy(t *testing.T) {
 		}
 	}
 	delivered := webhook.Delivery{State: webhook.StateDelivered, Log: []webhook.Attempt{{Status: 200}}}
-	assert.Equal(t, "The body was not kept once it was delivered, so this cannot be sent again.", english.NoBody(delivered))
+	assert.Equal(t, "The body was removed after delivery, so this cannot be sent again.", english.NoBody(delivered))
 	assert.Equal(t, "The body was erased.", english.NoBody(webhook.Delivery{Log: note("Canceled: the app says so.")}))
 	delivered.Body = []byte("type=open")
 	assert.Empty(t, english.NoBody(delivered))
@@ -178,7 +178,7 @@ func TestAReasonIsRenderedFromItsCode(t *testing.T) {
 	for _, c := range []struct{ code, stored, want string }{
 		{"certificate_expired", "The receiver's certificate expired on 2 January 2026: renew it.", "Das Zertifikat des Empfängers ist am 2. Jan. 2026 abgelaufen: Erneuern Sie es."},
 		{"certificate_expired", "In other words.", "Das Zertifikat des Empfängers ist abgelaufen: Erneuern Sie es."},
-		{"answer_timeout", "The receiver did not answer within 30s: let it answer first and do its work afterwards.", "Der Empfänger antwortete nicht innerhalb der Zeit (30 Sekunden): Lassen Sie ihn erst antworten und danach arbeiten."},
+		{"answer_timeout", "The receiver did not answer within 30s: make it answer first and do its work afterwards.", "Der Empfänger antwortete nicht innerhalb der Zeit (30 Sekunden): Lassen Sie ihn erst antworten und danach arbeiten."},
 		{"answer_timeout", "Too late.", "Der Empfänger antwortete nicht rechtzeitig: Lassen Sie ihn erst antworten und danach arbeiten."},
 		{"tls", "The receiver's TLS does not know the host name of the URL: install a certificate for that name.", "Das TLS des Empfängers kennt den Hostnamen der URL nicht: Installieren Sie ein Zertifikat für diesen Namen."},
 		{"address", "The URL has a host that is not a public address: webhooks are sent to public hosts on the usual ports only.", "Geben Sie eine URL an, die aus dem Internet erreichbar ist. Webhooks werden nur an öffentliche Hosts auf den üblichen Ports gesendet."},
@@ -197,7 +197,7 @@ func TestAReasonIsRenderedFromItsCode(t *testing.T) {
 func TestWhyAWebhookIsOffIsTranslated(t *testing.T) {
 	german := in(t, "de")
 	for stored, want := range map[string]string{
-		"All attempts have failed since 2 January 2026. The receiver failed (500 Internal Server Error): look into its own error log.": "Alle Versuche sind seit dem 2. Jan. 2026 fehlgeschlagen. Beim Empfänger trat ein Fehler auf (500 Internal Server Error): Sehen Sie in seinem Fehlerprotokoll nach.",
+		"All attempts have failed since 2 January 2026. The receiver failed (500 Internal Server Error): check its error log.": "Alle Versuche sind seit dem 2. Jan. 2026 fehlgeschlagen. Beim Empfänger trat ein Fehler auf (500 Internal Server Error): Sehen Sie in seinem Fehlerprotokoll nach.",
 		"Switched off on the page.": "Auf der Seite ausgeschaltet.",
 		"Moving to another server.": "Moving to another server.",
 	} {
