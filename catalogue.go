@@ -34,13 +34,13 @@ func (o *Options) setCatalogue() error {
 		}
 	}
 	if len(o.Catalogue) > maxTypes {
-		return invalid("Options.Catalogue", fmt.Sprintf("holds more than %d types", maxTypes))
+		return invalid("Options.Catalogue", fmt.Sprintf("has %d types; the most is %d", len(o.Catalogue), maxTypes))
 	}
 	all := make([]EventInfo, len(o.Catalogue))
 	for i, info := range o.Catalogue {
 		at := fmt.Sprintf("Options.Catalogue[%d].", i)
 		if slices.ContainsFunc(all[:i], func(other EventInfo) bool { return other.Type == info.Type }) {
-			return invalid(at+"Type", "is "+quote(string(info.Type))+", as that of another entry")
+			return invalid(at+"Type", "is "+quote(string(info.Type))+", which another entry already has")
 		}
 		if err := info.fill(o.eventLimit()); err != nil {
 			return prefixed(at, err)
@@ -54,14 +54,14 @@ func (o *Options) setCatalogue() error {
 // fill sets the defaults of an entry, or says what is wrong with it.
 func (info *EventInfo) fill(bodyLimit int) error {
 	if !info.Type.valid() && !info.Type.isCustom() {
-		return invalid("Type", "is "+quote(string(info.Type))+", neither one of the nine nor 1 to 64 of a to z, 0 to 9 and _")
+		return invalid("Type", "is "+quote(string(info.Type))+", neither one of the nine types nor a name of 1 to 64 characters (a to z, 0 to 9 and _)")
 	}
 	if err := validateText("Label", info.Label); err != nil {
 		return err
 	}
 	for _, s := range info.Sources {
 		if !s.valid() {
-			return invalid("Sources", "holds the unknown source "+quote(string(s)))
+			return invalid("Sources", "contains "+notOneOf(s, Sources()))
 		}
 	}
 	if len(info.Sources) == 0 {
@@ -78,7 +78,7 @@ func (info *EventInfo) fill(bodyLimit int) error {
 		return prefixed("Sample.", err)
 	}
 	if t := info.Sample.Type(); t != info.Type {
-		return invalid("Sample", "is of the type "+quote(string(t)))
+		return invalid("Sample", fmt.Sprintf("is an event of the type %q, not %q", t, info.Type))
 	}
 	return nil
 }
@@ -125,10 +125,10 @@ func (o *Options) validateKind(e Event) error {
 		if t.isCustom() {
 			field = "Name"
 		}
-		return invalid(field, "is "+quote(string(t))+", which Options.Catalogue does not hold")
+		return invalid(field, "is "+quote(string(t))+", which is not in Options.Catalogue")
 	}
 	if source := e.meta().Source; !slices.Contains(info.Sources, source) {
-		return invalid("Source", "is "+quote(string(source))+", which Options.Catalogue does not name for "+string(t))
+		return invalid("Source", "is "+quote(string(source))+", which Options.Catalogue does not list for "+string(t))
 	}
 	return nil
 }
@@ -138,7 +138,7 @@ func (o *Options) validateKind(e Event) error {
 func (o *Options) validateEvents(asked, had []EventType) error {
 	for _, t := range asked {
 		if o.info(t) == nil && !slices.Contains(had, t) {
-			return invalid("Events", "holds the unknown type "+quote(string(t)))
+			return invalid("Events", "contains the unknown type "+quote(string(t)))
 		}
 	}
 	return nil

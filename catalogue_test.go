@@ -29,12 +29,12 @@ func TestTheCatalogueSaysWhatAnAppEmits(t *testing.T) {
 	}{
 		"one of the nine":           {webhook.Open{Meta: open("api"), Subscriber: everybody}, "", ""},
 		"from a source of it":       {webhook.Subscribe{Meta: open("api"), Subscriber: everybody}, "", ""},
-		"from another source":       {webhook.Subscribe{Meta: open("admin"), Subscriber: everybody}, "Source", `is "admin", which Options.Catalogue does not name for subscribe`},
-		"one that it does not have": {webhook.Share{Meta: open("api"), Subscriber: everybody, Details: webhook.ShareDetails{Network: "x"}}, "Type", `is "share", which Options.Catalogue does not hold`},
+		"from another source":       {webhook.Subscribe{Meta: open("admin"), Subscriber: everybody}, "Source", `is "admin", which Options.Catalogue does not list for subscribe`},
+		"one that it does not have": {webhook.Share{Meta: open("api"), Subscriber: everybody, Details: webhook.ShareDetails{Network: "x"}}, "Type", `is "share", which is not in Options.Catalogue`},
 		"its own":                   {webhook.Custom{Meta: open("system"), Name: "campaign_finished"}, "", ""},
-		"its own from elsewhere":    {webhook.Custom{Meta: open("api"), Name: "campaign_finished"}, "Source", `is "api", which Options.Catalogue does not name for campaign_finished`},
+		"its own from elsewhere":    {webhook.Custom{Meta: open("api"), Name: "campaign_finished"}, "Source", `is "api", which Options.Catalogue does not list for campaign_finished`},
 		"its own from anywhere":     {webhook.Custom{Meta: open("api"), Name: "blocklisted"}, "", ""},
-		"nobody's":                  {webhook.Custom{Meta: open("api"), Name: "party"}, "Name", `is "party", which Options.Catalogue does not hold`},
+		"nobody's":                  {webhook.Custom{Meta: open("api"), Name: "party"}, "Name", `is "party", which is not in Options.Catalogue`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, explained := r.Explain(r.ctx, c.event)
@@ -123,11 +123,11 @@ func TestWebhooksAskForWhatTheCatalogueHolds(t *testing.T) {
 	require.NoError(t, err)
 	for _, unknown := range []webhook.EventType{"share", "party", "Open"} {
 		_, err := add("open", unknown)
-		assert.Equal(t, &webhook.InvalidError{Field: "Events", Reason: `holds the unknown type "` + string(unknown) + `"`}, err)
+		assert.Equal(t, &webhook.InvalidError{Field: "Events", Reason: `contains the unknown type "` + string(unknown) + `"`}, err)
 		changed := w
 		changed.Events = []webhook.EventType{"open", unknown}
 		_, err = r.UpdateWebhook(r.ctx, changed)
-		assert.Equal(t, &webhook.InvalidError{Field: "Events", Reason: `holds the unknown type "` + string(unknown) + `"`}, err)
+		assert.Equal(t, &webhook.InvalidError{Field: "Events", Reason: `contains the unknown type "` + string(unknown) + `"`}, err)
 	}
 
 	// The next version of the app no longer has the type.
@@ -172,16 +172,16 @@ func TestACatalogueThatCannotBeIsRefusedByField(t *testing.T) {
 		catalogue     []webhook.EventInfo
 		field, reason string
 	}{
-		"a type twice":     {open(func(i *webhook.EventInfo) { i.Type = "sent" }), "[1].Type", `is "sent", as that of another entry`},
-		"no type":          {open(func(i *webhook.EventInfo) { i.Type = "" }), "[1].Type", `is "", neither one of the nine nor 1 to 64 of a to z, 0 to 9 and _`},
-		"no name":          {open(func(i *webhook.EventInfo) { i.Type = "Party!" }), "[1].Type", `is "Party!", neither one of the nine nor 1 to 64 of a to z, 0 to 9 and _`},
+		"a type twice":     {open(func(i *webhook.EventInfo) { i.Type = "sent" }), "[1].Type", `is "sent", which another entry already has`},
+		"no type":          {open(func(i *webhook.EventInfo) { i.Type = "" }), "[1].Type", `is "", neither one of the nine types nor a name of 1 to 64 characters (a to z, 0 to 9 and _)`},
+		"no name":          {open(func(i *webhook.EventInfo) { i.Type = "Party!" }), "[1].Type", `is "Party!", neither one of the nine types nor a name of 1 to 64 characters (a to z, 0 to 9 and _)`},
 		"a long label":     {open(func(i *webhook.EventInfo) { i.Label = strings.Repeat("x", 256) }), "[1].Label", "is longer than 255 bytes"},
-		"an odd label":     {open(func(i *webhook.EventInfo) { i.Label = "\xff" }), "[1].Label", "is not valid UTF-8 text"},
-		"a source":         {open(func(i *webhook.EventInfo) { i.Sources = []webhook.Source{"cron"} }), "[1].Sources", `holds the unknown source "cron"`},
-		"another sample":   {open(func(i *webhook.EventInfo) { i.Sample = webhook.Sample("click") }), "[1].Sample", `is of the type "click"`},
+		"an odd label":     {open(func(i *webhook.EventInfo) { i.Label = "\xff" }), "[1].Label", "is not valid UTF-8"},
+		"a source":         {open(func(i *webhook.EventInfo) { i.Sources = []webhook.Source{"cron"} }), "[1].Sources", `contains "cron", not one of public, admin, api and system`},
+		"another sample":   {open(func(i *webhook.EventInfo) { i.Sample = webhook.Sample("click") }), "[1].Sample", `is an event of the type "click", not "open"`},
 		"an invalid one":   {open(func(i *webhook.EventInfo) { i.Sample = webhook.Open{} }), "[1].Sample.Source", `is "", not one of public, admin, api and system`},
 		"nobody's nil one": {open(func(i *webhook.EventInfo) { i.Sample = (*webhook.Open)(nil) }), "[1].Sample.Event", "is nil"},
-		"too many":         {make([]webhook.EventInfo, 101), "", "holds more than 100 types"},
+		"too many":         {make([]webhook.EventInfo, 101), "", "has 101 types; the most is 100"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := webhook.New(newHarness(t, nil).store, nil, &webhook.Options{Catalogue: c.catalogue})

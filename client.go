@@ -85,7 +85,7 @@ func (o *ClientOptions) guard(resolver *net.Resolver) (*netguard.Guard, error) {
 		c.AllowPrefixes, c.AllowHosts, c.AllowPorts = o.AllowPrefixes, o.AllowHosts, o.AllowPorts
 	}
 	if o != nil && o.Proxy != nil && !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, o.Proxy.Scheme) {
-		return nil, invalid("ClientOptions.Proxy", "has a scheme that is none of http, https, socks5 and socks5h")
+		return nil, invalid("ClientOptions.Proxy", "has the scheme "+quote(o.Proxy.Scheme)+", not one of http, https, socks5 and socks5h")
 	}
 	g, err := netguard.New(c)
 	var bad *netguard.ConfigError

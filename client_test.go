@@ -66,7 +66,7 @@ func requireRefused(t *testing.T, err error, detail string) {
 	var refused *AddressError
 	require.ErrorAs(t, err, &refused)
 	assert.Contains(t, refused.Detail(), detail)
-	assert.Regexp(t, `^webhook: URL (has a [a-z ]+|names no host)( \(in a test .*\))?$`, refused.Error())
+	assert.Regexp(t, `^webhook: URL (has a [a-z ]+|has no host)( \(in a test .*\))?$`, refused.Error())
 	// What net/http adds is the URL, which the customer wrote, and no address.
 	var failed *url.Error
 	require.ErrorAs(t, err, &failed)

@@ -63,9 +63,9 @@ func (t EventType) isCustom() bool {
 func validateCustom(e Custom) (values int, err error) {
 	switch {
 	case e.Name.valid():
-		return 0, invalid("Name", "is "+quote(string(e.Name))+", one of the nine: emit its own struct")
+		return 0, invalid("Name", "is "+quote(string(e.Name))+", one of the nine types: emit its own struct")
 	case !e.Name.isCustom():
-		return 0, invalid("Name", "is "+quote(string(e.Name))+", not 1 to 64 of a to z, 0 to 9 and _")
+		return 0, invalid("Name", "is "+quote(string(e.Name))+", not a name of 1 to 64 characters (a to z, 0 to 9 and _)")
 	}
 	_, values, err = phpform.Tree(e.Data)
 	return values, invalidData(err)

@@ -105,17 +105,17 @@ func TestValidateNamesWhatACustomEventCannotHold(t *testing.T) {
 		data          map[string]any
 		field, reason string
 	}{
-		"no name":           {"", nil, "Name", `is "", not 1 to 64 of a to z, 0 to 9 and _`},
-		"a long name":       {EventType(strings.Repeat("x", 65)), nil, "Name", `is "` + strings.Repeat("x", 40) + `"…, not 1 to 64 of a to z, 0 to 9 and _`},
-		"capitals":          {"Finished", nil, "Name", `is "Finished", not 1 to 64 of a to z, 0 to 9 and _`},
-		"a dash":            {"is-finished", nil, "Name", `is "is-finished", not 1 to 64 of a to z, 0 to 9 and _`},
-		"one of the nine":   {"open", nil, "Name", `is "open", one of the nine: emit its own struct`},
+		"no name":           {"", nil, "Name", `is "", not a name of 1 to 64 characters (a to z, 0 to 9 and _)`},
+		"a long name":       {EventType(strings.Repeat("x", 65)), nil, "Name", `is "` + strings.Repeat("x", 40) + `"…, not a name of 1 to 64 characters (a to z, 0 to 9 and _)`},
+		"capitals":          {"Finished", nil, "Name", `is "Finished", not a name of 1 to 64 characters (a to z, 0 to 9 and _)`},
+		"a dash":            {"is-finished", nil, "Name", `is "is-finished", not a name of 1 to 64 characters (a to z, 0 to 9 and _)`},
+		"one of the nine":   {"open", nil, "Name", `is "open", one of the nine types: emit its own struct`},
 		"NaN":               {"x", map[string]any{"rates": []float64{1, math.NaN()}}, "Data.rates[1]", "is NaN, which is no number of JSON"},
 		"an infinite one":   {"x", map[string]any{"a": map[string]any{"b": math.Inf(-1)}}, "Data.a.b", "is -Inf, which is no number of JSON"},
-		"text":              {"x", map[string]any{"a": []named{"\xff"}}, "Data.a[0]", "is not UTF-8"},
-		"a key":             {"x", map[string]any{"a": map[named]int{"\xff": 1}}, "Data.a", `has the key "\xff", which PHP would misread or is not UTF-8`},
-		"a misread key":     {"x", map[string]any{"a]b": 1}, "Data", `has the key "a]b", which PHP would misread or is not UTF-8`},
-		"an empty key":      {"x", map[string]any{"": 1}, "Data", `has the key "", which PHP would misread or is not UTF-8`},
+		"text":              {"x", map[string]any{"a": []named{"\xff"}}, "Data.a[0]", "is not valid UTF-8"},
+		"a key":             {"x", map[string]any{"a": map[named]int{"\xff": 1}}, "Data.a", `has the key "\xff", which PHP would misread or is not valid UTF-8`},
+		"a misread key":     {"x", map[string]any{"a]b": 1}, "Data", `has the key "a]b", which PHP would misread or is not valid UTF-8`},
+		"an empty key":      {"x", map[string]any{"": 1}, "Data", `has the key "", which PHP would misread or is not valid UTF-8`},
 		"a struct":          {"x", map[string]any{"a": Link{}}, "Data.a", "is of the type webhook.Link, which bodies cannot hold"},
 		"a channel":         {"x", map[string]any{"a": make(chan int)}, "Data.a", "is of the type chan int, which bodies cannot hold"},
 		"other keys":        {"x", map[string]any{"a": map[int]int{1: 1}}, "Data.a", "is a map whose keys are no texts"},
@@ -123,14 +123,14 @@ func TestValidateNamesWhatACustomEventCannotHold(t *testing.T) {
 		"too deep":          {"x", deep(33), "Data" + strings.Repeat(".x", 33), "is nested deeper than 32 levels"},
 		"itself":            {"x", cycle, "Data" + strings.Repeat(".again", 33), "is nested deeper than 32 levels"},
 		"a pointer to it":   {"x", map[string]any{"p": pointer}, "Data.p", "points to itself"},
-		"too many values":   {"x", many, "Data", "makes the body hold more than 1000 variables; PHP drops all beyond 1000"},
+		"too many values":   {"x", many, "Data", "makes a body of more than 1000 variables; PHP reads only the first 1000"},
 		"a long body":       {"x", map[string]any{"a": strings.Repeat("x", testBodyLimit)}, "Event", "makes a body of more than 262144 bytes"},
 		"a long body by []": {"x", map[string]any{"a": make([][]int, testBodyLimit)}, "Event", "makes a body of more than 262144 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := Custom{Meta: Meta{Source: SourceAPI}, Name: c.name, Data: c.data}
 			assert.Equal(t, &InvalidError{Field: c.field, Reason: c.reason}, validate(e, testBodyLimit))
-			if c.field != "Event" && c.reason != "makes the body hold more than 1000 variables; PHP drops all beyond 1000" && c.field != "Name" {
+			if c.field != "Event" && c.reason != "makes a body of more than 1000 variables; PHP reads only the first 1000" && c.field != "Name" {
 				_, err := encode(e, e.Meta, FormatJSON)
 				assert.Equal(t, invalid(c.field, c.reason), err, "nothing is half written")
 			}
@@ -163,7 +163,7 @@ func TestFormsOfOthersAreReadAsPHPDoes(t *testing.T) {
 		assert.Equal(t, want, got.(Custom).Data, body)
 	}
 	_, err := decode([]byte("type=x&data[a]=%zz"), "")
-	assert.Equal(t, invalid("Body", "holds a malformed percent-escape"), err)
+	assert.Equal(t, invalid("Body", "contains a malformed percent-escape"), err)
 
 	var many strings.Builder
 	for i := range 2000 {

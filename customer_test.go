@@ -132,7 +132,7 @@ func TestTheBodysLimitHoldsWithACustomersAccount(t *testing.T) {
 	opts.BodyLimit--
 	_, err := webhook.New(newHarness(t, nil).store, nil, opts)
 	assert.Equal(t, &webhook.InvalidError{
-		Field: "Options.BodyLimit", Reason: "is below 8192, too little with CustomerAccount",
+		Field: "Options.BodyLimit", Reason: "is 8191; with CustomerAccount it must be at least 8192",
 	}, err)
 }
 

@@ -102,15 +102,15 @@ func TestDecodeKeepsTheOffset(t *testing.T) {
 
 func TestDecodeNamesWhatItCannotRead(t *testing.T) {
 	for body, want := range map[string]InvalidError{
-		"":                                      {"Type", `is "", which no type of events is called`},
-		"type=Import":                           {"Type", `is "Import", which no type of events is called`},
-		"type[]=open":                           {"Type", `is "", which no type of events is called`},
+		"":                                      {"Type", `is "", which is not a type of events`},
+		"type=Import":                           {"Type", `is "Import", which is not a type of events`},
+		"type[]=open":                           {"Type", `is "", which is not a type of events`},
 		"type=open&date_time=yesterday":         {"Time", `is "yesterday", not such as 2013-01-02 09:28:42 or 2013-01-02T09:28:42+00:00`},
 		"type=open&campaign[recipients]=many":   {"Campaign.Recipients", "is not a number"},
 		"type=forward&forward[count]=1e3":       {"Details.Count", "is not a number"},
 		"type=forward&forward[count]=1" + zeros: {"Details.Count", "is not a number"},
-		"type=open&subscriber[email]=%zz":       {"Subscriber.Email", "holds a malformed percent-escape"},
-		"type=open&subscriber%5":                {"Body", "holds a malformed percent-escape"},
+		"type=open&subscriber[email]=%zz":       {"Subscriber.Email", "contains a malformed percent-escape"},
+		"type=open&subscriber%5":                {"Body", "contains a malformed percent-escape"},
 		"type=unsubscribe&campaign[recipients]=x&forward[count]=x": {"Campaign.Recipients", "is not a number"},
 	} {
 		_, err := decode([]byte(body), "")

@@ -75,7 +75,7 @@ func (d *Dispatcher) redeliver(ctx context.Context, account, id string, anyway b
 			return errKeepsNothing()
 		}
 		if ds[0].BodyDropped() {
-			return invalid("Body", "was not kept once it was delivered: there is nothing to deliver")
+			return invalid("Body", "was removed after delivery: there is nothing to deliver")
 		}
 		if len(ds[0].Body) == 0 {
 			return invalid("Body", "was erased: there is nothing to deliver")
@@ -170,7 +170,7 @@ func testBody(format Format, body []byte, id string, limit int) ([]byte, error) 
 	}
 	var object map[string]json.RawMessage
 	if json.Unmarshal(body, &object) != nil || object == nil {
-		return nil, invalid("Body", "is not an object in JSON")
+		return nil, invalid("Body", "is not a JSON object")
 	}
 	object["id"], _ = json.Marshal(id) // a text is never an error
 	return json.Marshal(object)
@@ -214,7 +214,7 @@ func (d *Dispatcher) CancelPending(ctx context.Context, account, webhook string)
 // replaces, whatever the state of that: a subscribe or an unsubscribe is replaced by
 // a newer one of the two for the same list, and an update by a newer update. A
 // receiver that does not look at HeaderSequence would end in the older state. Set
-// q.Superseded for a receiver that wants the whole history.
+// q.IncludeReplaced for a receiver that wants the whole history.
 //
 // Name StateCanceled to replay those that were canceled when the webhook was
 // disabled.
@@ -228,7 +228,7 @@ func (d *Dispatcher) CancelPending(ctx context.Context, account, webhook string)
 // result is what was done until then, with the oldest.
 func (d *Dispatcher) Replay(ctx context.Context, account, webhook string, q ReplayQuery) (r Replayed, err error) {
 	if q.Pending() {
-		return r, invalid("States", "holds pending, which Replay does not take: see StartReplay")
+		return r, invalid("States", "contains pending, which only StartReplay accepts")
 	}
 	q, w, err := d.prepareReplay(ctx, account, webhook, q)
 	if err != nil {
@@ -238,16 +238,16 @@ func (d *Dispatcher) Replay(ctx context.Context, account, webhook string, q Repl
 	selected.Limit = replayRows
 	for ds, err := range deliveryPages(ctx, d.store, selected) {
 		inSequence(ds)
-		if err == nil && !q.Superseded {
+		if err == nil && !q.IncludeReplaced {
 			found := len(ds)
 			ds, err = d.lines.withoutReplaced(ctx, ds)
-			r.Superseded += found - len(ds)
+			r.Replaced += found - len(ds)
 		}
 		if err != nil {
 			return r, wrap("Replay", err)
 		}
 		done, err := d.editor.reopen(ctx, ds, func(del Delivery) time.Time { return del.Created })
-		r.Begun += done
+		r.Resent += done
 		if err != nil {
 			return r, wrap("Replay", err)
 		}

@@ -36,21 +36,21 @@ const maxFieldIDs = 1000
 func (s Settings) validateDisclosure() error {
 	switch {
 	case s.Disclosure != "" && !slices.Contains(Disclosures(), s.Disclosure):
-		return invalid("Disclosure", fmt.Sprintf("is the unknown %.40q", s.Disclosure))
+		return invalid("Disclosure", "is "+notOneOf(s.Disclosure, Disclosures()))
 	case len(s.FieldIDs) > 0 && s.Disclosure != DiscloseFields:
-		return invalid("FieldIDs", fmt.Sprintf("names fields, though Disclosure is not %q", DiscloseFields))
+		return invalid("FieldIDs", fmt.Sprintf("is set, but Disclosure is not %q", DiscloseFields))
 	case len(s.FieldIDs) > maxFieldIDs:
-		return invalid("FieldIDs", fmt.Sprintf("names more than %d fields", maxFieldIDs))
+		return invalid("FieldIDs", fmt.Sprintf("has more than %d IDs", maxFieldIDs))
 	}
 	for i, id := range s.FieldIDs {
 		if id == "" {
-			return invalid("FieldIDs", "holds an empty ID")
+			return invalid("FieldIDs", "contains an empty ID")
 		}
 		if err := validateText("FieldIDs", id); err != nil {
 			return err
 		}
 		if slices.Contains(s.FieldIDs[:i], id) {
-			return invalid("FieldIDs", "holds "+quote(id)+" twice")
+			return invalid("FieldIDs", "contains "+quote(id)+" twice")
 		}
 	}
 	return nil

@@ -97,9 +97,9 @@ func (p *Pool) NewDispatcher(store Store, opts *Options) (*Dispatcher, error) {
 	case err != nil:
 		return nil, err
 	case opts != nil && opts.Concurrency != 0:
-		return nil, invalid("Options.Concurrency", "is set, and the Pool's holds")
+		return nil, invalid("Options.Concurrency", "is set: a Dispatcher of a Pool uses PoolOptions.Concurrency")
 	case opts != nil && opts.PerHost != 0:
-		return nil, invalid("Options.PerHost", "is set, and the Pool's holds")
+		return nil, invalid("Options.PerHost", "is set: a Dispatcher of a Pool uses PoolOptions.PerHost")
 	}
 	return p.newDispatcher(store, o)
 }

@@ -55,14 +55,14 @@ type EraseOptions struct {
 // on.
 func (d *Dispatcher) EraseSubscriber(ctx context.Context, account, id, email string, opts *EraseOptions) (n int, err error) {
 	if id == "" && email == "" {
-		return 0, invalid("id", "and email are empty: nobody is named")
+		return 0, invalid("id", "and email are both empty")
 	}
 	var o EraseOptions
 	if opts != nil {
 		o = *opts
 	}
 	if !o.SearchableSince.IsZero() && !d.Searchable() {
-		return 0, invalid("SearchableSince", "is set, and Options.SearchKey is not")
+		return 0, invalid("SearchableSince", "is set, but Options.SearchKey is not")
 	}
 	person := erasedPerson{
 		id: id, email: email,

@@ -30,7 +30,7 @@ func ExampleOptions_catalogue() {
 	fmt.Println(d.Emit(context.Background(), webhook.Sample(webhook.TypeShare)))
 	// Output:
 	// <nil>
-	// webhook: Type is "share", which Options.Catalogue does not hold
+	// webhook: Type is "share", which is not in Options.Catalogue
 }
 
 // A webhook that gets JSON, and of a subscriber no more than it needs.

@@ -14,9 +14,9 @@ func (d *Dispatcher) Searchable() bool { return len(d.opts.SearchKey) > 0 }
 func (d *Dispatcher) Subject(account string, kind SubjectKind, value string) (string, error) {
 	switch {
 	case !d.Searchable():
-		return "", invalid("Options.SearchKey", "is not set: deliveries are not found by what they are about")
+		return "", invalid("Options.SearchKey", "is not set: deliveries can be found by subscriber, campaign or event only with it")
 	case !kind.valid():
-		return "", invalid("kind", "is the unknown "+quote(string(kind)))
+		return "", invalid("kind", "is "+quote(string(kind))+", not a known kind of subject")
 	case value == "":
 		return "", invalid(string(kind), "is empty")
 	}

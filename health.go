@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/listhook/webhook/internal/validtext"
 )
 
 // What it takes to hold a webhook, and to disable it.
@@ -202,7 +204,7 @@ func (w *Webhook) evaluate(after time.Duration, hooks *Hooks) (tell int) {
 // autoDisable disables w because of what its receiver answers.
 func (w *Webhook) autoDisable(reason string) {
 	w.Health.AutoDisabled = true
-	w.setDisabled(shorten(reason, maxName), now())
+	w.setDisabled(shorten(reason, validtext.MaxBytes), now())
 }
 
 // shorten cuts a text to at most so many bytes.

@@ -139,7 +139,7 @@ func TestAReceiverThatTakesNoJSONIsExplained(t *testing.T) {
 		w := r.put(func(w *webhook.Webhook) { w.Format = format })
 		a, err := r.SendTest(r.ctx, "", w.ID, webhook.TypeOpen)
 		require.NoError(t, err)
-		assert.Equal(t, "The receiver does not take the webhook's format (415 Unsupported Media Type): let it take "+want+
+		assert.Equal(t, "The receiver does not accept the webhook's format (415 Unsupported Media Type): make it accept "+want+
 			", or choose another format.", a.Reason)
 	}
 }

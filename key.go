@@ -1,5 +1,7 @@
 package webhook
 
+import "slices"
+
 // An Order says which deliveries of a webhook wait for each other: those with the
 // same key are attempted one after another, in the order in which they were
 // stored. The next one waits until the one before it is delivered, failed for good
@@ -15,7 +17,9 @@ const (
 	OrderNone  Order = "none"  // no events
 )
 
-func (o Order) valid() bool { return o == "" || o == OrderState || o == OrderAll || o == OrderNone }
+var allOrders = []Order{OrderState, OrderAll, OrderNone}
+
+func (o Order) valid() bool { return o == "" || slices.Contains(allOrders, o) }
 
 // orders reports whether w's deliveries of a type wait for each other.
 func (w *Webhook) orders(t EventType) bool {

@@ -2,13 +2,10 @@ package webhook
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
-
-	"github.com/listhook/webhook/internal/sealed"
 )
 
 // Options configure a Dispatcher. The zero value of every field is its
@@ -242,108 +239,6 @@ type Hooks struct {
 	// called. It is not called for a webhook whose owner changed where or how requests
 	// are sent meanwhile, or enabled it: its health begins anew.
 	Recovered func(w Webhook)
-}
-
-// defaultConcurrency is the default of Concurrency.
-const defaultConcurrency = 256
-
-// maxProcesses is the most Processes.
-const maxProcesses = 1000
-
-// minStoreTimeout is the least StoreTimeout.
-const minStoreTimeout = time.Second / 10
-
-// withDefaults returns a copy of o with every field set, or an *InvalidError.
-func (o *Options) withDefaults() (Options, error) {
-	var opts Options
-	if o != nil {
-		opts = *o
-	}
-	for _, f := range []struct {
-		name     string
-		negative bool
-	}{
-		{"Concurrency", opts.Concurrency < 0},
-		{"PerWebhook", opts.PerWebhook < 0},
-		{"PerHost", opts.PerHost < 0},
-		{"Processes", opts.Processes < 0},
-		{"Timeout", opts.Timeout < 0},
-		{"PollInterval", opts.PollInterval < 0},
-		{"StoreTimeout", opts.StoreTimeout < 0},
-		{"OrderWait", opts.OrderWait < 0},
-		{"BodyLimit", opts.BodyLimit < 0},
-		{"KeepLimit", opts.KeepLimit < 0},
-		{"Buffer.Events", opts.Buffer.Events < 0},
-		{"Buffer.Bytes", opts.Buffer.Bytes < 0},
-		{"Buffer.Group", opts.Buffer.Group < 0},
-		{"Buffer.Wait", opts.Buffer.Wait < 0},
-	} {
-		if f.negative {
-			return Options{}, invalid("Options."+f.name, "is negative")
-		}
-	}
-	for _, key := range opts.EncryptionKeys {
-		if len(key) != sealed.KeySize {
-			return Options{}, invalid("Options.EncryptionKeys", fmt.Sprintf("holds one that has not %d bytes", sealed.KeySize))
-		}
-	}
-	if err := validateSearchKey(opts.SearchKey); err != nil {
-		return Options{}, err
-	}
-	setDefault(&opts.Concurrency, defaultConcurrency)
-	setDefault(&opts.PerWebhook, 32)
-	setDefault(&opts.PerHost, (opts.Concurrency+1)/2)
-	setDefault(&opts.Processes, 1)
-	if opts.Processes > maxProcesses {
-		return Options{}, invalid("Options.Processes", fmt.Sprintf("is above %d", maxProcesses))
-	}
-	setDefault(&opts.Timeout, 15*time.Second)
-	setDefault(&opts.PollInterval, time.Second)
-	setDefault(&opts.StoreTimeout, 15*time.Second)
-	setDefault(&opts.Retention, 30*24*time.Hour)
-	setDefault(&opts.KeepLimit, 100_000)
-	setDefault(&opts.OrderWait, time.Hour)
-	setDefault(&opts.DisableAfter, 5*24*time.Hour)
-	setDefault(&opts.BodyLimit, 256<<10)
-	if opts.CustomerAccount != nil && opts.BodyLimit < 8<<10 {
-		return Options{}, invalid("Options.BodyLimit", "is below 8192, too little with CustomerAccount")
-	}
-	setDefault(&opts.UserAgent, "listhook/1 (webhooks)")
-	if !isHeaderValue(opts.UserAgent) {
-		return Options{}, invalid("Options.UserAgent", "cannot be sent as the value of a header")
-	}
-	if opts.Timeout < time.Millisecond {
-		return Options{}, invalid("Options.Timeout", fmt.Sprintf("is %s, below a millisecond", opts.Timeout))
-	}
-	if opts.PollInterval < time.Millisecond {
-		return Options{}, invalid("Options.PollInterval", fmt.Sprintf("is %s, below a millisecond", opts.PollInterval))
-	}
-	if opts.StoreTimeout < minStoreTimeout {
-		return Options{}, invalid("Options.StoreTimeout", fmt.Sprintf("is %s: the least is %s", opts.StoreTimeout, minStoreTimeout))
-	}
-	if err := opts.Buffer.setDefaults(); err != nil {
-		return Options{}, err
-	}
-	if err := opts.setCatalogue(); err != nil {
-		return Options{}, err
-	}
-	if err := opts.checkRetention(); err != nil {
-		return Options{}, err
-	}
-	if opts.Backoff == nil {
-		opts.Backoff = Schedule(defaultDelays...)
-	}
-	if opts.Logger == nil {
-		opts.Logger = slog.Default()
-	}
-	return opts, nil
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // withStoreTimeout returns a context for one call of the store.

@@ -81,7 +81,7 @@ func TestWhatIsReplayedIsBegunByItsCreation(t *testing.T) {
 		require.Len(t, r.receiver.requests(), 300)
 		replayed, err := r.Replay(r.ctx, "", id, webhook.ReplayQuery{})
 		require.NoError(t, err)
-		require.Equal(t, 300, replayed.Begun)
+		require.Equal(t, 300, replayed.Resent)
 		r.emit(of(webhook.TypeOpen, "new", "new"))
 		time.Sleep(time.Hour)
 		assert.Equal(t, append(want, "new"), r.lists(300))

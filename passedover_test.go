@@ -123,7 +123,7 @@ func TestDeliveriesThatWerePassedOverAreComparedWhenSentAgain(t *testing.T) {
 		assert.Equal(t, warning.Newer.ID, found.ID)
 		replayed, err := r.Replay(r.ctx, "", w.ID, webhook.ReplayQuery{States: []webhook.State{webhook.StateCanceled, webhook.StateDelivered}})
 		require.NoError(t, err)
-		assert.Equal(t, 2, replayed.Superseded, "the unsubscribe and the first update")
+		assert.Equal(t, 2, replayed.Replaced, "the unsubscribe and the first update")
 		time.Sleep(time.Minute)
 		assert.Equal(t, webhook.StateCanceled, r.delivery(older.ID).State)
 		assert.False(t, r.delivery(newer.ID).PassedOver, "sent again, it stands in its line")

@@ -75,7 +75,7 @@ func layoutOf(e Event) (*layout, error) {
 	}
 	l, ok := layouts[v.Type()]
 	if !ok {
-		return nil, invalid("Event", "is of a type that is neither one of the nine nor Custom")
+		return nil, invalid("Event", "is neither one of the nine event structs nor a Custom")
 	}
 	return l, nil
 }
@@ -90,7 +90,7 @@ func layoutOfType(t EventType) (*layout, error) {
 			return l, nil
 		}
 	}
-	return nil, invalid("Type", "is "+quote(string(t))+", which no type of events is called")
+	return nil, invalid("Type", "is "+quote(string(t))+", which is not a type of events")
 }
 
 // encode returns e's body for a webhook of format f. It takes the source,
@@ -121,7 +121,7 @@ func encodeFor(customer CustomerAccount, e Event, m Meta, f Format) ([]byte, err
 	case FormatJSON:
 		return encodeJSON(l, withAccount(e, customer.Name), m, customer)
 	}
-	return nil, invalid("Format", "is "+quote(string(f))+", which is not known")
+	return nil, invalid("Format", "is "+notOneOf(f, Formats()))
 }
 
 // encodeForm returns the form that PHP reads into $_POST.

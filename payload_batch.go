@@ -136,7 +136,7 @@ func decodeBatch(body []byte, media string) (events []Event, batch bool, err err
 		return nil, false, nil
 	}
 	if len(items) == 0 {
-		return nil, true, invalid("Body", "holds no event")
+		return nil, true, invalid("Body", "contains no event")
 	}
 	events = make([]Event, len(items))
 	for i, item := range items {

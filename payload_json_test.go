@@ -208,7 +208,7 @@ func TestDecodeNamesTheKeyOfJSONThatItCannotRead(t *testing.T) {
 	for body, want := range map[string]InvalidError{
 		`{`:                            {"Body", "is not valid JSON"},
 		`{"type":"open"} {}`:           {"Body", "is not valid JSON"},
-		`{}`:                           {"Type", `is "", which no type of events is called`},
+		`{}`:                           {"Type", `is "", which is not a type of events`},
 		`{"type":7}`:                   {"Body.type", "is not a string"},
 		`{"type":"open","lists":"12"}`: {"Body.lists", "is not an array"},
 		`{"type":"open","contact":[]}`: {"Body.contact", "is not an object"},

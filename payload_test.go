@@ -146,7 +146,7 @@ func TestEncodeLeavesOutTagsWithoutText(t *testing.T) {
 
 func TestEncodeRefusesAnUnknownFormat(t *testing.T) {
 	_, err := encodeList(Sample(TypeOpen), Meta{}, "0", "2027")
-	assert.Equal(t, invalid("Format", `is "2027", which is not known`), err)
+	assert.Equal(t, invalid("Format", `is "2027", not one of 2013, current and json`), err)
 }
 
 // FuzzEncode compares what encode makes of a random event with the reference

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/listhook/webhook/internal/validtext"
 )
 
 // A preparer makes the deliveries of events.
@@ -183,8 +185,8 @@ func (p *preparer) customerAccount(ctx context.Context, account string) (c Custo
 		}()
 		c, err = p.opts.CustomerAccount(ctx, account)
 	}()
-	if err == nil && max(len(c.OrgName), len(c.Name), len(c.ID)) > maxIDLen {
-		err = fmt.Errorf("it returned a text of more than %d bytes", maxIDLen)
+	if err == nil && max(len(c.OrgName), len(c.Name), len(c.ID)) > validtext.MaxBytes {
+		err = fmt.Errorf("it returned a text of more than %d bytes", validtext.MaxBytes)
 	}
 	if err != nil {
 		if ctx.Err() == nil && p.notify.mayLog("Options.CustomerAccount") {

@@ -35,27 +35,35 @@ func (q DeliveryQuery) selectsNone() bool {
 }
 
 func (q DeliveryQuery) validate() error {
-	for _, s := range q.States {
-		if !slices.Contains(states, s) {
-			return invalid("States", "holds "+quote(string(s))+", not one of pending, delivered, failed and canceled")
-		}
+	if err := validateStates("States", q.States, states); err != nil {
+		return err
 	}
 	for _, t := range q.Types {
 		if !t.valid() && !t.isCustom() { // the log may hold a type that the catalogue no longer holds
-			return invalid("Types", "holds the unknown type "+quote(string(t)))
+			return invalid("Types", "contains the unknown type "+quote(string(t)))
 		}
 	}
 	if q.After.ID != "" && q.After.Created.IsZero() {
-		return invalid("After", "has an ID, and no Created")
+		return invalid("After", "has an ID but no Created")
 	}
 	return validateLimit(q.Limit)
 }
 
 var states = []State{StatePending, StateDelivered, StateFailed, StateCanceled}
 
+// validateStates refuses a state that is not one of allowed.
+func validateStates(field string, chosen, allowed []State) error {
+	for _, s := range chosen {
+		if !slices.Contains(allowed, s) {
+			return invalid(field, "contains "+notOneOf(s, allowed))
+		}
+	}
+	return nil
+}
+
 func validateLimit(limit int) error {
 	if limit < 0 {
-		return invalid("Limit", "is negative: 0 is all")
+		return invalid("Limit", "is negative; 0 means all")
 	}
 	return nil
 }

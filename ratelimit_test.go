@@ -153,7 +153,7 @@ func TestALimitHoldsForRetriesAndWhatIsSentAgain(t *testing.T) {
 		time.Sleep(100 * time.Second)
 		n, err := r.Replay(r.ctx, "", w.ID, webhook.ReplayQuery{})
 		require.NoError(t, err)
-		assert.Equal(t, 20, n.Begun)
+		assert.Equal(t, 20, n.Resent)
 		time.Sleep(100 * time.Second)
 		assertLimit(t, 0.5, 1, r.receiver.requests())
 		for _, d := range r.log() {

@@ -85,11 +85,11 @@ func TestEveryStatusSaysWhatToDo(t *testing.T) {
 		202: "",
 		204: "",
 		304: "The receiver answered 304 Not Modified: make it answer 200 OK once it has accepted the request.",
-		301: "The receiver redirected to another URL (301 Moved Permanently). Redirects are not followed: enter the final URL.",
-		302: "The receiver redirected to another URL (302 Found). Redirects are not followed: enter the final URL.",
-		303: "The receiver redirected to another URL (303 See Other). Redirects are not followed: enter the final URL.",
-		307: "The receiver redirected to another URL (307 Temporary Redirect). Redirects are not followed: enter the final URL.",
-		308: "The receiver redirected to another URL (308 Permanent Redirect). Redirects are not followed: enter the final URL.",
+		301: "The receiver redirected to another URL (301 Moved Permanently), and redirects are not followed: enter the final URL.",
+		302: "The receiver redirected to another URL (302 Found), and redirects are not followed: enter the final URL.",
+		303: "The receiver redirected to another URL (303 See Other), and redirects are not followed: enter the final URL.",
+		307: "The receiver redirected to another URL (307 Temporary Redirect), and redirects are not followed: enter the final URL.",
+		308: "The receiver redirected to another URL (308 Permanent Redirect), and redirects are not followed: enter the final URL.",
 		400: "The receiver refused the request (400 Bad Request): check its log for the reason.",
 		401: "The receiver refused access (401 Unauthorized): check the key or password that it expects, and whether a firewall or bot protection blocks requests.",
 		403: "The receiver refused access (403 Forbidden): check the key or password that it expects, and whether a firewall or bot protection blocks requests.",
@@ -213,7 +213,7 @@ func TestOfAnAnswerWithABrokenHeadTheStatusDecides(t *testing.T) {
 		for status, reason := range map[int]string{
 			200: "",
 			204: "",
-			302: "The receiver redirected to another URL (302 Found). Redirects are not followed: enter the final URL.",
+			302: "The receiver redirected to another URL (302 Found), and redirects are not followed: enter the final URL.",
 			500: "The receiver failed (500 Internal Server Error): check its error log.",
 		} {
 			for _, kind := range []webhooktest.TLS{"", webhooktest.TLSValid} {

@@ -8,33 +8,40 @@ import (
 // A ReplayQuery selects deliveries for Replay and StartReplay. Its zero value selects all
 // that were delivered or failed and that no newer one replaces.
 type ReplayQuery struct {
-	Since, Until time.Time // created at or after, and before; zero: from the beginning of the log, and up to the call
-	States       []State   // final ones, or StatePending: see StartReplay; empty: StateDelivered and StateFailed
-	Superseded   bool      // also those that a newer delivery replaces: see Replay
+	// Since and Until select deliveries by Created: at or after Since, and before Until.
+	// Zero: from the beginning of the log, and up to the call.
+	Since, Until time.Time
+
+	// States are final states, or StatePending: see StartReplay. Empty: StateDelivered
+	// and StateFailed.
+	States []State
+
+	// IncludeReplaced also selects deliveries that a newer one replaces: see Replay.
+	IncludeReplaced bool `json:"Superseded"`
 }
 
-// Replayed says what Replay did.
+// Replayed counts what a replay did.
 type Replayed struct {
-	Begun      int // deliveries that were made due
-	Superseded int // deliveries that were left out because a newer one replaces them
+	Resent   int `json:"Begun"`      // deliveries that were made due again
+	Replaced int `json:"Superseded"` // deliveries that were left out because a newer one replaces them
 }
 
-// A ReplayJob is a replay that Dispatchers carry out in the background, a step at a time:
-// see Dispatcher.StartReplay. It is a part of its webhook, so it survives its process.
+// A ReplayJob is a replay that Dispatchers carry out in the background, step by step: see
+// Dispatcher.StartReplay. It is stored with its webhook, so it survives its process.
 type ReplayJob struct {
-	ID             string   // that StartReplay was given; "": there never was one
-	Earlier        []string `json:",omitempty"` // the IDs of the last jobs before
-	Query          ReplayQuery
-	Started, Ended time.Time // Ended is zero while it goes on
-	Reason         string    // why it ended before it was done, in a sentence for the owner; "": it did not
-	Total          int       // deliveries that Query selected at Started, at most MaxReplayTotal
-	Looked         int       // of these, how many were looked at: Begun, Superseded and others that cannot be sent
+	ID             string      // the ID that StartReplay was given; "": no replay was ever started
+	Earlier        []string    `json:",omitempty"` // the IDs of the jobs before it, the latest twenty
+	Query          ReplayQuery // selects its deliveries
+	Started, Ended time.Time   // Ended is zero while the job is under way
+	Reason         string      // why it ended early, in a sentence for the owner; "": it did not
+	Total          int         // how many deliveries Query selected when it started, up to MaxReplayTotal
+	Checked        int         `json:"Looked"` // how many were handled so far: Resent, Replaced and those that cannot be sent
 	Replayed
-	Place Cursor    // of the last one that was looked at
-	Taken time.Time // until when a process has taken it
+	Cursor Cursor    `json:"Place"` // of the last delivery that was handled
+	Taken  time.Time // a process works on the job until then
 }
 
-// MaxReplayTotal is how far deliveries are counted when a ReplayJob starts.
+// MaxReplayTotal is the limit up to which CountReplay and StartReplay count deliveries.
 const MaxReplayTotal = 100_000
 
 // UnderWay reports whether the job goes on.
@@ -75,10 +82,8 @@ func (q ReplayQuery) withDefaults() (ReplayQuery, error) {
 	if !q.Until.After(q.Since) {
 		return q, invalid("Until", "is not after Since")
 	}
-	for _, s := range q.States {
-		if !slices.Contains(states, s) {
-			return q, invalid("States", "holds "+quote(string(s))+", not one of pending, delivered, failed and canceled")
-		}
+	if err := validateStates("States", q.States, states); err != nil {
+		return q, err
 	}
 	q.Since, q.Until = ceilStoreTime(q.Since), ceilStoreTime(q.Until)
 	return q, nil

@@ -58,7 +58,7 @@ func TestReplaySendsAgainWhatHappenedInATime(t *testing.T) {
 
 		replayed, err := r.Replay(r.ctx, "", w.ID, webhook.ReplayQuery{Since: began.Add(5 * time.Hour), Until: began.Add(9 * time.Hour)})
 		require.NoError(t, err)
-		assert.Equal(t, 4, replayed.Begun)
+		assert.Equal(t, 4, replayed.Resent)
 		synctest.Wait()
 		assert.Equal(t, []string{"5", "6", "7", "8"}, r.people(48), "created at or after since and before until, oldest first")
 		for _, got := range r.receiver.requests()[48:] {
@@ -69,7 +69,7 @@ func TestReplaySendsAgainWhatHappenedInATime(t *testing.T) {
 
 		replayed, err = r.Replay(r.ctx, "", other.ID, webhook.ReplayQuery{})
 		require.NoError(t, err)
-		assert.Equal(t, 24, replayed.Begun, "zero times are the whole log")
+		assert.Equal(t, 24, replayed.Resent, "zero times are the whole log")
 	})
 }
 
@@ -108,7 +108,7 @@ func TestReplayTakesTheStatesAskedFor(t *testing.T) {
 				sent := len(r.receiver.requests())
 				replayed, err := r.Replay(r.ctx, "", w.ID, webhook.ReplayQuery{States: c.states})
 				require.NoError(t, err)
-				assert.Equal(t, len(c.want), replayed.Begun)
+				assert.Equal(t, len(c.want), replayed.Resent)
 				synctest.Wait()
 				assert.Equal(t, c.want, r.people(sent))
 			})
@@ -184,7 +184,7 @@ func TestReplayGoesInPagesAndTellsHowFarItCame(t *testing.T) {
 		final := []webhook.State{webhook.StateDelivered, webhook.StateCanceled}
 		replayed, err := r.Replay(ctx, "", w.ID, webhook.ReplayQuery{States: final})
 		require.ErrorIs(t, err, context.Canceled)
-		assert.Equal(t, 499, replayed.Begun, "what was erased is passed over")
+		assert.Equal(t, 499, replayed.Resent, "what was erased is passed over")
 		assert.LessOrEqual(t, largest, 100)
 		for i, d := range r.log() {
 			assert.Equal(t, i < 500 && i != 7, d.State == webhook.StatePending, "delivery %d", i)
@@ -193,7 +193,7 @@ func TestReplayGoesInPagesAndTellsHowFarItCame(t *testing.T) {
 		store.fault(func(s *faultyStore) { s.apply = nil })
 		replayed, err = r.Replay(r.ctx, "", w.ID, webhook.ReplayQuery{States: final})
 		require.NoError(t, err)
-		assert.Equal(t, 500, replayed.Begun, "what waits already is left alone")
+		assert.Equal(t, 500, replayed.Resent, "what waits already is left alone")
 	})
 }
 
@@ -206,7 +206,7 @@ func TestReplayingAgainAndAgainIsNoSignOfADeadlyDelivery(t *testing.T) {
 			time.Sleep(time.Minute)
 			replayed, err := r.Replay(r.ctx, "", w.ID, webhook.ReplayQuery{})
 			require.NoError(t, err)
-			require.Equal(t, 1, replayed.Begun)
+			require.Equal(t, 1, replayed.Resent)
 		}
 		synctest.Wait()
 		assert.Equal(t, 41, len(r.receiver.requests()))
@@ -232,7 +232,7 @@ func TestReplayReadsTheHistoryOfAKeyOnce(t *testing.T) {
 		store.read = 0
 		replayed, err := r.Replay(r.ctx, "", w.ID, webhook.ReplayQuery{})
 		require.NoError(t, err)
-		assert.Equal(t, webhook.Replayed{Begun: 45, Superseded: 45}, replayed)
+		assert.Equal(t, webhook.Replayed{Resent: 45, Replaced: 45}, replayed)
 		assert.LessOrEqual(t, store.read, 2)
 	})
 }

@@ -167,30 +167,30 @@ func (r *replayer) advance(ctx context.Context, w Webhook) error {
 		}
 	}
 	q := w.Replay.Query.selected(&w)
-	q.After, q.Limit = w.Replay.Place, replayRows
+	q.After, q.Limit = w.Replay.Cursor, replayRows
 	ds, err := r.store.Deliveries(ctx, q)
 	if err != nil {
 		return err
 	}
-	var place Cursor
+	var cursor Cursor
 	if len(ds) > 0 {
-		place = ds[len(ds)-1].Cursor()
+		cursor = ds[len(ds)-1].Cursor()
 	}
-	looked := len(ds)
+	checked := len(ds)
 	done, err := r.begin(ctx, ds, w.Replay.Query)
 	if err != nil {
 		return err
 	}
 	_, err = r.change(ctx, w, func(job *ReplayJob) {
-		job.Looked += looked
-		job.Begun += done.Begun
-		job.Superseded += done.Superseded
+		job.Checked += checked
+		job.Resent += done.Resent
+		job.Replaced += done.Replaced
 		switch {
 		case !job.UnderWay(): // it was canceled meanwhile
-		case looked < replayRows:
+		case checked < replayRows:
 			job.end(now(), "")
 		default:
-			job.Place, job.Taken = place, now().Add(replayTaken)
+			job.Cursor, job.Taken = cursor, now().Add(replayTaken)
 		}
 	})
 	return err
@@ -210,19 +210,19 @@ func (r *replayer) begin(ctx context.Context, ds []Delivery, q ReplayQuery) (don
 			waiting = append(waiting, d)
 		}
 	}
-	if !q.Superseded {
+	if !q.IncludeReplaced {
 		found := len(ended)
 		if ended, err = r.lines.withoutReplaced(ctx, ended); err != nil {
 			return done, err
 		}
-		done.Superseded = found - len(ended)
+		done.Replaced = found - len(ended)
 	}
 	all := append(waiting, ended...)
 	place := make(map[string]int, len(ds))
 	for i := range ds {
 		place[ds[i].ID] = i
 	}
-	done.Begun, err = r.editor.reopen(ctx, all, func(d Delivery) time.Time {
+	done.Resent, err = r.editor.reopen(ctx, all, func(d Delivery) time.Time {
 		return at.Add(time.Duration(place[d.ID]-len(ds)) * time.Millisecond)
 	})
 	return done, err

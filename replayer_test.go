@@ -65,7 +65,7 @@ func TestAReplayIsCarriedOutInSteps(t *testing.T) {
 		require.ErrorIs(t, err, webhook.ErrReplaying)
 
 		job = r.job(w)
-		assert.Equal(t, []int{250, 250, 250, 0}, []int{job.Total, job.Looked, job.Begun, job.Superseded})
+		assert.Equal(t, []int{250, 250, 250, 0}, []int{job.Total, job.Checked, job.Resent, job.Replaced})
 		assert.Empty(t, job.Reason)
 		assert.GreaterOrEqual(t, job.Ended.Sub(job.Started), 2*time.Second*9/10, "three steps, a second apart")
 		time.Sleep(time.Minute)
@@ -96,7 +96,7 @@ func TestAReplayLeavesRoomForLiveDeliveries(t *testing.T) {
 		stored, err := r.Webhook(r.ctx, "", w.ID)
 		require.NoError(t, err)
 		assert.True(t, stored.Replay.UnderWay())
-		assert.LessOrEqual(t, stored.Replay.Begun, 400)
+		assert.LessOrEqual(t, stored.Replay.Resent, 400)
 
 		r.receiver.set(status(200))
 		r.emit(open("live"))
@@ -109,7 +109,7 @@ func TestAReplayLeavesRoomForLiveDeliveries(t *testing.T) {
 		}
 		assert.Positive(t, place)
 		assert.Less(t, place, 400)
-		assert.Equal(t, 1000, r.job(w).Looked)
+		assert.Equal(t, 1000, r.job(w).Checked)
 	})
 }
 
@@ -135,7 +135,7 @@ func TestAReplayIsCanceled(t *testing.T) {
 		assert.False(t, job.UnderWay())
 		assert.Equal(t, "It was canceled.", job.Reason)
 		time.Sleep(time.Minute)
-		assert.Equal(t, r.states()[webhook.StateDelivered], r.job(w).Begun)
+		assert.Equal(t, r.states()[webhook.StateDelivered], r.job(w).Resent)
 		assert.Positive(t, r.states()[webhook.StateDelivered])
 		assert.GreaterOrEqual(t, r.states()[webhook.StateFailed], 150)
 		again, err := r.CancelReplay(r.ctx, "", w.ID)
@@ -168,7 +168,7 @@ func TestAReplaySurvivesItsProcess(t *testing.T) {
 					require.NoError(t, other.Start())
 				}
 				job := r.job(w)
-				assert.Equal(t, 350, job.Begun)
+				assert.Equal(t, 350, job.Resent)
 				time.Sleep(time.Minute)
 				assert.Equal(t, 350, r.states()[webhook.StateDelivered])
 			})
@@ -195,7 +195,7 @@ func TestWhatWaitsIsTriedNow(t *testing.T) {
 		job := r.job(w)
 		time.Sleep(time.Minute)
 		assert.Equal(t, 5, r.states()[webhook.StateDelivered])
-		assert.Positive(t, job.Begun, "those that were due already waited for the webhook")
+		assert.Positive(t, job.Resent, "those that were due already waited for the webhook")
 		assert.Len(t, r.receiver.requests()[before:], 5)
 	})
 }
@@ -214,14 +214,14 @@ func TestAReplayLeavesOutWhatIsReplaced(t *testing.T) {
 			time.Sleep(time.Minute)
 			r.receiver.set(status(200))
 			q := onlyFailed
-			q.Superseded = superseded
+			q.IncludeReplaced = superseded
 			_, err := r.StartReplay(r.ctx, "", w.ID, "job", q)
 			require.NoError(t, err)
 			job := r.job(w)
 			if superseded {
-				assert.Equal(t, webhook.Replayed{Begun: 3}, job.Replayed)
+				assert.Equal(t, webhook.Replayed{Resent: 3}, job.Replayed)
 			} else {
-				assert.Equal(t, webhook.Replayed{Begun: 1, Superseded: 2}, job.Replayed)
+				assert.Equal(t, webhook.Replayed{Resent: 1, Replaced: 2}, job.Replayed)
 			}
 		})
 	}

@@ -218,7 +218,7 @@ func TestWhatWaitsCanBeDropped(t *testing.T) {
 		require.Len(t, r.receiver.requests(), 1)
 		replayed, err := r.Replay(r.ctx, "", id, webhook.ReplayQuery{States: []webhook.State{webhook.StateCanceled}})
 		require.NoError(t, err)
-		assert.Equal(t, 1200, replayed.Begun, "until it leaves the log it can be had after all")
+		assert.Equal(t, 1200, replayed.Resent, "until it leaves the log it can be had after all")
 		time.Sleep(time.Minute)
 		assert.Len(t, r.receiver.requests(), 1201)
 

@@ -117,7 +117,7 @@ func TestReplayingToAWebhookThatIsOffErasesNothing(t *testing.T) {
 		require.NoError(t, err)
 		replayed, err := r.Replay(r.ctx, "", w.ID, webhook.ReplayQuery{})
 		require.NoError(t, err)
-		require.Equal(t, 20, replayed.Begun)
+		require.Equal(t, 20, replayed.Resent)
 		tx := &transaction{Outbox: r.store}
 		require.NoError(t, r.EmitTx(r.ctx, tx, open("more")))
 		require.NoError(t, tx.commit(r.ctx))

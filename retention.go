@@ -23,16 +23,14 @@ func (o *Options) checkRetention() error {
 	for i, r := range o.RetentionRules {
 		at := fmt.Sprintf("Options.RetentionRules[%d].", i)
 		if r.Keep == 0 {
-			return invalid(at+"Keep", "is 0: say how long, or a negative time for ever")
+			return invalid(at+"Keep", "is 0; it must be a duration, negative for ever")
 		}
-		for _, s := range r.States {
-			if !slices.Contains(finalStates, s) {
-				return invalid(at+"States", "holds "+quote(string(s))+", not one of delivered, failed and canceled")
-			}
+		if err := validateStates(at+"States", r.States, finalStates); err != nil {
+			return err
 		}
 		for _, t := range r.Types {
 			if !t.valid() && o.info(t) == nil {
-				return invalid(at+"Types", "holds "+quote(string(t))+", none of the app's event types")
+				return invalid(at+"Types", "contains "+quote(string(t))+", none of the app's event types")
 			}
 		}
 	}

@@ -133,7 +133,7 @@ func TestBodiesAreDroppedOnceDelivered(t *testing.T) {
 		}
 		replayed, err := r.Replay(r.ctx, "", id, webhook.ReplayQuery{})
 		require.NoError(t, err)
-		require.Zero(t, replayed.Begun)
+		require.Zero(t, replayed.Resent)
 
 		r.receiver.set(status(200))
 		require.NoError(t, r.Redeliver(r.ctx, "", waits.ID))
@@ -162,6 +162,6 @@ func TestBodiesThatReplayComparesAreKept(t *testing.T) {
 		}
 		replayed, err := r.Replay(r.ctx, "", id, webhook.ReplayQuery{States: []webhook.State{webhook.StateFailed}})
 		require.NoError(t, err)
-		require.Equal(t, webhook.Replayed{Superseded: 1}, replayed)
+		require.Equal(t, webhook.Replayed{Replaced: 1}, replayed)
 	})
 }

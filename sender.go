@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net"
 	"net/http"
@@ -52,9 +53,7 @@ func (s *sender) send(ctx context.Context, t *endpoint, del *Delivery, leaseEnd 
 	a.Start = storeTime(began)
 	if t.broken != nil { // above all, nothing is sent unsigned that is to be signed
 		s.notify.logError("using a webhook", t.broken)
-		a.senderFault = true
-		a.Code, a.Reason = string(diagnose.CodeSender), explainSettings(t.broken)
-		a.Detail = diagnose.Clean(t.broken.Error())
+		a.explainBroken(t.broken)
 		return a
 	}
 	ctx, stop := context.WithCancelCause(ctx)
@@ -66,52 +65,64 @@ func (s *sender) send(ctx context.Context, t *endpoint, del *Delivery, leaseEnd 
 	ctx = httptrace.WithClientTrace(ctx, x.trace.Hooks(leaseEnd, stop))
 	defer func() {
 		if p := recover(); p != nil {
-			s.opts.Logger.Error("webhook: the HTTP client panicked", "panic", fmt.Sprint(p))
-			failure := diagnose.Sender("the HTTP client panicked", "panic: "+fmt.Sprint(p))
-			a.Detail = failure.Detail
-			if a.Status == 0 {
-				a.explain(failure)
-			}
+			a.explainPanic(p, s.opts.Logger)
 		}
 		a.Duration = time.Since(began).Truncate(time.Microsecond)
 	}()
 
 	req := s.request(ctx, t, del, began)
+	resp, err := s.roundTrip(x, req, t, &a)
+	switch {
+	case err != nil:
+		s.noteFailure(ctx, x, req, del, err, &a)
+	case resp == nil || resp.StatusCode < 100 || resp.StatusCode > 999:
+		if resp != nil && resp.Body != nil {
+			_ = resp.Body.Close()
+		}
+		a.explain(diagnose.Sender("the HTTP client returned no answer and no error", "the HTTP client returned neither an error nor an answer with a status"))
+	default:
+		noteAnswer(ctx, resp, del, &a)
+	}
+	return a
+}
+
+// roundTrip sends a request, and once more if its connection turned out to be closed.
+func (s *sender) roundTrip(x *exchange, req *http.Request, t *endpoint, a *result) (*http.Response, error) {
 	resp, err := s.transport.RoundTrip(x.bind(req))
-	if err != nil && !t.NoRetry && x.trace.Resendable(ctx, err) {
+	if err != nil && !t.NoRetry && x.trace.Resendable(req.Context(), err) {
 		a.Resends = 1
 		resp, err = s.transport.RoundTrip(x.bindAgain(req))
 	}
 	if x.trace.LookedUp() {
 		s.resolved.Store(time.Now().Unix())
 	}
-	if err == nil && (resp == nil || resp.StatusCode < 100 || resp.StatusCode > 999) {
-		if resp != nil && resp.Body != nil {
-			_ = resp.Body.Close()
-		}
-		a.explain(diagnose.Sender("the HTTP client returned no answer and no error", "the HTTP client returned neither an error nor an answer with a status"))
-		return a
-	}
-	if err == nil && resp.Body == nil { // some transports of tests leave it out
-		resp.Body = http.NoBody
-	}
-	if err != nil {
-		if a.Status = x.trace.Status(err); a.Status != 0 {
-			a.Detail = diagnose.Clean("reading the head of the answer: " + err.Error())
-			if !a.delivered() {
-				a.Reason = diagnose.Status(a.Status, del.ContentType())
-			}
-			return a
-		}
+	return resp, err
+}
+
+// noteFailure notes in a why a request got no answer, or only the beginning of one.
+func (s *sender) noteFailure(ctx context.Context, x *exchange, req *http.Request, del *Delivery, err error, a *result) {
+	if a.Status = x.trace.Status(err); a.Status == 0 {
 		a.aborted = diagnose.CutShort(ctx)
 		a.explain(x.trace.Explain(ctx, err, s.opts.Timeout, s.facts(req, err)))
-		return a
+		return
+	}
+	a.Detail = diagnose.Clean("reading the head of the answer: " + err.Error())
+	if !a.delivered() {
+		a.Reason = diagnose.Status(a.Status, del.ContentType())
+	}
+}
+
+// noteAnswer reads an answer, and notes in a what it says.
+func noteAnswer(ctx context.Context, resp *http.Response, del *Delivery, a *result) {
+	if resp.Body == nil { // some transports of tests leave it out
+		resp.Body = http.NoBody
 	}
 	defer resp.Body.Close()
 	a.Status = resp.StatusCode
 	if !a.delivered() {
 		a.Reason = diagnose.Status(resp.StatusCode, del.ContentType())
 	}
+	var err error
 	if a.Response, err = readAnswer(resp); err != nil {
 		a.aborted = !a.delivered() && diagnose.CutShort(ctx)
 		a.Detail = diagnose.Clean("reading the answer's body: " + err.Error())
@@ -119,7 +130,23 @@ func (s *sender) send(ctx context.Context, t *endpoint, del *Delivery, leaseEnd 
 	if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable {
 		a.hold = diagnose.RetryAfter(resp.Header, time.Now())
 	}
-	return a
+}
+
+// explainBroken notes that the stored settings of a webhook cannot be used.
+func (a *result) explainBroken(err error) {
+	a.senderFault = true
+	a.Code, a.Reason = string(diagnose.CodeSender), explainSettings(err)
+	a.Detail = diagnose.Clean(err.Error())
+}
+
+// explainPanic notes that the HTTP client panicked. An answer that it gave before counts.
+func (a *result) explainPanic(p any, log *slog.Logger) {
+	log.Error("webhook: the HTTP client panicked", "panic", fmt.Sprint(p))
+	failure := diagnose.Sender("the HTTP client panicked", "panic: "+fmt.Sprint(p))
+	a.Detail = failure.Detail
+	if a.Status == 0 {
+		a.explain(failure)
+	}
 }
 
 // explainSettings says why a stored webhook cannot be attempted.

@@ -113,7 +113,6 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // Limits of a webhook.
 const (
 	maxURL     = 2048 // bytes
-	maxName    = 255  // bytes
 	maxHeaders = 32
 	maxHeader  = 4096 // bytes of a value
 	maxSecrets = 8
@@ -146,24 +145,9 @@ func (s Settings) validateNames() error {
 	}
 	switch {
 	case s.List == "0":
-		return invalid("List", `is "0", which events have for no list: every list is ""`)
+		return invalid("List", `is "0", which means no list: use "" for every list`)
 	case strings.TrimSpace(s.List) != s.List:
-		return invalid("List", "has white space around it: no event would match")
-	}
-	return nil
-}
-
-const reasonNUL = "holds a NUL character"
-
-// validateText refuses what some store could not keep.
-func validateText(field, value string) error {
-	switch {
-	case len(value) > maxName:
-		return invalid(field, fmt.Sprintf("is longer than %d bytes", maxName))
-	case !utf8.ValidString(value):
-		return invalid(field, "is not valid UTF-8 text")
-	case strings.ContainsRune(value, 0):
-		return invalid(field, reasonNUL)
+		return invalid("List", "starts or ends with white space: no event would match")
 	}
 	return nil
 }
@@ -185,15 +169,15 @@ func (s Settings) validateSelection() error {
 	}
 	for _, t := range s.Events {
 		if !t.valid() && !t.isCustom() {
-			return invalid("Events", fmt.Sprintf("holds the unknown type %.40q", t))
+			return invalid("Events", "contains the unknown type "+quote(string(t)))
 		}
 	}
 	if len(s.IgnoredEvents) > maxIgnored {
-		return invalid("IgnoredEvents", fmt.Sprintf("holds more than %d names", maxIgnored))
+		return invalid("IgnoredEvents", fmt.Sprintf("has more than %d names", maxIgnored))
 	}
 	for _, name := range s.IgnoredEvents {
 		if name == "" {
-			return invalid("IgnoredEvents", "holds an empty name")
+			return invalid("IgnoredEvents", "contains an empty name")
 		}
 		if err := validateText("IgnoredEvents", name); err != nil {
 			return err
@@ -204,14 +188,14 @@ func (s Settings) validateSelection() error {
 	}
 	for _, source := range s.Sources {
 		if !source.valid() {
-			return invalid("Sources", fmt.Sprintf("holds the unknown source %.40q", source))
+			return invalid("Sources", "contains "+notOneOf(source, Sources()))
 		}
 	}
 	if !s.Format.valid() {
-		return invalid("Format", fmt.Sprintf("is the unknown %.40q", s.Format))
+		return invalid("Format", "is "+notOneOf(s.Format, Formats()))
 	}
 	if !s.Order.valid() {
-		return invalid("Order", fmt.Sprintf("is the unknown %.40q", s.Order))
+		return invalid("Order", "is "+notOneOf(s.Order, allOrders))
 	}
 	return validateText("Disabled", s.Disabled)
 }
@@ -223,9 +207,9 @@ func (s Settings) validateRateLimit() error {
 	case r < 0:
 		return invalid("RateLimit", "is negative")
 	case r < minRateLimit:
-		return invalid("RateLimit", fmt.Sprintf("is below %v requests a second: 0 is no limit", minRateLimit))
+		return invalid("RateLimit", fmt.Sprintf("is below %v requests per second; 0 means no limit", minRateLimit))
 	case r > maxRateLimit && !math.IsInf(r, 0):
-		return invalid("RateLimit", fmt.Sprintf("is above %d requests a second", maxRateLimit))
+		return invalid("RateLimit", fmt.Sprintf("is above %d requests per second", maxRateLimit))
 	}
 	return invalid("RateLimit", "is not a finite number")
 }
@@ -238,16 +222,16 @@ func (s Settings) validateBatch() error {
 	case s.Batch < 0:
 		return invalid("Batch", "is negative")
 	case s.Batch > maxBatch:
-		return invalid("Batch", fmt.Sprintf("is %d: a request brings at most %d events", s.Batch, maxBatch))
+		return invalid("Batch", fmt.Sprintf("is %d; a request can have at most %d events", s.Batch, maxBatch))
 	case s.Batch > maxBatchForm && s.Format != FormatJSON:
-		return invalid("Batch", fmt.Sprintf("is %d: a form brings at most %d events, because PHP reads no more than %d variables; JSON brings up to %d",
+		return invalid("Batch", fmt.Sprintf("is %d; a form can have at most %d events, because PHP reads at most %d variables, and JSON at most %d",
 			s.Batch, maxBatchForm, maxVariables, maxBatch))
 	case s.BatchWait < 0:
 		return invalid("BatchWait", "is negative")
 	case s.BatchWait > maxBatchWait:
-		return invalid("BatchWait", fmt.Sprintf("is longer than %s", maxBatchWait))
+		return invalid("BatchWait", fmt.Sprintf("is %s; the longest is %s", s.BatchWait, maxBatchWait))
 	case s.BatchWait > 0 && !s.batches():
-		return invalid("BatchWait", "is set, but each event comes alone: set Batch too")
+		return invalid("BatchWait", "is set, but Batch is not")
 	}
 	return nil
 }
@@ -261,20 +245,20 @@ var ownHeaders = []string{
 
 func (s Settings) validateHeaders() error {
 	if len(s.Headers) > maxHeaders {
-		return invalid("Headers", fmt.Sprintf("holds more than %d fields", maxHeaders))
+		return invalid("Headers", fmt.Sprintf("has more than %d fields", maxHeaders))
 	}
 	seen := make(map[string]bool, len(s.Headers))
 	for name, value := range s.Headers {
 		canonical := textproto.CanonicalMIMEHeaderKey(name)
 		switch {
 		case name == "" || strings.ContainsFunc(name, notToken):
-			return invalid("Headers", fmt.Sprintf("holds %.60q, which is no header name", name))
+			return invalid("Headers", fmt.Sprintf("contains %.60q, which is not a valid header name", name))
 		case slices.Contains(ownHeaders, canonical) || strings.HasPrefix(canonical, "Webhook-"):
-			return invalid("Headers", fmt.Sprintf("would override %s", canonical))
+			return invalid("Headers", fmt.Sprintf("contains %s, which cannot be overridden", canonical))
 		case seen[canonical]:
-			return invalid("Headers", fmt.Sprintf("holds %s twice", canonical))
+			return invalid("Headers", fmt.Sprintf("contains %s twice", canonical))
 		case !isHeaderValue(value):
-			return invalid("Headers", fmt.Sprintf("holds a value for %s that cannot be sent", canonical))
+			return invalid("Headers", fmt.Sprintf("has a value for %s that is too long or not valid in a header", canonical))
 		}
 		seen[canonical] = true
 	}
@@ -294,10 +278,10 @@ func notToken(r rune) bool {
 
 func (s Settings) validateSecrets() error {
 	if len(s.Secrets) > maxSecrets {
-		return invalid("Secrets", fmt.Sprintf("holds more than %d: leave out those that need not sign any more", maxSecrets))
+		return invalid("Secrets", fmt.Sprintf("has more than %d secrets: remove those that no longer need to sign", maxSecrets))
 	}
 	if len(s.Secrets) > 0 && !slices.ContainsFunc(s.Secrets, func(one Secret) bool { return one.Until.IsZero() }) {
-		return invalid("Secrets", "has none without an end: one day bodies would no longer be signed")
+		return invalid("Secrets", "has none with a zero Until: some day bodies would no longer be signed")
 	}
 	_, err := newSigner(s.Secrets)
 	return err

@@ -107,7 +107,7 @@ func (h *hasher) person(account, id, email string) (list []string) {
 // validateSearchKey refuses a key that is too short to be one.
 func validateSearchKey(key []byte) error {
 	if len(key) > 0 && len(key) < minSearchKey {
-		return invalid("Options.SearchKey", fmt.Sprintf("has %d bytes: the least is %d", len(key), minSearchKey))
+		return invalid("Options.SearchKey", fmt.Sprintf("has %d bytes; it must have at least %d", len(key), minSearchKey))
 	}
 	return nil
 }

@@ -255,7 +255,7 @@ func TestReplayLeavesOutWhatANewerDeliveryReplaces(t *testing.T) {
 		sent := len(r.receiver.requests())
 		replayed, err := r.Replay(r.ctx, "", w.ID, webhook.ReplayQuery{})
 		require.NoError(t, err)
-		assert.Equal(t, webhook.Replayed{Begun: 7, Superseded: 2}, replayed)
+		assert.Equal(t, webhook.Replayed{Resent: 7, Replaced: 2}, replayed)
 		time.Sleep(time.Minute)
 		var about []string
 		for _, got := range r.receiver.requests()[sent:] {
@@ -264,8 +264,8 @@ func TestReplayLeavesOutWhatANewerDeliveryReplaces(t *testing.T) {
 			}
 		}
 		assert.Equal(t, []string{"unsubscribe12", "subscribe13", "update12", "bounce12", "bounce12"}, about)
-		replayed, err = r.Replay(r.ctx, "", w.ID, webhook.ReplayQuery{Superseded: true})
+		replayed, err = r.Replay(r.ctx, "", w.ID, webhook.ReplayQuery{IncludeReplaced: true})
 		require.NoError(t, err)
-		assert.Equal(t, webhook.Replayed{Begun: 9}, replayed)
+		assert.Equal(t, webhook.Replayed{Resent: 9}, replayed)
 	})
 }

@@ -5,14 +5,13 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/listhook/webhook/internal/phpform"
+	"github.com/listhook/webhook/internal/validtext"
 )
 
 const (
 	maxVariables = 1000 // PHP's max_input_vars: it drops the rest silently
-	maxIDLen     = 255  // bytes of an ID, an account, a list or a key
 
 	maxEventDeliveries = 50_000 // which are stored in one call
 )
@@ -93,7 +92,7 @@ func tooManyVariables(data bool, n string) error {
 	if data {
 		field = "Data"
 	}
-	return invalid(field, fmt.Sprintf("makes the body hold %s variables; PHP drops all beyond %d", n, maxVariables))
+	return invalid(field, fmt.Sprintf("makes a body of %s variables; PHP reads only the first %d", n, maxVariables))
 }
 
 // tooManyDeliveries says why an event cannot be stored in one call.
@@ -112,52 +111,64 @@ func tooLong(bodyLimit int) error {
 // validate says whether m can be kept by every store and written on the wire.
 func (m *Meta) validate() error {
 	if !m.Source.valid() {
-		return invalid("Source", "is "+quote(string(m.Source))+", not one of public, admin, api and system")
+		return invalid("Source", "is "+notOneOf(m.Source, Sources()))
 	}
-	if reason := badID(m.ID); reason != "" {
-		return invalid("ID", reason)
-	}
-	if reason := badID(m.Account); reason != "" {
-		return invalid("Account", reason)
-	}
-	if reason := badID(m.Key); reason != "" {
-		return invalid("Key", reason)
+	for _, f := range [...]struct{ name, text string }{{"ID", m.ID}, {"Account", m.Account}, {"Key", m.Key}} {
+		if err := validateText(f.name, f.text); err != nil {
+			return err
+		}
 	}
 	for _, list := range m.Lists {
 		if list == "" || list == "0" {
-			return invalid("Lists", "holds "+quote(list)+", which means no list on the wire")
+			return invalid("Lists", "contains "+quote(list)+", which means no list: leave it out")
 		}
 		if strings.TrimSpace(list) != list {
-			return invalid("Lists", "holds "+quote(list)+", which has white space around it: no webhook is tied to such a list")
+			return invalid("Lists", "contains "+quote(list)+", which starts or ends with white space: no webhook can have such a list")
 		}
-		if reason := badID(list); reason != "" {
-			return invalid("Lists", "holds "+quote(list)+", which "+reason)
+		if reason := validtext.Check(list); reason != "" {
+			return invalid("Lists", "contains "+quote(list)+", which "+reason)
 		}
 	}
 	if y := m.Time.Year(); y < 1 || y > 9999 {
-		return invalid("Time", "is of a year outside 1 to 9999")
+		return invalid("Time", fmt.Sprintf("is in the year %d, outside 1 to 9999", y))
 	}
 	return nil
 }
 
-// badID says why a store could not keep s as an identifier; "": it can.
-func badID(s string) string {
-	switch {
-	case len(s) > maxIDLen:
-		return fmt.Sprintf("is longer than %d bytes", maxIDLen)
-	case !utf8.ValidString(s):
-		return "is not UTF-8"
-	case strings.IndexByte(s, 0) >= 0:
-		return reasonNUL
+// validateText refuses a text that some store could not keep unchanged.
+func validateText(field, text string) error {
+	if reason := validtext.Check(text); reason != "" {
+		return invalid(field, reason)
 	}
-	return ""
+	return nil
+}
+
+// notOneOf says that a value is none of those that are allowed.
+func notOneOf[T ~string](value T, allowed []T) string {
+	return quote(string(value)) + ", not one of " + inWords(allowed)
+}
+
+// inWords returns the values as in "a, b and c".
+func inWords[T ~string](values []T) string {
+	var b strings.Builder
+	for i, v := range values {
+		switch {
+		case i == 0:
+		case i == len(values)-1:
+			b.WriteString(" and ")
+		default:
+			b.WriteString(", ")
+		}
+		b.WriteString(string(v))
+	}
+	return b.String()
 }
 
 // longest returns the list that is the longest on the wire.
 func longest(lists []string) string {
 	var found string
 	var most int
-	var scratch [3 * maxIDLen]byte
+	var scratch [3 * validtext.MaxBytes]byte
 	for _, list := range lists {
 		if n := len(phpform.AppendEscaped(scratch[:0], list)); n > most {
 			found, most = list, n

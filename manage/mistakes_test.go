@@ -118,13 +118,13 @@ func TestErrorsNameTheFieldsOfTheAPI(t *testing.T) {
 		{"PUT", hook, `{"webhook":{"batch":5,"batch_wait":99999}}`, "batch_wait", "is longer than 50s"},
 		{"POST", hook + "/replay", `{"since":"2026-01-02T00:00:00Z","until":"2026-01-01T00:00:00Z"}`, "until", "is not after since"},
 		{"POST", hook + "/replay", `{"since":"2999-01-02T00:00:00Z"}`, "since", "is in the future"},
-		{"PUT", hook, `{"webhook":{"name":"a\u0000b"}}`, "name", "holds a NUL character"},
-		{"POST", hook + "/disable", `{"reason":"a\u0000b"}`, "reason", "holds a NUL character"},
+		{"PUT", hook, `{"webhook":{"name":"a\u0000b"}}`, "name", "contains a NUL byte"},
+		{"POST", hook + "/disable", `{"reason":"a\u0000b"}`, "reason", "contains a NUL byte"},
 		{"PUT", hook, `{"webhook":{"batch":1.5}}`, "batch", "is not a whole number"},
 	} {
 		assert.Equal(t, "The field "+c.field+" "+c.title+".", r.mistakes(c.method, c.target, c.body)[c.field], c.body)
 	}
-	assert.Equal(t, "Failed: name holds a NUL character", r.v1("webhook_edit", "", "name=a%00b&id="+w.ID)["result_message"])
+	assert.Equal(t, "Failed: name contains a NUL byte", r.v1("webhook_edit", "", "name=a%00b&id="+w.ID)["result_message"])
 
 	t.Run("also of a source that the catalogue leaves out", func(t *testing.T) {
 		r := newCatalogueHarness(t)

@@ -214,7 +214,7 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	if !slices.Contains(webhook.Formats(), opts.DefaultFormat) {
 		return Options{}, &webhook.InvalidError{
-			Field: "Options.DefaultFormat", Reason: fmt.Sprintf("is the unknown %.40q", opts.DefaultFormat),
+			Field: "Options.DefaultFormat", Reason: fmt.Sprintf("is %.40q, not one of 2013, current and json", opts.DefaultFormat),
 		}
 	}
 	if opts.MaxWebhooks == 0 {

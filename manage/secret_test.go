@@ -132,7 +132,7 @@ func TestTheNinthReplacementInADaySaysWhatHelps(t *testing.T) {
 	assert.Equal(t, before, r.all()[0])
 
 	_, err := r.UpdateWebhook(t.Context(), withNinth(before))
-	require.ErrorContains(t, err, "leave out those that need not sign")
+	require.ErrorContains(t, err, "remove those that no longer need to sign")
 	require.Equal(t, 303, rotate("0").Code)
 	assert.Len(t, r.all()[0].Secrets, 1)
 	require.Equal(t, 303, rotate("86400").Code)

@@ -55,7 +55,7 @@ func TestTheAPIsAddTheDefaultFormat(t *testing.T) {
 
 	t.Run("which the app may not mistype", func(t *testing.T) {
 		_, err := Handler(newHarness(t).Dispatcher, &Options{DefaultFormat: "2014"})
-		assert.Equal(t, &webhook.InvalidError{Field: "Options.DefaultFormat", Reason: `is the unknown "2014"`}, err)
+		assert.Equal(t, &webhook.InvalidError{Field: "Options.DefaultFormat", Reason: `is "2014", not one of 2013, current and json`}, err)
 	})
 }
 
@@ -156,14 +156,14 @@ func TestAnEditOfTheEventTypesReplacesWhatWasIgnored(t *testing.T) {
 
 func TestEventTypesOfWhichNoneExistsAreRefused(t *testing.T) {
 	r := newHarness(t)
-	assert.Equal(t, `Failed: action holds none of the app's event types, but "deal_add"`,
+	assert.Equal(t, `Failed: action contains none of the app's event types, but "deal_add"`,
 		r.addV1("init=api&action=deal_add,list_add")["result_message"])
-	assert.Equal(t, "Failed: action holds more than 100 names", r.addV1("init=api&action=open," + manyNames(101))["result_message"])
+	assert.Equal(t, "Failed: action has more than 100 names", r.addV1("init=api&action=open," + manyNames(101))["result_message"])
 	for body, title := range map[string]string{
-		`["deal_add"]`:                       `The field events holds none of the app's event types, but \"deal_add\".`,
+		`["deal_add"]`:                       `The field events contains none of the app's event types, but \"deal_add\".`,
 		`["open","` + manyNames(101) + `"]`:  "", // one long name is no list of names
-		`"open,` + manyNames(101) + `"`:      "The field events holds more than 100 names.",
-		`"` + strings.Repeat("x", 300) + `"`: "The field events holds none of the app's event types",
+		`"open,` + manyNames(101) + `"`:      "The field events has more than 100 names.",
+		`"` + strings.Repeat("x", 300) + `"`: "The field events contains none of the app's event types",
 		`["open",{}]`:                        "The field events is not an array of strings.",
 		`7`:                                  "The field events is not an array of strings.",
 	} {

@@ -86,7 +86,12 @@ func (s *Store) Schema(from int) string { return s.sql.Schema(from) }
 //
 // On PostgreSQL any error aborts the transaction. After an error of the Outbox,
 // roll it back, or back to a savepoint (pgx.Tx.Begin makes one).
-func (s *Store) Tx(tx pgx.Tx) webhook.Outbox { return s.sql.Outbox(querier{tx}) }
+func (s *Store) Tx(tx pgx.Tx) webhook.Outbox {
+	if sqlstore.IsNil(tx) {
+		return s.sql.Outbox(nil) // each call returns an error
+	}
+	return s.sql.Outbox(querier{tx})
+}
 
 // conn has the methods that a pool and a transaction share.
 type conn interface {

@@ -141,7 +141,7 @@ func Status(status int, contentType string) string {
 	switch status {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
 		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		return "The receiver redirected to another URL (" + answer + "). Redirects are not followed: enter the final URL."
+		return "The receiver redirected to another URL (" + answer + "), and redirects are not followed: enter the final URL."
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
 		return "The receiver refused access (" + answer + "): check the key or password that it expects, and whether a firewall or bot protection blocks requests."
 	case http.StatusNotFound:

@@ -71,23 +71,23 @@ func New(c Config) (*Guard, error) {
 		return g.checkDialled(address)
 	}
 	if slices.Contains(c.AllowPorts, 0) {
-		return nil, &ConfigError{"AllowPorts", "holds 0, which is no port"}
+		return nil, &ConfigError{"AllowPorts", "contains 0, which is not a port"}
 	}
 	for i, p := range c.AllowPrefixes {
 		switch a := p.Addr(); {
 		case !p.IsValid():
-			return nil, &ConfigError{"AllowPrefixes", "holds an invalid prefix as number " + strconv.Itoa(i+1)}
+			return nil, &ConfigError{"AllowPrefixes", "contains an invalid prefix at index " + strconv.Itoa(i)}
 		case a.Is4In6() && p.Bits() < 96:
-			return nil, &ConfigError{"AllowPrefixes", "holds " + p.String() + ", which mixes addresses of IPv4 and IPv6"}
+			return nil, &ConfigError{"AllowPrefixes", "contains " + p.String() + ", which mixes addresses of IPv4 and IPv6"}
 		case a.Is4In6():
 			p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
 		}
 		g.prefixes = append(g.prefixes, p)
 	}
-	for i, entry := range c.AllowHosts {
+	for _, entry := range c.AllowHosts {
 		key, reason := normalEntry(entry)
 		if reason != "" {
-			return nil, &ConfigError{"AllowHosts", "holds as number " + strconv.Itoa(i+1) + " " + strconv.Quote(entry) + ", which " + reason}
+			return nil, &ConfigError{"AllowHosts", "contains " + strconv.Quote(entry) + ", which " + reason}
 		}
 		g.hosts[key] = true
 	}

@@ -13,16 +13,16 @@ import (
 
 // Reasons of a Refusal for a URL that has no normal form.
 const (
-	reasonText     = "is not UTF-8 text"
-	reasonControl  = "holds a control character, such as a tab or a line's end"
+	reasonText     = "is not valid UTF-8"
+	reasonControl  = "contains a control character, such as a tab or a line break"
 	reasonScheme   = "does not begin with http:// or https://"
-	reasonFragment = "holds a fragment (#…), which is never sent"
-	reasonUser     = "has a user or a password with characters that have to be percent-encoded"
-	reasonNoHost   = "names no host"
+	reasonFragment = "contains a fragment (#…), which is never sent"
+	reasonUser     = "has a user or a password with characters that must be percent-encoded"
+	reasonNoHost   = "has no host"
 	reasonHost     = "has a host that is not a name or an address: check its spelling"
 	reasonLong     = "has a host that is too long: a name has at most 253 bytes, and each of its parts at most 63"
 	reasonZone     = "has a host with a zone (%…), which only one machine knows"
-	reasonEscape   = "has a path with a % that no two hexadecimal digits follow: write it as %25"
+	reasonEscape   = "has a path with a % that is not followed by two hexadecimal digits: write it as %25"
 	reasonBadPort  = "has a port that is not a number, or is out of range"
 )
 

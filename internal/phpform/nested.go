@@ -107,7 +107,7 @@ func (r *Reader) parseNested(name string, value []byte, read *Values) error {
 	}
 	text, err := url.QueryUnescape(string(value))
 	if err != nil {
-		return &FieldError{"", "holds a malformed percent-escape"}
+		return &FieldError{"", "contains a malformed percent-escape"}
 	}
 	if read.nested[top] == nil {
 		read.nested[top] = &branch{}

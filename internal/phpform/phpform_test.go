@@ -116,8 +116,8 @@ func TestAReaderReadsEveryDialect(t *testing.T) {
 func TestParseNamesWhatItCannotRead(t *testing.T) {
 	r := NewReader(orders)
 	for form, want := range map[string]*FieldError{
-		"person[name]=%zz": {"Person.Name", "holds a malformed percent-escape"},
-		"person%5":         {"", "holds a malformed percent-escape"},
+		"person[name]=%zz": {"Person.Name", "contains a malformed percent-escape"},
+		"person%5":         {"", "contains a malformed percent-escape"},
 	} {
 		_, err := r.Parse([]byte(form))
 		assert.Equal(t, want, err)

@@ -78,7 +78,7 @@ func (r *Reader) Parse(body []byte) (Values, error) {
 		rawName, rawText, _ := bytes.Cut(pair, []byte("="))
 		name, err := url.QueryUnescape(string(rawName))
 		if err != nil {
-			return Values{}, &FieldError{"", "holds a malformed percent-escape"}
+			return Values{}, &FieldError{"", "contains a malformed percent-escape"}
 		}
 		name = r.originalName(name)
 		k, index := r.key(name)
@@ -90,7 +90,7 @@ func (r *Reader) Parse(body []byte) (Values, error) {
 		}
 		text, err := url.QueryUnescape(string(rawText))
 		if err != nil {
-			return Values{}, &FieldError{k.field, "holds a malformed percent-escape"}
+			return Values{}, &FieldError{k.field, "contains a malformed percent-escape"}
 		}
 		switch {
 		case k.kind == kindFields:

@@ -79,7 +79,7 @@ func (t *treeMaker) mapping(v reflect.Value, depth int) (any, error) {
 	for _, key := range keys {
 		name := key.String()
 		if !utf8.ValidString(name) || Misread(name) {
-			return nil, errTree("has the key " + quoted(name) + ", which PHP would misread or is not UTF-8")
+			return nil, errTree("has the key " + quoted(name) + ", which PHP would misread or is not valid UTF-8")
 		}
 		item, err := t.value(v.MapIndex(key), depth+1)
 		if err != nil {
@@ -107,7 +107,7 @@ func scalar(v reflect.Value) (any, error) {
 	switch v.Kind() {
 	case reflect.String:
 		if !utf8.ValidString(v.String()) {
-			return nil, errTree("is not UTF-8")
+			return nil, errTree("is not valid UTF-8")
 		}
 		return v.String(), nil
 	case reflect.Bool:

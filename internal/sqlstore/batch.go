@@ -6,11 +6,10 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/internal/validtext"
 )
 
 // row is a delivery, or a change of one. The comments begin with the names of its
@@ -248,16 +247,10 @@ func jsonArray[T ~string](list []T) (string, error) {
 	return string(data), err
 }
 
-// maxText is the length in bytes of the longest text in an indexed column.
-const maxText = 255
-
 // checkText returns an error for a text that some database cannot store unchanged.
 func checkText(field, text string) error {
-	switch {
-	case len(text) > maxText:
-		return &webhook.InvalidError{Field: field, Reason: "is longer than 255 bytes"}
-	case !utf8.ValidString(text) || strings.ContainsRune(text, 0):
-		return &webhook.InvalidError{Field: field, Reason: "is not UTF-8 text without NUL"}
+	if reason := validtext.Check(text); reason != "" {
+		return &webhook.InvalidError{Field: field, Reason: reason}
 	}
 	return nil
 }

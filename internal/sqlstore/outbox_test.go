@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"testing"
 
@@ -49,5 +50,34 @@ func TestOutboxReturnsADeadlockOfTheCheck(t *testing.T) {
 		if s.schemaOK.Load() != c.hidden || !errors.Is(err, cause) {
 			t.Errorf("%d: the other connection was asked: %t; the error is %v", c.number, s.schemaOK.Load(), err)
 		}
+	}
+}
+
+// A transaction that failed to begin is nil, and its error may have been overlooked.
+func TestATransactionThatIsNilIsAnError(t *testing.T) {
+	s := NewPostgres(nil, "webhook_", false)
+	var none *sql.Tx
+	for name, outbox := range map[string]webhook.Outbox{
+		"nil": s.Tx(nil), "a nil pointer": s.Tx(none), "of another library": s.Outbox(nil),
+	} {
+		_, err := outbox.Webhooks(t.Context(), webhook.WebhookQuery{})
+		if !errors.Is(err, errNoTx) {
+			t.Errorf("%s: the webhooks' error is %v", name, err)
+		}
+		if _, err = outbox.Enqueue(t.Context(), nil); !errors.Is(err, errNoTx) {
+			t.Errorf("%s: Enqueue's error is %v", name, err)
+		}
+	}
+}
+
+func TestAMissingTableIsExplainedOnce(t *testing.T) {
+	s := NewSQLite(nil, "webhook_", "")
+	missing := errors.New("SQL logic error: no such table: webhook_meta (1)")
+	explained := s.explain(missing)
+	if explained.Error() != "webhook: the tables webhook_* are not in this database: call the store's Migrate once, or run the SQL that its Schema returns: "+missing.Error() {
+		t.Error(explained)
+	}
+	if again := s.explain(explained); again.Error() != explained.Error() || !errors.Is(again, missing) {
+		t.Error(again)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"sync/atomic"
 	"time"
@@ -124,7 +125,10 @@ func newPool(db *sql.DB, d *dialect, prefix string) *Store {
 	return s
 }
 
-var errNoDatabase = errors.New("webhook: the store has no database: New was called with nil")
+var (
+	errNoDatabase = errors.New("webhook: the store has no database: New was called with nil")
+	errNoTx       = errors.New("webhook: the store's Tx was called with nil instead of a transaction")
+)
 
 // Channel returns the name of the channel on which PostgreSQL notifies listeners
 // of due deliveries in the tables with a prefix.
@@ -141,9 +145,21 @@ func (s *Store) WakeOthers(ctx context.Context) error {
 }
 
 // Tx returns an Outbox in the caller's transaction tx.
-func (s *Store) Tx(tx Conn) webhook.Outbox { return s.Outbox(conn{tx}) }
+func (s *Store) Tx(tx Conn) webhook.Outbox {
+	if IsNil(tx) {
+		return s.Outbox(nil)
+	}
+	return s.Outbox(conn{tx})
+}
 
-// Outbox is Tx for a transaction that is not database/sql's.
+// IsNil reports whether tx is nil, or a nil pointer, such as a *sql.Tx that never began.
+func IsNil(tx any) bool {
+	v := reflect.ValueOf(tx)
+	return tx == nil || v.Kind() == reflect.Pointer && v.IsNil()
+}
+
+// Outbox is Tx for a transaction that is not database/sql's. If tx is nil, each call of
+// the Outbox returns an error.
 func (s *Store) Outbox(tx Querier) webhook.Outbox { return &outbox{s: s, q: tx} }
 
 // outbox is an Outbox in a transaction of the caller's. It neither ends the
@@ -181,6 +197,9 @@ type appTx struct{ Querier }
 // of another pool, with other settings. It does so in the first transaction of
 // the process, or in each one where the dialect's check sets checkEveryTx.
 func (o *outbox) check(ctx context.Context) error {
+	if o.q == nil {
+		return errNoTx
+	}
 	if err := o.s.usable(ctx); err != nil || o.checked.Load() {
 		return err
 	}
@@ -319,14 +338,26 @@ func (s *Store) tooNew(version int) error {
 	return fmt.Errorf("webhook: the tables %s* have schema %d of a newer version of this library; this version has schema %d: update the library", s.prefix, version, len(s.d.schema))
 }
 
-// explain adds the remedy to an error about a table that does not exist.
+// explain adds the remedy to an error about a table that does not exist, once.
 func (s *Store) explain(err error) error {
 	switch {
-	case err == nil || !s.d.isNoTable(err):
+	case err == nil || !s.d.isNoTable(err) || errors.As(err, new(*noTableError)):
 		return err
 	case s.cluster.Load() && s.schemaOK.Load():
-		return fmt.Errorf("webhook: the tables %s* are not on this node of the cluster, which lags behind: retry: %w", s.prefix, err)
+		return &noTableError{s.prefix + "* are not on this node of the cluster, which lags behind: retry", err}
 	default:
-		return fmt.Errorf("webhook: the tables %s* are not in this database: call the store's Migrate once, or run the SQL that its Schema returns: %w", s.prefix, err)
+		return &noTableError{s.prefix + "* are not in this database: call the store's Migrate once, or run the SQL that its Schema returns", err}
 	}
 }
+
+// A noTableError is a database's error about a missing table, with the remedy.
+type noTableError struct {
+	remedy string
+	err    error
+}
+
+func (e *noTableError) Error() string {
+	return "webhook: the tables " + e.remedy + ": " + e.err.Error()
+}
+
+func (e *noTableError) Unwrap() error { return e.err }

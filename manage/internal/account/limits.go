@@ -67,7 +67,7 @@ func (l Limits) problems(was, w webhook.Webhook) (all []*webhook.InvalidError) {
 		}
 	}
 	if i := slices.IndexFunc(w.Events, func(t webhook.EventType) bool { return !l.AllowsEvent(t) && !slices.Contains(was.Events, t) }); i >= 0 {
-		refuse("Events", fmt.Sprintf("holds %.40q, which you may not choose", w.Events[i]))
+		refuse("Events", fmt.Sprintf("contains %.40q, which you may not choose", w.Events[i]))
 	}
 	if w.Format != was.Format && !l.AllowsFormat(w.Format) {
 		refuse("Format", fmt.Sprintf("is %.40q, which you may not choose", w.Format))

@@ -30,7 +30,7 @@ func (c *Caller) SetEvents(w *webhook.Webhook, names []string) error {
 	}
 	if len(w.Events) == 0 && len(w.IgnoredEvents) > 0 {
 		return &webhook.InvalidError{
-			Field: "Events", Reason: fmt.Sprintf("holds none of the app's event types, but %.40q", w.IgnoredEvents[0]),
+			Field: "Events", Reason: fmt.Sprintf("contains none of the app's event types, but %.40q", w.IgnoredEvents[0]),
 		}
 	}
 	return nil

@@ -210,10 +210,10 @@ func readHeaders(text string) (headers map[string]string, reason string) {
 		name, value, ok := strings.Cut(line, ":")
 		name = http.CanonicalHeaderKey(strings.TrimSpace(name))
 		if !ok || name == "" {
-			return headers, `holds a line that is not such as "Name: value"`
+			return headers, `contains a line that is not of the form "Name: value"`
 		}
 		if _, twice := headers[name]; twice {
-			return headers, "holds " + name + " twice"
+			return headers, "contains " + name + " twice"
 		}
 		headers[name] = strings.TrimSpace(value)
 	}
@@ -264,7 +264,7 @@ func (p *pageRequest) readForm(values url.Values, w *webhook.Webhook) (headers s
 	}
 	for _, t := range w.Events {
 		if faults["Events"] == "" && !p.Emits(t) && !slices.Contains(was.Events, t) {
-			faults["Events"] = p.problem(&webhook.InvalidError{Field: "Events", Reason: "holds the unknown type " + strconv.Quote(string(t))}, "")
+			faults["Events"] = p.problem(&webhook.InvalidError{Field: "Events", Reason: "contains the unknown type " + strconv.Quote(string(t))}, "")
 		}
 	}
 	var invalid *webhook.InvalidError

@@ -70,7 +70,7 @@ func New(c Config) (*Page, error) {
 	p := &Page{Config: c}
 	for _, origin := range c.TrustedOrigins {
 		if err := p.forms.AddTrustedOrigin(origin); err != nil {
-			return nil, &webhook.InvalidError{Field: "Options.TrustedOrigins", Reason: "holds what is no origin, such as https://app.example.com"}
+			return nil, &webhook.InvalidError{Field: "Options.TrustedOrigins", Reason: "contains an entry that is not an origin, such as https://app.example.com"}
 		}
 	}
 	var err error

@@ -108,7 +108,7 @@ func bodyOf(payload string, format webhook.Format) ([]byte, error) {
 		}
 		key, value, ok := strings.Cut(line, "=")
 		if !ok || strings.TrimSpace(key) == "" {
-			return nil, &webhook.InvalidError{Field: "Body", Reason: `holds a line that is not such as "name = value"`}
+			return nil, &webhook.InvalidError{Field: "Body", Reason: `contains a line that is not of the form "name = value"`}
 		}
 		if body.Len() > 0 {
 			body.WriteByte('&')

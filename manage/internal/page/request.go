@@ -41,7 +41,7 @@ func (c *Config) policy() (string, error) {
 	for _, origin := range c.FrameAncestors {
 		u, err := url.Parse(origin)
 		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.Scheme+"://"+u.Host != origin || strings.ContainsAny(origin, " ;,'\"") {
-			return "", &webhook.InvalidError{Field: "Options.FrameAncestors", Reason: "holds what is no origin, such as https://app.example.com"}
+			return "", &webhook.InvalidError{Field: "Options.FrameAncestors", Reason: "contains an entry that is not an origin, such as https://app.example.com"}
 		}
 		frames += " " + origin
 	}

@@ -18,7 +18,7 @@ type resending struct {
 	Webhook      webhook.Webhook
 	States       []choice
 	Since, Until string // as typed
-	Superseded   bool   // also what a newer delivery replaces
+	Replaced     bool   // also deliveries that a newer one replaces
 	Errors       map[string]string
 
 	Counted bool
@@ -74,7 +74,7 @@ func (p *pageRequest) countResend(w webhook.Webhook, typed url.Values) error {
 }
 
 func (p *pageRequest) askResend(status int, w webhook.Webhook, typed url.Values, r resending) error {
-	r.Webhook, r.Superseded = w, typed.Get("superseded") != ""
+	r.Webhook, r.Replaced = w, typed.Get("superseded") != ""
 	r.States, r.Since, r.Until = choices(p.lang, resentLabels, typed["state"]...), typed.Get("since"), typed.Get("until")
 	return p.render(status, "resend", p.lang.Text("Resend deliveries"), r)
 }
@@ -151,7 +151,7 @@ func (p *pageRequest) toResent() error {
 
 // readReplay reads the form, or says what is wrong with each of its fields.
 func (p *pageRequest) readReplay(form url.Values) (q webhook.ReplayQuery, faults map[string]string) {
-	q.States, q.Superseded, faults = typed[webhook.State](form["state"]), form.Get("superseded") != "", map[string]string{}
+	q.States, q.IncludeReplaced, faults = typed[webhook.State](form["state"]), form.Get("superseded") != "", map[string]string{}
 	if len(q.States) == 0 {
 		faults["States"] = p.lang.Text("Choose what to send again.")
 	}

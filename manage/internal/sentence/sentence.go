@@ -35,7 +35,7 @@ func same(codes string, m text.Message) knownSentence { return knownSentence{cod
 // attemptSentences say why attempts failed. Of those with the same code the first
 // whose arguments the attempt itself tells stands for all of them.
 var attemptSentences = []knownSentence{
-	same("301 302 303 307 308", "The receiver redirected to another URL ({answer}). Redirects are not followed: enter the final URL."),
+	same("301 302 303 307 308", "The receiver redirected to another URL ({answer}), and redirects are not followed: enter the final URL."),
 	same("401 403 407", "The receiver refused access ({answer}): check the key or password that it expects, and whether a firewall or bot protection blocks requests."),
 	same("404", "The receiver found nothing at the URL ({answer}): check its path."),
 	same("405", "The receiver does not accept POST requests at the URL ({answer}): check its path, or make it accept them."),

@@ -47,7 +47,7 @@ func answerReplay(c *account.Caller, status int, job webhook.ReplayJob) (int, an
 		ID: job.ID, State: state, Reason: job.Reason, States: job.Query.States,
 		Since: formatTime(c, job.Query.Since), Until: formatTime(c, job.Query.Until),
 		Started: formatTime(c, job.Started), Finished: formatTime(c, job.Ended),
-		Total: job.Total, Looked: job.Looked, Replayed: job.Begun, Superseded: job.Superseded,
+		Total: job.Total, Looked: job.Checked, Replayed: job.Resent, Superseded: job.Replaced,
 	}}, nil
 }
 
@@ -72,7 +72,7 @@ func readReplay(object object, f *faults) (q webhook.ReplayQuery) {
 	if len(q.States) == 0 {
 		q.States = []webhook.State{webhook.StateFailed}
 	}
-	f.add(object.read("superseded", &q.Superseded, "true or false"))
+	f.add(object.read("superseded", &q.IncludeReplaced, "true or false"))
 	switch {
 	case q.Since.IsZero() && !q.Pending():
 		f.add(fault(codeMissing, "since", "is missing: nothing before it is sent again"))
