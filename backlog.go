@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// A Backlog is what the store holds that is not finished, of all accounts. What
-// waits for its webhook is told apart: one customer who has paused a webhook, or
-// whose receiver is down, is no sign that deliveries are late.
+// A Backlog counts the unfinished deliveries of all accounts. Those that wait for their
+// webhook are counted apart: a customer who has paused a webhook, or whose receiver is
+// down, does not mean that deliveries are late.
 type Backlog struct {
 	Pending int           // deliveries not finished, but for those in Parked
 	Due     int           // of Pending: due, and claimed by no process
-	Age     time.Duration // how long the first of Due has been due that waits for no other one (see Order) and whose webhook has no RateLimit; 0: none is
+	Age     time.Duration // how long the first of Due has been due, except those that wait for another one (see Order) or whose webhook has a RateLimit; 0: there is none
 	Parked  int           // deliveries of webhooks that are held, or disabled and keep them
 }
 

@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// BufferOptions configure EmitBuffered: how many events it may hold, how long, and
-// what it does when it holds as many. The zero value of every field is its default.
-// The buffer is full as soon as it holds one of Events and Bytes.
+// BufferOptions configure EmitBuffered: how many events it may hold, how long, and what
+// it does when it is full. The zero value of every field is its default. The buffer is
+// full when it reaches Events or Bytes.
 type BufferOptions struct {
-	// Events is how many events the buffer holds at most, those that are being
-	// stored too: 10,000 by default. It is the most that a crash loses.
+	// Events is how many events the buffer holds at most, including those that are being
+	// stored: 10,000 by default. It is the most that a crash loses.
 	Events int
 
-	// Bytes is how much memory they take at most, about: 16 MiB by default. An
-	// event counts its texts and 1 KiB. A single event may be larger.
+	// Bytes is about how much memory the events may take: 16 MiB by default. An event
+	// counts as its texts plus 1 KiB. A single event may be larger.
 	Bytes int
 
-	// Group is how many events are stored at once: 100 by default. As soon as so
-	// many wait they are stored.
+	// Group is how many events are stored at once: 100 by default. As soon as that many
+	// wait, they are stored.
 	Group int
 
 	// Wait is how long an event waits for others at most: 200 ms by default.

@@ -35,8 +35,8 @@ func Choices(values ...string) string {
 // for that text itself.
 var writtenPipe = regexp.MustCompile(`&((?:amp;)*#124;)`)
 
-// SplitChoices is the reverse of Choices: it returns the very values. A value
-// that is no multiple choice is returned as the only one.
+// SplitChoices is the reverse of Choices: it returns the original values. A value that
+// is not a multiple choice is returned as the only one.
 func SplitChoices(value string) []string {
 	inner, ok := strings.CutPrefix(value, "||")
 	if ok {

@@ -16,8 +16,8 @@ import (
 	"github.com/listhook/webhook/internal/netguard"
 )
 
-// An AddressError is why a client of NewClient did not make a request. Its
-// text holds no address. Attempt.Reason says the same to a customer.
+// An AddressError says why a client of NewClient did not make a request. Its text holds
+// no address. Attempt.Reason says the same to a customer.
 type AddressError struct{ refusal *netguard.Refusal }
 
 // Error returns the reason in words and, for a host that is this machine, how a
@@ -42,15 +42,14 @@ func testHint(refused *netguard.Refusal) string {
 	return " (in a test of your own, allow the host by ClientOptions.AllowHosts, or use the client of package webhooktest)"
 }
 
-// ClientOptions say what a client of NewClient may reach beside public
-// addresses on the ports 80 and 443. The zero value, and nil, allow nothing
-// else.
+// ClientOptions say what a client of NewClient may reach besides public addresses on
+// the ports 80 and 443. The zero value, and nil, allow nothing else.
 //
 // Customers write the URLs: whatever is allowed here, every customer can make
 // the app POST to.
 //
-// An entry that allows nothing, or something else than it says, is an
-// *InvalidError that names its field: of New, of CheckURL, and of each request.
+// For an entry that allows nothing, or something else than it says, New, CheckURL and
+// each request return an *InvalidError that names its field.
 type ClientOptions struct {
 	// AllowPrefixes are networks that may be reached although they are not
 	// public, such as 10.1.0.0/16.
@@ -63,17 +62,16 @@ type ClientOptions struct {
 	// name in the DNS decides where the requests go.
 	AllowHosts []string
 
-	// AllowPorts are ports beside 80 and 443, on every host.
+	// AllowPorts are ports besides 80 and 443, on every host.
 	AllowPorts []uint16
 
 	// TLS configures TLS, such as the authorities that are trusted. It is
 	// copied. Nil: Go's defaults.
 	TLS *tls.Config
 
-	// Proxy is the operator's own proxy that all requests go through: http,
-	// https or socks5. It looks names up, so what they resolve to is for it to
-	// check; only URLs are checked here. Nil: none, whatever the environment
-	// says.
+	// Proxy is the operator's own proxy that all requests go through: http, https or
+	// socks5. The proxy looks up names, so it must check what they resolve to; here only
+	// URLs are checked. Nil: none, whatever the environment says.
 	Proxy *url.URL
 }
 
@@ -95,12 +93,11 @@ func (o *ClientOptions) guard(resolver *net.Resolver) (*netguard.Guard, error) {
 	return g, err
 }
 
-// CheckURL returns an *InvalidError of the field URL for a URL that has no
-// normal form, or that a client of NewClient(o) would refuse by its text alone:
-// an address that is not public, however it is written, a name of internal
-// networks, a port. It looks no name up. AddWebhook and UpdateWebhook call it when
-// the Dispatcher's client is NewClient's own; it is for apps that wrap that client's
-// Transport. o may be nil.
+// CheckURL returns an *InvalidError of the field URL for a URL that has no normal form,
+// or that a client of NewClient(o) would refuse by its text alone: an address that is
+// not public, however it is written, a name of internal networks, a port. It does not
+// look up names. AddWebhook and UpdateWebhook call it when the Dispatcher's client is
+// NewClient's own; it is for apps that wrap that client's Transport. o may be nil.
 func (o *ClientOptions) CheckURL(rawURL string) error {
 	g, err := o.guard(nil)
 	if err != nil {
@@ -140,13 +137,12 @@ func normalURL(rawURL string) (*url.URL, error) {
 	return u, nil
 }
 
-// NewClient returns a client that is safe to point at URLs that customers
-// write. It connects to public addresses only, which it checks after every
-// lookup of a name, on the address that is dialled; what it refuses is an
-// *AddressError. It follows no redirect, keeps no cookies, and uses no proxy
-// but the one of opts. It bounds the time for connecting and for TLS, and the
-// length of an answer's head; the time of a whole request is for its context
-// to bound.
+// NewClient returns a client that is safe to point at URLs that customers write. It
+// connects only to public addresses: it checks the very address that it dials, after
+// every lookup of a name. Its refusal is an *AddressError. It follows no redirect,
+// keeps no cookies, and uses no proxy but that of opts. It limits the time for
+// connecting and for TLS, and the length of an answer's head. Limit the time of a whole
+// request by its context.
 //
 // opts may be nil.
 func NewClient(opts *ClientOptions) *http.Client {

@@ -8,8 +8,8 @@ import (
 )
 
 // Custom is an event of a type that the app adds to the nine, such as "campaign
-// finished". Options.Catalogue has to hold the type, and a webhook gets such events
-// only if its Events name it: EventTypes are the nine.
+// finished". Options.Catalogue must hold the type, and a webhook gets such events only
+// if its Events name it: EventTypes are the nine.
 //
 // ParseRequest returns a Custom for every type that is none of the nine.
 type Custom struct {
@@ -26,7 +26,7 @@ type Custom struct {
 	// most 32 levels deep. Texts and keys are UTF-8. Keys are as
 	// those of Subscriber.Fields. Of all that a form holds, PHP reads 1,000 values.
 	//
-	// A form has texts alone: true is 1, false 0, nil empty, a time RFC 3339; maps and
+	// A form has only texts: true is 1, false 0, nil empty, a time RFC 3339; maps and
 	// slices that are empty are left out. So from a form ParseRequest reads texts, and
 	// from JSON texts, booleans, nil and json.Number.
 	Data map[string]any `form:"-" json:"data" nested:"data"`

@@ -9,10 +9,9 @@ import (
 	"time"
 )
 
-// Deliveries returns the deliveries that q selects, newest first unless it
-// says otherwise. Account is always looked at, unless q.All is set. Page with
-// q.Limit and q.After. An unknown state or type is an *InvalidError, and so is a
-// negative limit.
+// Deliveries returns the deliveries that q selects, newest first unless it says
+// otherwise. Account always applies, unless q.All is set. Page with q.Limit and
+// q.After. An unknown state or type is an *InvalidError, and so is a negative limit.
 func (d *Dispatcher) Deliveries(ctx context.Context, q DeliveryQuery) ([]Delivery, error) {
 	q, err := q.forStore()
 	if err != nil || q.selectsNone() {
@@ -33,11 +32,10 @@ func (d *Dispatcher) Count(ctx context.Context, q DeliveryQuery) (int, error) {
 	return n, wrap("Count", err)
 }
 
-// Redeliver makes a delivery due now, with the whole schedule before it again:
-// one that ended is begun again under the same ID, and one that waits for its
-// next attempt waits no longer. One of a webhook that is disabled and keeps its events
-// waits until that is enabled; one of a webhook that is held waits for its
-// next probe.
+// Redeliver makes a delivery due now and restarts its schedule: one that has ended
+// becomes pending again under the same ID, and one that waits for its next attempt
+// waits no longer. If the webhook is disabled and keeps its events, the delivery waits
+// until it is enabled; if the webhook is held, the delivery waits for the next probe.
 //
 // One that ended joins the end of its line (see Order), and keeps its
 // HeaderSequence, by which receivers know that it is old. If a newer delivery of the
@@ -52,8 +50,8 @@ func (d *Dispatcher) Redeliver(ctx context.Context, account, id string) error {
 	return d.redeliver(ctx, account, id, false)
 }
 
-// RedeliverAnyway is Redeliver for somebody who was warned: it also sends a delivery
-// of which a newer one of the same key exists.
+// RedeliverAnyway is Redeliver for somebody who was warned: it sends a delivery even if
+// a newer one with the same key exists.
 func (d *Dispatcher) RedeliverAnyway(ctx context.Context, account, id string) error {
 	return d.redeliver(ctx, account, id, true)
 }
@@ -137,7 +135,7 @@ func (d *Dispatcher) SendTest(ctx context.Context, account, webhook string, t Ev
 
 // SendTestBody is SendTest with a body of the caller's instead of the sample: for
 // trying a receiver with other data. A body that is not one of the webhook's format is
-// an *InvalidError of the field Body. In JSON its id becomes the test's.
+// an *InvalidError of the field Body. In JSON its id is replaced by the test's.
 func (d *Dispatcher) SendTestBody(ctx context.Context, account, webhook string, t EventType, body []byte) (Attempt, error) {
 	if d.opts.info(t) == nil {
 		return Attempt{}, invalid("type", "is "+quote(string(t))+", none of the app's event types")
@@ -203,29 +201,29 @@ func (d *Dispatcher) CancelPending(ctx context.Context, account, webhook string)
 	return n, wrap("CancelPending", err)
 }
 
-// Replay begins again the deliveries of a webhook that q selects: for customers who
-// come back and want what they missed. Each is made due under its own ID, with its whole schedule again.
-// Attempts begin in the order of creation, to the millisecond. Several run in
-// parallel, and retries come later, so some may arrive in another order. Events
+// Replay sends the deliveries of a webhook that q selects again, for customers who come
+// back and want what they missed. Each is made due under its own ID, with its whole
+// schedule again. Attempts begin in the order of creation, to the millisecond. Several
+// run in parallel, and retries come later, so some may arrive in another order. Events
 // that this process emits from now on follow, except urgent ones. Replay leaves out
 // those whose body was erased or not kept.
 //
-// It also leaves out a delivery with a key (see Order) that a newer one of its key
-// replaces, whatever the state of that: a subscribe or an unsubscribe is replaced by
-// a newer one of the two for the same list, and an update by a newer update. A
-// receiver that does not look at HeaderSequence would end in the older state. Set
-// q.IncludeReplaced for a receiver that wants the whole history.
+// It also leaves out a delivery with a key (see Order) that a newer delivery with the
+// same key replaces, whatever the newer one's state: a subscribe or an unsubscribe is
+// replaced by a newer one of the two for the same list, and an update by a newer
+// update. A receiver that does not look at HeaderSequence would end in the older state.
+// Set q.IncludeReplaced for a receiver that wants the whole history.
 //
-// Name StateCanceled to replay those that were canceled when the webhook was
-// disabled.
+// Include StateCanceled in q.States to replay deliveries that were canceled when the
+// webhook was disabled.
 //
 // Replay makes all of them due before it returns, so they go before events that are
 // emitted later. Use it for some hundreds of deliveries, and StartReplay for more.
 //
 // It returns ErrNotFound if there is no such webhook in the account, and an
-// *InvalidError if Until is not after Since, if a state is not final, or if
-// the webhook is disabled and keeps nothing. When ctx ends or the store fails, the
-// result is what was done until then, with the oldest.
+// *InvalidError if Until is not after Since, if a state is not final, or if the webhook
+// is disabled and keeps nothing. When ctx ends or the store fails, the result counts
+// what was done until then, oldest first.
 func (d *Dispatcher) Replay(ctx context.Context, account, webhook string, q ReplayQuery) (r Replayed, err error) {
 	if q.Pending() {
 		return r, invalid("States", "contains pending, which only StartReplay accepts")

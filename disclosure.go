@@ -7,9 +7,9 @@ import (
 )
 
 // Disclosure says which data of a subscriber a webhook's bodies hold. They always hold
-// ID and Email, by which the receiver, and EraseSubscriber, know the person. The
-// others may be left empty. It is decided when the body is made: a
-// change holds for events that are emitted afterwards.
+// ID and Email, by which the receiver and EraseSubscriber identify the person. The
+// others may be left empty. It applies when a body is made: a change affects events
+// that are emitted afterwards.
 type Disclosure string
 
 const (

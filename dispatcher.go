@@ -61,13 +61,12 @@ type Dispatcher struct {
 }
 
 // New returns a Dispatcher on store. The client sends the requests; nil means
-// NewClient(nil), which is safe to point at customers' URLs. If client is not
-// nil, New uses its Transport, and its Timeout if that is shorter than
-// opts.Timeout: redirects are never followed and cookies never kept. A client
-// without a Transport, such as http.DefaultClient, gets that of NewClient(nil);
-// a Transport of your own bypasses the address checks. Nil options are
-// the defaults. An option out of range, of client's ClientOptions too, is an
-// *InvalidError.
+// NewClient(nil), which is safe to point at customers' URLs. If client is not nil, New
+// uses its Transport, and its Timeout if that is shorter than opts.Timeout: redirects
+// are never followed and cookies never kept. A client without a Transport, such as
+// http.DefaultClient, gets that of NewClient(nil); a Transport of your own bypasses the
+// address checks. Nil options are the defaults. An option that is out of range, here or
+// in client's ClientOptions, is an *InvalidError.
 //
 // For several databases in one process see Pool.
 func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {

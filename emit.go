@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// Wants reports whether Emit would find a webhook of the account for events of
-// this type and source, if the event is for the right list. Ask it first where an
-// app is hot, before the app loads what an event needs:
+// Wants reports whether Emit would find a webhook of the account for events of this
+// type and source, if the event is for the right list. In hot code, ask it before you
+// load what an event needs:
 //
 //	if hooks.Wants(ctx, account, webhook.TypeOpen, webhook.SourcePublic) {
 //		// load the subscriber, then Emit
 //	}
 //
-// It is as current as Emit, reads an account from the store the first time, and
-// calls and allocates nothing after that: see Options.PollInterval. A webhook that
-// is disabled and keeps its events wants them. If the store cannot be read, Wants
-// returns true, so that the Emit that follows decides what to do about it.
+// It is as current as Emit. It reads an account from the store the first time, and
+// after that answers from memory without allocating: see Options.PollInterval. A
+// webhook that is disabled and keeps its events wants them. If the store cannot be
+// read, Wants returns true, so that the Emit that follows decides what to do about it.
 func (d *Dispatcher) Wants(ctx context.Context, account string, t EventType, source Source) bool {
 	wants, known := d.cache.wants(account, t, source)
 	if known {
@@ -50,9 +50,9 @@ func (d *Dispatcher) Validate(events ...Event) error {
 	return bad.error()
 }
 
-// Emit hands over events for delivery. It returns once they are durable, and
-// nil also when no webhook wants them. The first attempt follows at once where
-// the Dispatcher was started, else in the process where one was.
+// Emit hands over events for delivery. It returns once they are durable. The error is
+// nil also when no webhook wants them. The first attempt follows at once where the
+// Dispatcher was started, else in the process where one was.
 //
 // If events cannot be delivered, whether or not a webhook wants them, the error is an
 // *InvalidEventsError that names each of them, and none of the events is stored; with
@@ -61,10 +61,9 @@ func (d *Dispatcher) Validate(events ...Event) error {
 // error some of them may have been stored: emit again with the same Meta.ID, which
 // delivers each at most once to each webhook.
 //
-// While this process holds half of the deliveries that it may hold, or more,
-// Emit takes a millisecond longer for each event that is emitted at the same
-// time, up to 50 ms: callers who outran the deliveries would only make them
-// later.
+// While this process holds half of the deliveries that it may hold, or more, Emit slows
+// down: it takes a millisecond longer for each event that is emitted at the same time,
+// up to 50 ms. Faster callers would only make deliveries later.
 //
 // While the store does not answer, Emit returns with an error that says so,
 // after three times Options.StoreTimeout at most.
@@ -85,12 +84,13 @@ func (d *Dispatcher) Emit(ctx context.Context, events ...Event) error {
 	return skipped
 }
 
-// EmitBuffered hands over events that a kill, a crash or a loss of power may lose: it
-// holds them in memory, and stores them in groups within Options.Buffer.Wait. It is
-// for events that are many and of little weight each, opens and clicks, in handlers
-// that cannot wait for a commit; use Emit or EmitTx for all others.
+// EmitBuffered hands over events that may be lost if the process is killed, crashes or
+// loses power: it holds them in memory, and stores them in groups within
+// Options.Buffer.Wait. It is for many events that matter little individually, such as
+// opens and clicks, in handlers that cannot wait for a commit. Use Emit or EmitTx for
+// all others.
 //
-// It keeps no order (see Order) between events that it is given one after another.
+// It does not keep events in order (see Order).
 //
 // Once it returns nil, an event will be stored, unless the process dies first, Shutdown's
 // context ends first, or the store refuses the event again and again while it takes
@@ -135,16 +135,16 @@ func (d *Dispatcher) EmitBuffered(ctx context.Context, events ...Event) error {
 	return errors.Join(failed, skipped)
 }
 
-// EmitTx hands over events within a transaction of the caller's, which the
-// store's Tx method makes an Outbox: they are delivered if it commits, and
-// never if it does not. Deliveries that wait for each other (see Order) come in the
-// order of the commits: change or lock the subscriber's row before EmitTx, so that
-// the row's lock orders them too. Call Wake after the commit to skip the
-// poll, here or in the processes that deliver.
+// EmitTx hands over events within a transaction of the caller's: they are delivered if
+// it commits, and never if it does not. The store's Tx method makes the transaction an
+// Outbox. Deliveries that wait for each other (see Order) come in the order of the
+// commits: change or lock the subscriber's row before EmitTx, so that the row's lock
+// orders them too. Call Wake after the commit to skip the poll, here or in the
+// processes that deliver.
 //
 // Errors are those of Emit. After an *InvalidEventsError the transaction can go on:
-// events are validated before anything is asked of it. Whether it can after another
-// error is the database's rule.
+// events are validated before anything is asked of it. Whether it can go on after
+// another error depends on the database.
 func (d *Dispatcher) EmitTx(ctx context.Context, tx Outbox, events ...Event) error {
 	if tx == nil {
 		return invalid("tx", "is nil")

@@ -22,27 +22,26 @@ type EraseOptions struct {
 	SearchableSince time.Time
 }
 
-// EraseSubscriber forgets a person. It empties the body, the carrier and the log of
-// every delivery of the account about the subscriber with this ID or this email
+// EraseSubscriber erases the data of a person. It empties the body, the carrier and the
+// log of every delivery of the account about the subscriber with this ID or this email
 // address, and cancels those that are pending; none can be delivered again. It returns
-// how many deliveries it changed. Either text may be empty, but not both; addresses are compared without regard to case.
-// Nil options are the defaults.
+// how many deliveries it changed. Either text may be empty, but not both; addresses are
+// compared without regard to case. Nil options are the defaults.
 //
 // What remains of a delivery is its ID, the event's (Meta.ID), its type, its
 // times and its state. A request that is under way goes on, and its outcome is
 // not noted. The app is expected to emit nothing more about the person: what is
 // emitted meanwhile may be missed.
 //
-// Receivers may echo what they get. So what one answered to a batch (Settings.Batch) that
-// brought a delivery about the person is removed from the log of another delivery that
-// holds it. If that one is under way, it is attempted once more.
+// Receivers may echo what they get. So the answer to a batch (Settings.Batch) that
+// brought a delivery about the person is removed from the log of any other delivery
+// that holds it. If that delivery is under way, it is attempted once more.
 //
 // With EraseOptions.DeliverUntil it first erases what has ended, and then waits,
-// perhaps until that time: call it in the background. Nothing of the request is
-// stored, so if ctx or the process ends before, what was pending stays, is delivered,
-// and is not erased. Keep the request with its time in a table of the app's until
-// EraseSubscriber has returned nil, and call it again with the same time at the next
-// start.
+// perhaps until that time: call it in the background. The request itself is not stored,
+// so if ctx or the process ends before that, pending deliveries are sent and not
+// erased. Keep the request with its time in a table of the app's until EraseSubscriber
+// has returned nil, and call it again with the same time at the next start.
 //
 // A delivery whose body was dropped (Options.DropBodies) is found by Options.SearchKey
 // alone.
@@ -72,11 +71,10 @@ func (d *Dispatcher) EraseSubscriber(ctx context.Context, account, id, email str
 	return n, wrap("EraseSubscriber", err)
 }
 
-// EraseAccount forgets an account: its webhooks are deleted, with all that
-// their owner entered, and the body, the carrier and the log of each of its
-// deliveries are emptied, those that wait being canceled. It returns how many
-// webhooks and how many deliveries these were. What remains, IDs, types, times
-// and states, is pruned in its time.
+// EraseAccount erases an account: it deletes the webhooks with all that their owner
+// entered, empties the body, the carrier and the log of each delivery, and cancels
+// pending ones. It returns how many webhooks and deliveries it erased. IDs, types,
+// times and states remain until they are pruned.
 //
 // The app is expected to emit nothing more for the account: what is emitted
 // meanwhile, or in another process within Options.PollInterval, may be missed.

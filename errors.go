@@ -55,8 +55,8 @@ func (e *NewerError) Error() string {
 		": sending this one may undo what it said; RedeliverAnyway sends it all the same"
 }
 
-// InvalidError says which field of an event, a webhook or the options cannot
-// be taken, and why. Its text holds no secret and no URL.
+// An InvalidError says which field of an event, a webhook or the options is not
+// acceptable, and why. Its text holds no secret and no URL.
 type InvalidError struct {
 	Field  string // as in Go: "Subscriber.Fields", "URL"
 	Reason string // "is empty"

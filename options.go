@@ -11,11 +11,11 @@ import (
 // Options configure a Dispatcher. The zero value of every field is its
 // default.
 type Options struct {
-	// Concurrency is how many attempts may be under way at once in this
-	// process: 256 by default. An attempt older than a tenth of a second counts
-	// against a second limit of eight times as many instead, so that receivers
-	// that hang do not take the places of those that answer. As many again may
-	// have been delivered while their outcomes are being stored.
+	// Concurrency is how many attempts may be under way at once in this process: 256 by
+	// default. An attempt older than a tenth of a second counts against a second limit
+	// of eight times as many instead, so that receivers that hang do not take the places
+	// of those that answer. As many again may wait, delivered, until their outcomes are
+	// stored.
 	Concurrency int
 
 	// PerWebhook is the most attempts under way at once for one webhook: 32 by
@@ -70,13 +70,13 @@ type Options struct {
 	// Idle Dispatchers of a Pool ask less often: see Pool.NewDispatcher.
 	PollInterval time.Duration
 
-	// OrderWait is how long a delivery waits at most for an earlier one of its key
-	// (see Order) whose attempts fail: an hour by default. Then the earlier one is
-	// canceled if a later one replaces it: one of subscribe and unsubscribe the
-	// other for the same list, and an update an update. Any other one is passed
+	// OrderWait is how long a delivery waits at most for an earlier one of its key (see
+	// Order) whose attempts fail: an hour by default. Then the earlier one is canceled
+	// if a later one replaces it: a subscribe and an unsubscribe for the same list
+	// replace each other, and an update replaces an update. Any other one is passed
 	// over, and keeps its schedule. Time in which the webhook is disabled, held or
-	// failing does not count, nor does an outage of the sender's own: the hour
-	// begins anew after it.
+	// failing does not count, nor does an outage of the sender's own: the hour begins
+	// anew after it.
 	OrderWait time.Duration
 
 	// Retention is how long finished deliveries are kept, with their bodies,
@@ -132,21 +132,21 @@ type Options struct {
 	// for these keys. Nil: the keys are sent empty.
 	CustomerAccount func(ctx context.Context, account string) (CustomerAccount, error)
 
-	// Catalogue are the types of events that the app emits, in the order to show them
-	// in. Emit refuses others, webhooks cannot ask for others, and package manage
-	// offers no others. A webhook that has a type which was taken out of the catalogue
-	// keeps it. All processes should have the same. None: the nine, from every source.
+	// Catalogue lists the types of events that the app emits, in the order in which to
+	// show them. Emit refuses other types, webhooks cannot ask for them, and package
+	// manage does not offer them. A webhook keeps a type that was removed from the
+	// catalogue. All processes should have the same. None: the nine, from every source.
 	Catalogue []EventInfo
 
 	// Buffer limits what EmitBuffered holds.
 	Buffer BufferOptions
 
-	// EncryptionKeys encrypt the URL, the secrets and the headers of webhooks,
-	// so that the Store never has them in plain text. Each has 32 bytes. The
-	// first one encrypts, all decrypt: to change keys, add the new one at the
-	// end in every process, then move it to the front, call ReencryptWebhooks, and
-	// take the old one away. None: they are stored as they are. What was stored
-	// so before stays until it is written anew, by ReencryptWebhooks at the latest.
+	// EncryptionKeys encrypt the URL, the secrets and the headers of webhooks, so that
+	// the Store never has them in plain text. Each has 32 bytes. The first one encrypts,
+	// all decrypt: to change keys, add the new one at the end in every process, then
+	// move it to the front, call ReencryptWebhooks, and remove the old one. None: they
+	// are stored as they are. Values that were stored in plain text stay so until they
+	// are written again, by ReencryptWebhooks at the latest.
 	EncryptionKeys []EncryptionKey
 
 	// SearchKey makes deliveries findable by whom and what they are about: see
@@ -170,7 +170,7 @@ type Options struct {
 	// or body is logged.
 	Logger *slog.Logger
 
-	// Hooks are told what happens.
+	// Hooks are called as things happen.
 	Hooks Hooks
 }
 

@@ -27,9 +27,9 @@ type PoolOptions struct {
 	PerHost     int
 }
 
-// NewPool returns a Pool. The client sends the requests, as that of New does; nil
-// means NewClient(nil). Nil options are the defaults. An option out of range, of
-// client's ClientOptions too, is an *InvalidError.
+// NewPool returns a Pool. The client sends the requests, as that of New does; nil means
+// NewClient(nil). Nil options are the defaults. An option that is out of range, here or
+// in client's ClientOptions, is an *InvalidError.
 func NewPool(client *http.Client, opts *PoolOptions) (*Pool, error) {
 	var o PoolOptions
 	if opts != nil {

@@ -101,15 +101,14 @@ func Verify(h http.Header, body []byte, opts *ReceiveOptions) error {
 	return nil
 }
 
-// ParseRequest verifies a request like Verify and returns the events that it
-// brings, by value: each a Subscribe, an Unsubscribe and so on, or a Custom. There is at
-// least one; a webhook with Settings.Batch gets several. It reads every Format, and
-// passes over what it does not know. Call it before anything else reads the body. The
-// answer counts for all events.
+// ParseRequest verifies a request like Verify and returns the events that it brings, by
+// value: each a Subscribe, an Unsubscribe and so on, or a Custom. There is at least
+// one; a webhook with Settings.Batch gets several. It reads every Format, and ignores
+// what it does not know. Call it before anything else reads the body. The answer counts
+// for all events.
 //
-// A custom field that was cleared is in Subscriber.Fields with an empty value.
-// What the current format and JSON say of the account at their top level is passed
-// over.
+// A custom field that was cleared is in Subscriber.Fields with an empty value. It
+// ignores what the current format and JSON say of the account at their top level.
 //
 // Meta.ID is the delivery's ID, the same whenever it is sent: a receiver that has seen
 // it before has nothing to do. For a request of one event that is HeaderID, or without
@@ -119,9 +118,9 @@ func Verify(h http.Header, body []byte, opts *ReceiveOptions) error {
 // same time. A batch says these of each event in its body. Meta.Lists are those that the
 // body names: a form names one. Meta.Account and Meta.Key are empty.
 //
-// Beside Verify's errors it returns ErrTooLarge, ErrContentType, ErrBodyRead, what
-// reading the body returned, and an *InvalidError of another field for a body that is
-// no event; of a batch, such as Events[3].Type.
+// Beside Verify's errors it returns ErrTooLarge, ErrContentType, ErrBodyRead, the error
+// of reading the body, and an *InvalidError of another field for a body that is no
+// event; of a batch, such as Events[3].Type.
 func ParseRequest(r *http.Request, opts *ReceiveOptions) ([]Event, error) {
 	opts = cmp.Or(opts, &ReceiveOptions{})
 	if err := opts.validate(); err != nil {

@@ -9,8 +9,8 @@ import (
 var ErrReplaying = errors.New("webhook: the webhook has a replay under way: wait until it ends, or cancel it")
 
 // CountReplay returns how many deliveries q selects, up to MaxReplayTotal: for asking
-// before StartReplay. Those that a newer delivery replaces count too. It returns what
-// StartReplay returns of a q that is refused.
+// before StartReplay. Those that a newer delivery replaces count too. It refuses the
+// same queries as StartReplay.
 func (d *Dispatcher) CountReplay(ctx context.Context, account, webhook string, q ReplayQuery) (int, error) {
 	q, w, err := d.prepareReplay(ctx, account, webhook, q)
 	if err != nil {
@@ -49,8 +49,8 @@ func (d *Dispatcher) prepareReplay(ctx context.Context, account, webhook string,
 // started. Then some deliveries of one step, a hundred at most, may be sent twice.
 //
 // With StatePending among q.States, those that wait for a later attempt are attempted
-// now, with their whole schedule before them again: for an owner who has mended a
-// receiver. Of a webhook that is held they wait for its probe: see ProbeNow.
+// now, with their whole schedule before them again: for an owner who has fixed a
+// receiver. If the webhook is held, they wait for its probe: see ProbeNow.
 //
 // The id, of 1 to 255 bytes, makes asking twice harmless: if it is that of the webhook's
 // job or of one of the twenty before, nothing is started, and the webhook's job is returned.

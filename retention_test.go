@@ -129,7 +129,7 @@ func TestBodiesAreDroppedOnceDelivered(t *testing.T) {
 			var bad *webhook.InvalidError
 			require.True(t, errors.As(redeliver, &bad), fmt.Sprint(redeliver))
 			require.Equal(t, "Body", bad.Field)
-			require.Contains(t, bad.Reason, "not kept")
+			require.Contains(t, bad.Reason, "removed after delivery")
 		}
 		replayed, err := r.Replay(r.ctx, "", id, webhook.ReplayQuery{})
 		require.NoError(t, err)

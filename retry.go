@@ -19,9 +19,9 @@ var defaultDelays = []time.Duration{
 // failed together does not come back together.
 const jitter = 0.1
 
-// Schedule makes a list of delays a policy for Options.Backoff: the nth is the
-// wait before the nth retry, give or take a tenth, and after the last one the
-// delivery has failed. Without delays nothing is retried.
+// Schedule turns a list of delays into a policy for Options.Backoff: the nth is the
+// wait before the nth retry, give or take a tenth, and after the last one the delivery
+// has failed. Without delays nothing is retried.
 func Schedule(delays ...time.Duration) func() backoff.BackOff {
 	return func() backoff.BackOff { return &schedule{delays: delays} }
 }

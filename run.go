@@ -8,9 +8,9 @@ import (
 	"github.com/listhook/webhook/internal/diagnose"
 )
 
-// Start begins to deliver: what is due in the store, and from then on what is
-// emitted. It returns ErrClosed after Shutdown, and an error when the
-// Dispatcher runs already.
+// Start begins to deliver: first what is due in the store, and from then on what is
+// emitted. It returns ErrClosed after Shutdown, and an error if the Dispatcher is
+// already running.
 func (d *Dispatcher) Start() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -31,11 +31,11 @@ func (d *Dispatcher) Start() error {
 	return nil
 }
 
-// Shutdown stops delivering, for good. It waits until the attempts that are
-// under way have ended and their outcomes are stored. When ctx is done it cuts
-// short those that still run, and returns ctx's error. What was cut short or
-// not begun is given back to the store at once, for another process or the
-// next start, and uses up no attempt.
+// Shutdown stops delivering, for good. It waits until the attempts that are under way
+// have ended and their outcomes are stored. When ctx is done it cuts short those that
+// still run, and returns ctx's error. Deliveries whose attempt was cut short or not
+// begun are given back to the store at once, for another process or the next start, and
+// use up no attempt.
 //
 // It also waits until the events of EmitBuffered are stored; they are attempted by
 // another process or after the next start. Those that are not stored when ctx is done

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// JSONSchema returns the JSON Schema (2020-12) of the bodies in FormatJSON of the
-// events of a type, indented: one of the nine, or the Name of Custom events, whose data
-// it leaves open; nil for what is neither. It is read from the very structs that bodies
-// are made of. The schemas of the nine are in docs/schemas too.
+// JSONSchema returns the JSON Schema (2020-12), indented, of the bodies in FormatJSON
+// of a type of events: one of the nine, or the Name of Custom events, whose data it
+// leaves open. For any other name it returns nil. The schema is made from the same
+// structs as the bodies. The schemas of the nine are in docs/schemas too.
 //
 // Receivers should accept keys that the schema does not name: later versions of the
 // library may add some.

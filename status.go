@@ -26,9 +26,9 @@ type Status struct {
 	Dropped  int // events that EmitBuffered lost since New: see Hooks.Dropped
 }
 
-// A Queue is what a Dispatcher has under way for a webhook that has something
-// under way, that has more in the store, that did badly of late, or that is not far
-// from its RateLimit.
+// A Queue says what a Dispatcher holds for a webhook. Status has one for each webhook
+// that has attempts under way or more deliveries in the store, that did badly of late,
+// or that is not far from its RateLimit.
 type Queue struct {
 	WebhookID string
 	Attempts  int // under way, the slow ones too
@@ -54,11 +54,11 @@ func (d *Dispatcher) Status() Status {
 	return s
 }
 
-// Ready returns nil while the Dispatcher delivers, else an error that says why
-// it does not: it was not started, it was shut down, the store has not answered
-// for longer than three polls and five seconds, the loop that claims deliveries
-// has stopped, or nothing can be sent (see Status.Outage). It asks nothing of the store, so that it may be called
-// as often as wanted; a process that only emits is never ready.
+// Ready returns nil while the Dispatcher delivers, else an error that says why it does
+// not: it was not started, it was shut down, the store has not answered for longer than
+// three polls and five seconds, the loop that claims deliveries has stopped, or nothing
+// can be sent (see Status.Outage). It asks nothing of the store, so you may call it as
+// often as you like; a process that only emits is never ready.
 func (d *Dispatcher) Ready() error {
 	d.mu.Lock()
 	started := d.started

@@ -11,8 +11,8 @@ import (
 )
 
 // Webhooks returns the webhooks that q selects from the store, in order of ID, or
-// newest first if q.Newest is set. One that none of Options.EncryptionKeys opens is an error, which names
-// it. A negative limit is an *InvalidError.
+// newest first if q.Newest is set. A webhook that none of Options.EncryptionKeys
+// decrypts is an error that names it. A negative limit is an *InvalidError.
 func (d *Dispatcher) Webhooks(ctx context.Context, q WebhookQuery) ([]Webhook, error) {
 	if err := validateLimit(q.Limit); err != nil {
 		return nil, err
@@ -45,9 +45,10 @@ func (d *Dispatcher) Webhook(ctx context.Context, account, id string) (Webhook, 
 // the order in which webhooks were added, as far as the clocks of several processes
 // agree to the microsecond.
 //
-// A field that cannot be taken is an *InvalidError, as is a URL without a normal
-// form (docs/addresses.md) or one that the client would refuse to dial, and a
-// Revision other than zero: such a webhook was added before. Spaces around the URL are dropped. ErrConflict means that the ID is taken.
+// A field that is not acceptable is an *InvalidError, as is a URL without a normal form
+// (docs/addresses.md) or one that the client would refuse to dial, and a Revision other
+// than zero: such a webhook was added before. Spaces around the URL are dropped.
+// ErrConflict means that the ID is taken.
 func (d *Dispatcher) AddWebhook(ctx context.Context, w Webhook) (Webhook, error) {
 	if w.Revision != 0 {
 		return Webhook{}, invalid("Revision", "is not 0, so the webhook was added before: use UpdateWebhook")
@@ -66,14 +67,13 @@ func (d *Dispatcher) AddWebhook(ctx context.Context, w Webhook) (Webhook, error)
 // w.Revision is that of the stored webhook, and returns the webhook as it is then.
 // The other fields of w are ignored.
 //
-// Fields are refused as AddWebhook refuses them, and so is a Revision of zero,
-// which a webhook has that was not added. ErrConflict means that somebody else
-// edited the webhook since it was read; ErrNotFound that w.Account has no
-// webhook w.ID.
+// Fields are refused as AddWebhook refuses them, and so is a Revision of zero, since
+// such a webhook was never added. ErrConflict means that somebody else edited the
+// webhook since it was read; ErrNotFound that w.Account has no webhook w.ID.
 //
-// Disabling a webhook (Disabled says why) cancels what waits for it, unless
-// KeepEvents is set: then it waits, and so do further events, until the webhook
-// is enabled. Then all that waited is due, the oldest first, retries too.
+// Disabling a webhook (Disabled says why) cancels its pending deliveries, unless
+// KeepEvents is set: then they wait, and so do further events, until the webhook is
+// enabled. Then all of them are due, the oldest first, retries too.
 func (d *Dispatcher) UpdateWebhook(ctx context.Context, w Webhook) (Webhook, error) {
 	if w.Revision == 0 {
 		return Webhook{}, invalid("Revision", "is 0, so the webhook was not read from the store: use AddWebhook for a new one")
@@ -194,10 +194,10 @@ func (d *Dispatcher) SampleBody(t EventType, f Format) []byte {
 
 // ReencryptWebhooks rewrites every webhook of every account, so that its URL, Secrets
 // and Headers are encrypted with the first of Options.EncryptionKeys, and returns how
-// many it rewrote. Call it after setting keys for the first time, and before removing an
-// old one. Every process must have the first key by then. One that no
-// key opens is an error that names it. When ctx ends or the store fails, n is
-// how many were written until then.
+// many it rewrote. Call it after setting keys for the first time, and before removing
+// an old one. Every process must have the first key by then. A webhook that no key
+// decrypts is an error that names it. When ctx ends or the store fails, n is how many
+// were written until then.
 func (d *Dispatcher) ReencryptWebhooks(ctx context.Context) (n int, err error) {
 	if len(d.opts.EncryptionKeys) == 0 {
 		return 0, invalid("Options.EncryptionKeys", "is empty: there is no key to encrypt with")

@@ -1,14 +1,11 @@
 package page
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/listhook/webhook"
@@ -42,56 +39,10 @@ type conflictView struct {
 	Choose      bool    // something was not chosen
 }
 
-// fieldValue returns a field of the form as a text that is equal for equal
-// values.
-func fieldValue(w webhook.Webhook, name string) string {
-	switch name {
-	case "Name":
-		return w.Name
-	case "URL":
-		return w.URL
-	case "List":
-		return w.List
-	case "Events":
-		return values(w.Events)
-	case "Sources":
-		return values(w.Sources)
-	case "Format":
-		if w.Format == "" {
-			return string(webhook.Format2013)
-		}
-		return string(w.Format)
-	case "Disclosure":
-		return strings.Join(append([]string{string(cmp.Or(w.Disclosure, webhook.DiscloseAll))}, w.FieldIDs...), "\n")
-	case "Order":
-		return string(cmp.Or(w.Order, webhook.OrderState))
-	case "Batch":
-		return batchValue(w)
-	case "Headers":
-		return headerLines(w.Headers)
-	case "RateLimit":
-		return rateLimitText(w.RateLimit)
-	case "NoRetry":
-		return strconv.FormatBool(w.NoRetry)
-	case "KeepEvents":
-		return strconv.FormatBool(account.KeepsEvents(w))
-	}
-	return ""
-}
-
-// values are those of a choice, a line each: in any order they are equal.
-func values[T ~string](chosen []T) string {
-	var lines strings.Builder
-	for _, value := range slices.Sorted(slices.Values(chosen)) {
-		lines.WriteString(string(value) + "\n")
-	}
-	return lines.String()
-}
-
-// fieldLines returns a field as it is shown.
-func (p *pageRequest) fieldLines(w webhook.Webhook, name string, lists []account.List) []string {
-	value := fieldValue(w, name)
-	switch name {
+// shown returns a field of the form as the page shows it, in lines.
+func (p *pageRequest) shown(s setting, w webhook.Webhook, lists []account.List) []string {
+	value := s.value(w)
+	switch s.Value {
 	case "List":
 		value = p.listName(lists, w.List)
 	case "Order":
@@ -126,43 +77,11 @@ func (p *pageRequest) fieldLines(w webhook.Webhook, name string, lists []account
 	return p.firstOf(strings.Split(strings.TrimSuffix(value, "\n"), "\n"), shownNames)
 }
 
-// takeField sets a field of w to what it is in from.
-func takeField(w *webhook.Webhook, from webhook.Webhook, name string) {
-	switch name {
-	case "Name":
-		w.Name = from.Name
-	case "URL":
-		w.URL = from.URL
-	case "List":
-		w.List = from.List
-	case "Events":
-		w.Events, w.IgnoredEvents = from.Events, nil // the form asks for no others
-	case "Sources":
-		w.Sources = from.Sources
-	case "Format":
-		w.Format = from.Format
-	case "Disclosure":
-		w.Disclosure, w.FieldIDs = from.Disclosure, from.FieldIDs
-	case "Order":
-		w.Order = from.Order
-	case "Batch":
-		w.Batch, w.BatchWait = from.Batch, from.BatchWait
-	case "Headers":
-		w.Headers = from.Headers
-	case "RateLimit":
-		w.RateLimit = from.RateLimit
-	case "NoRetry":
-		w.NoRetry = from.NoRetry
-	case "KeepEvents":
-		account.SetKeepsEvents(w, account.KeepsEvents(from))
-	}
-}
-
 // fingerprints are of the form's fields, in order, with spaces between.
 func fingerprints(w webhook.Webhook) string {
 	var all []string
-	for _, l := range fieldLabels {
-		all = append(all, fingerprint(fieldValue(w, l.Value)))
+	for _, s := range settings {
+		all = append(all, fingerprint(s.value(w)))
 	}
 	return strings.Join(all, " ")
 }
@@ -177,22 +96,22 @@ func fingerprint(value string) string {
 // one that was chosen between these values before.
 func (p *pageRequest) differences(yours, theirs webhook.Webhook, form url.Values, lists []account.List) []difference {
 	was := strings.Fields(form.Get("was"))
-	if len(was) != len(fieldLabels) {
-		was = make([]string, len(fieldLabels)) // nobody says what it was
+	if len(was) != len(settings) {
+		was = make([]string, len(settings)) // nobody says what it was
 	}
 	var all []difference
-	for i, l := range fieldLabels {
-		y, t := fieldValue(yours, l.Value), fieldValue(theirs, l.Value)
+	for i, s := range settings {
+		y, t := s.value(yours), s.value(theirs)
 		if y == t {
 			continue
 		}
 		d := difference{
-			Value: l.Value, Text: p.lang.Text(l.Text),
-			Yours: p.fieldLines(yours, l.Value, lists), Theirs: p.fieldLines(theirs, l.Value, lists),
+			Value: s.Value, Text: p.lang.Text(s.Text),
+			Yours: p.shown(s, yours, lists), Theirs: p.shown(s, theirs, lists),
 		}
 		switch {
 		case was[i] == fingerprint(t) && form.Has("choose"):
-			if take := form.Get("take-" + l.Value); take == takeYours || take == takeTheirs {
+			if take := form.Get("take-" + s.Value); take == takeYours || take == takeTheirs {
 				d.Take = take
 			}
 		case was[i] == fingerprint(t):
@@ -219,19 +138,19 @@ func (errConflict) Error() string { return "somebody else changed the webhook" }
 func (p *pageRequest) merge(w *webhook.Webhook, yours webhook.Webhook) error {
 	form, theirs := p.r.PostForm, *w
 	changed := w.Revision != p.revision() && form.Get("was") != fingerprints(theirs)
-	for _, l := range fieldLabels {
-		if fieldValue(yours, l.Value) == fieldValue(theirs, l.Value) {
+	for _, s := range settings {
+		if s.value(yours) == s.value(theirs) {
 			continue
 		}
 		take := takeYours
 		if form.Has("choose") {
-			take = form.Get("take-" + l.Value)
+			take = form.Get("take-" + s.Value)
 		}
 		switch {
 		case changed:
 			return errConflict{theirs: theirs}
 		case take == takeYours:
-			takeField(w, yours, l.Value)
+			s.take(w, yours)
 		case take != takeTheirs:
 			return errConflict{theirs: theirs, choose: true}
 		}

@@ -44,19 +44,9 @@ type form struct {
 	RateLimit   string  // as typed
 }
 
-// fieldLabels are the fields in the form's order.
-var fieldLabels = []label.Label{
-	{Value: "Name", Text: "Name"}, {Value: "URL", Text: "URL"}, {Value: "List", Text: "List"},
-	{Value: "Events", Text: "Events"}, {Value: "Sources", Text: "Triggered by"}, {Value: "Format", Text: "Format"},
-	{Value: "Disclosure", Text: "Subscriber data"}, {Value: "Order", Text: "In order"},
-	{Value: "Batch", Text: "Events per request"},
-	{Value: "Headers", Text: "Headers"}, {Value: "NoRetry", Text: "Retries"},
-	{Value: "RateLimit", Text: "Requests per second"}, {Value: "KeepEvents", Text: "While the webhook is off"},
-}
-
 // Faults are the fields that something is wrong with.
-func (f form) Faults() []label.Label {
-	return slices.DeleteFunc(slices.Clone(fieldLabels), func(l label.Label) bool { return f.Errors[l.Value] == "" })
+func (f form) Faults() []setting {
+	return slices.DeleteFunc(slices.Clone(settings), func(s setting) bool { return f.Errors[s.Value] == "" })
 }
 
 // A choice is a checkbox or an option.
