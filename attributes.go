@@ -12,9 +12,10 @@ import (
 	"github.com/listhook/webhook/internal/phpform"
 )
 
-// FieldsOf makes Subscriber.Fields of attributes that an app's users chose: JSON of any
-// shape, with any keys and of any size. Every event can be sent with them whose other
-// texts take less than half of Options.BodyLimit, unless that is below its default.
+// FieldsOf makes Subscriber.Fields from attributes that an app's users chose: JSON of
+// any shape, with any keys and of any size. An event can be sent with these fields if
+// its other texts take less than half of Options.BodyLimit, unless that is below its
+// default.
 //
 // The members of an object become fields whose keys are joined by dots, such as
 // "address.city". An array of texts, numbers and truth values is what Choices makes of

@@ -70,8 +70,8 @@ type Meta struct {
 	// keep it.
 	ID string
 
-	// Account is the tenant whose webhooks are asked. "" is a real account,
-	// that of an app with a single tenant. At most 255 bytes.
+	// Account is the tenant whose webhooks get the event. "" is a real account, that of
+	// an app with a single tenant. At most 255 bytes.
 	Account string
 
 	// Lists are the lists that the event is for. A form names one list. A
@@ -81,10 +81,9 @@ type Meta struct {
 	// list by them; it gets an event of another type once, and a form names the
 	// first list, JSON all. Dispatcher.Explain says so of each webhook.
 	//
-	// Each has at most 255 bytes, no white space around it, and is neither ""
-	// nor "0", which stands for none on the wire. A list that is named twice
-	// counts once. Empty: only webhooks of every list get the event, once, and
-	// the body names no list.
+	// Each has at most 255 bytes, no white space around it, and is neither "" nor "0",
+	// which stands for none on the wire. A repeated list counts once. Empty: only
+	// webhooks of every list get the event, once, and the body names no list.
 	Lists []string
 
 	// Source says how the event was initiated. It is required.
@@ -98,12 +97,11 @@ type Meta struct {
 	// Zero: when it was emitted, in local time.
 	Time time.Time
 
-	// Key orders events: of the deliveries to one webhook that have the same key,
-	// each waits until the one before it has ended. Empty: the subscriber's ID, or
-	// without one the email in lower case. Webhook.Order says which events of a
-	// webhook have an order at all. Set it where subscribers are not what has to
-	// stay in order, such as the contacts of one company. At most 255 bytes of
-	// UTF-8 without NUL.
+	// Key orders events: of the deliveries to one webhook that have the same key, each
+	// waits until the one before it has ended. Empty: the subscriber's ID, or without
+	// one the email in lower case. Webhook.Order says which events of a webhook have an
+	// order at all. Set it to keep something other than a subscriber in order, such as
+	// the contacts of one company. At most 255 bytes of UTF-8 without NUL.
 	Key string
 
 	// Sequence is what ParseRequest read from HeaderSequence: a delivery with a

@@ -183,18 +183,18 @@ type Hooks struct {
 	// caller's trace context. It is found again in Delivery.Carrier.
 	Carrier func(ctx context.Context) map[string]string
 
-	// Enqueued is called when deliveries of an Emit became durable, but for those
-	// that were stored before. What EmitTx adds becomes durable with the
-	// caller's transaction, so it is not called then.
+	// Enqueued is called when deliveries of an Emit have become durable, except those
+	// that were stored before. What EmitTx adds becomes durable with the caller's
+	// transaction, so it is not called then.
 	Enqueued func(ds []Delivery)
 
-	// Buffered is called when EmitBuffered took an event into its buffer. Enqueued
+	// Buffered is called when EmitBuffered has taken an event into its buffer. Enqueued
 	// follows once the event's deliveries are durable.
 	Buffered func(e Event)
 
-	// Dropped is called for events that were given to EmitBuffered and are lost. err
-	// is ErrBufferFull, or what ended Shutdown's context before they were stored, or
-	// why the store refused an event while it took others.
+	// Dropped is called for events of EmitBuffered that are lost. err is ErrBufferFull,
+	// the error of Shutdown's context if it ended before they were stored, or the
+	// store's error if it refused an event while it took others.
 	Dropped func(es []Event, err error)
 
 	// Omitted is called when fields were left out of an event because of
@@ -224,14 +224,13 @@ type Hooks struct {
 	// if this one dies before the hook has returned, or the hook takes a minute.
 	Failing func(w Webhook)
 
-	// Warned is called when all attempts of a webhook fail and it has gone 50,
-	// and then 90, percent of the way to being disabled; w.Health says
-	// since when and why. A webhook is not disabled in a process that has
-	// this hook before its owner was told, at least a twentieth of
-	// DisableAfter before.
+	// Warned is called when all attempts of a webhook fail and it has gone 50, and then
+	// 90, percent of the way to being disabled; w.Health says since when and why. A
+	// process that has this hook does not disable a webhook until at least a twentieth
+	// of DisableAfter after its owner was told.
 	Warned func(w Webhook, percent int)
 
-	// Disabled is called when the Dispatcher disabled a webhook because of what its
+	// Disabled is called when the Dispatcher has disabled a webhook because of what its
 	// receiver answered. w.Disabled says why.
 	Disabled func(w Webhook)
 

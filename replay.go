@@ -44,7 +44,7 @@ type ReplayJob struct {
 // MaxReplayTotal is the limit up to which CountReplay and StartReplay count deliveries.
 const MaxReplayTotal = 100_000
 
-// UnderWay reports whether the job goes on.
+// UnderWay reports whether the job has started and not ended.
 func (j ReplayJob) UnderWay() bool { return j.ID != "" && j.Ended.IsZero() }
 
 // knows reports whether the job, or one before it, has an ID.
@@ -68,7 +68,7 @@ func (j *ReplayJob) end(at time.Time, reason string) {
 	j.Ended, j.Reason, j.Taken = at, reason, time.Time{}
 }
 
-// Pending reports whether q selects what waits for a later attempt.
+// Pending reports whether q selects deliveries that wait for a later attempt.
 func (q ReplayQuery) Pending() bool { return slices.Contains(q.States, StatePending) }
 
 // withDefaults fills in what q leaves empty, or says what is wrong with it.

@@ -30,18 +30,18 @@ type Settings struct {
 	// RateLimit is how many requests a second are sent at most: from 0.001, which is one
 	// in a thousand seconds, to 10,000. 0: no limit. Deliveries beyond it wait in the
 	// store, and use up no attempt. With a limit of r, at most 1 + r × (t + 0.1)
-	// attempts begin in any t seconds, retries and probes included, and requests of
-	// SendTest not. Each process has a share of the limit: see Options.Processes.
+	// attempts begin in any t seconds, including retries and probes, but not requests of
+	// SendTest. Each process has a share of the limit: see Options.Processes.
 	RateLimit float64 `json:",omitzero"`
 
-	// Batch is how many events one request brings at most: up to 500 in FormatJSON, as
-	// an array, and up to 100 in a form, as PHP's $_POST['events']. A body has at most
-	// 1 MiB, and a form 1,000 variables; an event that does not fit comes alone. 0 or 1:
+	// Batch is the most events that one request brings: up to 500 in FormatJSON, as an
+	// array, and up to 100 in a form, as PHP's $_POST['events']. A body has at most 1
+	// MiB, and a form 1,000 variables; an event that does not fit comes alone. 0 or 1:
 	// each comes alone, in a body of its own.
 	Batch int `json:",omitzero"`
 
-	// BatchWait is how long an event waits at most for others to go with it, at most
-	// 50 s. 0: it goes with what is stored at the same time.
+	// BatchWait is the longest that an event waits for others to go with it: up to 50 s.
+	// 0: it goes with events that are stored at the same time.
 	BatchWait time.Duration `json:",omitzero"`
 
 	Disabled   string `json:"Off"`  // why the webhook is disabled; "": it is enabled

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A Status is what a Dispatcher is doing at a moment.
+// A Status describes what a Dispatcher is doing.
 type Status struct {
 	Attempts int       // under way, but for the slow ones; Options.Concurrency limits them
 	Slow     int       // attempts under way for longer than a tenth of a second

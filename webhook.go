@@ -37,9 +37,8 @@ type Webhook struct {
 	Sealed     []byte    // URL, Secrets and Headers, encrypted: see Options.EncryptionKeys; else nil
 }
 
-// Health is what the Dispatcher notes of how a webhook's receiver answers. It
-// begins anew when the owner edits where or how requests are sent, or enables
-// the webhook.
+// Health records how a webhook's receiver answers. It starts over when the owner edits
+// where or how requests are sent, or enables the webhook.
 type Health struct {
 	Failures int       // in a row
 	Since    time.Time // the first of them

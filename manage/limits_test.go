@@ -213,7 +213,7 @@ func TestWhatMayNotBeChosenIsRefusedByField(t *testing.T) {
 		assert.Contains(t, got.Body.String(), `/data/attributes/`+c.field+`"`, c.body)
 	}
 	for param, says := range map[string]string{
-		"lists[]=13&action=open": "lists is none of", "action=open": "lists is every list", "lists[]=12&action=bounce": "action holds",
+		"lists[]=13&action=open": "lists is none of", "action=open": "lists is every list", "lists[]=12&action=bounce": "action contains",
 	} {
 		got := r.rawV1("ann", "POST", "&api_action=webhook_add&api_output=json", formType, "name=x&url=https://x.example.com&init=api&"+param)
 		assert.Contains(t, got.Body.String(), "Failed: "+says)
