@@ -37,3 +37,19 @@ func TestADocumentHasTheNamesThatStoresHold(t *testing.T) {
 	require.NoError(t, err)
 	assert.JSONEq(t, document, string(written))
 }
+
+// A replay that an earlier version started goes on: its document has the names of then.
+func TestAReplayJobHasTheNamesThatStoresHold(t *testing.T) {
+	const document = `{"ID":"r","Query":{"Since":"0001-01-01T00:00:00Z","Until":"2026-11-20T10:00:00Z","States":["failed"],"Superseded":true},` +
+		`"Started":"2026-11-20T10:00:00Z","Ended":"0001-01-01T00:00:00Z","Reason":"","Total":9,"Looked":5,"Begun":3,"Superseded":2,` +
+		`"Place":{"Created":"2026-11-19T10:00:00Z","ID":"msg_5"},"Taken":"2026-11-20T10:01:00Z"}`
+	var job webhook.ReplayJob
+	require.NoError(t, json.Unmarshal([]byte(document), &job))
+	assert.Equal(t, []int{9, 5, 3, 2}, []int{job.Total, job.Checked, job.Resent, job.Replaced})
+	assert.Equal(t, "msg_5", job.Cursor.ID)
+	assert.True(t, job.Query.IncludeReplaced)
+
+	written, err := json.Marshal(job)
+	require.NoError(t, err)
+	assert.JSONEq(t, document, string(written))
+}
