@@ -182,7 +182,7 @@ func (at *attempter) attemptOnce(f *inflight, t *endpoint, leaseEnd time.Time) {
 		if f.begun { // the attempt is not to look like one that crashed
 			f.change.Log = &a.Attempt
 		}
-	case a.senderFault && time.Since(f.Created) < ownFailures:
+	case a.senderFault && !t.costsAttempt(f):
 		f.giveBack(f.dueNow(now()))
 		f.change.Log = &a.Attempt
 	case a.Status == http.StatusGone:

@@ -136,7 +136,7 @@ func (at *attempter) failedBatch(b *batch, fs []*inflight, entries []*Attempt, t
 	elapsed := at.sinceFirstAttempts(fs)
 	due := map[int]time.Time{} // by attempts
 	for i, f := range fs {
-		if a.senderFault && time.Since(f.Created) < ownFailures {
+		if a.senderFault && !t.costsAttempt(f) {
 			f.giveBack(f.dueNow(failed))
 			f.change.Log = entries[i]
 			continue

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 
 	"github.com/listhook/webhook/internal/sealed"
@@ -23,19 +22,20 @@ func (k EncryptionKey) GoString() string { return k.String() }
 // LogValue returns a text without the key.
 func (k EncryptionKey) LogValue() slog.Value { return slog.StringValue(k.String()) }
 
-// errSealed is why w cannot be opened. It names nothing but the webhook.
-func errSealed(w *Webhook) error {
-	return fmt.Errorf("what is secret of webhook %s is encrypted, and no key of Options.EncryptionKeys opens it", w.ID)
-}
+// unreadable says what is wrong with a webhook that no key decrypts, and what to do. It
+// holds nothing of the webhook.
+const unreadable = "cannot be read, because the key that encrypted its URL, secrets and headers is missing: " +
+	"ask the operator to add the key to Options.EncryptionKeys again, or delete the webhook"
 
-// firstSealed returns why one of ws cannot be used, or nil.
-func firstSealed(ws []Webhook) error {
-	for i := range ws {
-		if len(ws[i].Sealed) > 0 {
-			return errSealed(&ws[i])
-		}
+// Unreadable returns why w cannot be read, in a sentence for its owner; "": it can.
+// Then no key of Options.EncryptionKeys decrypts Sealed, and URL, Secrets and Headers are
+// empty. Deliveries wait for the key. The webhook can be deleted, and UpdateWebhook
+// returns ErrUnreadable.
+func (w Webhook) Unreadable() string {
+	if len(w.Sealed) == 0 {
+		return ""
 	}
-	return nil
+	return "The webhook " + unreadable + "."
 }
 
 // secretFields are the fields of a webhook that are encrypted.

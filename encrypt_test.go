@@ -109,15 +109,16 @@ func TestKeysAreChangedWithoutAStop(t *testing.T) {
 		assert.NotContains(t, doc, "t0ken")
 		assert.NotContains(t, doc, "receiver.test")
 	}
-	_, err := r.another(keys(1)).Webhook(r.ctx, "", ids[1])
-	require.Error(t, err)
+	w, err := r.another(keys(1)).Webhook(r.ctx, "", ids[1])
+	require.NoError(t, err)
+	assert.NotEmpty(t, w.Unreadable())
 	_, err = r.another(nil).ReencryptWebhooks(r.ctx)
 	require.ErrorAs(t, err, new(*webhook.InvalidError))
 	_, err = r.another(keys(3)).ReencryptWebhooks(r.ctx)
 	require.Error(t, err)
 }
 
-func TestWithoutItsKeyAWebhookIsAnErrorThatNamesIt(t *testing.T) {
+func TestAnUnreadableWebhookIsLeftAloneUntilItIsEnteredAnew(t *testing.T) {
 	for name, opts := range map[string]*webhook.Options{"no key": nil, "another key": keys(2)} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -128,20 +129,12 @@ func TestWithoutItsKeyAWebhookIsAnErrorThatNamesIt(t *testing.T) {
 				r.Dispatcher = r.another(opts)
 				r.start()
 
-				_, one := r.Webhook(r.ctx, "", id)
-				_, all := r.Webhooks(r.ctx, webhook.WebhookQuery{})
-				for _, err := range []error{one, all} {
-					require.ErrorContains(t, err, id)
-					for _, text := range confidentialTexts {
-						assert.NotContains(t, err.Error(), text)
-					}
-				}
 				for range 30 {
 					r.emit(open(""))
 				}
 				a, err := r.SendTest(r.ctx, "", id, webhook.TypeOpen)
 				require.NoError(t, err)
-				assert.Contains(t, a.Reason, "cannot be used")
+				assert.Contains(t, a.Reason, "cannot be read")
 				time.Sleep(time.Minute)
 				assert.Empty(t, r.receiver.requests())
 				after, _ := r.stored()
@@ -191,8 +184,9 @@ func TestWhatIsSealedForOneWebhookOpensForNoOther(t *testing.T) {
 		stored[0].Sealed = c.sealed
 		_, err = r.store.PutWebhook(r.ctx, stored[0])
 		require.NoError(t, err)
-		_, err = r.Webhook(r.ctx, "theirs", theirs.ID)
-		assert.ErrorContains(t, err, theirs.ID, c.name)
+		w, err := r.Webhook(r.ctx, "theirs", theirs.ID)
+		require.NoError(t, err)
+		assert.NotEmpty(t, w.Unreadable(), c.name)
 	}
 }
 

@@ -48,7 +48,7 @@ type endpoint struct {
 func newEndpoint(w Webhook) *endpoint {
 	t := &endpoint{Webhook: w, header: http.Header{}, disclosureKey: w.Settings.disclosureKey()}
 	if len(w.Sealed) > 0 {
-		t.broken = errSealed(&w)
+		t.broken = ErrUnreadable
 	} else if t.url, t.broken = normalURL(w.URL); t.broken == nil {
 		t.host = t.url.Hostname()
 		t.signer, t.broken = newSigner(w.Secrets)

@@ -28,6 +28,10 @@ var (
 	// its outcome decides. Ask again after twice Options.Timeout.
 	ErrUnderWay = errors.New("webhook: an attempt at the delivery may be under way; ask again when it has ended")
 
+	// ErrUnreadable is returned by UpdateWebhook for a webhook that was read as
+	// Webhook.Unreadable says. It is an *InvalidError too.
+	ErrUnreadable error = &InvalidError{Field: "webhook", Reason: unreadable}
+
 	// ErrClosed is returned by Start after Shutdown.
 	ErrClosed = errors.New("webhook: the dispatcher was shut down")
 )

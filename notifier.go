@@ -3,6 +3,7 @@ package webhook
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 )
@@ -14,12 +15,13 @@ type notifier struct {
 	logger *slog.Logger
 	hooks  *Hooks
 
-	mu         sync.Mutex           // guards lastLogged
-	lastLogged map[string]time.Time // by operation
+	mu             sync.Mutex           // guards all below
+	lastLogged     map[string]time.Time // by operation
+	lastUnreadable map[string]time.Time // by webhook: when it was logged that it cannot be read
 }
 
 func newNotifier(opts *Options) *notifier {
-	return &notifier{opts: opts, logger: opts.Logger, hooks: &opts.Hooks, lastLogged: map[string]time.Time{}}
+	return &notifier{opts: opts, logger: opts.Logger, hooks: &opts.Hooks, lastLogged: map[string]time.Time{}, lastUnreadable: map[string]time.Time{}}
 }
 
 // logError logs that an operation in the background failed. It logs each
@@ -34,11 +36,44 @@ func (n *notifier) logError(operation string, err error) {
 func (n *notifier) mayLog(operation string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if time.Since(n.lastLogged[operation]) < time.Minute {
+	return takeTurn(n.lastLogged, operation, time.Minute)
+}
+
+// takeTurn notes the time for a key, unless that was done within the interval.
+func takeTurn(last map[string]time.Time, key string, interval time.Duration) bool {
+	if time.Since(last[key]) < interval {
 		return false
 	}
-	n.lastLogged[operation] = time.Now()
+	last[key] = time.Now()
 	return true
+}
+
+const (
+	// unreadableInterval is how often a webhook that cannot be read is logged.
+	unreadableInterval = time.Hour
+
+	// maxUnreadable is how many such webhooks are logged in that time.
+	maxUnreadable = 1000
+)
+
+// unreadable logs that deliveries wait for a webhook that cannot be read.
+func (n *notifier) unreadable(w *Webhook) {
+	if n.mayLogUnreadable(w.ID) {
+		n.logger.Error("webhook: a webhook cannot be read, so its deliveries wait: no key of Options.EncryptionKeys decrypts its URL, secrets and headers",
+			"webhook", w.ID, "account", w.Account)
+	}
+}
+
+func (n *notifier) mayLogUnreadable(webhook string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if _, known := n.lastUnreadable[webhook]; !known && len(n.lastUnreadable) >= maxUnreadable {
+		maps.DeleteFunc(n.lastUnreadable, func(_ string, at time.Time) bool { return time.Since(at) >= unreadableInterval })
+		if len(n.lastUnreadable) >= maxUnreadable {
+			return false
+		}
+	}
+	return takeTurn(n.lastUnreadable, webhook, unreadableInterval)
 }
 
 // safely calls a function of the app's and survives its panic.

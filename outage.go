@@ -14,7 +14,7 @@ import (
 // Health.
 const (
 	// ownFailures is for how long after a delivery was emitted. After that they
-	// use up attempts, so that no delivery is attempted for ever.
+	// use up attempts, so that no delivery is attempted for ever. See costsAttempt.
 	ownFailures = 3 * 24 * time.Hour
 
 	// While nothing can be sent, one attempt is made after each pause. Pauses
@@ -23,6 +23,13 @@ const (
 	outageFirst = time.Second
 	outageMost  = time.Minute
 )
+
+// costsAttempt reports whether a failure of the sender's own uses up an attempt of a
+// delivery. Deliveries of a webhook that cannot be read wait for its key, however long
+// that takes: nobody has refused them, and an attempt costs no request.
+func (t *endpoint) costsAttempt(f *inflight) bool {
+	return time.Since(f.Created) >= ownFailures && t.Unreadable() == ""
+}
 
 // An outage is a time in which attempts fail because of the sender.
 type outage struct {

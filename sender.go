@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -52,8 +53,12 @@ func (s *sender) send(ctx context.Context, t *endpoint, del *Delivery, leaseEnd 
 	began := time.Now()
 	a.Start = storeTime(began)
 	if t.broken != nil { // above all, nothing is sent unsigned that is to be signed
-		s.notify.logError("using a webhook", t.broken)
-		a.explainBroken(t.broken)
+		if t.Unreadable() != "" {
+			s.notify.unreadable(&t.Webhook)
+		} else {
+			s.notify.logError("using a webhook", t.broken)
+		}
+		a.explainBroken(t)
 		return a
 	}
 	ctx, stop := context.WithCancelCause(ctx)
@@ -133,10 +138,10 @@ func noteAnswer(ctx context.Context, resp *http.Response, del *Delivery, a *resu
 }
 
 // explainBroken notes that the stored settings of a webhook cannot be used.
-func (a *result) explainBroken(err error) {
+func (a *result) explainBroken(t *endpoint) {
 	a.senderFault = true
-	a.Code, a.Reason = string(diagnose.CodeSender), explainSettings(err)
-	a.Detail = diagnose.Clean(err.Error())
+	a.Code, a.Reason = string(diagnose.CodeSender), cmp.Or(t.Unreadable(), explainSettings(t.broken))
+	a.Detail = diagnose.Clean(t.broken.Error())
 }
 
 // explainPanic notes that the HTTP client panicked. An answer that it gave before counts.

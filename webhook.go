@@ -34,7 +34,7 @@ type Webhook struct {
 	Discarded  int       `json:"NotKept"` // deliveries that it did not keep, though KeepEvents is set, since it was last disabled
 	Health     Health
 	Replay     ReplayJob `json:",omitzero"` // the last one: see Dispatcher.StartReplay
-	Sealed     []byte    // URL, Secrets and Headers, encrypted: see Options.EncryptionKeys; else nil
+	Sealed     []byte    // URL, Secrets and Headers, encrypted: see Options.EncryptionKeys. The Dispatcher returns it only if no key decrypts it: see Unreadable
 }
 
 // Health records how a webhook's receiver answers. It starts over when the owner edits
@@ -140,6 +140,9 @@ func (w *Webhook) sentence(why mismatch, t EventType, m *Meta) string {
 	}
 	if w.Disabled != "" {
 		return "The webhook is off and keeps the event until it is switched on." + w.listsSentence(t, m)
+	}
+	if w.Unreadable() != "" {
+		return "The webhook cannot be read, because its encryption key is missing. The event waits for the key." + w.listsSentence(t, m)
 	}
 	return "The webhook gets the event." + w.listsSentence(t, m)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -11,32 +12,25 @@ import (
 )
 
 // Webhooks returns the webhooks that q selects from the store, in order of ID, or
-// newest first if q.Newest is set. A webhook that none of Options.EncryptionKeys
-// decrypts is an error that names it. A negative limit is an *InvalidError.
+// newest first if q.Newest is set. A webhook that no key of Options.EncryptionKeys decrypts
+// is among them, without URL, Secrets and Headers: see Webhook.Unreadable. A negative
+// limit is an *InvalidError.
 func (d *Dispatcher) Webhooks(ctx context.Context, q WebhookQuery) ([]Webhook, error) {
 	if err := validateLimit(q.Limit); err != nil {
 		return nil, err
 	}
 	ws, err := readWebhooks(ctx, d.store, q)
-	if err == nil {
-		err = firstSealed(ws)
-	}
 	if err != nil {
 		return nil, wrap("Webhooks", err)
 	}
 	return ws, nil
 }
 
-// Webhook returns one webhook of an account, or ErrNotFound.
+// Webhook returns one webhook of an account, or ErrNotFound. One that cannot be read is
+// returned as Webhooks returns it.
 func (d *Dispatcher) Webhook(ctx context.Context, account, id string) (Webhook, error) {
 	w, err := d.editor.find(ctx, account, id)
-	if err == nil {
-		err = firstSealed([]Webhook{w})
-	}
-	if err != nil {
-		return Webhook{}, wrap("Webhook", err)
-	}
-	return w, nil
+	return w, wrap("Webhook", err)
 }
 
 // AddWebhook stores a new webhook, and returns it as stored, with a Revision. It uses
@@ -71,12 +65,19 @@ func (d *Dispatcher) AddWebhook(ctx context.Context, w Webhook) (Webhook, error)
 // such a webhook was never added. ErrConflict means that somebody else edited the
 // webhook since it was read; ErrNotFound that w.Account has no webhook w.ID.
 //
+// ErrUnreadable means that w was read without its URL, Secrets and Headers: see
+// Webhook.Unreadable. Where the key is lost, an app can set all three anew and clear
+// Sealed: then UpdateWebhook replaces them, and what waits is delivered.
+//
 // Disabling a webhook (Disabled says why) cancels its pending deliveries, unless
 // KeepEvents is set: then they wait, and so do further events, until the webhook is
 // enabled. Then all of them are due, the oldest first, retries too.
 func (d *Dispatcher) UpdateWebhook(ctx context.Context, w Webhook) (Webhook, error) {
 	if w.Revision == 0 {
 		return Webhook{}, invalid("Revision", "is 0, so the webhook was not read from the store: use AddWebhook for a new one")
+	}
+	if w.Unreadable() != "" {
+		return Webhook{}, ErrUnreadable
 	}
 	if err := d.checkWebhook(&w); err != nil {
 		return Webhook{}, err
@@ -194,29 +195,35 @@ func (d *Dispatcher) SampleBody(t EventType, f Format) []byte {
 
 // ReencryptWebhooks rewrites every webhook of every account, so that its URL, Secrets
 // and Headers are encrypted with the first of Options.EncryptionKeys, and returns how
-// many it rewrote. Call it after setting keys for the first time, and before removing
-// an old one. Every process must have the first key by then. A webhook that no key
-// decrypts is an error that names it. When ctx ends or the store fails, n is how many
-// were written until then.
+// many it rewrote. Call it after setting keys for the first time, and before removing an
+// old one. Every process must have the first key by then. Webhooks that no key decrypts
+// stay as they are, and the others are rewritten; then the error is ErrUnreadable, and
+// names the first of them. When ctx ends or the store fails, n is how many were written
+// until then.
 func (d *Dispatcher) ReencryptWebhooks(ctx context.Context) (n int, err error) {
 	if len(d.opts.EncryptionKeys) == 0 {
 		return 0, invalid("Options.EncryptionKeys", "is empty: there is no key to encrypt with")
 	}
 	q := WebhookQuery{All: true, Deleted: true, Limit: 100}
+	left, first := 0, ""
 	for ws, err := range webhookPages(ctx, d.store, q) {
-		if err == nil {
-			err = firstSealed(ws)
-		}
 		if err != nil {
 			return n, wrap("ReencryptWebhooks", err)
 		}
 		for _, w := range ws {
+			if w.Unreadable() != "" {
+				left, first = left+1, cmp.Or(first, w.ID)
+				continue
+			}
 			// A conflict means that somebody has just written it anew.
 			if _, err := d.store.PutWebhook(ctx, w); err != nil && !errors.Is(err, ErrConflict) {
 				return n, wrap("ReencryptWebhooks", err)
 			}
 			n++
 		}
+	}
+	if left > 0 {
+		return n, fmt.Errorf("webhook: ReencryptWebhooks: webhooks that no key decrypts: %d, the first is %s: %w", left, first, ErrUnreadable)
 	}
 	return n, nil
 }
