@@ -103,12 +103,15 @@ func CheckName(name string) error {
 }
 
 // Edit changes what the owner edits of a webhook, again if somebody else did
-// meanwhile.
+// meanwhile. Of one that cannot be read it changes nothing.
 func (c *Caller) Edit(ctx context.Context, id string, change func(*webhook.Webhook) error) (webhook.Webhook, error) {
 	for tries := 0; ; tries++ {
 		w, err := c.Webhook(ctx, id)
 		if err != nil {
 			return webhook.Webhook{}, err
+		}
+		if w.Unreadable() != "" {
+			return webhook.Webhook{}, webhook.ErrUnreadable
 		}
 		name, list, stored := w.Name, w.List, w
 		if err := change(&w); err != nil {
@@ -163,6 +166,9 @@ func SetKeepsEvents(w *webhook.Webhook, keep bool) {
 func (c *Caller) Enable(ctx context.Context, id string, drop bool) (w webhook.Webhook, dropped int, err error) {
 	if w, err = c.Webhook(ctx, id); err != nil {
 		return webhook.Webhook{}, 0, err
+	}
+	if w.Unreadable() != "" { // before anything is canceled
+		return webhook.Webhook{}, 0, webhook.ErrUnreadable
 	}
 	if drop && w.Disabled != "" {
 		if dropped, err = c.dispatcher.CancelPending(ctx, c.Account, id); err != nil {

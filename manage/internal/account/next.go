@@ -25,6 +25,9 @@ const (
 	NextHeld     NextReason = "held"      // not before At, until when its webhook is held
 	NextDisabled NextReason = "disabled"  // when its webhook, which keeps events, is enabled
 	NextInOrder  NextReason = "in_order"  // when an earlier delivery of its key has ended
+
+	NextUnreadable NextReason = "unreadable" // when the key of its webhook, which cannot be read, is back
+
 	NextNone     NextReason = "none"      // never: its webhook is gone, or is disabled and keeps nothing
 )
 
@@ -37,6 +40,8 @@ func NextAttemptOf(d webhook.Delivery, w *webhook.Webhook, now time.Time) NextAt
 		return NextAttempt{Reason: NextNone}
 	case w.Disabled != "":
 		return NextAttempt{Reason: NextDisabled}
+	case w.Unreadable() != "":
+		return NextAttempt{Reason: NextUnreadable}
 	case w.HeldUntil.After(now) && !d.Due.After(w.HeldUntil):
 		return NextAttempt{w.HeldUntil, NextHeld}
 	case !d.Due.After(now):

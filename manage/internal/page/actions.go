@@ -171,10 +171,16 @@ type confirmation struct {
 	Action  string // the last part of the address: delete, off, on
 }
 
+// actionDelete is the action that every webhook has.
+const actionDelete = "delete"
+
 func (p *pageRequest) confirm(action string, title text.Message) error {
 	w, err := p.Webhook(p.r.Context(), p.r.PathValue("id"))
 	if err != nil {
 		return err
+	}
+	if w.Unreadable() != "" && action != actionDelete {
+		return webhook.ErrUnreadable
 	}
 	pending, err := p.waiting(w.ID)
 	if err != nil {
@@ -183,7 +189,7 @@ func (p *pageRequest) confirm(action string, title text.Message) error {
 	return p.render(http.StatusOK, "confirm", p.lang.Text(title), confirmation{Webhook: w, Waiting: pending, Action: action})
 }
 
-func (p *pageRequest) deleteForm() error { return p.confirm("delete", "Delete this webhook?") }
+func (p *pageRequest) deleteForm() error { return p.confirm(actionDelete, "Delete this webhook?") }
 func (p *pageRequest) offForm() error    { return p.confirm("off", "Switch this webhook off?") }
 func (p *pageRequest) onForm() error     { return p.confirm("on", "Switch this webhook on?") }
 

@@ -187,6 +187,9 @@ func (p *pageRequest) editWebhook() error {
 	if err != nil {
 		return err
 	}
+	if stored.Unreadable() != "" {
+		return webhook.ErrUnreadable
+	}
 	f := form{Webhook: stored, Was: p.r.PostForm.Get("was")}
 	if f.Headers, f.Errors, err = p.readForm(p.r.PostForm, &f.Webhook); err != nil {
 		return err

@@ -192,7 +192,7 @@ func (p *pageRequest) deliveryView() error {
 	switch {
 	case err == nil:
 		out.Webhook = &w
-		if w.Batch < 2 { // else the request brings others too
+		if w.Batch < 2 && w.Unreadable() == "" { // else the request brings others too, or is not known
 			out.Head = requestHead(w, d)
 			out.Curl = curlCommand(w, out.Head, out.bodyView)
 		}

@@ -171,6 +171,9 @@ func (p *pageRequest) editForm() error {
 	if err != nil {
 		return err
 	}
+	if w.Unreadable() != "" {
+		return webhook.ErrUnreadable
+	}
 	return p.showForm(http.StatusOK, form{Webhook: w, Headers: headerLines(w.Headers), Was: fingerprints(w)})
 }
 

@@ -49,6 +49,8 @@ func (v view) Next(n account.NextAttempt) template.HTML {
 		return v.lang.HTML("paused, next attempt {time}", "time", v.Ago(n.At))
 	case account.NextDisabled:
 		return v.lang.HTML("waits until the webhook is on")
+	case account.NextUnreadable:
+		return v.lang.HTML("waits for the missing key")
 	case account.NextInOrder:
 		return v.lang.HTML("waits for an earlier one")
 	}
@@ -68,6 +70,8 @@ func (v view) NextClock(n account.NextAttempt) template.HTML {
 		return v.lang.HTML("{time}: the webhook is paused until then", "time", v.Clock(n.At))
 	case account.NextDisabled:
 		return v.lang.HTML("when the webhook is switched on: it is off and keeps its events")
+	case account.NextUnreadable:
+		return v.lang.HTML("when the webhook can be read: the key that it was encrypted with is missing")
 	case account.NextInOrder:
 		return v.lang.HTML("when the earlier one for the same subscriber is finished")
 	}

@@ -22,6 +22,8 @@ type status struct {
 // statusOf says how a webhook does, by what it is and by its newest delivery.
 func (p *pageRequest) statusOf(w webhook.Webhook, newest webhook.Delivery) status {
 	switch failing := fails(newest); {
+	case w.Unreadable() != "":
+		return status{"bad", "Unreadable", p.sentence(w.Unreadable())}
 	case w.Disabled != "" && w.KeepEvents:
 		return status{"wait", "Off, keeps events", p.sentence(w.Disabled)}
 	case w.Disabled != "":

@@ -65,6 +65,7 @@ var knownProblems = []knownProblem{
 	{"subscriber campaign event_id", "cannot be looked for: the app has not switched that on", "This cannot be searched for here."},
 	{"subscriber campaign event_id", "cannot be looked for together with another one: look for one of subscriber, campaign and event_id", "Search for one thing at a time."},
 	{"webhook", "is off and keeps nothing: switch it on first", "The webhook is off: switch it on first."},
+	{"webhook", "cannot be read, because the key that encrypted its URL, secrets and headers is missing: ask the operator to add the key to Options.EncryptionKeys again, or delete the webhook", "The webhook cannot be read, because the key that encrypted its URL, secrets and headers is missing: ask the operator to add the key to Options.EncryptionKeys again, or delete the webhook."},
 	{"Body", "was erased: there is nothing to deliver", "The body was erased: there is nothing to send."},
 	{"Body", "was removed after delivery: there is nothing to deliver", "The body was removed after delivery: there is nothing to send."},
 	{"Order", "is {value}, not one of {known}", "Choose one of the options."},

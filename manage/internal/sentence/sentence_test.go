@@ -98,6 +98,23 @@ func TestEverySentenceOfTheLibraryIsKnown(t *testing.T) {
 	}
 }
 
+func TestWhyAWebhookCannotBeReadIsKnown(t *testing.T) {
+	unreadable := webhook.Webhook{Sealed: []byte("sealed")}
+	var invalid *webhook.InvalidError
+	require.ErrorAs(t, webhook.ErrUnreadable, &invalid)
+	for _, tag := range []string{"de", "es"} {
+		speaker := in(t, tag)
+		says := speaker.Sentence(unreadable.Unreadable())
+		assert.NotEqual(t, unreadable.Unreadable(), says)
+		assert.Equal(t, says, speaker.Problem(invalid, ""))
+		assert.Equal(t, says, speaker.Reason(webhook.Attempt{Code: "sender", Reason: unreadable.Unreadable()}))
+	}
+	for _, lists := range []string{"The event waits for the key.", "The event waits for the key. It comes once and names all of the event's lists: 12, 13."} {
+		sentence := "The webhook cannot be read, because its encryption key is missing. " + lists
+		assert.NotContains(t, in(t, "de").Sentence(sentence), "The ")
+	}
+}
+
 func TestADeliveryWithoutABodySaysWhy(t *testing.T) {
 	english := in(t, "en")
 	note := func(reason string) []webhook.Attempt {

@@ -175,6 +175,9 @@ func rowOf(c *account.Caller, w webhook.Webhook) reply {
 	for _, s := range webhook.Sources() {
 		r = append(r, replyField{"init_" + string(s), flag(w.Sources, s)})
 	}
+	if why := w.Unreadable(); why != "" { // ActiveCampaign has no such field
+		r = append(r, replyField{"unreadable", why})
+	}
 	return r
 }
 

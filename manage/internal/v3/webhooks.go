@@ -22,7 +22,8 @@ func formatTime(c *account.Caller, t time.Time) *string {
 	return &text
 }
 
-// A webhookJSON is a webhook as ActiveCampaign's API shows it: ids are strings.
+// A webhookJSON is a webhook as ActiveCampaign's API shows it: ids are strings. Only a
+// webhook that cannot be read has one more field.
 type webhookJSON struct {
 	CDate   *string             `json:"cdate"`
 	ListID  string              `json:"listid"`
@@ -32,13 +33,15 @@ type webhookJSON struct {
 	Sources []webhook.Source    `json:"sources"`
 	Links   []string            `json:"links"`
 	ID      string              `json:"id"`
+
+	Unreadable string `json:"unreadable,omitempty"` // why
 }
 
 func webhookOf(c *account.Caller, w webhook.Webhook) webhookJSON {
 	w = c.Shown(w)
 	return webhookJSON{
 		CDate: formatTime(c, w.Created), ListID: account.ListID(w), Name: w.Name, URL: w.URL,
-		Events: w.Events, Sources: w.Sources, Links: []string{}, ID: w.ID,
+		Events: w.Events, Sources: w.Sources, Links: []string{}, ID: w.ID, Unreadable: w.Unreadable(),
 	}
 }
 
