@@ -183,8 +183,7 @@ func (at *attempter) attemptOnce(f *inflight, t *endpoint, leaseEnd time.Time) {
 			f.change.Log = &a.Attempt
 		}
 	case a.senderFault && !t.costsAttempt(f):
-		f.giveBack(f.dueNow(now()))
-		f.change.Log = &a.Attempt
+		t.putOff(f, now(), &a.Attempt)
 	case a.Status == http.StatusGone:
 		f.fail(&a.Attempt)
 		f.after = func() { at.recorder.disable(t.Webhook, "The receiver answered 410 Gone.", a.observation(t, f.probe)) }

@@ -137,8 +137,7 @@ func (at *attempter) failedBatch(b *batch, fs []*inflight, entries []*Attempt, t
 	due := map[int]time.Time{} // by attempts
 	for i, f := range fs {
 		if a.senderFault && !t.costsAttempt(f) {
-			f.giveBack(f.dueNow(failed))
-			f.change.Log = entries[i]
+			t.putOff(f, failed, entries[i])
 			continue
 		}
 		if t.NoRetry {

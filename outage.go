@@ -31,6 +31,18 @@ func (t *endpoint) costsAttempt(f *inflight) bool {
 	return time.Since(f.Created) >= ownFailures && t.Unreadable() == ""
 }
 
+// unreadableLeases is after how many leases the log of a delivery says no more that its
+// webhook cannot be read. That may go on for months, and a log has no limit.
+const unreadableLeases = 50
+
+// putOff gives a delivery back after a failure of the sender's own.
+func (t *endpoint) putOff(f *inflight, at time.Time, log *Attempt) {
+	f.giveBack(f.dueNow(at))
+	if t.Unreadable() == "" || f.Lease < unreadableLeases {
+		f.change.Log = log
+	}
+}
+
 // An outage is a time in which attempts fail because of the sender.
 type outage struct {
 	failures int       // of trials

@@ -13,9 +13,9 @@ import "github.com/listhook/webhook/internal/diagnose"
 const maxBegun = 3
 
 // suspects reports whether d was leased so often that its attempts may crash their
-// process, as far as can be told without its log.
+// process, as far as can be told without its log. Those that make no request do not.
 func (o *Options) suspects(d *Delivery, t *endpoint) bool {
-	return d.Lease > 2*int64(d.Attempts)+o.maxUnexplained(t)
+	return t.broken == nil && d.Lease > 2*int64(d.Attempts)+o.maxUnexplained(t)
 }
 
 // maxUnexplained is how many leases a delivery may have beyond those that its log

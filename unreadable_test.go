@@ -144,6 +144,43 @@ func TestEventsOfAnUnreadableWebhookWaitForItsKey(t *testing.T) {
 	}
 }
 
+// What waits for months has a short log, and is no poison when the key is back.
+func TestADeliveryThatWaitedLongForAKeyIsDelivered(t *testing.T) {
+	for name, change := range map[string]func(*webhook.Webhook){
+		"alone":       nil,
+		"in a batch":  func(w *webhook.Webhook) { w.Batch = 10 },
+		"not retried": func(w *webhook.Webhook) { w.NoRetry = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				opts := keys(2)
+				opts.PollInterval = 10 * time.Minute
+				r, bad, good := withUnreadable(t, opts, change)
+				require.NoError(t, r.DeleteWebhook(r.ctx, "", good.ID))
+				r.start()
+				r.emit(unsubscribed("e1"))
+				time.Sleep(20 * 24 * time.Hour)
+				d := r.log()[0]
+				assert.Equal(t, webhook.StatePending, d.State)
+				assert.Greater(t, d.Lease, int64(400), "it was claimed again and again")
+				assert.Greater(t, len(d.Log), 10)
+				assert.Less(t, len(d.Log), 30)
+				b, err := r.Backlog(r.ctx)
+				require.NoError(t, err)
+				assert.Equal(t, 1, b.Due, "the operator sees that it waits")
+				require.NoError(t, r.Shutdown(r.ctx))
+
+				r.Dispatcher = r.another(keys(2, 1))
+				r.start()
+				time.Sleep(time.Minute)
+				d = r.log()[0]
+				assert.Equal(t, webhook.StateDelivered, d.State)
+				assert.Equal(t, bad.URL, r.receiver.requests()[0].URL)
+			})
+		})
+	}
+}
+
 func unsubscribed(id string) webhook.Unsubscribe {
 	e := open(id)
 	return webhook.Unsubscribe{Meta: e.Meta, Subscriber: e.Subscriber}
