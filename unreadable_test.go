@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -186,9 +187,27 @@ func unsubscribed(id string) webhook.Unsubscribe {
 	return webhook.Unsubscribe{Meta: e.Meta, Subscriber: e.Subscriber}
 }
 
+// A lockedBuffer is a log that a test reads while it is written.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
 func TestTheOperatorIsToldOfAnUnreadableWebhook(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		var log bytes.Buffer
+		var log lockedBuffer
 		opts := rarely()
 		opts.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		r, bad, _ := withUnreadable(t, opts, func(w *webhook.Webhook) { w.Account = "acme" })

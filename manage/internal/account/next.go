@@ -28,7 +28,7 @@ const (
 
 	NextUnreadable NextReason = "unreadable" // when the key of its webhook, which cannot be read, is back
 
-	NextNone     NextReason = "none"      // never: its webhook is gone, or is disabled and keeps nothing
+	NextNone NextReason = "none" // never: its webhook is gone, or is disabled and keeps nothing
 )
 
 // NextAttemptOf says when d is attempted next. w is its webhook, nil when it was
