@@ -229,7 +229,7 @@ func (s Settings) validateBatch() error {
 	case s.BatchWait < 0:
 		return invalid("BatchWait", "is negative")
 	case s.BatchWait > maxBatchWait:
-		return invalid("BatchWait", fmt.Sprintf("is %s; the longest is %s", s.BatchWait, maxBatchWait))
+		return invalid("BatchWait", fmt.Sprintf("is longer than %s", maxBatchWait))
 	case s.BatchWait > 0 && !s.batches():
 		return invalid("BatchWait", "is set, but Batch is not")
 	}

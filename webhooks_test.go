@@ -112,14 +112,14 @@ func TestWhatIsWrongWithATextIsSaid(t *testing.T) {
 		field, want string
 		change      func(*webhook.Webhook)
 	}{
-		{"Name", "is not valid UTF-8 text", func(w *webhook.Webhook) { w.Name = "a\xff" }},
+		{"Name", "is not valid UTF-8", func(w *webhook.Webhook) { w.Name = "a\xff" }},
 		{"Name", "contains a NUL byte", func(w *webhook.Webhook) { w.Name = "a\x00b" }},
 		{"List", "contains a NUL byte", func(w *webhook.Webhook) { w.List = "a\x00b" }},
 		{"Disabled", "contains a NUL byte", func(w *webhook.Webhook) { w.Disabled = "a\x00b" }},
 		{"IgnoredEvents", "contains a NUL byte", func(w *webhook.Webhook) { w.IgnoredEvents = []string{"a\x00b"} }},
 		{"FieldIDs", "contains a NUL byte", func(w *webhook.Webhook) { w.Disclosure, w.FieldIDs = "fields", []string{"\x00"} }},
 		{"Account", "contains a NUL byte", func(w *webhook.Webhook) { w.Account = "a\x00b" }},
-		{"ID", "is not valid UTF-8 text", func(w *webhook.Webhook) { w.ID = "a\xff" }},
+		{"ID", "is not valid UTF-8", func(w *webhook.Webhook) { w.ID = "a\xff" }},
 	} {
 		w := everything()
 		c.change(&w)

@@ -113,8 +113,8 @@ func TestErrorsNameTheFieldsOfTheAPI(t *testing.T) {
 	w := r.put(nil)
 	hook := "/api/3/listhook/webhooks/" + w.ID
 	for _, c := range []struct{ method, target, body, field, title string }{
-		{"PUT", hook, `{"webhook":{"field_ids":[7]}}`, "field_ids", `names fields, though disclosure is not "fields"`},
-		{"PUT", hook, `{"webhook":{"batch_wait":5}}`, "batch_wait", "is set, but each event comes alone: set batch too"},
+		{"PUT", hook, `{"webhook":{"field_ids":[7]}}`, "field_ids", `is set, but disclosure is not "fields"`},
+		{"PUT", hook, `{"webhook":{"batch_wait":5}}`, "batch_wait", "is set, but batch is not"},
 		{"PUT", hook, `{"webhook":{"batch":5,"batch_wait":99999}}`, "batch_wait", "is longer than 50s"},
 		{"POST", hook + "/replay", `{"since":"2026-01-02T00:00:00Z","until":"2026-01-01T00:00:00Z"}`, "until", "is not after since"},
 		{"POST", hook + "/replay", `{"since":"2999-01-02T00:00:00Z"}`, "since", "is in the future"},

@@ -6,9 +6,9 @@ package sqlstore
 // An update in PostgreSQL writes a new row version. It also writes an entry to each
 // index of the table, unless no indexed column changed and the page has room (a
 // heap-only update). So no column of the deliveries that changes is indexed, but for
-// failure, which only attempts that fail change, and
-// pages keep free room. An attempt's outcome then writes no index entry, and the next
-// reader of the page removes the old version, without a vacuum of a log of millions.
+// failure, which only attempts that fail change, and pages keep free room. An outcome
+// then writes no index entry, and the next reader of the page removes the old version,
+// without a vacuum of a log of millions.
 // Only the queues need vacuuming, and they are small enough to be vacuumed often.
 //
 // The deliveries are the truth. An entry of a queue applies while its delivery is
@@ -23,7 +23,7 @@ package sqlstore
 // entry to delete.
 //
 // Claiming and promoting skip locked rows, so they wait for no other transaction. The
-// other statements lock deliveries in order of ID. So deadlocks are rare.
+// others lock deliveries in order of ID. So deadlocks are rare.
 var postgres = dialect{
 	numbered:    "$",
 	keepsPlans:  true,
@@ -139,9 +139,7 @@ with changed as (
     queued = s = 'pending', gone = case when queued then due end,
     stood = case when line_key is not null and (passed_over is null or state <> 'pending') then state = 'pending' end,
     line_key = case when x is null then line_key end,
-    passed_over = case
-      when line_key is null or x then null
-      when v then true
+    passed_over = case when line_key is null or x then null when v then true
       when state = 'pending' or s <> 'pending' then passed_over end,
     joined = case when line_key is not null and x is null and v is null and state <> 'pending' and s = 'pending' then y else joined end,
     body = case when p then '' else body end

@@ -174,9 +174,9 @@ func codeOf(err *webhook.InvalidError) string {
 
 // goNames are the parts of reasons that name something by its name in Go, by the field.
 var goNames = map[string]*strings.Replacer{
-	"FieldIDs":  strings.NewReplacer("though Disclosure is not", "though disclosure is not"),
-	"BatchWait": strings.NewReplacer("set Batch too", "set batch too"),
-	"Source":    strings.NewReplacer("which Options.Catalogue does not name for", "which is none of the sources of"),
+	"FieldIDs":  strings.NewReplacer("but Disclosure is not", "but disclosure is not"),
+	"BatchWait": strings.NewReplacer("but Batch is not", "but batch is not"),
+	"Source":    strings.NewReplacer("which Options.Catalogue does not list for", "which is none of the sources of"),
 	"Until":     strings.NewReplacer("after Since", "after since"),
 }
 
