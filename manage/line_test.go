@@ -34,6 +34,29 @@ func TestThePageShowsWhatBlocksADeliveryAndSkipsIt(t *testing.T) {
 	require.Equal(t, 404, r.as("ann", "/deliveries/unknown/skip", url.Values{}).Code)
 }
 
+// A delivery that was skipped and nothing replaces is said to be so, and is none that
+// waits, nor one for which others wait.
+func TestADeliveryThatWasPassedOverIsShownAsSuch(t *testing.T) {
+	store := &memstore.Store{}
+	r := newHarnessOn(t, store)
+	r.put(nil)
+	line := r.line(webhook.TypeUnsubscribe, webhook.TypeUpdate, webhook.TypeBounce)
+	_, err := store.Claim(t.Context(), webhook.Claim{Now: line[0].Created, Until: line[0].Created, Limit: 1}) // it has a Sequence
+	require.NoError(t, err)
+	skipped := "/deliveries/" + line[0].ID
+	require.Equal(t, 303, r.as("ann", skipped+"/skip", url.Values{}).Code)
+	body := r.as("ann", skipped, nil).Body.String()
+	assert.Contains(t, body, "skipped: no other delivery waits for it")
+	assert.NotContains(t, body, "waiting for")
+	assert.NotContains(t, body, "/skip")
+	assert.Contains(t, r.as("ann", "/deliveries/"+line[1].ID, nil).Body.String(), "<strong>1 delivery</strong> for the same subscriber is waiting")
+	got := r.call("ann", "GET", "/api/3/listhook/deliveries/"+line[0].ID, "").Body.String()
+	assert.Contains(t, got, `"line":{"waits_for":null,"behind":0,"newer":null,"passed_over":true}`)
+	got = r.call("ann", "GET", "/api/3/listhook/deliveries/"+line[1].ID, "").Body.String()
+	assert.Contains(t, got, `"line":{"waits_for":null,"behind":1,"newer":null,"passed_over":false}`)
+	assert.Equal(t, 422, r.as("ann", skipped+"/skip", url.Values{}).Code)
+}
+
 // The page warns before it sends again what a newer delivery may have undone.
 func TestThePageWarnsBeforeItSendsAnOlderDeliveryAgain(t *testing.T) {
 	store := &memstore.Store{}

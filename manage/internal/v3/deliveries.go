@@ -46,9 +46,10 @@ type subscriberJSON struct {
 
 // A lineJSON is what the order of deliveries means for one of them.
 type lineJSON struct {
-	WaitsFor *string `json:"waits_for"` // the delivery that has to end first
-	Behind   int     `json:"behind"`    // how many wait for this one
-	Newer    *string `json:"newer"`     // of one that ended: a newer delivery for the same subscriber
+	WaitsFor   *string `json:"waits_for"`   // the delivery that has to end first
+	Behind     int     `json:"behind"`      // how many wait for this one
+	Newer      *string `json:"newer"`       // of one that ended: a newer delivery for the same subscriber
+	PassedOver bool    `json:"passed_over"` // nobody waits for it any more
 }
 
 type attemptJSON struct {
@@ -146,7 +147,7 @@ func viewDelivery(ctx context.Context, c *account.Caller, r *http.Request) (int,
 	if err != nil {
 		return 0, nil, err
 	}
-	out.Line = &lineJSON{WaitsFor: idOf(line.Blocking), Behind: line.Behind, Newer: idOf(line.Newer)}
+	out.Line = &lineJSON{WaitsFor: idOf(line.Blocking), Behind: line.Behind, Newer: idOf(line.Newer), PassedOver: d.PassedOver}
 	if inOrder := account.NextInOrder; line.Blocking != nil {
 		out.Next, out.Reason = nil, &inOrder
 	}
