@@ -93,6 +93,10 @@ func (c *code) compose(f *file, ms []*Mutant) composed {
 	}
 	for _, decl := range f.ast.Decls {
 		fn, ok := decl.(*ast.FuncDecl)
+		if !ok && c.target.Lua {
+			c.embedded(decl, ms, until, &b)
+			continue
+		}
 		if !ok {
 			c.literals(decl, byFn[nil], until, &b)
 			continue

@@ -23,6 +23,7 @@ type Target struct {
 	Dir  string   // the folder of the package, below Root
 	Only []string // files to break; empty: all
 	SQL  bool     // break the SQL in literals, not the Go code
+	Lua  bool     // break the Lua scripts that the package embeds, not the Go code
 	Root string   // the folder of the workspace
 	Test string   // the package of the test, such as "./memstore"
 	Run  string   // the test
@@ -30,11 +31,12 @@ type Target struct {
 
 // A code is a package that was parsed and checked.
 type code struct {
-	target Target
-	fset   *token.FileSet
-	files  []*file
-	info   *types.Info
-	pkg    *types.Package
+	target  Target
+	fset    *token.FileSet
+	files   []*file
+	scripts []*file // if they are to be broken
+	info    *types.Info
+	pkg     *types.Package
 
 	imports types.Importer
 }
@@ -43,7 +45,10 @@ type code struct {
 type file struct {
 	path string
 	src  string
-	ast  *ast.File
+	ast  *ast.File // nil: it is a Lua script
+
+	variable string    // of a script: that embeds it
+	base     token.Pos // of a script
 }
 
 // load parses and checks a target's package.
@@ -59,11 +64,17 @@ func load(t Target) (*code, error) {
 		if err != nil {
 			return nil, err
 		}
-		parsed, err := parser.ParseFile(c.fset, path, src, parser.SkipObjectResolution)
+		parsed, err := parser.ParseFile(c.fset, path, src, parser.SkipObjectResolution|parser.ParseComments)
 		if err != nil {
 			return nil, err
 		}
-		c.files = append(c.files, &file{path, string(src), parsed})
+		f := &file{path: path, src: string(src), ast: parsed}
+		c.files = append(c.files, f)
+		if t.Lua {
+			if err := c.loadScripts(f); err != nil {
+				return nil, err
+			}
+		}
 	}
 	c.imports = importer.ForCompiler(c.fset, "gc", func(path string) (io.ReadCloser, error) { return os.Open(listed.exports[path]) })
 	c.info = &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Defs: map[*ast.Ident]types.Object{}, Uses: map[*ast.Ident]types.Object{}}

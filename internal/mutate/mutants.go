@@ -25,8 +25,9 @@ type Mutant struct {
 // Half says in which of the two halves of all mutants m is: 1 or 2.
 func (m *Mutant) Half() int { return int(m.hash()&1) + 1 }
 
-// OneIn reports whether m belongs to one in n mutants, always to the same ones.
-func (m *Mutant) OneIn(n int) bool { return m.hash()/2%uint32(n) == 0 }
+// OneIn reports whether m belongs to one in n mutants, always to the same ones. There are
+// n such sets, which are disjoint; which of them is less than n. For n of 0 it is none.
+func (m *Mutant) OneIn(n, which int) bool { return n > 0 && m.hash()/2%uint32(n) == uint32(which) }
 
 // hash makes an order of mutants that looks random, and is the same each time.
 func (m *Mutant) hash() uint32 {
@@ -47,8 +48,25 @@ func (m *Mutant) compare(other *Mutant) int {
 func (c *code) mutants() []*Mutant {
 	var ms []*Mutant
 	keys := map[string]int{}
+	finderOf := func(f *file, fn *ast.FuncDecl) *finder {
+		seen := map[edit]bool{}
+		return &finder{code: c, file: f, fn: fn, add: func(e edit) {
+			if seen[e] || f.src[c.offset(e.from):c.offset(e.to)] == e.text {
+				return
+			}
+			seen[e] = true
+			key := fmt.Sprintf("%s %s: %s", c.target.Name, nameOf(f, fn), c.describe(f, e))
+			if keys[key]++; keys[key] > 1 {
+				key += fmt.Sprintf(" #%d", keys[key])
+			}
+			ms = append(ms, &Mutant{key, len(ms) + 1, f, fn, e})
+		}}
+	}
+	for _, script := range c.scripts {
+		finderOf(script, nil).findLua()
+	}
 	for _, f := range c.files {
-		if !c.target.breaks(f) {
+		if c.target.Lua || !c.target.breaks(f) {
 			continue
 		}
 		for _, decl := range f.ast.Decls {
@@ -56,24 +74,11 @@ func (c *code) mutants() []*Mutant {
 			if fn != nil && (fn.Body == nil || !callable(fn)) {
 				continue
 			}
-			seen := map[edit]bool{}
-			finder := &finder{code: c, file: f, fn: fn}
-			finder.add = func(e edit) {
-				if seen[e] || f.src[c.offset(e.from):c.offset(e.to)] == e.text {
-					return
-				}
-				seen[e] = true
-				key := fmt.Sprintf("%s %s: %s", c.target.Name, nameOf(f, fn), c.describe(f, e))
-				if keys[key]++; keys[key] > 1 {
-					key += fmt.Sprintf(" #%d", keys[key])
-				}
-				ms = append(ms, &Mutant{key, len(ms) + 1, f, fn, e})
-			}
 			switch {
 			case c.target.SQL:
-				finder.findSQL(decl)
+				finderOf(f, fn).findSQL(decl)
 			case fn != nil:
-				finder.find()
+				finderOf(f, fn).find()
 			}
 		}
 	}
@@ -133,8 +138,8 @@ func (c *code) describe(f *file, e edit) string {
 		}
 		return fmt.Sprintf("`%s` before `%s`", short(strings.TrimSuffix(text, "; ")), short(behind))
 	}
-	// SQL is said with what stands around it.
-	if c.target.SQL {
+	// SQL and Lua are said with what stands around them.
+	if c.target.SQL || c.target.Lua {
 		before, behind := f.src[max(0, from-40):from], f.src[to:min(len(f.src), to+40)]
 		return fmt.Sprintf("`%s` in `%s[%s]%s`", short(text), tail(before), short(old), head(behind))
 	}

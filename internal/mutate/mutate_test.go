@@ -28,18 +28,22 @@ const (
 // targets are the stores to break, and the helpers that stores are given.
 var targets = []struct {
 	mutate.Target
-	oneIn int    // of its mutants, which would take a day
+	oneIn int    // of its mutants, which would take a day; 0: none
+	third int    // of its mutants, a multiple of oneIn: another one in so many; 0: none
 	also  string // another package with such a test, for mutants that the first lets pass
 }{
-	{mutate.Target{Name: "memstore", Dir: "memstore", Test: "./memstore", Run: suiteTest}, 9, ""},
-	{mutate.Target{Name: "selects", Dir: ".", Only: []string{"selects.go"}, Test: "./memstore", Run: suiteTest}, 9, "./examples/customstore"},
+	{mutate.Target{Name: "memstore", Dir: "memstore", Test: "./memstore", Run: suiteTest}, 9, 45, ""},
+	{mutate.Target{Name: "selects", Dir: ".", Only: []string{"selects.go"}, Test: "./memstore", Run: suiteTest}, 9, 27, "./examples/customstore"},
 	{mutate.Target{Name: "customstore", Dir: "examples/customstore", Only: []string{"store.go", "queue.go"},
-		Test: "./examples/customstore", Run: suiteTest}, 14, ""},
-	{sql("sqlite", "sqlite.go", `^TestStore$/^sqlite$/^sqlite_by_modernc$`), 9, ""},
-	{sql("postgres", "postgres.go", `^TestStore$/^postgres$/^postgres_by_pgx's_database/sql$`), 18, ""},
-	{sql("mariadb", "mariadb.go", onMariaDB), 12, ""},
+		Test: "./examples/customstore", Run: suiteTest}, 14, 42, ""},
+	{mutate.Target{Name: "redisstore", Dir: "examples/redisstore", Only: []string{"document.go", "query.go", "store.go"},
+		Test: "./examples/redisstore", Run: suiteTest}, 0, 40, ""},
+	{mutate.Target{Name: "redislua", Dir: "examples/redisstore", Lua: true, Test: "./examples/redisstore", Run: suiteTest}, 0, 6, ""},
+	{sql("sqlite", "sqlite.go", `^TestStore$/^sqlite$/^sqlite_by_modernc$`), 9, 0, ""},
+	{sql("postgres", "postgres.go", `^TestStore$/^postgres$/^postgres_by_pgx's_database/sql$`), 18, 0, ""},
+	{sql("mariadb", "mariadb.go", onMariaDB), 12, 0, ""},
 	// SQLite has no parked deliveries outside of its lines, and waits for no puts.
-	{sql("queries", "deliveries.go webhooks.go prune.go dialect.go", onMariaDB), 6, ""},
+	{sql("queries", "deliveries.go webhooks.go prune.go dialect.go", onMariaDB), 6, 0, ""},
 }
 
 const onMariaDB = `^TestStore$/^mariadb$/^mariadb$`
@@ -60,8 +64,8 @@ var equivalent string
 // one has to exist, and to pass.
 //
 // LISTHOOK_MUTANTS says which mutants: "all" that are measured, those of one
-// "half1" or "half2", or those whose key matches a regular expression. Unless it is set,
-// there are a few.
+// "half1" or "half2", those of the "third" set, which shares none with the halves, or those
+// whose key matches a regular expression. Unless it is set, there are a few.
 func TestMutants(t *testing.T) {
 	reasons := readEquivalent(t)
 	chosen := chooser(t, os.Getenv("LISTHOOK_MUTANTS"), reasons)
@@ -74,7 +78,7 @@ func TestMutants(t *testing.T) {
 			known := map[string]bool{}
 			b, err := mutate.Build(t.Context(), target.Target, func(m *mutate.Mutant) bool {
 				known[m.Key] = true
-				return chosen(m, target.oneIn)
+				return chosen(m, target.oneIn, target.third)
 			}, t.TempDir())
 			require.NoError(t, err)
 			for key := range reasons {
@@ -135,22 +139,27 @@ func runAll(t *testing.T, b *mutate.Binary, limit time.Duration, note func(*muta
 	running.Wait()
 }
 
-// chooser returns what says whether a mutant is run, if one in so many is measured.
-func chooser(t *testing.T, which string, reasons map[string]string) func(m *mutate.Mutant, oneIn int) bool {
+// chooser returns what says whether a mutant is run, if one in so many is measured, and
+// another one in so many is in the third set.
+func chooser(t *testing.T, which string, reasons map[string]string) func(m *mutate.Mutant, oneIn, third int) bool {
 	switch which {
 	case "":
 		const few = 60
-		return func(m *mutate.Mutant, oneIn int) bool { return m.OneIn(oneIn * few) }
+		return func(m *mutate.Mutant, oneIn, _ int) bool { return m.OneIn(oneIn*few, 0) }
 	case "all":
-		return func(m *mutate.Mutant, oneIn int) bool { return m.OneIn(oneIn) || reasons[m.Key] != "" }
+		return func(m *mutate.Mutant, oneIn, third int) bool {
+			return m.OneIn(oneIn, 0) || m.OneIn(third, 1) || reasons[m.Key] != ""
+		}
 	case "half1":
-		return func(m *mutate.Mutant, oneIn int) bool { return m.OneIn(oneIn) && m.Half() == 1 }
+		return func(m *mutate.Mutant, oneIn, _ int) bool { return m.OneIn(oneIn, 0) && m.Half() == 1 }
 	case "half2":
-		return func(m *mutate.Mutant, oneIn int) bool { return m.OneIn(oneIn) && m.Half() == 2 }
+		return func(m *mutate.Mutant, oneIn, _ int) bool { return m.OneIn(oneIn, 0) && m.Half() == 2 }
+	case "third":
+		return func(m *mutate.Mutant, _, third int) bool { return m.OneIn(third, 1) }
 	}
 	key, err := regexp.Compile(which)
 	require.NoError(t, err)
-	return func(m *mutate.Mutant, _ int) bool { return key.MatchString(m.Key) }
+	return func(m *mutate.Mutant, _, _ int) bool { return key.MatchString(m.Key) }
 }
 
 // A report counts mutants by half.

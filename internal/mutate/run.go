@@ -78,13 +78,20 @@ func (b *Binary) Run(ctx context.Context, m *Mutant, limit time.Duration) (Resul
 	defer cancel()
 	cmd := exec.CommandContext(ctx, b.path, "-test.v", "-test.failfast", "-test.run="+b.target.Run, "-test.timeout="+limit.String())
 	cmd.Dir = b.dir
+	group(cmd)
 	number := 0
 	if m != nil {
 		number = m.number
 	}
-	cmd.Env = append(os.Environ(), fmt.Sprintf("LISTHOOK_MUTANT=%d", number))
+	temp, err := os.MkdirTemp(filepath.Dir(b.path), "run")
+	if err != nil {
+		return Result{}, err
+	}
+	defer os.RemoveAll(temp)
+	cmd.Env = append(os.Environ(), fmt.Sprintf("LISTHOOK_MUTANT=%d", number), "TMPDIR="+temp)
 	start := time.Now()
 	out, err := cmd.CombinedOutput()
+	endGroup(cmd) // a test that crashes leaves its servers running
 	r := Result{Killed: err != nil, Took: time.Since(start), Cases: len(ran.FindAll(out, -1))}
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		return r, err
