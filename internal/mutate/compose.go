@@ -78,6 +78,7 @@ type composed struct {
 // of functions that depend on the mutant.
 func (c *code) compose(f *file, ms []*Mutant) composed {
 	out := composed{path: f.path}
+	variables := c.variables(ms)
 	byFn := map[*ast.FuncDecl][]*Mutant{}
 	for _, m := range ms {
 		if m.file == f {
@@ -98,7 +99,7 @@ func (c *code) compose(f *file, ms []*Mutant) composed {
 			continue
 		}
 		if !ok {
-			c.literals(decl, byFn[nil], until, &b)
+			c.literals(decl, byFn[nil], variables, until, &b)
 			continue
 		}
 		if len(byFn[fn]) == 0 {
@@ -120,11 +121,46 @@ func (c *code) compose(f *file, ms []*Mutant) composed {
 	return out
 }
 
+// variables returns the declarations of constants that have to be variables, because their
+// literals depend on the mutant, or because they are made of such ones.
+func (c *code) variables(ms []*Mutant) map[*ast.GenDecl]bool {
+	found, names := map[*ast.GenDecl]bool{}, map[types.Object]bool{}
+	depends := func(gen *ast.GenDecl) (yes bool) {
+		for _, m := range ms {
+			yes = yes || m.fn == nil && gen.Pos() <= m.edit.from && m.edit.to <= gen.End()
+		}
+		ast.Inspect(gen, func(n ast.Node) bool {
+			used, ok := n.(*ast.Ident)
+			yes = yes || ok && names[c.info.Uses[used]]
+			return true
+		})
+		return yes
+	}
+	for more := true; more; {
+		more = false
+		for _, f := range c.files {
+			for _, decl := range f.ast.Decls {
+				gen, ok := decl.(*ast.GenDecl)
+				if !ok || gen.Tok != token.CONST || found[gen] || !depends(gen) {
+					continue
+				}
+				found[gen], more = true, true
+				for _, spec := range gen.Specs {
+					for _, name := range spec.(*ast.ValueSpec).Names {
+						names[c.info.Defs[name]] = true
+					}
+				}
+			}
+		}
+	}
+	return found
+}
+
 // literals writes the literals of a declaration so that they depend on the mutant. It
-// makes constants variables, because a constant cannot.
-func (c *code) literals(decl ast.Decl, ms []*Mutant, until func(offset int), b *strings.Builder) {
+// makes constants variables.
+func (c *code) literals(decl ast.Decl, ms []*Mutant, variables map[*ast.GenDecl]bool, until func(offset int), b *strings.Builder) {
 	within := func(n ast.Node, m *Mutant) bool { return n.Pos() <= m.edit.from && m.edit.to <= n.End() }
-	if gen, ok := decl.(*ast.GenDecl); ok && gen.Tok == token.CONST && slices.ContainsFunc(ms, func(m *Mutant) bool { return within(gen, m) }) {
+	if gen, ok := decl.(*ast.GenDecl); ok && gen.Tok == token.CONST && variables[gen] {
 		until(c.offset(gen.TokPos))
 		b.WriteString("var /*") // to the length of the word
 		until(c.offset(gen.TokPos) + len("const"))
