@@ -107,10 +107,10 @@ func rules() []rule {
 		claimRules, turnRules, applyRules, rewriteRules, pruneRules,
 		addedRules, eventRules,
 		lineRules, passedOverRules, sequenceRules, leasingRules, fieldRules,
-		valueRules, farRules, memoryRules, contextRules, insideRules,
+		valueRules, prefixRules, farRules, memoryRules, contextRules, insideRules,
 		storageRules, randomRules,
-		largeRules, duplicateRules, // what takes longest
-		meanwhileRules, concurrentPutRules, concurrentLineRules, concurrentLeasingRules, concurrentRules, // at last: the runtime ends the process when a map is written to at once
+		largeRules, expiryRules, duplicateRules, // what takes longest
+		meanwhileRules, pageRules, concurrentPutRules, concurrentLineRules, concurrentLeasingRules, concurrentRules, // at last: the runtime ends the process when a map is written to at once
 	)
 }
 
