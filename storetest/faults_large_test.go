@@ -45,6 +45,13 @@ var largeFaults = []fault{
 		inject: fromWebhooks(func(*webhook.WebhookQuery) {}, func(_ webhook.WebhookQuery, ws []webhook.Webhook) []webhook.Webhook {
 			return ws[:min(200, len(ws))]
 		})},
+	{name: "finds 200 of the deliveries named", fails: "deliveries_named_may_be_hundreds",
+		inject: fromDeliveries(func(*webhook.DeliveryQuery) {}, func(q webhook.DeliveryQuery, ds []webhook.Delivery) []webhook.Delivery {
+			if len(q.IDs) > 0 {
+				return ds[:min(200, len(ds))]
+			}
+			return ds
+		})},
 	{name: "looks at 200 IDs of webhooks", fails: "webhooks_may_be_hundreds",
 		inject: webhookQuery(func(q *webhook.WebhookQuery) { q.IDs = q.IDs[:min(200, len(q.IDs))] })},
 	{name: "looks at 200 lists", fails: "webhooks_may_be_hundreds",

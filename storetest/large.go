@@ -107,6 +107,27 @@ var largeRules = []rule{
 			c.set("left when these were pruned", ids(c.deliveries(webhook.DeliveryQuery{All: true})), nil)
 		}},
 
+	{"deliveries_named_may_be_hundreds",
+		"A query that names IDs selects all of them that are stored: hundreds, in either order, and Count counts them.",
+		func(c *checker) {
+			all := names("d", c.of(700, "deliveries named", 60))
+			var ds []webhook.Delivery
+			for i, id := range all {
+				d := pending(id, "1", t0)
+				d.Created = at(i)
+				ds = append(ds, d)
+			}
+			c.enqueue(ds...)
+			q := webhook.DeliveryQuery{Account: account, IDs: all, Oldest: true}
+			c.ids("the oldest first of those named", ids(c.deliveries(q)), all)
+			if n := c.count(q); n != len(all) {
+				c.broken("Count of those named is %d, want %d", n, len(all))
+			}
+			q.Oldest, q.IDs = false, slices.Clone(all)
+			slices.Reverse(all)
+			c.ids("the newest first of those named", ids(c.deliveries(q)), all)
+		}},
+
 	{"enqueue_takes_large_bodies_together",
 		"An event has a delivery of its body for each webhook, all or none: 18 MiB in one Enqueue.",
 		func(c *checker) {
