@@ -21,6 +21,7 @@ func TestEachMutantIsOneChange(t *testing.T) {
 	for _, target := range []mutate.Target{
 		{Name: "counter", Only: []string{"counter.go"}},
 		{Name: "query", Only: []string{"query.go"}, SQL: true},
+		{Name: "script", Lua: true},
 	} {
 		t.Run(target.Name, func(t *testing.T) {
 			target.Root, target.Dir, target.Test, target.Run = workspace, "internal/mutate/testdata/counter", "./internal/mutate/testdata/counter", "^TestCounter$"
@@ -29,7 +30,7 @@ func TestEachMutantIsOneChange(t *testing.T) {
 			whole, err := b.Run(t.Context(), nil, time.Minute)
 			require.NoError(t, err)
 			require.False(t, whole.Killed, whole.How)
-			require.Equal(t, 2, whole.Cases)
+			require.Equal(t, 3, whole.Cases)
 
 			var lines strings.Builder
 			halves := map[int]int{}

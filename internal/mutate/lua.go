@@ -1,6 +1,7 @@
 package mutate
 
 import (
+	"cmp"
 	"fmt"
 	"go/ast"
 	"go/token"
@@ -10,8 +11,7 @@ import (
 	"strings"
 )
 
-// A script is a Lua script that a variable of the package embeds.
-
+// embeds matches the comment by which a variable embeds a script.
 var embeds = regexp.MustCompile(`^//go:embed (\S+\.lua)$`)
 
 // loadScripts adds the scripts that f's variables embed. Their positions are in c.fset, as
@@ -24,10 +24,11 @@ func (c *code) loadScripts(f *file) error {
 		}
 		for _, spec := range gen.Specs {
 			spec := spec.(*ast.ValueSpec)
-			if spec.Doc == nil {
+			doc := cmp.Or(spec.Doc, gen.Doc)
+			if doc == nil {
 				continue
 			}
-			for _, comment := range spec.Doc.List {
+			for _, comment := range doc.List {
 				m := embeds.FindStringSubmatch(comment.Text)
 				if m == nil {
 					continue

@@ -19,4 +19,15 @@ func TestCounter(t *testing.T) {
 			t.Fatalf("the query is %q", query)
 		}
 	})
+	t.Run("embeds", func(t *testing.T) {
+		const want = `-- ARGV[1]: a word. Returns how often it came, but for 9 at most.
+local n = tonumber(redis.call('GET', ARGV[1]) or '0')
+if n < 9 and n >= 0 then
+  redis.call('INCR', ARGV[1])
+end
+return n`
+		if script != want {
+			t.Fatalf("the script is %q", script)
+		}
+	})
 }
