@@ -31,8 +31,8 @@ long: ## hundreds of kills on each store and node, minutes of faults, the page i
 		go test -count=1 -timeout=3h -v ./internal/dbtest
 	LISTHOOK_REQUIRE=$${LISTHOOK_REQUIRE:-npm,chromium} LISTHOOK_CRAWL=$${LISTHOOK_CRAWL:-all} \
 		go test -count=1 -timeout=6h -v -run TestEveryLinkAndFormInABrowser ./internal/clienttest
-	LISTHOOK_MUTANTS=$${LISTHOOK_MUTANTS:-all} \
-		go test -count=1 -timeout=6h -v -run 'TestMutants/^(memstore|selects|customstore|sqlite)$$' ./internal/mutate
+	LISTHOOK_REQUIRE=$${LISTHOOK_REQUIRE:-postgres,mariadb,redis} LISTHOOK_MUTANTS=$${LISTHOOK_MUTANTS:-all} \
+		go test -count=1 -timeout=6h -v -run TestMutants ./internal/mutate
 
 bench: ## the library beside a plain HTTP loop, some minutes; docs/performance.md has more
 	go run ./bench -quick

@@ -173,6 +173,8 @@ func (r *report) note(t *testing.T, m *mutate.Mutant, result mutate.Result, reas
 	half := m.Half()
 	r.made[half]++
 	switch {
+	case result.Late: // by the mutant, or because the machine is busy
+		t.Errorf("took longer than %.0fs, in %s: %s", result.Took.Seconds(), cmp.Or(result.Case, "the test"), m.Key)
 	case result.Killed && reason != "":
 		t.Errorf("equivalent.txt lists a mutant that fails in %s: %s", result.Case, m.Key)
 	case result.Killed:

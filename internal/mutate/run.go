@@ -68,6 +68,7 @@ type Result struct {
 	Cases  int    // subtests that began
 	Case   string // the first subtest that failed
 	How    string // what it said, or that it crashed, hung or took all memory
+	Late   bool   // the whole test took longer than it may, so that nothing was found out
 	Took   time.Duration
 }
 
@@ -98,6 +99,7 @@ func (b *Binary) Run(ctx context.Context, m *Mutant, limit time.Duration) (Resul
 	}
 	if r.Killed {
 		r.Case, r.How = failure(string(out))
+		r.Late = strings.HasPrefix(r.How, "panic: test timed out")
 	}
 	return r, nil
 }
