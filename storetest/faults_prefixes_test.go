@@ -70,18 +70,6 @@ var prefixFaults = []fault{
 	}},
 }
 
-var leavingFaults = []fault{
-	{name: "shows twice what left a line", fails: "queries_show_once_what_leaves_a_line",
-		inject: fromDeliveries(func(*webhook.DeliveryQuery) {}, func(_ webhook.DeliveryQuery, ds []webhook.Delivery) []webhook.Delivery {
-			for _, d := range ds {
-				if d.Key == "" && !d.Joined.IsZero() && d.Lease == 1 {
-					ds = append(ds, d)
-				}
-			}
-			return ds
-		})},
-}
-
 var expiryFaults = []fault{
 	{name: "looks at 250 leases that ended", fails: "claim_takes_of_hundreds_of_expired_leases", inject: func(p *plain) {
 		n := 0

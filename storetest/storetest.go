@@ -106,7 +106,7 @@ func rules() []rule {
 		enqueueRules, logRules,
 		claimRules, turnRules, applyRules, rewriteRules, pruneRules,
 		addedRules, eventRules,
-		lineRules, passedOverRules, leavingRules, sequenceRules, leasingRules, fieldRules,
+		lineRules, leavingRules, sequenceRules, leasingRules, fieldRules,
 		valueRules, prefixRules, farRules, memoryRules, contextRules, insideRules,
 		storageRules, randomRules,
 		largeRules, expiryRules, duplicateRules, // what takes longest

@@ -2,7 +2,7 @@ package storetest
 
 import "github.com/listhook/webhook"
 
-var passedOverFaults = []fault{
+var leavingFaults = []fault{
 	{name: "ignores LeaveLine", fails: "line_goes_on_when_its_first_leaves", inject: afterChange(func(was webhook.Delivery, d *webhook.Delivery, c webhook.Change) {
 		if c.LeaveLine {
 			d.PassedOver = was.PassedOver
@@ -50,6 +50,15 @@ var passedOverFaults = []fault{
 	{name: "keeps PassedOver of one that is erased", fails: passedOver, inject: afterChange(func(was webhook.Delivery, d *webhook.Delivery, c webhook.Change) {
 		d.PassedOver = d.PassedOver || was.PassedOver && c.Erase
 	})},
+	{name: "shows twice what left a line", fails: "queries_show_once_what_leaves_a_line",
+		inject: fromDeliveries(func(*webhook.DeliveryQuery) {}, func(_ webhook.DeliveryQuery, ds []webhook.Delivery) []webhook.Delivery {
+			for _, d := range ds {
+				if (d.PassedOver || d.Key == "" && !d.Joined.IsZero()) && d.Lease == 1 {
+					ds = append(ds, d)
+				}
+			}
+			return ds
+		})},
 }
 
 const passedOver = "line_of_one_that_was_passed_over"
