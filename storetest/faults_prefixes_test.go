@@ -68,6 +68,12 @@ var prefixFaults = []fault{
 			return append(early, late...), err
 		}
 	}},
+	{name: "keeps the Failure before if the new one is alike", fails: "failures_change_to_ones_alike",
+		inject: afterChange(func(was webhook.Delivery, d *webhook.Delivery, _ webhook.Change) {
+			if strings.EqualFold(strings.TrimSpace(d.Failure), strings.TrimSpace(was.Failure)) {
+				d.Failure = was.Failure
+			}
+		})},
 }
 
 var expiryFaults = []fault{

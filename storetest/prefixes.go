@@ -138,4 +138,33 @@ var prefixRules = []rule{
 				c.ids("Deliveries by "+described(q), ids(c.deliveries(q)), all[2:4])
 			}
 		}},
+
+	{"failures_change_to_ones_alike",
+		"A delivery is found by the Failure of its last attempt, and no more by the one before, however alike the two are.",
+		func(c *checker) {
+			long := strings.Repeat("x", 64)
+			texts := []string{"x", " x", "x ", "X", long, long + "x", long + "y"}
+			c.enqueue(pending("d", "1", t0))
+			fails := func(text string) {
+				c.t.Helper()
+				c.applied(webhook.Change{
+					ID: "d", Lease: c.delivery("d").Lease, State: webhook.StateFailed, Due: t0,
+					Log: &webhook.Attempt{Start: t0, Reason: "it failed", Code: text},
+				})
+			}
+			found := func(text string) []string {
+				return ids(c.deliveries(webhook.DeliveryQuery{All: true, Failures: []string{text}}))
+			}
+			for _, before := range texts {
+				for _, after := range texts {
+					if before == after {
+						continue
+					}
+					fails(before)
+					fails(after)
+					c.ids(fmt.Sprintf("with the Failure %q, after %q", after, before), found(after), []string{"d"})
+					c.ids(fmt.Sprintf("with the Failure %q, before %q", before, after), found(before), nil)
+				}
+			}
+		}},
 }
