@@ -154,7 +154,8 @@ func TestAStoredWebhookThatCannotBeUsedIsNotAttempted(t *testing.T) {
 			assert.Empty(t, r.receiver.requests())
 			d := r.log()[0]
 			assert.Equal(t, webhook.StatePending, d.State, "it is tried again, should the owner mend it")
-			require.Len(t, d.Log, 1)
+			require.NotEmpty(t, d.Log)
+			require.LessOrEqual(t, len(d.Log), 2, "a claim that had begun before may bring it once more")
 			assert.Equal(t, c.reason, d.Log[0].Reason)
 			assert.Equal(t, "sender", d.Log[0].Failure())
 			assert.Contains(t, d.Log[0].Detail, name)

@@ -147,7 +147,10 @@ func TestADetailThatQuotesTheAnswerIsErasedToo(t *testing.T) {
 			})
 			require.NoError(t, err)
 			r.Dispatcher = d
-			r.put(func(w *webhook.Webhook) { batched(webhook.FormatJSON)(w); w.URL, w.NoRetry = s.URL, true })
+			r.put(func(w *webhook.Webhook) {
+				batched(webhook.FormatJSON)(w)
+				w.URL, w.NoRetry, w.BatchWait = s.URL, true, 50*time.Second // no window ends between the events
+			})
 			r.start()
 			r.emit(about("11", ""), about("12", ""), about("13", ""))
 			for range 3 {
