@@ -200,7 +200,8 @@ func (b *queryBuilder) fromSubjects(q webhook.DeliveryQuery) {
 		b.check("Account", q.Account)
 		b.add(` and account = @v`, q.Account)
 	}
-	b.add(`) f ` + b.s.d.byID(`found_id`))
+	b.add(`) f cross join {}deliveries`)
+	b.where(`id = found_id`)
 	if q.Webhook != "" {
 		b.whereIs(`webhook`, q.Webhook)
 	}
@@ -221,8 +222,9 @@ func (b *queryBuilder) fromQueue(q webhook.DeliveryQuery) {
 	} else {
 		b.add(`(`)
 		b.queues(`id as qid, due as qdue`, q.Webhook)
-		b.add(`) q ` + b.s.d.byID(`qid`))
-		b.where(`due = qdue`) // else the entry of a queue table does not apply
+		b.add(`) q cross join {}deliveries`)
+		// An entry of a queue table applies only if it has the delivery's due.
+		b.where(`id = qid and due = qdue`)
 	}
 	if !q.All {
 		// "is true" keeps planners from an index by account: the index by ID is better.

@@ -24,11 +24,10 @@ type dialect struct {
 	lock          string   // excludes other processes from Migrate's transaction
 	unlock        string   // "": lock ends with the transaction
 
-	textList      string                 // a query that returns the texts in the JSON array @list
-	queues        [4]string              // follow "from" in a query of the ready, waiting, leased and parked deliveries
-	byID          func(id string) string // joins as d the delivery whose ID is that of an earlier table: looks up each, whatever the planner expects of the number of deliveries
-	queuesHaveSeq bool                   // the queues have the column seq instead of id and due: the table's order, in which reading many deliveries is cheap
-	insertWebhook string                 // if one has the ID, it changes no row or fails by isDuplicate
+	textList      string    // a query that returns the texts in the JSON array @list
+	queues        [4]string // follow "from" in a query of the ready, waiting, leased and parked deliveries
+	queuesHaveSeq bool      // the queues have the column seq instead of id and due: the table's order, in which reading many deliveries is cheap
+	insertWebhook string    // if one has the ID, it changes no row or fails by isDuplicate
 
 	// awaitPuts says that a read may see a put and not an earlier one that is being
 	// committed, so that a read by Put has to wait for those that are under way.
@@ -205,12 +204,12 @@ const noTime = `-62135596800000`
 // parked returns the last of a dialect's queues. isParked is a condition that holds for
 // every parked delivery d, and placed is a query of the IDs of those in the lines. The
 // others are in events only.
-func parked(byID func(id string) string, isParked, placed string) string {
+func parked(isParked, placed string) string {
 	return `(
   select distinct d.id, d.due, d.webhook from (` + placed + `
     union all
     select id from {}line_events where kind in (1, 4)) l
-  ` + byID(`l.id`) + `
+  join {}deliveries d on d.id = l.id
   where d.state = 'pending' and d.line_key is not null and d.passed_over is null and ` + isParked + `) l where true`
 }
 

@@ -1,14 +1,9 @@
 package sqlstore
 
-// postgresByID is dialect.byID. "offset 0" keeps the planner from reading deliveries first:
-// without statistics it expects hardly any that are pending.
-func postgresByID(id string) string {
-	return `cross join lateral (select * from {}deliveries where id = ` + id + ` offset 0) d`
-}
-
 // postgresParked selects the delivery with an ID, of earlier tables of the query, if it is
-// in no queue until it is the first of its line. See postgresByID: it would go through all
-// rows of @rows for each such delivery.
+// in no queue until it is the first of its line. "offset 0" keeps the planner from looking
+// for such deliveries first: without statistics it expects hardly any, and would go
+// through all rows of @rows for each one that it finds.
 func postgresParked(id string) string {
 	return `lateral (
       select webhook, due, id from {}deliveries

@@ -107,7 +107,6 @@ alter table {}deliveries add passed_over integer;
 	wal:       `pragma journal_mode = wal`,
 
 	textList: `select value from json_each(@list)`,
-	byID:     func(id string) string { return `cross join {}deliveries d on d.id = ` + id },
 	queues: [4]string{`{}deliveries where ready = 1`, `{}deliveries where ready = 0`, `(
   select d.seq, d.webhook
   from {}leases l, json_each(l.ids) i cross join {}deliveries d
