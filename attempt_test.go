@@ -153,7 +153,7 @@ func TestAStoredWebhookThatCannotBeUsedIsNotAttempted(t *testing.T) {
 			synctest.Wait()
 			assert.Empty(t, r.receiver.requests())
 			d := r.log()[0]
-			assert.Equal(t, webhook.StatePending, d.State, "it is tried again, should the owner mend it")
+			assert.Equal(t, webhook.StatePending, d.State, "it is tried again, in case the owner fixes it")
 			require.NotEmpty(t, d.Log)
 			require.LessOrEqual(t, len(d.Log), 2, "a claim that had begun before may bring it once more")
 			assert.Equal(t, c.reason, d.Log[0].Reason)

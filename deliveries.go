@@ -223,7 +223,7 @@ func (d *Dispatcher) CancelPending(ctx context.Context, account, webhook string)
 // It returns ErrNotFound if there is no such webhook in the account, and an
 // *InvalidError if Until is not after Since, if a state is not final, or if the webhook
 // is disabled and keeps nothing. When ctx ends or the store fails, the result counts
-// what was done until then, oldest first.
+// the deliveries until then, which are the oldest ones.
 func (d *Dispatcher) Replay(ctx context.Context, account, webhook string, q ReplayQuery) (r Replayed, err error) {
 	if q.Pending() {
 		return r, invalid("States", "contains pending, which only StartReplay accepts")

@@ -22,8 +22,8 @@ func (k EncryptionKey) GoString() string { return k.String() }
 // LogValue returns a text without the key.
 func (k EncryptionKey) LogValue() slog.Value { return slog.StringValue(k.String()) }
 
-// unreadable says what is wrong with a webhook that no key decrypts, and what to do. It
-// holds nothing of the webhook.
+// unreadable explains why a webhook that no key decrypts cannot be read, and what to do
+// about it. It contains no data of the webhook.
 const unreadable = "cannot be read, because the key that encrypted its URL, secrets and headers is missing: " +
 	"ask the operator to add the key to Options.EncryptionKeys again, or delete the webhook"
 

@@ -61,8 +61,8 @@ func (ls *lines) replacement(ctx context.Context, d *Delivery, states ...State) 
 	return found[0], err
 }
 
-// replacements is replacement for several deliveries of one webhook. It reads what is newer
-// of a key once for all of them.
+// replacements is replacement for several deliveries of one webhook. It reads the newer
+// deliveries of a key once for all of them.
 func (ls *lines) replacements(ctx context.Context, ds []Delivery, states ...State) ([]*Delivery, error) {
 	found := make([]*Delivery, len(ds))
 	type history struct {
@@ -92,8 +92,11 @@ func (ls *lines) replacements(ctx context.Context, ds []Delivery, states ...Stat
 			}
 			for j := range newer {
 				s, ok := subjectOf(&newer[j])
+				if !ok {
+					continue
+				}
 				list = slices.DeleteFunc(list, func(i int) bool {
-					if ok && newer[j].ID != ds[i].ID && newer[j].newerThan(&ds[i]) && s.replaces(about[i]) {
+					if newer[j].ID != ds[i].ID && newer[j].newerThan(&ds[i]) && s.replaces(about[i]) {
 						found[i] = &newer[j]
 					}
 					return found[i] != nil

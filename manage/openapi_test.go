@@ -507,7 +507,7 @@ func TestMethodsThatAreNotServedAreNamed(t *testing.T) {
 	assert.Equal(t, 404, r.call("ann", "GET", "/api/3/contacts", "").Code)
 }
 
-// What Allow names is what is served, on the page and in the newer API.
+// The Allow header names the methods that are served, on the page and in the newer API.
 func TestAllowNamesEveryMethodThatIsServed(t *testing.T) {
 	r := newHarness(t)
 	methods := map[string][]string{}

@@ -40,7 +40,7 @@ func TestPruneRepairsLines(t *testing.T) {
 }
 
 // A transaction of the app's that stays open holds up nobody, not even in tables that are
-// nearly empty, where reading a row may lock what comes behind it.
+// nearly empty, where reading a row may lock the gap behind it.
 func TestAnOpenTransactionHoldsUpNobody(t *testing.T) {
 	eachStore(t, func(t *testing.T, open func(prefix string) *handle) {
 		if strings.HasPrefix(path.Base(t.Name()), "sqlite") {
@@ -96,8 +96,8 @@ func keyed(id, key string) webhook.Delivery {
 }
 
 // A transaction that was open while thousands of others joined their lines is in its place
-// of the line once it is committed: before what is stored afterwards, also where a step
-// reads only the newest events.
+// of the line once it is committed: before deliveries that are stored afterwards, even
+// when a step reads only the newest events.
 func TestALongTransactionKeepsItsPlaceInLine(t *testing.T) {
 	for _, database := range []string{"postgres", "mariadb"} {
 		t.Run(database, func(t *testing.T) {

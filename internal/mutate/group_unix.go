@@ -15,7 +15,7 @@ func group(cmd *exec.Cmd) {
 	cmd.WaitDelay = 5 * time.Second // servers that were left keep the output open
 }
 
-// endGroup kills what is left of a command's group.
+// endGroup kills the processes that are left of a command's group.
 func endGroup(cmd *exec.Cmd) {
 	if cmd.Process != nil {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)

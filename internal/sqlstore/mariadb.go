@@ -332,8 +332,8 @@ from json_table(convert(@rows using utf8mb4), '$[*]' columns (
   c bigint path '$.c', i varchar(255) character set utf8mb4 path '$.i')) j
 straight_join {}subjects t force index (primary) on t.subject = cast(s as binary) and t.account = cast(a as binary) and t.created = c and t.id = cast(i as binary)`,
 
-	// A delete that is told no index would scan a short table, and wait for what is not
-	// committed in it.
+	// A delete takes no index hint. Without one the server scans a short table, and waits
+	// for rows that are not committed.
 	prune: pruning{`
 select account, created, id, subjects from {}deliveries force index ({}deliveries_created)
 where created < @before and state <> 'pending' and due < @before`, ` order by created limit @n for update skip locked`},

@@ -8,25 +8,30 @@ import (
 	"github.com/listhook/webhook"
 )
 
-// Faults returns everything that is wrong with the settings of a webhook, at most one
-// problem for each field: Validate names the first only, so each field that it named is
-// made right, and it is asked again.
+// Faults returns all problems of the settings of a webhook, at most one for each field.
+// Validate returns the first problem only, so Faults makes that field valid and calls it
+// again.
 func Faults(w webhook.Webhook) (all []*webhook.InvalidError) {
 	for {
 		var bad *webhook.InvalidError
-		if !errors.As(w.Validate(), &bad) {
+		if !errors.As(w.Validate(), &bad) || slices.ContainsFunc(all, sameField(bad)) {
 			return all
 		}
 		all = append(all, bad)
-		if !mend(&w, bad.Field) {
+		if !makeValid(&w, bad.Field) {
 			return all
 		}
 	}
 }
 
-// mend makes a field of a webhook one that Validate takes, whatever the other fields are,
-// and reports whether it did.
-func mend(w *webhook.Webhook, field string) bool {
+// sameField reports of another error whether it is about the field of bad.
+func sameField(bad *webhook.InvalidError) func(*webhook.InvalidError) bool {
+	return func(other *webhook.InvalidError) bool { return other.Field == bad.Field }
+}
+
+// makeValid gives a field of a webhook a value that Validate accepts, whatever the other
+// fields are, and reports whether it did.
+func makeValid(w *webhook.Webhook, field string) bool {
 	switch field {
 	case "Name":
 		w.Name = "x"
@@ -75,7 +80,7 @@ func (c *Caller) Problems(ctx context.Context, was, w webhook.Webhook) ([]*webho
 	}
 	all := Faults(w)
 	add := func(bad *webhook.InvalidError) {
-		if !slices.ContainsFunc(all, func(other *webhook.InvalidError) bool { return other.Field == bad.Field }) {
+		if !slices.ContainsFunc(all, sameField(bad)) {
 			all = append(all, bad)
 		}
 	}

@@ -291,7 +291,7 @@ func typed[T ~string](texts []string) []T {
 	return values
 }
 
-// validateAll returns what is wrong with each field of a webhook.
+// validateAll returns the problems of a webhook by the field of the form.
 func (p *pageRequest) validateAll(w webhook.Webhook) map[string]string {
 	faults := map[string]string{}
 	if err := account.CheckName(w.Name); err != nil {

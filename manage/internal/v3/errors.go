@@ -78,7 +78,7 @@ func (f *faults) add(err error) {
 	}
 }
 
-// addAll takes over what is wrong with a webhook.
+// addAll adds the problems of a webhook, and the error if there is one.
 func (f *faults) addAll(problems []*webhook.InvalidError, err error) {
 	f.add(err)
 	for _, bad := range problems {

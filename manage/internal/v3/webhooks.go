@@ -178,8 +178,8 @@ func editWebhook(ctx context.Context, c *account.Caller, r *http.Request) (int, 
 	return http.StatusOK, oneWebhook{webhookOf(c, w)}, nil
 }
 
-// edit changes the webhook that a request names, unless there are mistakes: those of
-// known, those that change adds, and what is wrong with the webhook then.
+// edit changes the webhook that a request names, unless there are mistakes: those in
+// known, those that change adds, and those in the changed webhook.
 func edit(ctx context.Context, c *account.Caller, r *http.Request, known *faults, change func(*webhook.Webhook, *faults) error) (webhook.Webhook, error) {
 	w, err := c.Edit(ctx, r.PathValue("id"), func(w *webhook.Webhook) error {
 		was, f := *w, known.clone() // change may be called again
