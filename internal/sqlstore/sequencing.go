@@ -140,19 +140,29 @@ func leastStep(joined int64) int64 {
 }
 
 // keepUp raises the number of the step if a delivery joined later than the time that the
-// step began with.
+// step began with, or if the step needs the places of the next steps too.
 func (st *sequencing) keepUp(ctx context.Context) error {
 	before := st.step
+	last := st.lastStep()
+	if last == before {
+		return nil
+	}
+	_, err := st.s.run(ctx, st.q, st.s.sql.raiseStep, args{"step": last}, 0, func(Scan) error { return nil })
+	return err
+}
+
+// lastStep raises the number of the step to that of the last delivery that joins, and returns
+// the number of the last step of which it uses places. That is another one if, with earlier
+// joins of its lines, more than maxLineEvents deliveries join.
+func (st *sequencing) lastStep() (last int64) {
+	joins := int64(0)
 	for i := range st.events {
 		if e := &st.events[i]; e.Kind == joinedLine {
 			st.step = max(st.step, leastStep(e.Joined))
+			joins++
 		}
 	}
-	if st.step == before {
-		return nil
-	}
-	_, err := st.s.run(ctx, st.q, st.s.sql.raiseStep, args{"step": st.step}, 0, func(Scan) error { return nil })
-	return err
+	return st.step + max(joins-1, 0)>>stepBits
 }
 
 // takeEvents reads and deletes events, in order of their numbers.
