@@ -136,6 +136,68 @@ func TestSearchesReadAnIndex(t *testing.T) {
 	}
 }
 
+// A query of what is pending looks the few deliveries up by ID, and reads nothing else of the
+// log: with statistics and without, when PostgreSQL expects hardly any that are pending.
+func TestPendingDeliveriesAreLookedUp(t *testing.T) {
+	var list []recordedStatement
+	var db sqlstore.Database
+	s := plainStores["postgres"](t).WithDatabase(func(d sqlstore.Database) sqlstore.Database {
+		db = d
+		return recorded{d, &list}
+	})
+	require.NoError(t, s.Migrate(t.Context()))
+	for _, table := range []string{"deliveries", "ready", "waiting", "leases", "lines", "line_events"} {
+		_, err := db.Exec(t.Context(), "alter table webhook_"+table+" set (autovacuum_enabled = off)", nil)
+		require.NoError(t, err)
+	}
+	searched(t, s, 20_000)
+	u := use{t, s}
+	ask := func(when string, want int) {
+		t.Helper()
+		for _, q := range []webhook.DeliveryQuery{
+			{All: true}, {Account: "acme"}, {Account: "acme", Webhook: "1"}, {Account: "acme", Webhook: "1", DueBy: now.Add(24 * time.Hour)},
+		} {
+			q.States, q.Limit = []webhook.State{webhook.StatePending}, 10_001
+			list = nil
+			n, err := s.Count(t.Context(), q)
+			require.NoError(t, err)
+			require.Equal(t, want, n, when)
+			require.Len(t, list, 1)
+			plan := explained(t, db, "postgres", list[0])
+			for _, line := range plan {
+				if strings.Contains(line, "Scan") && strings.Contains(line, "webhook_deliveries") && !strings.Contains(line, "Bitmap Heap Scan") && !strings.Contains(line, "webhook_deliveries_pkey") {
+					t.Errorf("%s: %s\n%s", when, line, strings.Join(plan, "\n"))
+				}
+			}
+		}
+	}
+	analyze := func() {
+		_, err := db.Exec(t.Context(), "analyze", nil)
+		require.NoError(t, err)
+	}
+	ask("nothing is pending, without statistics", 0)
+	var ds []webhook.Delivery
+	for i := range 300 {
+		leased, blocked, waiting := delivery(fmt.Sprint("leased ", i)), keyed(fmt.Sprint("in line ", i), fmt.Sprint("k", i%20)), delivery(fmt.Sprint("waiting ", i))
+		waiting.Due = now.Add(time.Hour)
+		ds = append(ds, leased, blocked, waiting)
+	}
+	u.enqueue(ds...)
+	require.Len(t, u.claim(now), 320)
+	ds = nil
+	for i := range 100 {
+		ds = append(ds, delivery(fmt.Sprint("ready ", i)))
+	}
+	u.enqueue(ds...)
+	ask("1,000 are pending, without statistics", 1000)
+	analyze()
+	ask("1,000 are pending, with statistics", 1000)
+	_, err := db.Exec(t.Context(), "delete from webhook_ready; delete from webhook_waiting; delete from webhook_leases; delete from webhook_lines; delete from webhook_deliveries where state = 'pending'", nil)
+	require.NoError(t, err)
+	analyze()
+	ask("nothing is pending, with statistics", 0)
+}
+
 // explained returns the lines of a statement's plan.
 func explained(t *testing.T, db sqlstore.Database, database string, statement recordedStatement) (plan []string) {
 	t.Helper()

@@ -82,6 +82,7 @@ func (s *Store) selectDeliveries(what string, q webhook.DeliveryQuery) *queryBui
 	switch {
 	case usesQueue(q):
 		b.fromQueue(q)
+		q.States = nil // which the queues stand for
 	case q.Subject != "":
 		b.fromSubjects(q)
 	default:
@@ -216,15 +217,14 @@ func (b *queryBuilder) fromSubjects(q webhook.DeliveryQuery) {
 func (b *queryBuilder) fromQueue(q webhook.DeliveryQuery) {
 	if b.s.d.queuesHaveSeq {
 		b.add(`{}deliveries`)
-		b.where(`seq in (`)
+		b.where(`state = 'pending' and seq in (`)
 		b.queues(`seq`, q.Webhook)
 		b.add(`)`)
 	} else {
 		b.add(`(`)
 		b.queues(`id as qid, due as qdue`, q.Webhook)
-		b.add(`) q cross join {}deliveries`)
 		// An entry of a queue table applies only if it has the delivery's due.
-		b.where(`id = qid and due = qdue`)
+		b.add(`) q ` + b.s.d.byID(`qid`, `due = qdue and state = 'pending'`))
 	}
 	if !q.All {
 		// "is true" keeps planners from an index by account: the index by ID is better.

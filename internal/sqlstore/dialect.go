@@ -24,10 +24,11 @@ type dialect struct {
 	lock          string   // excludes other processes from Migrate's transaction
 	unlock        string   // "": lock ends with the transaction
 
-	textList      string    // a query that returns the texts in the JSON array @list
-	queues        [4]string // follow "from" in a query of the ready, waiting, leased and parked deliveries
-	queuesHaveSeq bool      // the queues have the column seq instead of id and due: the table's order, in which reading many deliveries is cheap
-	insertWebhook string    // if one has the ID, it changes no row or fails by isDuplicate
+	textList      string                     // a query that returns the texts in the JSON array @list
+	queues        [4]string                  // follow "from" in a query of the ready, waiting, leased and parked deliveries
+	byID          func(id, is string) string // joins as d the delivery with an ID of an earlier table, if the condition holds for it: looks each up, however few of them the planner expects; nil if queuesHaveSeq
+	queuesHaveSeq bool                       // the queues have the column seq instead of id and due: the table's order, in which reading many deliveries is cheap
+	insertWebhook string                     // if one has the ID, it changes no row or fails by isDuplicate
 
 	// awaitPuts says that a read may see a put and not an earlier one that is being
 	// committed, so that a read by Put has to wait for those that are under way.
@@ -202,15 +203,14 @@ type pruning struct{ before, after string }
 const noTime = `-62135596800000`
 
 // parked returns the last of a dialect's queues. isParked is a condition that holds for
-// every parked delivery d, and placed is a query of the IDs of those in the lines. The
+// every parked delivery, and placed is a query of ID and webhook of those in the lines. The
 // others are in events only.
-func parked(isParked, placed string) string {
+func parked(byID func(id, is string) string, isParked, placed string) string {
 	return `(
-  select distinct d.id, d.due, d.webhook from (` + placed + `
-    union all
-    select id from {}line_events where kind in (1, 4)) l
-  join {}deliveries d on d.id = l.id
-  where d.state = 'pending' and d.line_key is not null and d.passed_over is null and ` + isParked + `) l where true`
+  select d.id, d.due, l.webhook from (` + placed + `
+    union
+    select id, webhook from {}line_events where kind in (1, 4)) l
+  ` + byID(`l.id`, `state = 'pending' and `+waitsByKey+` is not null and `+isParked) + `) l where true`
 }
 
 // changedLine is the kind of the event of its line for a delivery that apply has

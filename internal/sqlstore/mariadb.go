@@ -134,13 +134,13 @@ create index if not exists {}line_events_line on {}line_events (webhook, line_ke
 	unlock: `select release_lock(sha1(concat(database(), @name)))`,
 
 	textList: `select v from json_table(convert(@list using utf8mb4), '$[*]' columns (v varchar(255) character set utf8mb4 path '$')) l`,
+	byID:     mariadbByID,
 	queues: [4]string{`{}deliveries where lane is not null`, `{}deliveries where wake is not null`, `(
-  select distinct d.id, d.due, d.webhook
-  from {}leases l straight_join json_table(
-    convert(l.ids using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$')) j
-  straight_join {}deliveries d force index ({}deliveries_id) on d.id = cast(i as binary)
-  where d.state = 'pending' and d.lane is null and d.wake is null and d.parked is null and d.due between l.due and l.last) l where true`,
-		parked(`d.parked = 1`, `select id from {}lines`)},
+  select d.id, d.due, d.webhook from (
+    select distinct cast(i as binary) as id from {}leases l straight_join json_table(
+      convert(l.ids using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$')) j) l
+  ` + mariadbByID(`l.id`, `state = 'pending' and lane is null and wake is null and parked is null`) + `) l where true`,
+		parked(mariadbByID, `parked = 1`, `select id, webhook from {}lines`)},
 
 	insertWebhook: `
 insert into {}webhooks (id, account, list, hold, changed, deleted, version, doc, put, tallies)
@@ -358,6 +358,11 @@ select id
 from json_table(convert(@rows using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$.i')) j
 straight_join {}deliveries force index ({}deliveries_id) on id = cast(i as binary)
 where batch = @token`}
+
+// mariadbByID is dialect.byID.
+func mariadbByID(id, is string) string {
+	return `straight_join {}deliveries d force index ({}deliveries_id) on d.id = ` + id + ` and ` + is
+}
 
 // mariadbInsert inserts deliveries.
 const mariadbInsert = `

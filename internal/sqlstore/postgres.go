@@ -8,8 +8,8 @@ package sqlstore
 // heap-only update). So no column of the deliveries that changes is indexed, but for
 // failure, which only attempts that fail change, and pages keep free room. An outcome
 // then writes no index entry, and the next reader of the page removes the old version,
-// without a vacuum of a log of millions.
-// Only the queues need vacuuming, and they are small enough to be vacuumed often.
+// without a vacuum of a log of millions. Only the queues need vacuuming, and they are
+// small enough to be vacuumed often.
 //
 // The deliveries are the truth. An entry of a queue applies while its delivery is
 // pending and has the entry's due. A claim deletes the other entries that it meets:
@@ -36,11 +36,12 @@ select case when ` + awaitsStandbys + ` then pg_logical_emit_message(true, 'list
 	lock:   `select pg_advisory_xact_lock(hashtextextended(current_schema() || @name, 0))`,
 
 	textList: `select v collate "C" from json_array_elements_text(cast(@list as json)) v`,
+	byID:     postgresByID,
 	queues: [4]string{`{}ready where true`, `{}waiting where true`, `(
-  select distinct d.id, d.due, d.webhook
-  from {}leases l, json_array_elements_text(l.ids) i, {}deliveries d
-  where d.id = i and d.state = 'pending' and not d.queued and d.due between l.due and l.last) l where true`, parked("d.queued", `
-    select l.id from {}lines l
+  select d.id, d.due, d.webhook from {}deliveries d
+  where d.id = any(array(select i from {}leases l, json_array_elements_text(l.ids) i))
+    and d.state = 'pending' and not d.queued) l where true`, parked(postgresByID, "queued", `
+    select l.id, l.webhook from {}lines l
     where exists (
       select 1 from {}lines h where h.webhook = l.webhook and h.line_key = l.line_key and h.place < l.place)`)},
 
@@ -234,8 +235,8 @@ with new_lines as (
 ), entering as materialized (
   select d.webhook, d.due, d.id
   from json_to_recordset(cast(@rows as json)) as j (w text, k text, p bigint, i text) left join lateral (
-    select place, id from {}lines where webhook = w and line_key = k order by place limit 1) l on true,
-    ` + postgresParked(`coalesce(l.id, i)`) + ` d
+    select place, id from {}lines where webhook = w and line_key = k order by place limit 1) l on true
+    ` + postgresParked(`coalesce(l.id, i)`) + `
   where place is null or place > p
 ), new_waiting as (
   insert into {}waiting (due, id, webhook)

@@ -1,13 +1,17 @@
 package sqlstore
 
+// postgresByID is dialect.byID. "offset 0" keeps the planner from reading the deliveries of
+// a webhook first, of which it expects hardly any that are pending without statistics, and
+// from going through all earlier rows for each of these. The condition must not imply that
+// of a partial index, which the planner may take to be empty.
+func postgresByID(id, is string) string {
+	return `cross join lateral (select * from {}deliveries where id = ` + id + ` and ` + is + ` offset 0) d`
+}
+
 // postgresParked selects the delivery with an ID, of earlier tables of the query, if it is
-// in no queue until it is the first of its line. "offset 0" keeps the planner from looking
-// for such deliveries first: without statistics it expects hardly any, and would go
-// through all rows of @rows for each one that it finds.
+// in no queue until it is the first of its line.
 func postgresParked(id string) string {
-	return `lateral (
-      select webhook, due, id from {}deliveries
-      where id = ` + id + ` and state = 'pending' and queued and line_key is not null and passed_over is null offset 0)`
+	return postgresByID(id, `state = 'pending' and queued and `+waitsByKey+` is not null`)
 }
 
 // postgresLeaseFirst leases the new first deliveries of lines that are due, as many of
@@ -21,12 +25,12 @@ with new_lines as (
   select d.webhook, d.due, d.id, coalesce(place, f) as place,
     d.due <= @now and row_number() over (partition by d.webhook order by d.due, d.id) <= n as fits
   from json_to_recordset(cast(@rows as json)) as j (w text, k text, p bigint, i text, f bigint, n integer) left join lateral (
-    select place, id from {}lines where webhook = w and line_key = k order by place limit 1) l on true,
-    ` + postgresParked(`coalesce(l.id, i)`) + ` d
+    select place, id from {}lines where webhook = w and line_key = k order by place limit 1) l on true
+    ` + postgresParked(`coalesce(l.id, i)`) + `
   where place is null or place > p
 ), leasing as materialized (
   select d.id, place from entering e, {}deliveries d
-  where fits and d.id = e.id and d.due = e.due and d.state = 'pending' and d.queued and d.line_key is not null and d.passed_over is null
+  where fits and d.id = e.id and d.due = e.due and d.state = 'pending' and d.queued and ` + waitsByKey + ` is not null
     and coalesce((select hold from {}webhooks where id = e.webhook), @now) <= @now
   for update of d skip locked
 ), new_lease as (
@@ -83,8 +87,8 @@ with changed as (` + postgresEnd + `  returning id, ` + waitsByKey + ` as line_k
   select d.webhook, d.due, d.id
   from (select webhook, line_key, max(place) as place from removed group by webhook, line_key) r, lateral (
     select id from {}lines l
-    where l.webhook = r.webhook and l.line_key = r.line_key and l.place > r.place order by l.place limit 1) n,
-    ` + postgresParked(`n.id`) + ` d
+    where l.webhook = r.webhook and l.line_key = r.line_key and l.place > r.place order by l.place limit 1) n
+    ` + postgresParked(`n.id`) + `
 ), new_waiting as (
   insert into {}waiting (due, id, webhook)
   select due, id, webhook from entering where due > @clock
