@@ -41,7 +41,7 @@ var applyRules = []rule{
 		"A change whose delivery has another Lease, or is not stored, is not made, and its ID is returned.",
 		func(c *checker) {
 			d := pending("d", "1", t0)
-			d.Lease = 5
+			d.Lease, d.Subjects = 5, []string{"jane"}
 			ok := pending("ok", "1", t0)
 			ok.Lease = 1
 			c.enqueue(d, ok)
@@ -50,6 +50,7 @@ var applyRules = []rule{
 				change.Lease = lease
 				c.ids(fmt.Sprintf("lost by a change with the Lease %d, when it is 5", lease), c.apply(change), []string{"d"})
 				c.same("the delivery after it", c.delivery("d"), d)
+				c.ids("those with its Subject after it", ids(c.deliveries(webhook.DeliveryQuery{Account: account, Subject: "jane"})), []string{"d"})
 			}
 			unknown := webhook.Change{ID: "unknown", Lease: 0, State: webhook.StateFailed}
 			fine := webhook.Change{ID: "ok", Lease: 1, State: webhook.StateDelivered, Due: at(2)}

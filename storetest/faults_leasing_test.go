@@ -16,6 +16,13 @@ func leasesAlso(more func(p *plain, d webhook.OutboxDelivery, isNew bool) bool) 
 }
 
 var leasingFaults = []fault{
+	{name: "shows twice what was leased before", fails: "deliveries_pending_are_found_once",
+		inject: fromDeliveries(func(*webhook.DeliveryQuery) {}, func(q webhook.DeliveryQuery, ds []webhook.Delivery) []webhook.Delivery {
+			if len(q.States) != 1 || q.States[0] != webhook.StatePending {
+				return ds
+			}
+			return append(ds, only(ds, func(d webhook.Delivery) bool { return d.Lease > 1 })...)
+		})},
 	{name: "leases all that may be", fails: "leasing_takes_the_first_of_lines",
 		inject: leasesAlso(func(_ *plain, d webhook.OutboxDelivery, isNew bool) bool { return isNew && !d.LeaseUntil.IsZero() })},
 	{name: "leases the first of lines whatever LeaseUntil says", fails: "leasing_takes_the_first_of_lines",

@@ -12,6 +12,15 @@ import (
 var turnFaults = []fault{
 	{name: "claims the newest due first", fails: "claim_takes_the_longest_due_first",
 		inject: func(p *plain) { p.order = func(a, b webhook.Delivery) int { return b.Due.Compare(a.Due) } }},
+	{name: "claims the newest due first of more than 10,000", fails: "claim_takes_the_longest_due_of_thousands",
+		inject: func(p *plain) {
+			p.order = func(a, b webhook.Delivery) int {
+				if len(p.m.deliveries) > 10_000 {
+					return b.Due.Compare(a.Due)
+				}
+				return a.Due.Compare(b.Due)
+			}
+		}},
 	{name: "claims by ID", fails: "claim_takes_the_longest_due_first",
 		inject: func(p *plain) { p.order = func(a, b webhook.Delivery) int { return strings.Compare(a.ID, b.ID) } }},
 	{name: "claims by Created", fails: "claim_takes_the_longest_due_first",

@@ -158,6 +158,24 @@ var largeRules = []rule{
 			c.set("claimed", ids(c.claim(claim)), all)
 		}},
 
+	{"claim_takes_the_longest_due_of_thousands",
+		"Claim takes of a webhook those first that have been due longest, also of more than 10,000 that came due since the last claim.",
+		func(c *checker) {
+			all := names("d", c.of(10_100, "deliveries", 1000))
+			var ds []webhook.Delivery
+			for i, id := range all {
+				d := pending(id, "1", at(3600).Add(time.Duration(i)*time.Millisecond))
+				ds = append(ds, d)
+			}
+			newRandom(5).Shuffle(len(ds), func(i, j int) { ds[i], ds[j] = ds[j], ds[i] })
+			c.enqueue(ds...)
+			c.ids("claimed before any was due", ids(c.claim(everything(t0))), nil)
+			claim := webhook.Claim{Now: at(7200), Until: at(7260), Limit: 50, Each: 50}
+			for _, want := range [][]string{all[:50], all[50:100]} {
+				c.set("claimed when all are due", ids(c.claim(claim)), want)
+			}
+		}},
+
 	{"claim_gets_past_a_backlog",
 		"The cost of a claim does not grow with what it leaves: many full webhooks with large backlogs, and one that has room.",
 		func(c *checker) {

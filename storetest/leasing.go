@@ -63,6 +63,39 @@ func without(list, others []string) []string {
 }
 
 var leasingRules = []rule{
+	{"deliveries_pending_are_found_once",
+		"A query selects each pending delivery once, and Count counts it once, while others of the same claim are delivered, wait for a retry, are due again or still leased.",
+		func(c *checker) {
+			want := []string{"again", "key again", "key leased", "key retried", "leased", "ready", "retried", "waiting"}
+			for _, id := range []string{"again", "delivered", "leased", "retried"} {
+				c.enqueue(pending(id, "1", t0), keyed("key "+id, "1", id, t0))
+			}
+			c.claim(everything(t0))
+			for _, key := range []string{"", "key "} {
+				c.applied(
+					webhook.Change{ID: key + "again", Lease: 1, State: webhook.StatePending, Due: t0},
+					webhook.Change{ID: key + "delivered", Lease: 1, State: webhook.StateDelivered, Due: at(1)},
+					webhook.Change{ID: key + "retried", Lease: 1, State: webhook.StatePending, Due: at(30)})
+			}
+			c.enqueue(pending("ready", "1", t0), pending("waiting", "1", at(300)))
+			look := func(when string) {
+				for _, q := range []webhook.DeliveryQuery{{All: true}, {Account: account}, {Account: account, Webhook: "1"}} {
+					q.States = []webhook.State{webhook.StatePending}
+					got := ids(c.deliveries(q))
+					slices.Sort(got)
+					c.ids(when+", by "+described(q), got, want)
+					if n := c.count(q); n != len(want) {
+						c.broken("%s, Count by %s is %d, want %d", when, described(q), n, len(want))
+					}
+				}
+			}
+			look("when some of a claim have ended")
+			c.set("claimed again", ids(c.claim(webhook.Claim{Now: at(1), Until: at(120), Limit: 9, Each: 9})), []string{"again", "key again", "ready"})
+			look("when some of them are leased again")
+			c.set("claimed later", ids(c.claim(webhook.Claim{Now: at(60), Until: at(180), Limit: 9, Each: 9})), []string{"key leased", "key retried", "leased", "retried"})
+			look("when a lease has ended, and the others are leased again")
+		}},
+
 	{"leasing_takes_the_first_of_lines",
 		"EnqueueLeasing adds all, and of those with a Key and a LeaseUntil leases only the first of their lines: it raises their Lease, moves Due to LeaseUntil and returns their Sequences. Claim takes the others in their turn.",
 		func(c *checker) {
