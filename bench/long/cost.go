@@ -184,7 +184,7 @@ func (m *meter) snapshot() sql.IsolationLevel {
 // fullQueue measures at a time when all waiting deliveries are due, for a webhook that
 // has no room.
 func (m *meter) fullQueue(ctx context.Context) error {
-	if err := m.settle(ctx); err != nil {
+	if err := m.settle(ctx, m.site.full); err != nil {
 		return err
 	}
 	later := untilDue + 2*dueSpan
@@ -201,7 +201,7 @@ func (m *meter) fullQueue(ctx context.Context) error {
 		}
 	}
 	m.costs = append(m.costs, newCost(m.name(), "coming due", "Claim", coming[1], nil))
-	if err := m.settle(ctx); err != nil {
+	if err := m.settle(ctx, m.site.full); err != nil {
 		return err
 	}
 	return m.compare(ctx, "full queue", later, m.cycles, m.cycles)

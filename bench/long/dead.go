@@ -24,7 +24,7 @@ func (m *meter) deadRows(ctx context.Context) error {
 		m.notes = append(m.notes, "dead rows were not looked at: autovacuum is off on this server, where PostgreSQL comes with it on")
 		return nil
 	}
-	if err := m.settle(ctx); err != nil {
+	if err := m.settle(ctx, m.site.full); err != nil {
 		return err
 	}
 	began, looked := time.Now(), time.Time{}

@@ -81,25 +81,32 @@ func (m *meter) fill(ctx context.Context) error {
 	if err := prepare(ctx, t); err != nil {
 		return err
 	}
-	const chunk = 5000
-	type job struct {
-		make  func(*tables, int) webhook.Delivery
-		first int
+	for _, kind := range []func(*tables, int) webhook.Delivery{m.finished, m.waiting} {
+		if err := m.load(ctx, t, m.rows, kind); err != nil {
+			return err
+		}
 	}
-	workers := 1 // SQLite has one writer
+	return m.settle(ctx, t)
+}
+
+// load stores the first n deliveries of a kind, with one writer on SQLite and three on
+// PostgreSQL.
+func (m *meter) load(ctx context.Context, t *tables, n int, kind func(*tables, int) webhook.Delivery) error {
+	const chunk = 5000
+	workers := 1
 	if m.site.postgres {
 		workers = 3
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	jobs, errs := make(chan job), make([]error, workers)
+	firsts, errs := make(chan int), make([]error, workers)
 	var wg sync.WaitGroup
 	for i := range workers {
 		wg.Go(func() {
-			for j := range jobs {
-				ds := make([]webhook.Delivery, min(chunk, m.rows-j.first))
+			for first := range firsts {
+				ds := make([]webhook.Delivery, min(chunk, n-first))
 				for k := range ds {
-					ds[k] = j.make(t, j.first+k)
+					ds[k] = kind(t, first+k)
 				}
 				if _, err := t.Enqueue(ctx, storetest.Events(ds...)); err != nil {
 					errs[i] = err
@@ -110,21 +117,16 @@ func (m *meter) fill(ctx context.Context) error {
 		})
 	}
 feed:
-	for _, kind := range []func(*tables, int) webhook.Delivery{m.finished, m.waiting} {
-		for first := 0; first < m.rows; first += chunk {
-			select {
-			case jobs <- job{kind, first}:
-			case <-ctx.Done():
-				break feed
-			}
+	for first := 0; first < n; first += chunk {
+		select {
+		case firsts <- first:
+		case <-ctx.Done():
+			break feed
 		}
 	}
-	close(jobs)
+	close(firsts)
 	wg.Wait()
-	if err := errors.Join(append(errs, ctx.Err())...); err != nil {
-		return err
-	}
-	return m.settle(ctx)
+	return errors.Join(append(errs, ctx.Err())...)
 }
 
 // prepare puts the webhooks.
@@ -144,14 +146,14 @@ func prepare(ctx context.Context, t *tables) error {
 
 // settle does what a database does by itself after a while, so that it does
 // not do so while something is measured.
-func (m *meter) settle(ctx context.Context) error {
+func (m *meter) settle(ctx context.Context, t *tables) error {
 	statements := []string{"pragma wal_checkpoint(truncate)"}
 	if m.site.postgres {
 		statements = []string{"vacuum (analyze)"}
 		var may bool // pg_checkpoint is PostgreSQL 15's; before, superusers may
 		const asks = `select coalesce((select pg_has_role(oid, 'usage') from pg_roles where rolname = 'pg_checkpoint'), false)
 			or (select rolsuper from pg_roles where rolname = current_user)`
-		if err := m.site.full.db.QueryRowContext(ctx, asks).Scan(&may); err != nil {
+		if err := t.db.QueryRowContext(ctx, asks).Scan(&may); err != nil {
 			return err
 		}
 		if may {
@@ -159,7 +161,7 @@ func (m *meter) settle(ctx context.Context) error {
 		}
 	}
 	for _, st := range statements {
-		if _, err := m.site.full.db.ExecContext(ctx, st); err != nil {
+		if _, err := t.db.ExecContext(ctx, st); err != nil {
 			return err
 		}
 	}

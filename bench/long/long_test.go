@@ -131,6 +131,23 @@ func TestDeliveriesAreWeighed(t *testing.T) {
 	}
 }
 
+func TestALogIsComparedWithALongerOne(t *testing.T) {
+	c := small(t, "sqlite")
+	c.grown = 3 * c.rows
+	var r report
+	if err := c.measure(t.Context(), "sqlite", &r); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.costs) != len(calls)+len(queryNames) || len(r.notes) != 2 {
+		t.Fatalf("%+v", r)
+	}
+	for _, cost := range r.costs {
+		if cost.Calls != c.cycles || cost.Median <= 0 || cost.OtherMedian <= 0 {
+			t.Errorf("%+v", cost)
+		}
+	}
+}
+
 func TestNothingIsLeft(t *testing.T) {
 	c := small(t, "sqlite")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -163,7 +180,7 @@ func TestCost(t *testing.T) {
 }
 
 func TestFlagsThatMakeNoSense(t *testing.T) {
-	for _, args := range [][]string{{"-store", "oracle"}, {"-rows", "0"}, {"-steady", "-1s"}, {"more"}} {
+	for _, args := range [][]string{{"-store", "oracle"}, {"-rows", "0"}, {"-steady", "-1s"}, {"-grown", "-1"}, {"more"}} {
 		if _, err := parseFlags(args); err == nil {
 			t.Errorf("%q was accepted", args)
 		}

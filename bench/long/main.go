@@ -50,6 +50,7 @@ type config struct {
 	pace      bool          // pruning rests, as the dispatcher's does
 	steady    time.Duration // of load while dead rows are counted
 	weight    int           // only weigh so many deliveries; 0: all the rest
+	grown     int           // only compare a log of rows with one of so many; 0: all the rest
 	asJSON    bool
 }
 
@@ -68,11 +69,12 @@ func parseFlags(args []string) (*config, error) {
 	f.BoolVar(&c.pace, "pace", true, "rest after each call that prunes, as the dispatcher does")
 	f.DurationVar(&c.steady, "steady", 4*time.Minute, "`duration` of the steady load")
 	f.IntVar(&c.weight, "weight", 0, "only measure what a `number` of deliveries takes on the disk")
+	f.IntVar(&c.grown, "grown", 0, "only compare a log of -rows with one of so many deliveries: a `number`")
 	f.BoolVar(&c.asJSON, "json", false, "print one JSON object a line instead of tables")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
-	if f.NArg() > 0 || min(c.rows, c.batch, c.cycles, c.dump) < 1 || min(c.pruning, c.steady) <= 0 || c.weight < 0 {
+	if f.NArg() > 0 || min(c.rows, c.batch, c.cycles, c.dump) < 1 || min(c.pruning, c.steady) <= 0 || min(c.weight, c.grown) < 0 {
 		return nil, fmt.Errorf("every number and duration must be more than 0, and there are no arguments beside flags")
 	}
 	for name := range strings.SplitSeq(stores, ",") {
@@ -124,8 +126,11 @@ func (c *config) measure(ctx context.Context, name string, r *report) (err error
 		{"the same while pruning", m.whilePruning},
 		{"dead rows under steady load", m.deadRows},
 	}
-	if c.weight > 0 {
+	switch {
+	case c.weight > 0:
 		parts = []part{{"weighing deliveries", m.weigh}}
+	case c.grown > 0:
+		parts = []part{{"comparing a log with a longer one", m.growth}}
 	}
 	for _, part := range parts {
 		say(part.what)

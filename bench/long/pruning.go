@@ -17,7 +17,7 @@ const pruneRows, pruneRest = 500, 4
 // whilePruning measures the calls while another goroutine prunes the log, and
 // while none does, in turns of a second, until nothing is left to prune.
 func (m *meter) whilePruning(ctx context.Context) error {
-	if err := m.settle(ctx); err != nil {
+	if err := m.settle(ctx, m.site.full); err != nil {
 		return err
 	}
 	var with, without times

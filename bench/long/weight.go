@@ -116,7 +116,7 @@ func (m *meter) deliverAll(ctx context.Context, from, to int) error {
 
 // weighNow notes what all tables take on the disk.
 func (m *meter) weighNow(ctx context.Context, when string, deliveries int) error {
-	if err := m.settle(ctx); err != nil {
+	if err := m.settle(ctx, m.site.full); err != nil {
 		return err
 	}
 	l := weightLine{Store: m.name(), When: when, Deliveries: deliveries}
