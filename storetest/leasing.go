@@ -64,9 +64,9 @@ func without(list, others []string) []string {
 
 var leasingRules = []rule{
 	{"deliveries_pending_are_found_once",
-		"A query selects each pending delivery once, and Count counts it once, while others of the same claim are delivered, wait for a retry, are due again or still leased.",
+		"A query selects each pending delivery once, and Count counts it once, while others of the same claim are delivered, wait for a retry, are due again or still leased, and when its Due changes.",
 		func(c *checker) {
-			want := []string{"again", "key again", "key leased", "key retried", "leased", "ready", "retried", "waiting"}
+			want := []string{"again", "key again", "key leased", "key retried", "leased", "moved", "ready", "retried", "waiting"}
 			for _, id := range []string{"again", "delivered", "leased", "retried"} {
 				c.enqueue(pending(id, "1", t0), keyed("key "+id, "1", id, t0))
 			}
@@ -77,7 +77,9 @@ var leasingRules = []rule{
 					webhook.Change{ID: key + "delivered", Lease: 1, State: webhook.StateDelivered, Due: at(1)},
 					webhook.Change{ID: key + "retried", Lease: 1, State: webhook.StatePending, Due: at(30)})
 			}
-			c.enqueue(pending("ready", "1", t0), pending("waiting", "1", at(300)))
+			c.enqueue(pending("ready", "1", t0), pending("waiting", "1", at(300)), keyed("moved", "1", "of the moved", t0))
+			c.ids("claimed without room", ids(c.claim(webhook.Claim{Now: t0, Until: at(60), Limit: 9, Each: 9, Room: map[string]int{"1": 0}})), nil)
+			c.applied(webhook.Change{ID: "moved", State: webhook.StatePending, Due: at(300)})
 			look := func(when string) {
 				for _, q := range []webhook.DeliveryQuery{{All: true}, {Account: account}, {Account: account, Webhook: "1"}} {
 					q.States = []webhook.State{webhook.StatePending}
