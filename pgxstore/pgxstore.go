@@ -132,29 +132,42 @@ type database struct {
 	pool *pgxpool.Pool
 }
 
+// The statements lock the rows that they need.
+var readCommitted = pgx.TxOptions{IsoLevel: pgx.ReadCommitted}
+
 func (d database) InTx(ctx context.Context, several bool, f func(sqlstore.Querier) error) error {
 	if !several {
 		return f(d)
 	}
-	options := pgx.TxOptions{IsoLevel: pgx.ReadCommitted}
-	return lost(pgx.BeginTxFunc(ctx, d.pool, options, func(tx pgx.Tx) error { return f(querier{tx}) }))
+	return lost(pgx.BeginTxFunc(ctx, d.pool, readCommitted, func(tx pgx.Tx) error { return f(querier{tx}) }))
 }
 
-// Pipeline sends the statements of a transaction in one batch.
-func (d database) Pipeline(ctx context.Context, queries ...sqlstore.Query) error {
+func (d database) InTxThen(ctx context.Context, queries []sqlstore.Query, committed func(), last sqlstore.Query) error {
 	return lost(d.pool.AcquireFunc(ctx, func(c *pgxpool.Conn) error {
-		batch := new(pgx.Batch)
-		batch.Queue("begin isolation level read committed")
-		for _, q := range queries {
-			batch.Queue(q.Text, q.Args...).Query(func(rows pgx.Rows) error { return eachRow(rows, q.Row) })
+		if err := together(ctx, c, queries); err != nil {
+			return err
 		}
-		batch.Queue("commit")
-		err := c.SendBatch(ctx, batch).Close()
-		if err != nil && c.Conn().PgConn().TxStatus() != 'I' {
-			_, _ = c.Exec(ctx, "rollback") // else the pool closes the connection
-		}
-		return err
+		committed()
+		return querier{c}.Query(ctx, last.Text, last.Args, last.Row)
 	}))
+}
+
+// together runs queries in a transaction, which it sends in one batch if it is small.
+func together(ctx context.Context, c *pgxpool.Conn, queries []sqlstore.Query) error {
+	if !sqlstore.Pipelined(queries) {
+		return pgx.BeginTxFunc(ctx, c, readCommitted, func(tx pgx.Tx) error { return sqlstore.RunAll(ctx, querier{tx}, queries) })
+	}
+	batch := new(pgx.Batch)
+	batch.Queue("begin isolation level read committed")
+	for _, q := range queries {
+		batch.Queue(q.Text, q.Args...).Query(func(rows pgx.Rows) error { return eachRow(rows, q.Row) })
+	}
+	batch.Queue("commit")
+	err := c.SendBatch(ctx, batch).Close()
+	if err != nil && c.Conn().PgConn().TxStatus() != 'I' {
+		_, _ = c.Exec(ctx, "rollback") // else the pool closes the connection
+	}
+	return err
 }
 
 // lost returns err, or if it is about a connection that ended in the middle, one that is

@@ -13,6 +13,7 @@ import (
 
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/postgresstore"
+	"github.com/listhook/webhook/storetest"
 )
 
 type clusterStore struct {
@@ -101,6 +102,7 @@ func TestPostgresWithASynchronousStandby(t *testing.T) {
 	t.Run("what no standby has is not acknowledged", func(t *testing.T) { whatNoStandbyHasIsNotAcknowledged(t, c) })
 	t.Run("nor what an earlier call did", func(t *testing.T) { whatAnEarlierCallDidIsNotAcknowledged(t, c) })
 	t.Run("nor is a canceled wait", func(t *testing.T) { aCanceledWaitIsNotAcknowledged(t, c) })
+	t.Run("the lines wait for no standby", func(t *testing.T) { theLinesWaitForNoStandby(t, c) })
 	t.Run("settings that lose events are refused", func(t *testing.T) { settingsThatLoseEventsAreRefused(t, c) })
 	t.Run("a frozen primary is told of", func(t *testing.T) { aFrozenPrimaryIsToldOf(t, c) })
 }
@@ -294,6 +296,60 @@ func aCanceledWaitIsNotAcknowledged(t *testing.T, c *cluster) {
 select count(pg_cancel_backend(pid)) = 1 from pg_stat_activity
 where wait_event = 'SyncRep' and clock_timestamp() - query_start > interval '200 ms'`)
 			e.refuses("an event whose commit was canceled", <-errs)
+		})
+	}
+}
+
+// While one call waits for a standby, the next one gets the lock on the lines. Neither is
+// acknowledged.
+func theLinesWaitForNoStandby(t *testing.T, c *cluster) {
+	for _, s := range ownClusterStores() {
+		t.Run(s.name, func(t *testing.T) {
+			dsn := c.schema()
+			h := migrated(t, s.open(t, dsn))
+			u := use{t, h.store}
+			u.enqueueLeasing(keyed("outcome", "k"))
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			calls := []func() error{func() error {
+				lost, err := h.store.Apply(ctx, []webhook.Change{{ID: "outcome", Lease: 1, State: webhook.StateDelivered, Due: now, Attempts: 1}})
+				if len(lost) > 0 {
+					t.Error("the outcome is lost")
+				}
+				return err
+			}}
+			for _, id := range []string{"a", "b"} {
+				event := storetest.Events(keyed(id, "k"))
+				event[0].Deliveries[0].LeaseUntil = now.Add(time.Minute)
+				calls = append(calls, func() error {
+					_, _, err := h.store.(webhook.LineLeaser).EnqueueLeasing(ctx, event)
+					return err
+				})
+			}
+			c.freezeStandby()
+			defer c.thaw()
+			errs := make(chan error, len(calls))
+			for _, call := range calls {
+				go func() { errs <- call() }()
+			}
+			deliveries := c.deliveries(dsn)
+			c.until("two deliveries were to stand in the line, and the first one to have left it", c.primary,
+				`select count(*) = 2 from `+strings.Replace(deliveries, "deliveries", "lines", 1))
+			c.until("none was to wait for its turn", c.primary,
+				`select count(*) = 0 from `+strings.Replace(deliveries, "deliveries", "line_events", 1))
+			c.until("all calls were to wait for the standby", c.primary,
+				`select count(*) = 3 from pg_stat_activity where wait_event = 'SyncRep'`)
+			cancel()
+			for range calls {
+				if err := <-errs; err == nil {
+					t.Error("a call was acknowledged that no standby has")
+				}
+			}
+			c.thaw()
+			had, err := h.store.Enqueue(t.Context(), storetest.Events(keyed("a", "k"), keyed("b", "k")))
+			if err != nil || len(had) != 2 {
+				t.Errorf("stored before are %v, %v", had, err)
+			}
 		})
 	}
 }

@@ -11,6 +11,9 @@ import (
 // be seen need not be durable, and a call that finds nothing to write would return
 // without a wait.
 //
+// Nor does the commit of a transaction that holds the lock on the lines wait, not even for
+// the disk: see lineTurn.
+//
 // The wait of a commit covers all commits before it. So a call that acknowledges
 // another transaction's commit commits something itself: a statement that has
 // nothing to write writes a message to the write-ahead log, which nobody reads. See
@@ -56,17 +59,27 @@ func (s *Store) confirm(ctx context.Context) error {
 		return nil
 	}
 	s.uncertain.Store(false) // before it, since another write may fail meanwhile
-	var awaits bool
-	err := s.query(ctx, s.db, s.d.prepare(s.prefix, s.d.confirm), nil, func(scan Scan) error { return scan(&awaits) })
+	q := s.confirmation()
+	err := s.db.Query(ctx, q.Text, q.Args, q.Row)
 	if err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
 		s.uncertain.Store(true)
-		return err
 	}
-	s.awaitsStandbys.Store(awaits)
-	return nil
+	return err
+}
+
+// confirmation returns the query that confirms.
+func (s *Store) confirmation() Query {
+	return Query{s.text(s.sql.confirm), nil, func(scan Scan) error {
+		var awaits bool
+		err := scan(&awaits)
+		if err == nil {
+			s.awaitsStandbys.Store(awaits)
+		}
+		return err
+	}}
 }
 
 // confirmUncertain confirms if an earlier write failed. A claim that is canceled

@@ -36,33 +36,30 @@ type Query struct {
 	Row  func(scan Scan) error
 }
 
-// A Pipeliner is a Database that sends all statements of a transaction at once, so that
-// the locks of the first ones are held for one round trip.
-type Pipeliner interface {
-	// Pipeline runs queries in a transaction and commits it. After an error that is not
-	// the server's answer to a query, the transaction may have been committed, or be
-	// committed later.
-	Pipeline(ctx context.Context, queries ...Query) error
+// A Sequencer is a Database that can tell when a transaction is committed before it is
+// durable.
+type Sequencer interface {
+	// InTxThen runs queries in a transaction, commits it and calls committed. Then it runs
+	// last on the same connection, which has ended if the server lost the transaction. After
+	// an error that is not the server's answer to a query, the transaction may have been
+	// committed, or be committed later.
+	InTxThen(ctx context.Context, queries []Query, committed func(), last Query) error
 }
 
-// pipelined is how many bytes of arguments are sent at once at most. While the server
-// waits for the rest of a message it ends no session, so a process that stops in the middle
-// would hold the lock of the first statement. So few bytes the system takes at once.
-const pipelined = 64 << 10
+// Pipelined reports whether queries may be sent to a server at once, so that the locks of
+// the first ones are held for one round trip. While the server waits for the rest of a
+// message it ends no session, so a process that stops in the middle would hold the lock of
+// the first statement. So few bytes the system takes at once.
+func Pipelined(queries []Query) bool { return sizeOf(queries) <= 64<<10 }
 
-// runTogether runs queries in a transaction, at once if the database can.
-func runTogether(ctx context.Context, db Database, queries ...Query) error {
-	if p, ok := db.(Pipeliner); ok && sizeOf(queries) <= pipelined {
-		return p.Pipeline(ctx, queries...)
-	}
-	return db.InTx(ctx, true, func(q Querier) error {
-		for _, query := range queries {
-			if err := q.Query(ctx, query.Text, query.Args, query.Row); err != nil {
-				return err
-			}
+// RunAll runs queries one after another.
+func RunAll(ctx context.Context, q Querier, queries []Query) error {
+	for _, query := range queries {
+		if err := q.Query(ctx, query.Text, query.Args, query.Row); err != nil {
+			return err
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // sizeOf returns how many bytes the texts in the arguments of queries have.
@@ -121,8 +118,28 @@ func (p pool) InTx(ctx context.Context, several bool, f func(Querier) error) err
 	if !several {
 		return f(p)
 	}
+	return inTx(ctx, p.db, f)
+}
+
+func (p pool) InTxThen(ctx context.Context, queries []Query, committed func(), last Query) error {
+	c, err := p.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := inTx(ctx, c, func(q Querier) error { return RunAll(ctx, q, queries) }); err != nil {
+		return err
+	}
+	committed()
+	return conn{c}.Query(ctx, last.Text, last.Args, last.Row)
+}
+
+// inTx calls f with a transaction of a pool or a connection.
+func inTx(ctx context.Context, db interface {
+	BeginTx(ctx context.Context, opts *sql.TxOptions) (*sql.Tx, error)
+}, f func(Querier) error) error {
 	// The statements lock the rows that they need, so read committed is enough.
-	tx, err := p.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return err
 	}

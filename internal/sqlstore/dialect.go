@@ -135,6 +135,7 @@ type statements struct {
 	take                                             prepared
 	insertLease, expiredLeases, expire, deleteLeases statement
 	deletePruned, deleteSubjects, pruneWebhooks      statement
+	confirm                                          statement
 }
 
 // prepared is a script for a prefix.
@@ -166,6 +167,7 @@ func (d *dialect) statements(prefix string) statements {
 		take:        all(d.take),
 		insertLease: one(d.insertLease), expiredLeases: one(d.expiredLeases), expire: one(d.expire), deleteLeases: one(d.deleteLeases),
 		deletePruned: one(d.deletePruned), deleteSubjects: one(d.deleteSubjects), pruneWebhooks: one(pruneWebhooks),
+		confirm: one(d.confirm),
 	}
 }
 

@@ -30,7 +30,7 @@ var postgres = dialect{
 	check:       checkPostgres,
 	takeCommits: true,
 	confirm: `
-select case when ` + awaitsStandbys + ` then pg_logical_emit_message(true, 'listhook', '') is not null else false end`,
+select pg_logical_emit_message(true, 'listhook', '') is not null and current_setting('synchronous_standby_names') <> ''`,
 
 	schema: postgresSchema,
 	lock:   `select pg_advisory_xact_lock(hashtextextended(current_schema() || @name, 0))`,
@@ -186,8 +186,8 @@ where id = i and lease = l and not queued and line_key is null
 returning id`),
 
 	applyFinal:    result(postgresApplyFinal + confirmIfEmpty("changed")),
-	applyInTurn:   result(postgresApplyInTurn + confirmColumns("changed", `'', '', 0`)),
-	enqueueInTurn: result(postgresEnqueueInTurn + confirmColumns("added", `'', 0`)),
+	applyInTurn:   result(postgresApplyInTurn),
+	enqueueInTurn: result(postgresEnqueueInTurn),
 
 	lockLines: result(`
 select n from (
@@ -363,22 +363,14 @@ returning account, created, id, subjects`},
 	isLocked: func(err error) bool { return sqlState(err) == "55P03" },
 }
 
-// awaitsStandbys is a condition: commits may wait for standbys.
-const awaitsStandbys = `current_setting('synchronous_standby_names') <> ''`
-
 // confirmIfEmpty is appended to a statement that writes the rows of a table, and
-// returns no rows. If the statement has written none, its commit would wait for no
-// standby, so it writes a message. See afterWrite.
-func confirmIfEmpty(table string) string { return confirmColumns(table, `''`) }
-
-// confirmColumns is confirmIfEmpty for a statement that returns these columns.
-func confirmColumns(table, columns string) string {
+// returns no rows. If the statement has written none, its commit would wait for
+// nothing, so it writes a message. See afterWrite.
+func confirmIfEmpty(table string) string {
 	return `
 union all
-select ` + columns + ` where case
-  when exists (select 1 from ` + table + `) then false
-  when ` + awaitsStandbys + ` then pg_logical_emit_message(true, 'listhook', '') is null
-  else false end`
+select '' where case when exists (select 1 from ` + table + `) then false
+  else pg_logical_emit_message(true, 'listhook', '') is null end`
 }
 
 // postgresInsert begins a statement that inserts deliveries. The condition queued is

@@ -10,8 +10,10 @@ import (
 // On PostgreSQL, calls that hold the lock on the lines need no event: EnqueueLeasing
 // appends deliveries with a key to the lines, and leases those that are first, and Apply
 // removes those that have ended, and makes ready those behind them. That saves the events,
-// a sequencing step and the claim. The lock is held until the commit. A call that would
-// have to wait long for it stores events, and then waits for nobody.
+// a sequencing step and the claim. The lock is held until the commit, which therefore does
+// not wait for the disk or for standbys. The call does so behind it, when the next one may
+// have the lock already. A call that would have to wait long for the lock stores events, and
+// then waits for nobody.
 //
 // The calls and steps of a process wait for each other here, in order, because a wait in
 // the database takes a connection.
@@ -66,27 +68,63 @@ var errLinesLocked = errors.New("webhook: another process is changing the lines"
 
 // inTurn runs a query in a transaction that holds the lock on the lines, with the number of
 // a step, unless least is negative. It makes the query anew for each try. It reports false
-// if a lock is held for long: then it has done nothing.
+// if a lock is held for long: then it has done nothing. Without an error, what it did is
+// durable.
 func (s *Store) inTurn(ctx context.Context, least int64, query func() Query) (done bool, err error) {
 	if !s.turn.try(ctx) {
 		return false, nil
 	}
-	defer s.turn.end()
-	lock := s.sql.lockLines[0].statement
-	err = s.retryChecked(ctx, func() error {
-		start := time.Now()
-		err := runTogether(ctx, s.db, Query{
-			Text: s.text(lock), Args: lock.args(s.lockArgs(least, shortLock, true)),
-			Row: func(scan Scan) error { return scan(new(int64)) }, // the step, which the query asks for itself
-		}, query())
-		if err != nil && s.d.isLocked(err) && ctx.Err() == nil {
-			return errLinesLocked
-		}
-		return s.afterWrite(ctx, start, err)
-	})
+	t := turnTx{s: s, ctx: ctx, least: least}
+	defer t.end()
+	err = s.retryChecked(ctx, func() error { return t.run(query()) })
 	if errors.Is(err, errLinesLocked) {
 		s.turn.pause.Store(time.Now().Add(lockPause).UnixNano())
 		return false, nil
 	}
+	if err == nil {
+		err = t.failed
+	}
 	return true, err
+}
+
+// A turnTx is a transaction of a call that has the turn.
+type turnTx struct {
+	s     *Store
+	ctx   context.Context
+	least int64
+
+	ended  bool  // the turn of the call, which is once the transaction is committed
+	failed error // afterwards
+}
+
+func (t *turnTx) end() {
+	if !t.ended {
+		t.ended = true
+		t.s.turn.end()
+	}
+}
+
+// run runs a query in the transaction.
+func (t *turnTx) run(query Query) (err error) {
+	db, canWait := t.s.db.(Sequencer)
+	lock := t.s.sql.lockLines[0].statement
+	queries := []Query{{
+		Text: t.s.text(lock), Args: lock.args(t.s.lockArgs(t.least, shortLock, !canWait)),
+		Row: func(scan Scan) error { return scan(new(int64)) }, // the step, which the query asks for itself
+	}, query}
+	start := time.Now()
+	if canWait {
+		err = db.InTxThen(t.ctx, queries, func() { start = time.Now(); t.end() }, t.s.confirmation())
+	} else {
+		err = t.s.db.InTx(t.ctx, true, func(q Querier) error { return RunAll(t.ctx, q, queries) })
+	}
+	if err != nil && !t.ended && t.s.d.isLocked(err) && t.ctx.Err() == nil {
+		return errLinesLocked
+	}
+	err = t.s.afterWrite(t.ctx, start, err)
+	if t.ended {
+		t.failed = err // without another try
+		return nil
+	}
+	return err
 }
