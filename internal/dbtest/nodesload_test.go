@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -44,13 +46,15 @@ type nodesLoad struct {
 	stop     chan struct{}
 	emitters sync.WaitGroup
 
-	mu       sync.Mutex // guards all below
-	promised map[string]time.Time
-	arrived  map[string]int
-	faults   map[string][]time.Duration
-	lost     int // outcomes
-	failures map[string]int
-	errors   map[string]error // the last of each app
+	mu        sync.Mutex // guards all below
+	promised  map[string]time.Time
+	arrived   map[string]int
+	newest    map[string]int // by key: the number of the last event that has arrived
+	overtaken []string       // events that arrived behind a later one of their key
+	faults    map[string][]time.Duration
+	lost      int // outcomes
+	failures  map[string]int
+	errors    map[string]error // the last of each app
 }
 
 // A loadApp is a dispatcher that emits and delivers.
@@ -61,7 +65,7 @@ type loadApp struct {
 
 func newNodesLoad(t *testing.T) *nodesLoad {
 	l := &nodesLoad{
-		t: t, stop: make(chan struct{}), promised: map[string]time.Time{}, arrived: map[string]int{},
+		t: t, stop: make(chan struct{}), promised: map[string]time.Time{}, arrived: map[string]int{}, newest: map[string]int{},
 		faults: map[string][]time.Duration{}, failures: map[string]int{}, errors: map[string]error{},
 	}
 	l.receiver = httptest.NewServer(http.HandlerFunc(l.receive))
@@ -79,6 +83,13 @@ func (l *nodesLoad) receive(w http.ResponseWriter, r *http.Request) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if at := strings.LastIndexByte(id, '-'); form.Get("type") == "unsubscribe" && l.arrived[id] == 0 {
+		n, _ := strconv.Atoi(id[at+1:])
+		if n < l.newest[id[:at]] {
+			l.overtaken = append(l.overtaken, id)
+		}
+		l.newest[id[:at]] = max(n, l.newest[id[:at]])
+	}
 	l.arrived[id]++
 }
 
@@ -135,14 +146,16 @@ func (l *nodesLoad) begin() {
 	}
 }
 
-// emitAll emits one event after the other. One that was not promised is emitted again
-// with the same ID, until it is.
+// emitAll emits one event after the other, each second one in order. One that was not
+// promised is emitted again with the same ID, until it is.
 func (l *nodesLoad) emitAll(a *loadApp, emitter int) {
 	for n := 0; ; n++ {
 		id := fmt.Sprintf("%s-%d-%d", a.name, emitter, n)
-		e := webhook.Open{
-			Meta:       webhook.Meta{ID: id, Source: webhook.SourcePublic},
-			Subscriber: webhook.Subscriber{ID: id, Email: "a@example.com"}, Campaign: webhook.Campaign{ID: "3", Name: "News"},
+		m, s := webhook.Meta{ID: id, Source: webhook.SourcePublic}, webhook.Subscriber{ID: id, Email: "a@example.com"}
+		var e webhook.Event = webhook.Open{Meta: m, Subscriber: s, Campaign: webhook.Campaign{ID: "3", Name: "News"}}
+		if n%2 == 1 {
+			m.Key, m.Lists = fmt.Sprint(a.name, "-", emitter), []string{"1"}
+			e = webhook.Unsubscribe{Meta: m, Subscriber: s}
 		}
 		for {
 			err := a.Emit(context.Background(), e)
@@ -284,6 +297,9 @@ func (l *nodesLoad) audit() {
 		total, len(l.promised), missing, twice, l.lost, l.failures)
 	if missing > 0 || undelivered > 0 {
 		l.t.Errorf("of %d events promised %d did not arrive, and the log does not say of %d that they did", len(l.promised), missing, undelivered)
+	}
+	if len(l.overtaken) > 0 {
+		l.t.Errorf("%d events arrived behind a later one of their key: %q", len(l.overtaken), l.overtaken)
 	}
 	if total == 0 || len(l.promised) < 10 {
 		l.t.Error("the test has shown nothing")
