@@ -36,9 +36,9 @@ type Query struct {
 	Row  func(scan Scan) error
 }
 
-// A Sequencer is a Database that can tell when a transaction is committed before it is
-// durable.
-type Sequencer interface {
+// A Committer is a Database that tells when a transaction is committed, and goes on with its
+// connection.
+type Committer interface {
 	// InTxThen runs queries in a transaction, commits it and calls committed. Then it runs
 	// last on the same connection, which has ended if the server lost the transaction. After
 	// an error that is not the server's answer to a query, the transaction may have been

@@ -106,14 +106,14 @@ func (t *turnTx) end() {
 
 // run runs a query in the transaction.
 func (t *turnTx) run(query Query) (err error) {
-	db, canWait := t.s.db.(Sequencer)
+	db, afterwards := t.s.db.(Committer) // the wait comes after the commit
 	lock := t.s.sql.lockLines[0].statement
 	queries := []Query{{
-		Text: t.s.text(lock), Args: lock.args(t.s.lockArgs(t.least, shortLock, !canWait)),
+		Text: t.s.text(lock), Args: lock.args(t.s.lockArgs(t.least, shortLock, !afterwards)),
 		Row: func(scan Scan) error { return scan(new(int64)) }, // the step, which the query asks for itself
 	}, query}
 	start := time.Now()
-	if canWait {
+	if afterwards {
 		err = db.InTxThen(t.ctx, queries, func() { start = time.Now(); t.end() }, t.s.confirmation())
 	} else {
 		err = t.s.db.InTx(t.ctx, true, func(q Querier) error { return RunAll(t.ctx, q, queries) })
