@@ -50,7 +50,11 @@ type backlogCounter struct {
 	store Store
 	plain Store // decrypts nothing, for webhooks that are only looked through
 
-	mu   sync.Mutex              // guards all below, and is held while the store is asked
+	mu      sync.Mutex   // guards running, waiting and the callers of counts
+	running bool         // a count is under way
+	waiting *sharedCount // the next one; nil: nobody waits for it
+
+	// Only the count that is under way uses what follows.
 	byID map[string]*heldWebhook // those that are held or have a RateLimit; nil: they were not read yet
 	read time.Time               // when all webhooks were read
 	seen int64                   // the last put that is known
@@ -75,10 +79,81 @@ type heldWebhook struct {
 	pending, due int
 }
 
-// count counts pending deliveries.
-func (h *backlogCounter) count(ctx context.Context) (b Backlog, err error) {
+// A sharedCount is one count for all callers who asked for it before it began.
+type sharedCount struct {
+	ctx     context.Context // ends once no caller waits
+	cancel  context.CancelFunc
+	callers int           // that wait
+	done    chan struct{} // closed when backlog and err are set
+	backlog Backlog
+	err     error
+}
+
+// count counts pending deliveries, once for all who call it while an earlier count is
+// under way. So no caller gets a count that began before its call. It returns ctx's error
+// when ctx ends, even if the store does not heed that.
+func (h *backlogCounter) count(ctx context.Context) (Backlog, error) {
+	if err := ctx.Err(); err != nil {
+		return Backlog{}, err
+	}
+	c := h.join(ctx)
+	defer h.leave(c)
+	select {
+	case <-c.done:
+		return c.backlog, c.err
+	case <-ctx.Done():
+		return Backlog{}, ctx.Err()
+	}
+}
+
+// join returns the next count, which begins now unless one is under way.
+func (h *backlogCounter) join(ctx context.Context) *sharedCount {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.waiting == nil {
+		c := &sharedCount{done: make(chan struct{})}
+		c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
+		h.waiting = c
+	}
+	c := h.waiting
+	c.callers++
+	if !h.running {
+		h.running = true
+		go h.run() // it ends when nobody waits for a count
+	}
+	return c
+}
+
+// leave notes that a caller does not wait any more.
+func (h *backlogCounter) leave(c *sharedCount) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c.callers--; c.callers > 0 {
+		return
+	}
+	c.cancel()
+	if h.waiting == c {
+		h.waiting = nil
+	}
+}
+
+// run counts, one after another, until nobody waits.
+func (h *backlogCounter) run() {
+	for {
+		h.mu.Lock()
+		c := h.waiting
+		h.waiting, h.running = nil, c != nil
+		h.mu.Unlock()
+		if c == nil {
+			return
+		}
+		c.backlog, c.err = h.countOnce(c.ctx)
+		close(c.done)
+	}
+}
+
+// countOnce counts pending deliveries.
+func (h *backlogCounter) countOnce(ctx context.Context) (b Backlog, err error) {
 	at := now()
 	if err := h.readHolds(ctx, at); err != nil {
 		return Backlog{}, err

@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -262,4 +263,102 @@ func (s *slowWebhooks) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]
 		return nil, err
 	}
 	return s.Store.Webhooks(ctx, q)
+}
+
+// stuckCounts is a store whose Count waits while it is held up, whatever becomes of its
+// context, as some drivers do.
+type stuckCounts struct {
+	webhook.Store
+
+	mu    sync.Mutex
+	gate  chan struct{} // nil: nothing waits; else until closed
+	calls int
+}
+
+func (s *stuckCounts) Count(ctx context.Context, q webhook.DeliveryQuery) (int, error) {
+	s.mu.Lock()
+	gate := s.gate
+	s.calls++
+	s.mu.Unlock()
+	if gate != nil {
+		<-gate
+	}
+	return s.Store.Count(ctx, q)
+}
+
+func (s *stuckCounts) holdUp(gate chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gate = gate
+}
+
+func newStuckHarness(t *testing.T) (*harness, *stuckCounts) {
+	r, faulty := newFaultyHarness(t, nil)
+	store := &stuckCounts{Store: faulty}
+	d, err := webhook.New(store, nil, nil)
+	require.NoError(t, err)
+	r.Dispatcher = d
+	return r, store
+}
+
+func TestABacklogIsNotWaitedForAfterTheContextsEnd(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r, store := newStuckHarness(t)
+		r.put(nil)
+		r.emit(open("1"))
+		gate := make(chan struct{})
+		store.holdUp(gate)
+		errs := make(chan error, 4)
+		for range 2 {
+			go func() {
+				ctx, cancel := context.WithTimeout(r.ctx, time.Second)
+				defer cancel()
+				_, err := r.Backlog(ctx)
+				errs <- err
+			}()
+			synctest.Wait()
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		require.Len(t, errs, 2, "the one that counts and the one that waits have returned")
+		for range 2 {
+			require.ErrorIs(t, <-errs, context.DeadlineExceeded)
+		}
+		ended, cancel := context.WithCancel(r.ctx)
+		cancel()
+		_, err := r.Backlog(ended)
+		require.ErrorIs(t, err, context.Canceled)
+
+		got := make(chan webhook.Backlog, 1)
+		go func() { got <- r.backlog() }()
+		synctest.Wait()
+		require.Empty(t, got, "the store is still asked")
+		close(gate)
+		assert.Equal(t, 1, (<-got).Pending, "the count of nobody fails no other")
+	})
+}
+
+func TestCallersOfBacklogShareACountThatBeginsAfterTheirCalls(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r, store := newStuckHarness(t)
+		r.put(nil)
+		r.backlog()
+		one := store.calls
+		gate := make(chan struct{})
+		store.holdUp(gate)
+		first, others := make(chan webhook.Backlog, 1), make(chan webhook.Backlog, 10)
+		go func() { first <- r.backlog() }()
+		synctest.Wait()
+		r.emit(open("1"))
+		for range cap(others) {
+			go func() { others <- r.backlog() }()
+		}
+		synctest.Wait()
+		close(gate)
+		<-first
+		for range cap(others) {
+			assert.Equal(t, 1, (<-others).Pending)
+		}
+		assert.Equal(t, 3*one, store.calls, "one count for the first and one for all others")
+	})
 }

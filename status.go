@@ -77,8 +77,9 @@ func (d *Dispatcher) Ready() error {
 
 // Backlog counts what is not finished, for metrics. Counting stops at a million.
 // It takes as long as counting takes the store, a second for some hundreds of
-// thousands of deliveries, so call it every few seconds at most. Where more than
-// a hundred webhooks are held, it uses earlier counts for some of them.
+// thousands of deliveries, so call it every few seconds at most. One count is under way
+// at a time: callers who wait for its end share the next one. Where more than a hundred
+// webhooks are held, it uses earlier counts for some of them.
 func (d *Dispatcher) Backlog(ctx context.Context) (Backlog, error) {
 	b, err := d.backlog.count(ctx)
 	return b, wrap("Backlog", err)
