@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -26,6 +27,8 @@ import (
 type brokenStore struct {
 	webhook.Store
 	broken bool
+	asked  chan struct{} // unless nil, gets an element at each call of Webhooks
+	gate   chan struct{} // unless nil, Webhooks waits until it is closed, as a driver that does not heed its context
 }
 
 var errBroken = errors.New("the database is down")
@@ -33,6 +36,12 @@ var errBroken = errors.New("the database is down")
 func (s *brokenStore) Webhooks(ctx context.Context, q webhook.WebhookQuery) ([]webhook.Webhook, error) {
 	if s.broken {
 		return nil, errBroken
+	}
+	if s.asked != nil {
+		s.asked <- struct{}{}
+	}
+	if s.gate != nil {
+		<-s.gate
 	}
 	return s.Store.Webhooks(ctx, q)
 }
@@ -161,6 +170,101 @@ func TestTheOperatorSeesAllDatabases(t *testing.T) {
 	assert.Contains(t, body, ">3<")
 	assert.NotContains(t, body, "Theirs")
 	assert.Contains(t, log.String(), errBroken.Error())
+}
+
+func TestTheOperatorsPagesNeedNoAccount(t *testing.T) {
+	harnesses, _, log := spread(t, "acme")
+	r := harnesses["acme"]
+	r.put(nil)
+	for _, account := range []string{"late", "moving", "nowhere"} {
+		people["op of "+account] = Access{Account: account, View: true, Operator: true}
+		defer delete(people, "op of "+account)
+		got := r.as("op of "+account, "/operator?search=CRM", nil)
+		assert.Equal(t, 200, got.Code, account)
+		assert.Contains(t, got.Body.String(), "CRM")
+
+		log.Reset()
+		got = r.as("op", "/operator?search="+account, nil)
+		assert.Equal(t, 200, got.Code, account)
+		assert.Equal(t, account != "nowhere", strings.Contains(log.String(), "the operator's search leaves out an account"), account)
+	}
+}
+
+func TestADatabaseThatCouldNotBeOpened(t *testing.T) {
+	d := newHarness(t).Dispatcher
+	h, err := Handler(nil, &Options{
+		Session:     func(*http.Request) (Access, error) { return people["op"], nil },
+		Dispatcher:  func(context.Context, string) (*webhook.Dispatcher, error) { return nil, nil },
+		Dispatchers: func(context.Context) ([]*webhook.Dispatcher, error) { return []*webhook.Dispatcher{nil, d}, nil },
+	})
+	require.NoError(t, err)
+	r := &harness{t: t, Handler: h}
+	assert.Equal(t, 200, r.call("", "GET", "/api/3/listhook/openapi.json", "").Code)
+	for _, target := range []string{"/operator", "/operator?search=CRM"} {
+		got := r.as("op", target, nil)
+		assert.Equal(t, 200, got.Code, target)
+		assert.Contains(t, got.Body.String(), "1 of 2 databases did not answer")
+	}
+}
+
+func TestADriverThatDoesNotHeedItsContextKeepsNoOperatorWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		accounts := []string{"acme", "evil", "third", "fourth"}
+		harnesses, stores, _ := spread(t, accounts...)
+		acme := harnesses["acme"]
+		for name, r := range harnesses {
+			w := r.put(func(w *webhook.Webhook) { w.Account, w.Name = name, "Hook of "+name })
+			r.finished(w, 1, webhook.StateFailed, webhook.TypeClick, time.Now().Add(-time.Hour))
+		}
+		gate := make(chan struct{})
+		stores["evil"].gate = gate
+		for _, target := range []string{"/operator", "/operator?search=Hook"} {
+			got := make(chan string)
+			go func() { got <- acme.as("op", target, nil).Body.String() }()
+			select {
+			case body := <-got:
+				assert.Contains(t, body, "1 of 4 databases did not answer")
+				for _, name := range accounts {
+					assert.Equal(t, name != "evil", strings.Contains(body, "Hook of "+name), name)
+				}
+			case <-time.After(time.Minute):
+				t.Error(target, "waits for one of the databases")
+			}
+		}
+		close(gate)
+		time.Sleep(time.Hour) // whatever waited has ended
+	})
+}
+
+func TestACallThatWaitsForAnotherEndsWithItsContext(t *testing.T) {
+	harnesses, stores, _ := spread(t, "acme")
+	r, gate := harnesses["acme"], make(chan struct{})
+	add := func(ctx context.Context, key string) (ended chan struct{}) {
+		req := httptest.NewRequestWithContext(ctx, "POST", "/api/3/webhooks", strings.NewReader(addedHook))
+		req.Header.Set("Api-Token", "ann")
+		req.Header.Set("Idempotency-Key", key)
+		ended = make(chan struct{})
+		go func() {
+			r.ServeHTTP(httptest.NewRecorder(), req)
+			close(ended)
+		}()
+		return ended
+	}
+	stores["acme"].gate = gate
+	stores["acme"].asked = make(chan struct{}, 10)
+	first := add(t.Context(), "k1")
+	<-stores["acme"].asked
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, key := range []string{"k1", "k2"} { // the same call, and another one that adds
+		select {
+		case <-add(ctx, key):
+		case <-time.After(10 * time.Second):
+			t.Error("it waits for the first one: " + key)
+		}
+	}
+	close(gate)
+	<-first
 }
 
 func TestOneDispatcherOrAFunctionOfAccounts(t *testing.T) {

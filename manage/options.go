@@ -61,7 +61,8 @@ type Options struct {
 
 	// Dispatchers returns the dispatchers on all databases, one for each, for
 	// the operator's view. A database that does not answer is left out there, and
-	// the view says so. Nil: the operator sees nothing but single webhooks.
+	// the view says so; a nil dispatcher stands for a database that could not be
+	// opened. A nil function: the operator sees nothing but single webhooks.
 	Dispatchers func(ctx context.Context) ([]*webhook.Dispatcher, error)
 
 	// Lists returns the lists of an account, in the order to offer them in.

@@ -61,7 +61,11 @@ func (c *Caller) Add(ctx context.Context, ws ...webhook.Webhook) ([]webhook.Webh
 			return nil, err
 		}
 	}
-	defer c.adding.lock(c.Account)()
+	unlock, err := c.adding.lock(ctx, c.Account)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	// All of the account's count, those too that this caller does not see.
 	have, err := c.dispatcher.Webhooks(ctx, webhook.WebhookQuery{Account: c.Account})
 	if err != nil {

@@ -44,6 +44,9 @@ func (s *Service) AllTypes(ctx context.Context) []webhook.EventType {
 	}
 	var types []webhook.EventType
 	for _, d := range ds {
+		if d == nil { // its database does not answer
+			continue
+		}
 		for _, info := range d.Catalogue() {
 			if !slices.Contains(types, info.Type) {
 				types = append(types, info.Type)

@@ -2,8 +2,8 @@ package page
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/listhook/webhook"
@@ -28,21 +28,20 @@ type stateRead struct {
 // readDatabases reads all databases at the same time. The error is that of the only
 // one, or that there is none to ask.
 func (p *pageRequest) readDatabases() ([]databaseRead, error) {
-	if p.AllDispatchers == nil {
-		return nil, account.ErrForbidden
-	}
-	ds, err := p.AllDispatchers(p.r.Context())
+	ds, err := p.allDispatchers()
 	if err != nil {
-		return nil, fmt.Errorf("webhook: Options.Dispatchers: %w", err)
+		return nil, err
 	}
-	reads := make([]databaseRead, len(ds))
 	ctx, cancel := p.operatorContext(len(ds))
 	defer cancel()
-	var reading sync.WaitGroup
-	for i, d := range ds {
-		reading.Go(func() { reads[i] = readDatabase(ctx, d, p.now, max(operatorRows/len(ds), operatorLeast)) })
+	answers := askAll(ctx, ds, func(d *webhook.Dispatcher) (databaseRead, error) {
+		return readDatabase(ctx, d, p.now, max(operatorRows/len(ds), operatorLeast))
+	})
+	reads := make([]databaseRead, len(ds))
+	for i, a := range answers {
+		reads[i] = a.value
+		reads[i].err = a.err
 	}
-	reading.Wait()
 	if len(ds) == 1 && reads[0].err != nil {
 		return nil, reads[0].err
 	}
@@ -52,6 +51,68 @@ func (p *pageRequest) readDatabases() ([]databaseRead, error) {
 		}
 	}
 	return reads, nil
+}
+
+// allDispatchers returns the dispatchers on all databases. One that is nil stands for a
+// database that does not answer.
+func (p *pageRequest) allDispatchers() ([]*webhook.Dispatcher, error) {
+	if p.AllDispatchers == nil {
+		return nil, account.ErrForbidden
+	}
+	ds, err := p.AllDispatchers(p.r.Context())
+	if err != nil {
+		return nil, fmt.Errorf("webhook: Options.Dispatchers: %w", err)
+	}
+	return ds, nil
+}
+
+// Errors of a database whose dispatcher is nil, and of one that has not answered in time.
+var (
+	errNoDispatcher = errors.New("webhook: Options.Dispatchers returned nil for it")
+	errSilent       = errors.New("webhook: it has not answered in time")
+)
+
+// An answer is what a database answered.
+type answer[T any] struct {
+	value T
+	err   error
+}
+
+// askAll asks all databases at the same time, and returns their answers in order. When ctx
+// ends, it does not wait for those that have not answered: their driver may not heed ctx.
+func askAll[T any](ctx context.Context, ds []*webhook.Dispatcher, ask func(*webhook.Dispatcher) (T, error)) []answer[T] {
+	type numbered struct {
+		i int
+		answer[T]
+	}
+	answered := make(chan numbered, len(ds))
+	answers := make([]answer[T], len(ds))
+	waiting := 0
+	for i, d := range ds {
+		if answers[i].err = errNoDispatcher; d == nil {
+			continue
+		}
+		answers[i].err = errSilent
+		waiting++
+		go func() { // it ends when ask does
+			value, err := ask(d)
+			answered <- numbered{i, answer[T]{value, err}}
+		}()
+	}
+	for ; waiting > 0; waiting-- {
+		select {
+		case a := <-answered:
+			answers[a.i] = a.answer
+		case <-ctx.Done():
+			select {
+			case a := <-answered: // at the same moment
+				answers[a.i] = a.answer
+			default:
+				return answers
+			}
+		}
+	}
+	return answers
 }
 
 // operatorContext returns a context for reading from so many databases: where there
@@ -65,7 +126,7 @@ func (p *pageRequest) operatorContext(databases int) (context.Context, context.C
 
 // readDatabase reads what the operator sees of a database, at most so many
 // deliveries of a state.
-func readDatabase(ctx context.Context, d *webhook.Dispatcher, now time.Time, rows int) (r databaseRead) {
+func readDatabase(ctx context.Context, d *webhook.Dispatcher, now time.Time, rows int) (r databaseRead, err error) {
 	r.dispatcher = d
 	yesterday := now.Add(-24 * time.Hour)
 	for _, part := range []struct {
@@ -79,20 +140,19 @@ func readDatabase(ctx context.Context, d *webhook.Dispatcher, now time.Time, row
 		part.q.All, part.q.Limit, part.q.Brief = true, rows+1, true
 		ds, err := d.Deliveries(ctx, part.q)
 		if err != nil {
-			return databaseRead{dispatcher: d, err: err}
+			return databaseRead{}, err
 		}
 		*part.into = stateRead{ds[:min(len(ds), rows)], len(ds) > rows}
 	}
 	n := len(r.waits.deliveries)
 	if r.waits.more {
-		var err error
 		n, err = d.Count(ctx, webhook.DeliveryQuery{All: true, States: []webhook.State{webhook.StatePending}, Limit: countLimit + 1})
 		if err != nil {
-			return databaseRead{dispatcher: d, err: err}
+			return databaseRead{}, err
 		}
 	}
 	r.waiting = waitingOf(n, false, r.waits.deliveries)
-	return r
+	return r, nil
 }
 
 // failing counts deliveries by webhook. Of the pending the oldest come first.

@@ -2,6 +2,7 @@ package page
 
 import (
 	"cmp"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -112,17 +113,20 @@ func (p *pageRequest) worst(rows []failingWebhook) (worst []failingWebhook, sile
 	}
 	ctx, cancel := p.operatorContext(len(ids))
 	defer cancel()
-	for d, ids := range ids {
-		ws, err := d.Webhooks(ctx, webhook.WebhookQuery{All: true, IDs: ids})
-		if err != nil {
-			p.Logger.Error("webhook: the operator's view leaves out a database", "error", err)
-			rows = slices.DeleteFunc(rows, func(f failingWebhook) bool { return f.dispatcher == d })
+	ds := slices.Collect(maps.Keys(ids))
+	answers := askAll(ctx, ds, func(d *webhook.Dispatcher) ([]webhook.Webhook, error) {
+		return d.Webhooks(ctx, webhook.WebhookQuery{All: true, IDs: ids[d]})
+	})
+	for n, a := range answers {
+		if a.err != nil {
+			p.Logger.Error("webhook: the operator's view leaves out a database", "error", a.err)
+			rows = slices.DeleteFunc(rows, func(f failingWebhook) bool { return f.dispatcher == ds[n] })
 			silent++
 			continue
 		}
 		for i := range rows {
-			if rows[i].dispatcher == d {
-				p.describe(&rows[i], ws)
+			if rows[i].dispatcher == ds[n] {
+				p.describe(&rows[i], a.value)
 			}
 		}
 	}

@@ -3,10 +3,8 @@ package page
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/manage/internal/account"
@@ -85,35 +83,22 @@ const operatorSearch = 10_000
 // searchAll finds the webhooks of an account, the one with an ID, and those whose name or
 // host contains the text.
 func (p *pageRequest) searchAll(search string) (out operatorView, err error) {
-	if p.AllDispatchers == nil {
-		return out, account.ErrForbidden
-	}
-	exact, err := p.accountsWebhooks(search)
+	ds, err := p.allDispatchers()
 	if err != nil {
 		return out, err
 	}
-	ds, err := p.AllDispatchers(p.r.Context())
-	if err != nil {
-		return out, fmt.Errorf("webhook: Options.Dispatchers: %w", err)
-	}
+	exact := p.accountsWebhooks(search)
 	out.Search, out.Databases = search, len(ds)
 	ctx, cancel := p.operatorContext(len(ds))
 	defer cancel()
-	type read struct {
-		byID, all []webhook.Webhook
-		err       error
-	}
-	reads := make([]read, len(ds))
-	var reading sync.WaitGroup
-	for i, d := range ds {
-		reading.Go(func() {
-			r := &reads[i]
-			if r.byID, r.err = d.Webhooks(ctx, webhook.WebhookQuery{All: true, IDs: []string{search}}); r.err == nil {
-				r.all, r.err = d.Webhooks(ctx, webhook.WebhookQuery{All: true, Limit: max(operatorSearch/len(ds), 1) + 1})
-			}
-		})
-	}
-	reading.Wait()
+	type read struct{ byID, all []webhook.Webhook }
+	most := max(operatorSearch/max(len(ds), 1), 1)
+	reads := askAll(ctx, ds, func(d *webhook.Dispatcher) (r read, err error) {
+		if r.byID, err = d.Webhooks(ctx, webhook.WebhookQuery{All: true, IDs: []string{search}}); err == nil {
+			r.all, err = d.Webhooks(ctx, webhook.WebhookQuery{All: true, Limit: most + 1})
+		}
+		return r, err
+	})
 	if len(ds) == 1 && reads[0].err != nil {
 		return out, reads[0].err
 	}
@@ -124,9 +109,9 @@ func (p *pageRequest) searchAll(search string) (out operatorView, err error) {
 			out.Silent++
 			continue
 		}
-		out.Cut = out.Cut || len(r.all) > max(operatorSearch/len(ds), 1)
-		exact = append(exact, r.byID...)
-		exact = append(exact, slices.DeleteFunc(r.all, func(w webhook.Webhook) bool {
+		out.Cut = out.Cut || len(r.value.all) > most
+		exact = append(exact, r.value.byID...)
+		exact = append(exact, slices.DeleteFunc(r.value.all, func(w webhook.Webhook) bool {
 			return !strings.Contains(strings.ToLower(w.Name+"\n"+hostOf(w.URL)), search)
 		})...)
 	}
@@ -145,20 +130,20 @@ func (p *pageRequest) searchAll(search string) (out operatorView, err error) {
 }
 
 // accountsWebhooks returns the first webhooks of an account, none if there is no
-// such account.
-func (p *pageRequest) accountsWebhooks(name string) ([]webhook.Webhook, error) {
-	theirs, err := p.In(p.r.Context(), name)
-	if errors.Is(err, webhook.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
+// such account, or if it cannot be asked for now.
+func (p *pageRequest) accountsWebhooks(name string) []webhook.Webhook {
 	ctx, cancel := context.WithTimeout(p.r.Context(), operatorPatience)
 	defer cancel()
-	ws, err := theirs.Query(ctx, webhook.WebhookQuery{Limit: operatorShow + 1})
+	theirs, err := p.In(ctx, name)
+	if errors.Is(err, webhook.ErrNotFound) {
+		return nil
+	}
+	var ws []webhook.Webhook
+	if err == nil {
+		ws, err = theirs.Query(ctx, webhook.WebhookQuery{Limit: operatorShow + 1})
+	}
 	if err != nil { // its database is then among those that do not answer
 		p.Logger.Error("webhook: the operator's search leaves out an account", "error", err)
 	}
-	return ws, nil
+	return ws
 }

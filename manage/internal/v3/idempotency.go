@@ -34,7 +34,7 @@ type callKey struct{ account, key string }
 
 // A remembered is the answer to a call.
 type remembered struct {
-	mu      sync.Mutex // held while the call is being served
+	serving chan struct{} // has an element while the call is being served
 	request [sha256.Size]byte
 	at      time.Time
 	status  int // 0: there is none to repeat
@@ -60,8 +60,12 @@ func (as *answers) once(c *account.Caller, r *http.Request, serve func() (int, a
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	request := sha256.Sum256(append([]byte(r.Method+" "+r.URL.Path+"\n"), body...))
 	known := as.find(callKey{c.Account, key}, time.Now())
-	known.mu.Lock()
-	defer known.mu.Unlock()
+	select {
+	case known.serving <- struct{}{}:
+		defer func() { <-known.serving }()
+	case <-r.Context().Done():
+		return 0, nil, false, r.Context().Err()
+	}
 	switch {
 	case known.status != 0 && known.request != request:
 		return 0, nil, false, fault(codeInvalid, idempotencyHeader, "was used for another call")
@@ -92,7 +96,7 @@ func (as *answers) find(key callKey, now time.Time) *remembered {
 	}
 	known := as.byCall[key]
 	if known == nil {
-		known = &remembered{at: now}
+		known = &remembered{serving: make(chan struct{}, 1), at: now}
 		as.byCall[key] = known
 		as.oldest = append(as.oldest, key)
 	}
