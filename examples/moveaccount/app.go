@@ -241,9 +241,13 @@ func (a *app) handler(opts manage.Options) (http.Handler, error) {
 		if err != nil {
 			return nil, err
 		}
-		if state, err := d.state(ctx, account); err != nil || state != here { // it may have been moved since
+		state, err := d.state(ctx, account)
+		if err == nil && state != here { // it was moved since
 			a.forget(account)
-			return nil, errors.Join(err, errMoving)
+			d, err = a.home(ctx, account)
+		}
+		if err != nil {
+			return nil, err
 		}
 		return d.dispatcher, nil
 	}

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -11,8 +13,8 @@ import (
 )
 
 // A mover moves an account from one database to another. It may be killed at any
-// moment: move then does the rest when it is called again, and is the same in any
-// process.
+// moment: move then does the rest when it is called again, in any process. Only one
+// process at a time may move an account.
 //
 // While the account is moved it takes no events, so that emit waits. The account is
 // at its new place as soon as its state there is here. Until then its webhooks are
@@ -23,15 +25,12 @@ type mover struct {
 	progress func(step string) // called after each step
 }
 
-// paused is what a webhook is disabled for while its account is moved. It keeps its
-// deliveries, and what is still learned of its receiver does not end the pause.
-const paused = "Its account is being moved."
-
-// pauseEnd is far enough.
-var pauseEnd = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// pageRows is how many deliveries are copied in one call.
-const pageRows = 200
+// pageRows and pageBytes are how many deliveries, and how many bytes of bodies and
+// answers, are copied in one call at most. A store need not take more.
+const (
+	pageRows  = 200
+	pageBytes = 1 << 20
+)
 
 // move moves the account, or finishes a move that was begun.
 func (m *mover) move(ctx context.Context) error {
@@ -49,8 +48,11 @@ func (m *mover) move(ctx context.Context) error {
 
 // bring copies the account, and ends with its being in the new database.
 func (m *mover) bring(ctx context.Context) error {
-	if state, err := m.from.state(ctx, m.account); err != nil || state != here && state != frozen {
-		return errors.Join(err, fmt.Errorf("%s is not in %s", m.account, m.from.name))
+	switch state, err := m.from.state(ctx, m.account); {
+	case err != nil:
+		return err
+	case state != here && state != frozen:
+		return fmt.Errorf("%s is not in %s", m.account, m.from.name)
 	}
 	if err := m.announce(ctx); err != nil {
 		return err
@@ -69,6 +71,7 @@ func (m *mover) bring(ctx context.Context) error {
 		{"webhooks copied", m.copyWebhooks},
 		{"deliveries copied", m.copyDeliveries},
 		{"webhooks moved", m.moveWebhooks},
+		{"deletions copied", m.copyDeletions},
 	} {
 		if err := step.do(ctx); err != nil {
 			return err
@@ -89,9 +92,11 @@ func (m *mover) announce(ctx context.Context) error {
 	if err != nil || state == arriving {
 		return err
 	}
-	n, err := m.to.store.Count(ctx, webhook.DeliveryQuery{Account: m.account, Limit: 1})
-	if err != nil || n > 0 {
-		return errors.Join(err, fmt.Errorf("%s still has deliveries of an earlier stay in %s: wait until they are pruned", m.account, m.to.name))
+	switch n, err := m.to.store.Count(ctx, webhook.DeliveryQuery{Account: m.account, Limit: 1}); {
+	case err != nil:
+		return err
+	case n > 0:
+		return fmt.Errorf("%s still has deliveries of an earlier stay in %s: wait until they are pruned", m.account, m.to.name)
 	}
 	_, err = m.to.setState(ctx, m.account, arriving, "", gone)
 	return err
@@ -115,115 +120,23 @@ func (m *mover) finish(ctx context.Context) error {
 	return err
 }
 
-// pause pauses the account's webhooks in the old database.
-func (m *mover) pause(ctx context.Context) error {
-	return changeWebhooks(ctx, m.from, m.account, pause)
-}
-
-// pause pauses a webhook, unless it is disabled anyway. It reports whether that
-// changes it.
-func pause(w *webhook.Webhook) bool {
-	if w.Disabled != "" {
-		return false
-	}
-	w.Disabled, w.DisabledAt, w.KeepEvents, w.HeldUntil = paused, time.Now().UTC().Truncate(time.Millisecond), true, pauseEnd
-	return true
-}
-
-// resume ends the pauses in the new database. Each delivery is attempted when it is
-// due, as it would have been.
-func (m *mover) resume(ctx context.Context) error {
-	defer m.to.dispatcher.Wake()
-	return changeWebhooks(ctx, m.to, m.account, func(w *webhook.Webhook) bool {
-		if w.Disabled != paused {
-			return false
-		}
-		w.Disabled, w.DisabledAt, w.KeepEvents, w.HeldUntil = "", time.Time{}, false, time.Time{}
-		return true
-	})
-}
-
-// changeWebhooks changes the account's webhooks for which change returns true. It
-// begins again with a webhook that somebody else changed meanwhile.
-func changeWebhooks(ctx context.Context, d *database, account string, change func(*webhook.Webhook) bool) error {
-	for {
-		ws, err := d.store.Webhooks(ctx, webhook.WebhookQuery{Account: account})
-		if err != nil {
-			return err
-		}
-		conflict := false
-		for _, w := range ws {
-			if !change(&w) {
-				continue
-			}
-			w.Changed = time.Now().UTC().Truncate(time.Millisecond) // by which other processes find it
-			_, err := d.store.PutWebhook(ctx, w)
-			conflict = conflict || errors.Is(err, webhook.ErrConflict)
-			if err != nil && !errors.Is(err, webhook.ErrConflict) {
-				return err
-			}
-		}
-		if !conflict {
-			return nil
-		}
-	}
-}
-
-// awaitAttempts waits until no delivery of the account is under way. One that was
-// leased before its webhook was paused is due when its lease ends, after twice the
-// timeout; once its outcome is stored it is due at another time, or finished.
-func (m *mover) awaitAttempts(ctx context.Context) error {
-	for {
-		ws, err := m.from.store.Webhooks(ctx, webhook.WebhookQuery{Account: m.account})
-		if err != nil {
-			return err
-		}
-		var since time.Time // of the last pause
-		for _, w := range ws {
-			if w.DisabledAt.After(since) {
-				since = w.DisabledAt
-			}
-		}
-		ds, err := m.from.store.Deliveries(ctx, webhook.DeliveryQuery{
-			Account: m.account, States: []webhook.State{webhook.StatePending}, Brief: true,
-		})
-		if err != nil {
-			return err
-		}
-		now, leased := time.Now(), since.Add(2*timeout+time.Second)
-		if !slices.ContainsFunc(ds, func(d webhook.Delivery) bool {
-			return d.Lease > 0 && d.Due.After(now) && d.Due.Before(leased)
-		}) {
-			return nil
-		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// copyDeliveries copies the account's deliveries, oldest first, with the log of those
-// that are finished: so they can be delivered again, and an event that is emitted
-// again is still known. Those that were copied before are left alone.
+// copyDeliveries copies the account's deliveries, with the log of those that are
+// finished: so they can be delivered again, and an event that is emitted again is still
+// known. Those that were copied before are left alone.
 func (m *mover) copyDeliveries(ctx context.Context) error {
-	q := webhook.DeliveryQuery{Account: m.account, Oldest: true, Limit: pageRows}
+	q := webhook.DeliveryQuery{
+		Account: m.account, Oldest: true, Limit: pageRows,
+		States: []webhook.State{webhook.StateDelivered, webhook.StateFailed, webhook.StateCanceled},
+	}
 	for {
 		ds, err := m.from.store.Deliveries(ctx, q)
-		if err != nil || len(ds) == 0 {
+		if err != nil {
 			return err
 		}
-		events := make([]webhook.OutboxEvent, len(ds))
-		for i, d := range ds {
-			if d.State == webhook.StatePending {
-				d.Lease = 0 // nobody has it any more
-			}
-			body := d.Body
-			d.Body = nil
-			events[i] = webhook.OutboxEvent{Bodies: [][]byte{body}, Deliveries: []webhook.OutboxDelivery{{Delivery: d}}}
+		if len(ds) == 0 {
+			return m.copyPending(ctx)
 		}
-		if _, err := m.to.store.Enqueue(ctx, events); err != nil {
+		if err := m.enqueue(ctx, ds); err != nil {
 			return err
 		}
 		last := ds[len(ds)-1]
@@ -232,10 +145,73 @@ func (m *mover) copyDeliveries(ctx context.Context) error {
 	}
 }
 
+// copyPending copies the pending deliveries. Those with a key are attempted in the order
+// in which they joined their line, which Enqueue makes anew. What joined within the same
+// millisecond may change places: a store does not say its order.
+func (m *mover) copyPending(ctx context.Context) error {
+	ds, err := m.pending(ctx)
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(ds, func(a, b webhook.Delivery) int {
+		return cmp.Or(a.Joined.Compare(b.Joined), cmp.Compare(a.Sequence, b.Sequence))
+	})
+	for page := range slices.Chunk(ds, pageRows) {
+		place := map[string]int{}
+		for i, d := range page {
+			place[d.ID] = i
+		}
+		whole, err := m.from.store.Deliveries(ctx, webhook.DeliveryQuery{Account: m.account, IDs: slices.Collect(maps.Keys(place))})
+		if err != nil {
+			return err
+		}
+		slices.SortFunc(whole, func(a, b webhook.Delivery) int { return place[a.ID] - place[b.ID] })
+		if err := m.enqueue(ctx, whole); err != nil {
+			return err
+		}
+		m.progress("copying deliveries")
+	}
+	return nil
+}
+
+// enqueue copies some deliveries.
+func (m *mover) enqueue(ctx context.Context, ds []webhook.Delivery) error {
+	var events []webhook.OutboxEvent
+	var passedOver []webhook.Change
+	size := 0
+	for i, d := range ds {
+		if d.State == webhook.StatePending {
+			d.Lease = 0 // nobody has it any more
+			if d.PassedOver {
+				passedOver = append(passedOver, webhook.Change{ID: d.ID, State: d.State, Due: d.Due, Attempts: d.Attempts, LeaveLine: true})
+			}
+		}
+		body := d.Body
+		d.Body = nil
+		events = append(events, webhook.OutboxEvent{Bodies: [][]byte{body}, Deliveries: []webhook.OutboxDelivery{{Delivery: d}}})
+		size += len(body)
+		for _, a := range d.Log {
+			size += len(a.Response)
+		}
+		if size < pageBytes && i < len(ds)-1 {
+			continue
+		}
+		if _, err := m.to.store.Enqueue(ctx, events); err != nil {
+			return err
+		}
+		events, size = nil, 0
+	}
+	if len(passedOver) == 0 {
+		return nil
+	}
+	_, err := m.to.store.Apply(ctx, passedOver) // those that were changed before are left alone
+	return err
+}
+
 // copyWebhooks copies the account's webhooks, so that the new database does not take
 // their deliveries for those of webhooks that are gone.
 func (m *mover) copyWebhooks(ctx context.Context) error {
-	ws, err := m.from.store.Webhooks(ctx, webhook.WebhookQuery{Account: m.account})
+	ws, err := m.from.store.Webhooks(ctx, webhook.WebhookQuery{Account: m.account, Tallies: true})
 	if err != nil {
 		return err
 	}
@@ -251,7 +227,7 @@ func (m *mover) copyWebhooks(ctx context.Context) error {
 // old database, so that an edit that comes too late fails.
 func (m *mover) moveWebhooks(ctx context.Context) error {
 	for {
-		ws, err := m.from.store.Webhooks(ctx, webhook.WebhookQuery{Account: m.account})
+		ws, err := m.from.store.Webhooks(ctx, webhook.WebhookQuery{Account: m.account, Tallies: true})
 		if err != nil || len(ws) == 0 {
 			return err
 		}
@@ -268,6 +244,30 @@ func (m *mover) moveWebhooks(ctx context.Context) error {
 			m.progress("moving webhooks")
 		}
 	}
+}
+
+// copyDeletions deletes in the new database what was deleted in the old one after it was
+// copied. Those that moveWebhooks deleted are held.
+func (m *mover) copyDeletions(ctx context.Context) error {
+	ws, err := m.from.store.Webhooks(ctx, webhook.WebhookQuery{Account: m.account, Deleted: true})
+	if err != nil {
+		return err
+	}
+	there, err := m.to.store.Webhooks(ctx, webhook.WebhookQuery{Account: m.account})
+	if err != nil {
+		return err
+	}
+	for _, w := range ws {
+		copied := slices.ContainsFunc(there, func(other webhook.Webhook) bool { return other.ID == w.ID })
+		if !copied || w.HeldUntil.Equal(pauseEnd) {
+			continue
+		}
+		w.Changed = time.Now().UTC().Truncate(time.Millisecond)
+		if err := m.putWebhook(ctx, w); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // putWebhook stores a webhook in the new database, over what an earlier move left.
