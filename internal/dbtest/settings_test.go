@@ -87,6 +87,20 @@ func TestSettings(t *testing.T) {
 		{"postgres/time zone", onPostgres("pgx", "timezone", "Asia/Kolkata"), ""},
 		{"postgres/LATIN1 client", onPostgres("pgx", "client_encoding", "LATIN1"), "client_encoding=LATIN1"},
 
+		{"postgres/deferrable", onPostgres("pgx", "default_transaction_deferrable", "on"), ""},
+		{"postgres/replica role", onPostgres("pgx", "session_replication_role", "replica"), ""},
+		{"postgres/array nulls", onPostgres("pgx", "array_nulls", "off"), ""},
+		{"postgres/no temp schema", onPostgres("pgx", "search_path", "pg_temp, public"), "search_path that begins with pg_temp"},
+		{"postgres/no schema", onPostgres("pgx", "search_path", "nowhere"), "search_path without a schema"},
+
+		{"mariadb/chain", onMariaDB("completion_type=1"), "completion_type is"},
+		{"mariadb/unique", onMariaDB("unique_checks=0"), "unique_checks is"},
+		{"mariadb/engine", onMariaDB("default_storage_engine=%27MyISAM%27"), ""},
+		{"mariadb/group concat", onMariaDB("group_concat_max_len=4"), ""},
+		{"mariadb/div", onMariaDB("div_precision_increment=0"), ""},
+		{"mariadb/snapshot", onMariaDB("innodb_snapshot_isolation=1"), ""},
+		{"mariadb/collation", onMariaDB("collation=utf8mb4_unicode_ci"), ""},
+
 		{"mariadb/ANSI", onMariaDB("sql_mode=%27ANSI,STRICT_ALL_TABLES%27"), ""},
 		{"mariadb/ORACLE", onMariaDB("sql_mode=%27ORACLE,STRICT_ALL_TABLES%27"), "take ORACLE out"},
 		{"mariadb/MSSQL", onMariaDB("sql_mode=%27MSSQL,STRICT_ALL_TABLES%27"), ""},
@@ -106,6 +120,8 @@ func TestSettings(t *testing.T) {
 		{"sqlite/read only", onSQLite("create table app (n integer)", "?mode=ro"), "readonly database"},
 		{"sqlite/query only", onSQLite("create table app (n integer)", "?_pragma=query_only(1)"), "readonly database"},
 		{"sqlite/like", onSQLite("create table app (n integer)", "?_pragma=case_sensitive_like(1)&_pragma=recursive_triggers(1)&_pragma=foreign_keys(1)"), ""},
+		{"sqlite/off", onSQLite("create table app (n integer)", "?_pragma=journal_mode(off)"), "journal_mode is"},
+		{"sqlite/memory", onSQLite("create table app (n integer)", "?_pragma=journal_mode(memory)"), "journal_mode is"},
 		{"sqlite/exclusive", onSQLite("create table app (n integer)", "?_txlock=exclusive"), ""},
 		{"sqlite/immediate", onSQLite("create table app (n integer)", "?_txlock=immediate"), ""},
 	} {

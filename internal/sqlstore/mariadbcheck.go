@@ -71,6 +71,7 @@ func readVariables(ctx context.Context, q Querier) (variables, error) {
 show session variables where variable_name in (
   'version', 'autocommit', 'sql_mode', 'tx_isolation', 'transaction_isolation',
   'read_only', 'tx_read_only', 'transaction_read_only', 'innodb_read_only', 'sql_safe_updates',
+  'unique_checks', 'completion_type',
   'character_set_client', 'character_set_connection', 'character_set_results',
   'innodb_flush_log_at_trx_commit', 'log_bin', 'sync_binlog', 'binlog_format',
   'wsrep_on', 'wsrep_provider', 'wsrep_osu_method')`, nil, func(scan Scan) error {
@@ -151,8 +152,14 @@ func (v variables) checkSession(app bool) error {
 	if isOn(v["sql_safe_updates"]) {
 		return refusal("sql_safe_updates", v["sql_safe_updates"], "the server would refuse the store's updates: set it to OFF for the store's connections")
 	}
+	if checks := v["unique_checks"]; checks == "OFF" || checks == "0" {
+		return refusal("unique_checks", checks, "the server may store an ID twice: set it to 1 for the store's connections")
+	}
 	if app {
 		return nil
+	}
+	if completion := v["completion_type"]; !slices.Contains([]string{"", "0", "NO_CHAIN"}, completion) {
+		return refusal("completion_type", completion, "a commit would begin another transaction or end the connection: set it to NO_CHAIN for the store's connections")
 	}
 	if on := v["autocommit"]; on != "ON" && on != "1" {
 		return refusal("autocommit", on, "nothing would be committed: set it to 1 for the store's connections")

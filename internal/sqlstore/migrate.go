@@ -15,13 +15,16 @@ import (
 func (s *Store) Migrate(ctx context.Context) error {
 	return s.retry(ctx, func() error {
 		if s.d.wal != "" {
+			if err := s.d.check(ctx, s, s.db); err != nil { // before the mode is another one
+				return err
+			}
 			// Query, because this pragma returns a row.
 			if err := s.db.Query(ctx, s.d.wal, nil, func(Scan) error { return nil }); err != nil {
 				return err
 			}
 		}
 		return s.db.InTx(ctx, true, func(q Querier) error {
-			if s.d.check != nil {
+			if !s.d.oneWriter { // else it was checked above
 				if err := s.d.check(ctx, s, q); err != nil {
 					return err
 				}

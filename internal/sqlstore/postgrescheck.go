@@ -25,19 +25,20 @@ func checkPostgres(ctx context.Context, s *Store, q Querier) error {
 		standby                              bool
 		fsync, pages, commit, names, release string
 
-		encoding, client, isolation, readOnly string
+		encoding, client, isolation, readOnly, schema string
 	)
 	err := ask(`
 select cast(current_setting('server_version_num') as integer), current_setting('server_version'), pg_is_in_recovery(),
   current_setting('fsync'), current_setting('full_page_writes'),
   current_setting('synchronous_commit'), current_setting('synchronous_standby_names'),
   current_setting('server_encoding'), current_setting('client_encoding'),
-  current_setting('default_transaction_isolation'), current_setting('default_transaction_read_only')`,
-		&version, &release, &standby, &fsync, &pages, &commit, &names, &encoding, &client, &isolation, &readOnly)
+  current_setting('default_transaction_isolation'), current_setting('default_transaction_read_only'),
+  coalesce(current_schema(), '')`,
+		&version, &release, &standby, &fsync, &pages, &commit, &names, &encoding, &client, &isolation, &readOnly, &schema)
 	if err != nil {
 		return err
 	}
-	_, app := q.(appTx) // whose isolation is the app's choice
+	_, app := q.(appTx) // whose isolation and schemas are the app's choice
 	s.awaitsStandbys.Store(names != "" && commit != "off" && commit != "local")
 	var setting, harm string
 	switch {
@@ -53,6 +54,10 @@ select cast(current_setting('server_version_num') as integer), current_setting('
 		return fmt.Errorf("webhook: the connection has default_transaction_read_only=on, with which nothing can be stored: take it off the role, the database or the connection string")
 	case isolation != "read committed" && !app:
 		return fmt.Errorf("webhook: the connection has default_transaction_isolation=%s, with which calls fail where they should wait for others: leave it at read committed for the store's connections", isolation)
+	case schema == "" && !app:
+		return fmt.Errorf("webhook: the connection has a search_path without a schema that exists and that its role may use: name one for the store's connections")
+	case strings.HasPrefix(schema, "pg_temp") && !app:
+		return fmt.Errorf("webhook: the connection has a search_path that begins with pg_temp, in which the tables would end with the connection: take it out for the store's connections")
 	case s.relaxed:
 		return nil
 	case fsync == "off":

@@ -80,7 +80,7 @@ func TestPostgresRefusesServersOnWhichItCannotKeepItsPromises(t *testing.T) {
 			s := c.settings
 			server := answers{
 				"select version()":   {c.product},
-				"server_version_num": {s.version, "13.18", s.standby, s.fsync, s.pages, s.commit, s.names, s.encoding, s.client, s.isolation, s.readOnly},
+				"server_version_num": {s.version, "13.18", s.standby, s.fsync, s.pages, s.commit, s.names, s.encoding, s.client, s.isolation, s.readOnly, "public"},
 				"max(version)":       {len(postgres.schema)},
 				"from webhook_ready": {true, true},
 			}

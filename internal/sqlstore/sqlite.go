@@ -104,6 +104,7 @@ alter table {}deliveries add passed_over integer;
 `,
 	},
 	oneWriter: true,
+	check:     checkSQLite,
 	wal:       `pragma journal_mode = wal`,
 
 	textList: `select value from json_each(@list)`,

@@ -62,6 +62,26 @@ func (f *sqliteFile) prepare(ctx context.Context, texts []string) {
 	}
 }
 
+// checkSQLite returns an error for a journal_mode with which a transaction that fails is
+// not undone. A database in memory has no other one. It does not check the app's
+// transactions, which should not read before they write: see InTx.
+func checkSQLite(ctx context.Context, _ *Store, q Querier) error {
+	if _, app := q.(appTx); app {
+		return nil
+	}
+	var mode, file string
+	err := q.Query(ctx, `pragma journal_mode`, nil, func(scan Scan) error { return scan(&mode) })
+	if err != nil || mode != "off" && mode != "memory" {
+		return err
+	}
+	err = q.Query(ctx, `select coalesce(max(file), '') from pragma_database_list where name = 'main'`, nil,
+		func(scan Scan) error { return scan(&file) })
+	if err != nil || file == "" {
+		return err
+	}
+	return refusal("journal_mode", mode, "a crash would leave half of a transaction, or destroy the file: leave it out of the data source name, or set it to WAL")
+}
+
 // withConn takes a connection, sets its pragmas, and calls do.
 func (f *sqliteFile) withConn(ctx context.Context, do func(*sql.Conn) error) error {
 	c, err := f.db.Conn(ctx)

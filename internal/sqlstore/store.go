@@ -292,11 +292,16 @@ func (s *Store) check(ctx context.Context) error {
 	if err := s.usable(ctx); err != nil || s.checked.Load() {
 		return err
 	}
-	if s.d.check != nil { // in a transaction, because settings belong to a connection
-		err := s.db.InTx(ctx, true, func(q Querier) error { return s.d.check(ctx, s, q) })
-		if err != nil {
-			return err
-		}
+	err := error(nil)
+	switch {
+	case s.d.check == nil:
+	case s.d.oneWriter: // whose transactions begin with a write
+		err = s.d.check(ctx, s, s.db)
+	default: // in a transaction, because settings belong to a connection
+		err = s.db.InTx(ctx, true, func(q Querier) error { return s.d.check(ctx, s, q) })
+	}
+	if err != nil {
+		return err
 	}
 	if err := s.checkSchema(ctx, s.db); err != nil {
 		return err
