@@ -292,7 +292,7 @@ func (s *Store) check(ctx context.Context) error {
 	if err := s.usable(ctx); err != nil || s.checked.Load() {
 		return err
 	}
-	err := error(nil)
+	var err error
 	switch {
 	case s.d.check == nil:
 	case s.d.oneWriter: // whose transactions begin with a write
