@@ -107,9 +107,9 @@ func rules() []rule {
 		claimRules, turnRules, applyRules, rewriteRules, pruneRules,
 		addedRules, eventRules,
 		lineRules, leavingRules, sequenceRules, leasingRules, fieldRules,
-		valueRules, prefixRules, farRules, memoryRules, contextRules, insideRules,
+		valueRules, documentRules, prefixRules, farRules, memoryRules, contextRules, insideRules,
 		storageRules, randomRules,
-		largeRules, expiryRules, duplicateRules, // what takes longest
+		bodyRules, largeRules, limitRules, expiryRules, duplicateRules, // what takes longest
 		meanwhileRules, pageRules, concurrentPutRules, concurrentLineRules, concurrentLeasingRules, concurrentRules, // at last: the runtime ends the process when a map is written to at once
 	)
 }

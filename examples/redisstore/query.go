@@ -142,7 +142,7 @@ type span struct {
 func spanOf(q webhook.DeliveryQuery) span {
 	in := span{"-", "+", !q.Oldest, pageSize}
 	if q.Limit > 0 {
-		in.page = min(pageSize, q.Limit+50) // of which not all may be selected
+		in.page = min(q.Limit, pageSize-50) + 50 // of which not all may be selected
 	}
 	if !q.Since.IsZero() {
 		in.from = "[" + sortable(q.Since)
