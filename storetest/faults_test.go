@@ -14,7 +14,7 @@ import (
 
 var faults = slices.Concat(putFaults, numberFaults, webhookFaults, enqueueFaults, eventFaults, claimFaults, turnFaults,
 	lineFaults, leavingFaults, sequenceFaults, leasingFaults, fieldFaults, pruneFieldFaults, dropFaults,
-	largeFaults, limitFaults, bodyFaults, documentFaults, expiryFaults, prefixFaults, keyFaults, farFaults, insideFaults, meanwhileFaults,
+	largeFaults, limitFaults, bodyFaults, documentFaults, joiningFaults, leaseUntilFaults, glanceFaults, expiryFaults, prefixFaults, keyFaults, farFaults, insideFaults, meanwhileFaults,
 	applyFaults, rewriteFaults, logFaults, pruneFaults, valueFaults, memoryFaults, contextFaults, duplicateFaults, concurrentFaults, otherFaults)
 
 // disasters are faults that fail everything; fails is what the failures say.

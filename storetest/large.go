@@ -281,14 +281,14 @@ var largeRules = []rule{
 		"Log is as long as its attempts are many, and whole: nothing is dropped from its beginning or its end.",
 		func(c *checker) {
 			d := pending("d", "1", t0)
-			for i := range 150 {
+			for i := range 260 {
 				d = logged(d, *note(i))
 			}
 			c.enqueue(d)
 			appended := c.of(60, "changes", 15)
 			for i := range appended {
-				c.applied(webhook.Change{ID: "d", Lease: int64(i), State: webhook.StatePending, Due: t0, Log: note(150 + i)})
-				d = logged(d, *note(150 + i))
+				c.applied(webhook.Change{ID: "d", Lease: int64(i), State: webhook.StatePending, Due: t0, Log: note(260 + i)})
+				d = logged(d, *note(260 + i))
 			}
 			d.Lease = int64(appended)
 			c.same("the delivery", c.delivery("d"), d)

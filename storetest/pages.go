@@ -13,7 +13,7 @@ var pageRules = []rule{
 		"Nobody sees a part of the deliveries of one event, however long the log is that has them at its beginning and its end, and nobody sees a delivery without an ID while others are pruned.",
 		func(c *checker) {
 			var ds []webhook.Delivery
-			for i, id := range names("d", c.of(1100, "deliveries in the log", 100)) {
+			for i, id := range names("d", c.of(2400, "deliveries in the log", 100)) {
 				ds = append(ds, finished(id, "1", at(i-9000)))
 			}
 			c.enqueue(ds...)

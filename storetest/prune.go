@@ -45,7 +45,15 @@ var pruneRules = []rule{
 			if n := c.prune(t0, 100); n != 0 {
 				c.broken("it returned %d, want 0", n)
 			}
-			c.set("left", ids(c.deliveries(webhook.DeliveryQuery{All: true})), []string{"claimed", "waits", "was finished"})
+			c.enqueue(finished("done", "1", at(-100)))
+			if n := c.pruned(webhook.Prune{Before: never, States: states[:1], Limit: 100}); n != 0 {
+				c.broken("with StatePending as its only state it returned %d, want 0", n)
+			}
+			c.set("left", ids(c.deliveries(webhook.DeliveryQuery{All: true})), []string{"claimed", "waits", "was finished", "done"})
+			if n := c.pruned(webhook.Prune{Before: never, States: states[:2], Limit: 100}); n != 1 {
+				c.broken("with StatePending and StateDelivered it returned %d, want 1", n)
+			}
+			c.set("left of pending and delivered ones", ids(c.deliveries(webhook.DeliveryQuery{All: true})), []string{"claimed", "waits", "was finished"})
 		}},
 
 	{"prune_stops_at_the_limit",
@@ -118,6 +126,15 @@ var pruneRules = []rule{
 			}
 			if n := c.count(webhook.DeliveryQuery{All: true}); n != 30 {
 				c.broken("%d are left, want 30", n)
+			}
+			p = webhook.Prune{Before: t0, Except: []webhook.EventType{webhook.TypeBounce}, Limit: 4}
+			for i, want := range []int{4, 4, 2, 0} {
+				if n := c.pruned(p); n != want {
+					c.broken("call %d of Prune with the Limit 4, except those that are older, returned %d, want %d of the 10", i+1, n, want)
+				}
+			}
+			if n := c.count(webhook.DeliveryQuery{All: true, Types: p.Except}); n != 20 {
+				c.broken("%d that Except names are left, want 20", n)
 			}
 		}},
 

@@ -106,11 +106,11 @@ func rules() []rule {
 		enqueueRules, logRules,
 		claimRules, turnRules, applyRules, rewriteRules, pruneRules,
 		addedRules, eventRules,
-		lineRules, leavingRules, sequenceRules, leasingRules, fieldRules,
-		valueRules, documentRules, prefixRules, farRules, memoryRules, contextRules, insideRules,
+		lineRules, leavingRules, sequenceRules, joiningRules, leasingRules, leaseUntilRules, fieldRules,
+		valueRules, documentRules, prefixRules, farRules, memoryRules, contextRules, idleRules, insideRules,
 		storageRules, randomRules,
 		bodyRules, largeRules, limitRules, expiryRules, duplicateRules, // what takes longest
-		meanwhileRules, pageRules, concurrentPutRules, concurrentLineRules, concurrentLeasingRules, concurrentRules, // at last: the runtime ends the process when a map is written to at once
+		meanwhileRules, pageRules, glanceRules, concurrentPutRules, concurrentLineRules, concurrentLeasingRules, concurrentRules, // at last: the runtime ends the process when a map is written to at once
 	)
 }
 

@@ -3,6 +3,8 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"math"
+	"time"
 
 	"github.com/listhook/webhook"
 )
@@ -41,6 +43,20 @@ var putRules = []rule{
 			}
 			want = c.put(want)
 			c.same("a webhook with lists of 250", c.webhook("1"), want)
+		}},
+
+	{"put_keeps_numbers_and_long_values",
+		"PutWebhook stores w, a document, without loss: numbers to the last digit, what a list names twice, and hundreds of KiB of Sealed.",
+		func(c *checker) {
+			want := hook("1")
+			want.RateLimit, want.BatchWait, want.Discarded = 1.0/3, 1234567891*time.Nanosecond, math.MaxInt32
+			want.Events, want.Sources = []webhook.EventType{"open", "open", "click", "open"}, []webhook.Source{"api", "api"}
+			want.Sealed = repeat([]byte("sealed\x00\xff"), 300<<10)
+			want = c.put(want)
+			c.same("a webhook", c.webhook("1"), want)
+			want.RateLimit, want.Revision, want.Sealed = 0.001, math.MaxInt64, []byte{0}
+			want = c.put(want)
+			c.same("a webhook that was put again", c.webhook("1"), want)
 		}},
 
 	{"put_raises_the_version_by_one",
@@ -273,12 +289,14 @@ var webhookRules = []rule{
 	{"webhooks_may_be_many",
 		"A query without a Limit selects all, however many.",
 		func(c *checker) {
-			want := names("w", c.of(600, "webhooks", 60))
+			want := names("w", c.of(1100, "webhooks", 60))
 			for _, id := range want {
 				_, err := c.store.PutWebhook(c.ctx, hook(id))
 				c.noError(err, "PutWebhook")
 			}
 			c.ids("all", webhookIDs(c.webhooks(webhook.WebhookQuery{Account: account})), want)
+			most := len(want) - 9
+			c.ids("most of them", webhookIDs(c.webhooks(webhook.WebhookQuery{All: true, Limit: most})), want[:most])
 		}},
 
 	{"webhooks_may_be_none",
