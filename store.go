@@ -39,7 +39,8 @@ type Outbox interface {
 // their bytes. IDs are not empty. A webhook's or a delivery's ID is unique in the
 // store, whatever the account. Texts are valid UTF-8 without NUL; bodies and
 // Response are any bytes. A slice or map that is empty may come back nil, and the
-// other way round. Limits are never negative.
+// other way round. Limits are never negative: that of a query or a Prune is any int, and
+// those of a Claim fit in 32 bits.
 //
 // # Sizes
 //
@@ -92,7 +93,8 @@ type Store interface {
 	// w.Version (0: none is stored), and returns the new one. Otherwise it
 	// changes nothing and returns ErrConflict. It replaces all fields but Tallies,
 	// which it keeps if those of w are nil. So a put may move a webhook to another
-	// account, and may store one that was deleted as not deleted.
+	// account, and may store one that was deleted as not deleted. It changes no
+	// delivery: those of a webhook keep their Account.
 	//
 	// It gives the stored webhook a Put, a number greater than that of every
 	// earlier put in the store. Once a caller can read a webhook with some Put, no
@@ -166,7 +168,8 @@ const (
 // none.
 type OutboxEvent struct {
 	// Bodies are the different bodies of the event, by format, list and chosen
-	// fields. Whether a store keeps each once is its choice.
+	// fields. Whether a store keeps each once is its choice. Events of several calls may
+	// have the same EventID and other Bodies.
 	Bodies     [][]byte
 	Deliveries []OutboxDelivery
 }
