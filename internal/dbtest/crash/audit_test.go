@@ -29,8 +29,9 @@ import (
 //  5. The log is in order: no entry begins before the one above it has ended.
 //  6. No two processes sent a delivery at the same time.
 //  7. Deliveries of one key came in their order: all requests with one had ended
-//     before the first request with the next one began. Their order is that in which
-//     each emitter emitted, and the receiver saw each one's place in it.
+//     before the first request with the next one began, but for those whose sender gave
+//     up waiting. Their order is that in which each emitter emitted, and the receiver saw
+//     each one's place in it.
 //
 // Requests beyond the log's entries are duplicates: they came, and their
 // outcomes were never stored. An attempt that gave up waiting may have arrived

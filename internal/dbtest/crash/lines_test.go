@@ -24,7 +24,7 @@ func (a *audit) checkLines(complain func(string, ...any), log map[string]webhook
 		followers += len(line) - 1
 		slices.SortFunc(line, func(a, b webhook.Delivery) int { return cmp.Compare(a.Sequence, b.Sequence) })
 		latest := map[string]webhook.Delivery{} // of each emitter
-		var ended time.Time                     // the last request with those before
+		var ended request                       // the last request with those before
 		for i, d := range line {
 			if d.Sequence <= 0 || i > 0 && d.Sequence == line[i-1].Sequence {
 				complain("%s of %s has the sequence %d", d.ID, name, d.Sequence)
@@ -41,18 +41,23 @@ func (a *audit) checkLines(complain func(string, ...any), log map[string]webhook
 				if r.sequence != d.Sequence {
 					complain("%s of %s came with the sequence %d instead of %d", d.ID, name, r.sequence, d.Sequence)
 				}
-				if r.start.Before(ended) {
-					complain("ORDER: %s (%d) of %s came %s before the last request with an earlier one had ended",
-						d.EventID, d.Sequence, name, ended.Sub(r.start))
+				if r.start.Before(ended.end) {
+					complain("ORDER: %s (%d) of %s came %s before a request of %s with attempt %d of %s had ended, which took %s",
+						d.EventID, d.Sequence, name, ended.end.Sub(r.start), ended.by, ended.attempt, ended.event, ended.end.Sub(ended.start))
 				}
-				if r.end.After(last) {
-					last = r.end
+				if r.end.After(last.end) && !gaveUp(d, r) {
+					last = r
 				}
 			}
 			ended = last
 		}
 	}
 	return followers
+}
+
+// gaveUp reports whether the sender of a request waited for its answer in vain, by the log.
+func gaveUp(d webhook.Delivery, r request) bool {
+	return r.batch == "" && r.attempt <= len(d.Log) && d.Log[r.attempt-1].Status == 0
 }
 
 // Forty people change six times within a second, emitted by two processes whose clocks
