@@ -11,11 +11,15 @@ import (
 // defaultConcurrency is the default of Concurrency.
 const defaultConcurrency = 256
 
-// maxProcesses is the most Processes.
-const maxProcesses = 1000
-
-// minStoreTimeout is the least StoreTimeout.
-const minStoreTimeout = time.Second / 10
+// The ranges of some options. Beyond the greatest values, what is computed of them, such
+// as the end of a lease, would overflow.
+const (
+	maxConcurrency  = 1_000_000
+	maxProcesses    = 1000
+	minDuration     = time.Millisecond // what a Store keeps of a time
+	minStoreTimeout = time.Second / 10
+	maxDuration     = 24 * time.Hour // of Timeout, StoreTimeout and PollInterval
+)
 
 // minBodyLimit is the least BodyLimit with CustomerAccount.
 const minBodyLimit = 8 << 10
@@ -94,6 +98,9 @@ func (o *Options) setDefaults() {
 // checkRanges returns an *InvalidError for a value that is too small, too large or not
 // usable.
 func (o *Options) checkRanges() error {
+	if err := checkConcurrency("Options.Concurrency", o.Concurrency); err != nil {
+		return err
+	}
 	switch {
 	case o.Processes > maxProcesses:
 		return invalid("Options.Processes", fmt.Sprintf("is %d; it must be at most %d", o.Processes, maxProcesses))
@@ -106,13 +113,24 @@ func (o *Options) checkRanges() error {
 		name         string
 		value, least time.Duration
 	}{
-		{"Timeout", o.Timeout, time.Millisecond},
-		{"PollInterval", o.PollInterval, time.Millisecond},
+		{"Timeout", o.Timeout, minDuration},
+		{"PollInterval", o.PollInterval, minDuration},
 		{"StoreTimeout", o.StoreTimeout, minStoreTimeout},
 	} {
-		if f.value < f.least {
+		switch {
+		case f.value < f.least:
 			return invalid("Options."+f.name, fmt.Sprintf("is %s; it must be at least %s", f.value, f.least))
+		case f.value > maxDuration:
+			return invalid("Options."+f.name, fmt.Sprintf("is %s; it must be at most %s", f.value, maxDuration))
 		}
+	}
+	return nil
+}
+
+// checkConcurrency returns an *InvalidError for a Concurrency that is too large.
+func checkConcurrency(field string, n int) error {
+	if n > maxConcurrency {
+		return invalid(field, fmt.Sprintf("is %d; it must be at most %d", n, maxConcurrency))
 	}
 	return nil
 }

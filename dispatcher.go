@@ -65,8 +65,8 @@ type Dispatcher struct {
 // uses its Transport, and its Timeout if that is shorter than opts.Timeout: redirects
 // are never followed and cookies never kept. A client without a Transport, such as
 // http.DefaultClient, gets that of NewClient(nil); a Transport of your own bypasses the
-// address checks. Nil options are the defaults. An option that is out of range, here or
-// in client's ClientOptions, is an *InvalidError.
+// address checks. Nil options are the defaults. An option that is out of range, here, in
+// client's ClientOptions or as its Timeout, is an *InvalidError.
 //
 // For several databases in one process see Pool.
 func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {

@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"context"
 	"math"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"reflect"
@@ -97,16 +98,22 @@ func invalidOptions() (inputs []invalidInput) {
 		opts        webhook.Options
 	}{
 		{"a negative Concurrency", "Concurrency", webhook.Options{Concurrency: -1}},
+		{"a Concurrency that would overflow", "Concurrency", webhook.Options{Concurrency: math.MaxInt}},
+		{"a Concurrency above the most", "Concurrency", webhook.Options{Concurrency: 1_000_001}},
 		{"a negative PerWebhook", "PerWebhook", webhook.Options{PerWebhook: -1}},
 		{"a negative PerHost", "PerHost", webhook.Options{PerHost: -1}},
 		{"negative Processes", "Processes", webhook.Options{Processes: -1}},
 		{"too many Processes", "Processes", webhook.Options{Processes: 1001}},
 		{"a negative Timeout", "Timeout", webhook.Options{Timeout: -1}},
 		{"a Timeout below what a store keeps", "Timeout", webhook.Options{Timeout: time.Microsecond}},
+		{"a Timeout whose lease would overflow", "Timeout", webhook.Options{Timeout: math.MaxInt64}},
+		{"a Timeout above the most", "Timeout", webhook.Options{Timeout: 24*time.Hour + 1}},
 		{"a negative PollInterval", "PollInterval", webhook.Options{PollInterval: -1}},
 		{"a PollInterval below what a store keeps", "PollInterval", webhook.Options{PollInterval: time.Microsecond}},
+		{"a PollInterval above the most", "PollInterval", webhook.Options{PollInterval: 24*time.Hour + 1}},
 		{"a negative StoreTimeout", "StoreTimeout", webhook.Options{StoreTimeout: -1}},
 		{"a StoreTimeout below the least", "StoreTimeout", webhook.Options{StoreTimeout: 99 * time.Millisecond}},
+		{"a StoreTimeout above the most", "StoreTimeout", webhook.Options{StoreTimeout: 24*time.Hour + 1}},
 		{"a negative OrderWait", "OrderWait", webhook.Options{OrderWait: -1}},
 		{"a negative KeepLimit", "KeepLimit", webhook.Options{KeepLimit: -1}},
 		{"a negative BodyLimit", "BodyLimit", webhook.Options{BodyLimit: -1}},
@@ -138,12 +145,16 @@ func invalidOptions() (inputs []invalidInput) {
 }
 
 func invalidPoolOptions() (inputs []invalidInput) {
-	for field, opts := range map[string]webhook.PoolOptions{
-		"Concurrency": {Concurrency: -1},
-		"PerHost":     {PerHost: -1},
+	for _, c := range []struct {
+		name, field string
+		opts        webhook.PoolOptions
+	}{
+		{"a negative Concurrency", "Concurrency", webhook.PoolOptions{Concurrency: -1}},
+		{"a Concurrency above the most", "Concurrency", webhook.PoolOptions{Concurrency: 1_000_001}},
+		{"a negative PerHost", "PerHost", webhook.PoolOptions{PerHost: -1}},
 	} {
-		inputs = append(inputs, invalidInput{"a negative " + field, "PoolOptions." + field, func(*harness) error {
-			_, err := webhook.NewPool(nil, &opts)
+		inputs = append(inputs, invalidInput{c.name + " of a Pool", "PoolOptions." + c.field, func(*harness) error {
+			_, err := webhook.NewPool(nil, &c.opts)
 			return err
 		}})
 	}
@@ -352,6 +363,10 @@ func invalidArguments() []invalidInput {
 	return []invalidInput{
 		{"New without a store", "store", func(*harness) error {
 			_, err := webhook.New(nil, nil, nil)
+			return err
+		}},
+		{"New with a client whose Timeout is below what a store keeps", "client.Timeout", func(r *harness) error {
+			_, err := webhook.New(r.store, &http.Client{Timeout: time.Microsecond}, nil)
 			return err
 		}},
 		{"EmitTx without a transaction", "tx", func(r *harness) error { return r.EmitTx(r.ctx, nil, open("1")) }},

@@ -15,7 +15,7 @@ type Options struct {
 	// default. An attempt older than a tenth of a second counts against a second limit
 	// of eight times as many instead, so that receivers that hang do not take the places
 	// of those that answer. As many again may wait, delivered, until their outcomes are
-	// stored.
+	// stored. At most 1,000,000.
 	Concurrency int
 
 	// PerWebhook is the most attempts under way at once for one webhook: 32 by
@@ -37,7 +37,7 @@ type Options struct {
 	// Timeout is how long one attempt may take, from looking up the name to
 	// the end of the answer's body: 15 s by default. A delivery whose process
 	// died is taken over after twice the Timeout, and for a webhook that gets batches
-	// after its BatchWait besides.
+	// after its BatchWait besides. From 1 ms to a day.
 	Timeout time.Duration
 
 	// Backoff makes the policy for the waits between attempts. It is made anew
@@ -53,7 +53,7 @@ type Options struct {
 	Backoff func() backoff.BackOff
 
 	// StoreTimeout is how long one call of the Store may take that the
-	// Dispatcher makes on its own: 15 s by default, at least 100 ms. Emit waits
+	// Dispatcher makes on its own: 15 s by default, from 100 ms to a day. Emit waits
 	// for three times as long at most: a call takes what came while the one
 	// before it hung. Methods that only pass on a call, such as Webhooks and
 	// Deliveries, have their context's time.
@@ -66,7 +66,7 @@ type Options struct {
 
 	// PollInterval is how often the store is asked for deliveries that are due
 	// and for webhooks that changed, or up to a tenth sooner: 1 s by default.
-	// Events of this process are attempted at once, without a poll.
+	// Events of this process are attempted at once, without a poll. From 1 ms to a day.
 	// Idle Dispatchers of a Pool ask less often: see Pool.NewDispatcher.
 	PollInterval time.Duration
 

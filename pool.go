@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 
@@ -28,8 +29,8 @@ type PoolOptions struct {
 }
 
 // NewPool returns a Pool. The client sends the requests, as that of New does; nil means
-// NewClient(nil). Nil options are the defaults. An option that is out of range, here or
-// in client's ClientOptions, is an *InvalidError.
+// NewClient(nil). Nil options are the defaults. An option that is out of range, here, in
+// client's ClientOptions or as its Timeout, is an *InvalidError.
 func NewPool(client *http.Client, opts *PoolOptions) (*Pool, error) {
 	var o PoolOptions
 	if opts != nil {
@@ -41,6 +42,9 @@ func NewPool(client *http.Client, opts *PoolOptions) (*Pool, error) {
 	case o.PerHost < 0:
 		return nil, invalid("PoolOptions.PerHost", "is negative")
 	}
+	if err := checkConcurrency("PoolOptions.Concurrency", o.Concurrency); err != nil {
+		return nil, err
+	}
 	return newPool(client, o)
 }
 
@@ -51,6 +55,9 @@ func newPool(client *http.Client, o PoolOptions) (*Pool, error) {
 	}
 	if client != nil {
 		p.timeout = client.Timeout
+	}
+	if p.timeout > 0 && p.timeout < minDuration {
+		return nil, invalid("client.Timeout", fmt.Sprintf("is %s; it must be at least %s", p.timeout, minDuration))
 	}
 	setDefault(&o.Concurrency, defaultConcurrency)
 	setDefault(&o.PerHost, (o.Concurrency+1)/2)
