@@ -36,14 +36,7 @@ func (d *Dispatcher) Wants(ctx context.Context, account string, t EventType, sou
 func (d *Dispatcher) Validate(events ...Event) error {
 	var bad invalidEvents
 	for i, e := range events {
-		err := d.opts.validate(e)
-		if err != nil && d.opts.OmitFields {
-			var sent Event
-			if sent, _, err = omitFields(e, d.opts.eventLimit()); err == nil {
-				err = d.opts.validateKind(sent)
-			}
-		}
-		if err != nil {
+		if _, _, err := d.opts.sendable(e); err != nil {
 			bad.add(len(events), i, err)
 		}
 	}

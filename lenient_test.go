@@ -164,6 +164,56 @@ func TestFieldsThatCannotBeSentAreOmitted(t *testing.T) {
 	}
 }
 
+func TestNothingIsOmittedFromEventsThatAreRefused(t *testing.T) {
+	for way := range waysToEmit(nil, nil) {
+		for _, skip := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, skip %v", way, skip), func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					var told []string
+					r := newHarness(t, &webhook.Options{OmitFields: true, SkipInvalid: skip, Hooks: webhook.Hooks{
+						Omitted: func(e webhook.Event, omitted []webhook.Omission) {
+							assert.NotContains(t, e.(webhook.Open).Subscriber.Fields, "]")
+							told = append(told, fmt.Sprint(webhook.MetaOf(e).ID, omitted))
+						},
+					}})
+					r.put(nil)
+					first, last := open("first"), open("last")
+					first.Subscriber.Fields = map[string]string{"]": "x", "ok": "y"}
+					last.Subscriber.Fields = map[string]string{"]": "x"}
+					emit := waysToEmit(r.Dispatcher, r.store)[way]
+					require.Error(t, emit(r.ctx, first, withoutSource(1, 0)[0], last))
+					time.Sleep(time.Second) // of the buffer
+					if skip {
+						assert.Equal(t, []string{"first[{] has a key that PHP would misread}]", "last[{] has a key that PHP would misread}]"}, told)
+						assert.Len(t, r.log(), 2)
+					} else {
+						assert.Empty(t, told)
+						assert.Empty(t, r.log())
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestExplainOmitsFieldsAsEmitDoes(t *testing.T) {
+	r := newHarness(t, &webhook.Options{OmitFields: true})
+	r.put(nil)
+	e := open("e")
+	e.Subscriber.Fields = map[string]string{"]": "x"}
+	explained, err := r.Explain(r.ctx, e)
+	require.NoError(t, err)
+	require.Len(t, explained, 1)
+	assert.True(t, explained[0].Matches)
+
+	e.Source = ""
+	_, err = r.Explain(r.ctx, e)
+	assert.ErrorAs(t, err, new(*webhook.InvalidError))
+	e.Source = webhook.SourceAdmin
+	_, err = r.another(nil).Explain(r.ctx, e)
+	assert.ErrorAs(t, err, new(*webhook.InvalidError), "without the option")
+}
+
 func TestWhatIsNoFieldIsNotOmitted(t *testing.T) {
 	r := newHarness(t, &webhook.Options{OmitFields: true})
 	e := open("e")

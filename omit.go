@@ -17,6 +17,19 @@ type Omission struct {
 	Reason string // "has a key that PHP would misread"
 }
 
+// sendable returns an event as it is sent: with OmitFields without the custom fields
+// because of which it could not be delivered, and which these are. The error says why it
+// cannot be delivered.
+func (o *Options) sendable(e Event) (sent Event, omitted []Omission, err error) {
+	if err = o.validate(e); err == nil || !o.OmitFields {
+		return e, nil, err
+	}
+	if sent, omitted, err = omitFields(e, o.eventLimit()); err == nil {
+		err = o.validateKind(sent)
+	}
+	return sent, omitted, err
+}
+
 // omitFields returns e without the custom fields because of which it cannot be
 // delivered, and which these are, in order of their keys. It is asked of an event that
 // is invalid. If other fields are at fault too, the error is that of validate. It omits

@@ -198,7 +198,8 @@ type Hooks struct {
 	Dropped func(es []Event, err error)
 
 	// Omitted is called when fields were left out of an event because of
-	// Options.OmitFields, before it is known whether a webhook wants it.
+	// Options.OmitFields, before it is known whether a webhook wants it. It is not called
+	// when the call is refused because of other events.
 	Omitted func(e Event, omitted []Omission)
 
 	// Attempt is called before an attempt is made. The context that it returns

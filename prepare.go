@@ -54,45 +54,36 @@ func (p *preparer) prepareStamped(ctx context.Context, e *stampedEvent) (inserts
 // each of the others. With Options.SkipInvalid that is skipped instead.
 func (p *preparer) check(events []Event) (good []Event, skipped, err error) {
 	var bad invalidEvents
+	var changed []int          // the places in good of events that fields are left out of
+	var omissions [][]Omission // of these
 	good = events
 	copied := false // good is no longer events, but the good ones of those before i
 	for i, e := range events {
-		err := p.opts.validate(e)
-		if err == nil && !copied {
+		sent, omitted, err := p.opts.sendable(e)
+		if err == nil && omitted == nil && !copied {
 			continue
 		}
 		if !copied {
 			good, copied = slices.Clone(events[:i]), true
 		}
-		if err != nil && p.opts.OmitFields {
-			e, err = p.omitFields(e)
-		}
 		if err != nil {
 			bad.add(len(events), i, err)
 			continue
 		}
-		good = append(good, e)
+		if omitted != nil {
+			changed, omissions = append(changed, len(good)), append(omissions, omitted)
+		}
+		good = append(good, sent)
 	}
-	if p.opts.SkipInvalid || bad.err == nil {
-		return good, bad.error(), nil
-	}
-	return nil, nil, bad.error()
-}
-
-// omitFields returns an invalid event without the fields because of which it cannot be
-// delivered.
-func (p *preparer) omitFields(e Event) (Event, error) {
-	sent, omitted, err := omitFields(e, p.opts.eventLimit())
-	if err == nil {
-		err = p.opts.validateKind(sent)
-	}
-	if err != nil {
-		return nil, err
+	if bad.err != nil && !p.opts.SkipInvalid {
+		return nil, nil, bad.error()
 	}
 	if hook := p.opts.Hooks.Omitted; hook != nil {
-		p.notify.safely("Hooks.Omitted", func() { hook(sent, omitted) })
+		for i, at := range changed {
+			p.notify.safely("Hooks.Omitted", func() { hook(good[at], omissions[i]) })
+		}
 	}
-	return sent, nil
+	return good, bad.error(), nil
 }
 
 // carrier asks the app what to keep with the deliveries of a call.

@@ -156,9 +156,10 @@ type Explanation struct {
 }
 
 // Explain says of each webhook of the event's account whether it gets the
-// event and, if not, the first reason why. Nothing is emitted.
+// event and, if not, the first reason why. Nothing is emitted. An event that Emit would
+// refuse is an *InvalidError.
 func (d *Dispatcher) Explain(ctx context.Context, e Event) ([]Explanation, error) {
-	if err := d.opts.validate(e); err != nil {
+	if _, _, err := d.opts.sendable(e); err != nil {
 		return nil, err
 	}
 	m := e.meta()
