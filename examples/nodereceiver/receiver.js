@@ -25,7 +25,7 @@ if (!/^whsec_[A-Za-z0-9+/]{32,}={0,2}$/.test(secret)) {
 }
 const webhook = new Webhook(secret);
 const file = process.env.RECEIVER_STATE || 'state.json';
-const remember = 30 * 86400; // seconds: longer than anything is sent again
+const remember = 90 * 86400; // seconds: longer than anything is sent again
 
 const app = express();
 

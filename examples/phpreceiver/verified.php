@@ -17,7 +17,7 @@ declare(strict_types=1);
 ini_set('display_errors', '0'); // else PHP answers 200 to its own faults
 
 const TOLERANCE = 300;          // seconds that the sender's clock may differ
-const REMEMBER = 30 * 86400;    // seconds: longer than anything is sent again
+const REMEMBER = 90 * 86400;    // seconds: longer than anything is sent again
 
 if ($_SERVER['REQUEST_METHOD'] !== 'POST') {
     answer(405, 'POST only');

@@ -239,6 +239,26 @@ func testOnce(t *testing.T, start Start) {
 	d = s.Await(1)[0]
 	assert.Equal(t, "had it\n", Answer(d))
 	assert.Equal(t, before, ReadState(t, file))
+
+	// A sender keeps a delivery for 30 days after it has ended, which may be some 30 days
+	// after the first attempt at it.
+	age(t, file, d.ID, 60*24*time.Hour)
+	s.Deliver(1, webhook.Sample(webhook.TypeSent)) // the receiver forgets what is too old
+	require.NoError(t, s.Redeliver(t.Context(), d.Account, d.ID))
+	assert.Equal(t, "had it\n", Answer(s.Await(1)[0]))
+}
+
+// age changes what a receiver keeps as if a delivery had come so long ago.
+func age(t *testing.T, file, id string, by time.Duration) {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	var state map[string]any
+	require.NoError(t, json.Unmarshal(content, &state))
+	state["seen"].(map[string]any)[id] = time.Now().Add(-by).Unix()
+	content, err = json.Marshal(state)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, content, 0o600))
 }
 
 // testSequence sends events whose times contradict their sequence, as those of servers
