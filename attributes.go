@@ -14,20 +14,22 @@ import (
 
 // FieldsOf makes Subscriber.Fields from attributes that an app's users chose: JSON of
 // any shape, with any keys and of any size. An event can be sent with these fields if
-// its other texts take less than half of Options.BodyLimit, unless that is below its
-// default.
+// the rest of its body takes at most 120 KiB, unless Options.BodyLimit is below its
+// default. A letter of ASCII, a digit or a space takes a byte there, any other byte of a
+// text up to three in a form and six in JSON.
 //
 // The members of an object become fields whose keys are joined by dots, such as
-// "address.city". An array of texts, numbers and truth values is what Choices makes of
-// it, another one is its JSON. A number is written as in JSON, true and false as such;
-// null, an empty object and an empty array become "". A value of a type that
-// encoding/json does not decode into is marshaled to JSON first.
+// "address.city". An array of texts, numbers, truth values and nulls is what Choices
+// makes of it, where null is ""; any other array is its JSON. A number is written as in
+// JSON, true and false as such; null, an empty object and an empty array become "". A
+// value of a type that encoding/json does not decode into is marshaled to JSON first.
 //
 // FieldsOf leaves out attributes that cannot be sent, and returns them in order of their
 // keys: those with a key that PHP would misread or that another attribute has too, those
 // nested more than 16 levels deep, and those that are not valid JSON. It keeps the first
 // 900 fields in order of their keys. If these take more than 128 KiB in the longest of
-// the formats, it leaves out the longest ones.
+// the formats, it leaves out the longest ones. It looks at 10,000 values, objects
+// included. Of those beyond, it returns the first one and those of the top level.
 func FieldsOf(attributes map[string]any) (fields map[string]string, omitted []Omission) {
 	f := flattener{fields: map[string]string{}, room: maxAttributeValues}
 	f.members("", attributes, 0)

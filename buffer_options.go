@@ -17,8 +17,8 @@ type BufferOptions struct {
 	// counts as its texts plus 1 KiB. A single event may be larger.
 	Bytes int
 
-	// Group is how many events are stored at once: 100 by default. As soon as that many
-	// wait, they are stored.
+	// Group is how many events are stored at once: 100 by default, and never more than
+	// Events. As soon as that many wait, they are stored.
 	Group int
 
 	// Wait is how long an event waits for others at most: 200 ms by default.

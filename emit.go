@@ -86,17 +86,18 @@ func (d *Dispatcher) Emit(ctx context.Context, events ...Event) error {
 // It does not keep events in order (see Order).
 //
 // Once it returns nil, an event will be stored, unless the process dies first, Shutdown's
-// context ends first, or the store refuses the event again and again while it takes
-// others. In the last two cases Hooks.Dropped is called. While the store fails, the buffer
-// keeps its events and tries again. When it is full, Options.Buffer.WhenFull says what happens. An event is
-// stored with the ID and the time that it has when EmitBuffered returns, so storing it
-// again after an error does not deliver it twice.
+// context ends first, the store refuses the event again and again while it takes others,
+// or the event would have more than 50,000 deliveries. In the last three cases
+// Hooks.Dropped is called. While the store fails, the buffer keeps its events and tries
+// again. When it is full, Options.Buffer.WhenFull says what happens. An event is stored
+// with the ID and the time that it has when EmitBuffered returns, so storing it again
+// after an error does not deliver it twice.
 //
 // Events that cannot be delivered are an *InvalidEventsError, as with Emit. An event that
 // no webhook wants is not held. ctx is used while EmitBuffered waits, and for
-// Hooks.Carrier: an event is taken even if ctx has ended, as that of a request does when
-// the mail client hangs up. Change nothing that the events refer to, such as their
-// Fields, afterwards.
+// Hooks.Carrier: where there is room, an event is taken even if ctx has ended, as that of
+// a request does when the mail client hangs up. Change nothing that the events refer to,
+// such as their Fields, afterwards.
 func (d *Dispatcher) EmitBuffered(ctx context.Context, events ...Event) error {
 	began := time.Now()
 	events, skipped, err := d.preparer.check(events)

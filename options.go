@@ -123,10 +123,11 @@ type Options struct {
 	// the event. Hooks.Omitted is called with what was left out. See also FieldsOf.
 	OmitFields bool
 
-	// CustomerAccount returns what bodies of the current format say of an
-	// account, by Meta.Account. It is asked for each event that a webhook of
-	// that format gets, while Emit or EmitTx waits, and from several goroutines
-	// at once, so it should answer from memory. If it fails, panics or returns
+	// CustomerAccount returns what bodies of the current format and in JSON say of an
+	// account, by Meta.Account. It is asked for each event that a webhook of such a
+	// format gets, while Emit or EmitTx waits, and from several goroutines at once, so it
+	// should answer from memory. For an event of EmitBuffered it is asked when the event
+	// is stored, with a context that has no values of the caller's. If it fails, panics or returns
 	// a text of more than 255 bytes, that is logged and the keys are sent
 	// empty. With it BodyLimit is at least 8 KiB, of which 6,120 bytes are kept
 	// for these keys. Nil: the keys are sent empty.
@@ -189,12 +190,14 @@ type Hooks struct {
 	Enqueued func(ds []Delivery)
 
 	// Buffered is called when EmitBuffered has taken an event into its buffer. Enqueued
-	// follows once the event's deliveries are durable.
+	// is called once the event's deliveries are durable, perhaps at the same time.
 	Buffered func(e Event)
 
-	// Dropped is called for events of EmitBuffered that are lost. err is ErrBufferFull,
-	// the error of Shutdown's context if it ended before they were stored, or the
-	// store's error if it refused an event while it took others.
+	// Dropped is called for events of EmitBuffered that are lost. err wraps ErrBufferFull
+	// or is the error of Shutdown's context if it ended before they were stored, the
+	// store's error if it refused an event while it took others, or an *InvalidError if
+	// an event would have too many deliveries. Events that were being stored when
+	// Shutdown's context ended may be delivered all the same.
 	Dropped func(es []Event, err error)
 
 	// Omitted is called when fields were left out of an event because of
