@@ -2,6 +2,8 @@ package webhook_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -34,6 +36,54 @@ func TestAnEventOfTooManyDeliveriesIsRefused(t *testing.T) {
 	n, err := store.Count(t.Context(), webhook.DeliveryQuery{All: true})
 	require.NoError(t, err)
 	assert.Equal(t, 50_000, n)
+}
+
+// One of several events that has too many deliveries is named, and the others are stored
+// with SkipInvalid.
+func TestAnEventOfTooManyDeliveriesIsNamed(t *testing.T) {
+	for _, skip := range []bool{false, true} {
+		for way := range waysToEmit(nil, nil) {
+			if way == "EmitBuffered" {
+				continue // it drops the event later
+			}
+			t.Run(fmt.Sprintf("%s, skip %v", way, skip), func(t *testing.T) {
+				store := &memstore.Store{}
+				d, err := webhook.New(store, nil, &webhook.Options{SkipInvalid: skip})
+				require.NoError(t, err)
+				for range 51 {
+					_, err := d.AddWebhook(t.Context(), everything())
+					require.NoError(t, err)
+				}
+				large := webhook.Subscribe{Meta: open("large").Meta, Subscriber: open("large").Subscriber}
+				large.Lists = nil
+				for i := range 1000 {
+					large.Lists = append(large.Lists, fmt.Sprint("list", i))
+				}
+				events := append(withoutSource(3, 0, 2), large, open("last"), nil, large)
+				err = waysToEmit(d, store)[way](t.Context(), events...)
+				var invalid *webhook.InvalidEventsError
+				require.ErrorAs(t, err, &invalid)
+				named := map[int]string{}
+				for _, bad := range invalid.Invalid {
+					named[bad.Index] = bad.Err.Field
+				}
+				n, err := store.Count(t.Context(), webhook.DeliveryQuery{All: true})
+				require.NoError(t, err)
+				if !skip { // what is invalid by itself is named before the webhooks are read
+					assert.Equal(t, map[int]string{0: "Source", 2: "Source", 5: "Event"}, named)
+					assert.Zero(t, n)
+					err = waysToEmit(d, store)[way](t.Context(), open("first"), large, open("last"), large)
+					require.ErrorAs(t, err, &invalid)
+					require.Len(t, invalid.Invalid, 2)
+					assert.Equal(t, []int{1, 3}, []int{invalid.Invalid[0].Index, invalid.Invalid[1].Index})
+					return
+				}
+				assert.Equal(t, map[int]string{0: "Source", 2: "Source", 3: "Lists", 5: "Event", 6: "Lists"}, named)
+				assert.True(t, slices.IsSortedFunc(invalid.Invalid, func(a, b webhook.InvalidEvent) int { return a.Index - b.Index }))
+				assert.Equal(t, 2*51, n, "two events can be delivered")
+			})
+		}
+	}
 }
 
 // A boundedStore fails the test for a query that names more than a Store has to take.

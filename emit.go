@@ -32,7 +32,8 @@ func (d *Dispatcher) Wants(ctx context.Context, account string, t EventType, sou
 }
 
 // Validate returns an *InvalidEventsError that names those events that Emit would
-// refuse with the Dispatcher's Options, or nil. It asks nothing of the store.
+// refuse with the Dispatcher's Options, or nil. It asks nothing of the store, so it does
+// not find an event that would have too many deliveries.
 func (d *Dispatcher) Validate(events ...Event) error {
 	var bad invalidEvents
 	for i, e := range events {
@@ -50,9 +51,9 @@ func (d *Dispatcher) Validate(events ...Event) error {
 // If events cannot be delivered, whether or not a webhook wants them, the error is an
 // *InvalidEventsError that names each of them, and none of the events is stored; with
 // Options.SkipInvalid all others are. An event that would have more than 50,000
-// deliveries, one of many lists for many webhooks, is an *InvalidError. After any other
-// error some of them may have been stored: emit again with the same Meta.ID, which
-// delivers each at most once to each webhook.
+// deliveries, one of many lists for many webhooks, is among them, although Validate
+// cannot tell. After any other error some of the events may have been stored: emit again
+// with the same Meta.ID, which delivers each at most once to each webhook.
 //
 // While this process holds half of the deliveries that it may hold, or more, Emit slows
 // down: it takes a millisecond longer for each event that is emitted at the same time,
@@ -100,10 +101,11 @@ func (d *Dispatcher) Emit(ctx context.Context, events ...Event) error {
 // such as their Fields, afterwards.
 func (d *Dispatcher) EmitBuffered(ctx context.Context, events ...Event) error {
 	began := time.Now()
-	events, skipped, err := d.preparer.check(events)
+	events, bad, err := d.preparer.check(events)
 	if err != nil {
 		return err
 	}
+	skipped := bad.error()
 	var carrier map[string]string
 	var failed error
 	asked := false
@@ -136,9 +138,9 @@ func (d *Dispatcher) EmitBuffered(ctx context.Context, events ...Event) error {
 // orders them too. Call Wake after the commit to skip the poll, here or in the
 // processes that deliver.
 //
-// Errors are those of Emit. After an *InvalidEventsError the transaction can go on:
-// events are validated before anything is asked of it. Whether it can go on after
-// another error depends on the database.
+// Errors are those of Emit. After an *InvalidEventsError the transaction can go on: of an
+// event that cannot be delivered nothing is written. Whether it can go on after another
+// error depends on the database.
 func (d *Dispatcher) EmitTx(ctx context.Context, tx Outbox, events ...Event) error {
 	if tx == nil {
 		return invalid("tx", "is nil")

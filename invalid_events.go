@@ -3,6 +3,7 @@ package webhook
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -51,6 +52,31 @@ func (e *InvalidEventsError) Unwrap() []error {
 
 // invalidEvents collects the errors of the events of a call.
 type invalidEvents struct{ err *InvalidEventsError }
+
+// indexOf returns the index of the event that is at a place among those that are not
+// invalid.
+func (c *invalidEvents) indexOf(place int) int {
+	if c.err != nil {
+		for _, bad := range c.err.Invalid {
+			if bad.Index <= place {
+				place++
+			}
+		}
+	}
+	return place
+}
+
+// merge adds the errors of other events of the same call.
+func (c *invalidEvents) merge(others invalidEvents) {
+	switch {
+	case others.err == nil:
+	case c.err == nil:
+		c.err = others.err
+	default:
+		c.err.Invalid = append(c.err.Invalid, others.err.Invalid...)
+		slices.SortFunc(c.err.Invalid, func(a, b InvalidEvent) int { return a.Index - b.Index })
+	}
+}
 
 // add adds the error of an event.
 func (c *invalidEvents) add(events, index int, err error) {

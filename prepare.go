@@ -26,17 +26,28 @@ func (p *preparer) prepare(ctx context.Context, tx Outbox, direct bool, events [
 	if err := ctx.Err(); err != nil {
 		return nil, nil, nil, err
 	}
-	if events, skipped, err = p.check(events); err != nil {
+	good, bad, err := p.check(events)
+	if err != nil {
 		return nil, nil, nil, err
 	}
 	made := preparation{preparer: p, tx: tx, direct: direct}
-	for _, e := range events {
-		if err := made.add(ctx, e, e.meta()); err != nil {
+	var large invalidEvents // those that would have too many deliveries
+	for i, e := range good {
+		switch err := made.add(ctx, e, e.meta()); {
+		case err == nil:
+		case errors.As(err, new(*InvalidError)):
+			large.add(len(events), bad.indexOf(i), err)
+		default:
 			made.undo(err)
 			return nil, nil, nil, err
 		}
 	}
-	return made.inserts, made.refused, skipped, nil
+	bad.merge(large)
+	if bad.err != nil && !p.opts.SkipInvalid {
+		made.undo(bad.err)
+		return nil, nil, nil, bad.err
+	}
+	return made.inserts, made.refused, bad.error(), nil
 }
 
 // prepareStamped makes the deliveries of an event that was checked before: no insert,
@@ -51,9 +62,8 @@ func (p *preparer) prepareStamped(ctx context.Context, e *stampedEvent) (inserts
 }
 
 // check returns the events that can be delivered: all of them, or an error that names
-// each of the others. With Options.SkipInvalid that is skipped instead.
-func (p *preparer) check(events []Event) (good []Event, skipped, err error) {
-	var bad invalidEvents
+// each of the others. With Options.SkipInvalid the others are in bad instead.
+func (p *preparer) check(events []Event) (good []Event, bad invalidEvents, err error) {
 	var changed []int          // the places in good of events that fields are left out of
 	var omissions [][]Omission // of these
 	good = events
@@ -76,14 +86,14 @@ func (p *preparer) check(events []Event) (good []Event, skipped, err error) {
 		good = append(good, sent)
 	}
 	if bad.err != nil && !p.opts.SkipInvalid {
-		return nil, nil, bad.error()
+		return nil, bad, bad.error()
 	}
 	if hook := p.opts.Hooks.Omitted; hook != nil {
 		for i, at := range changed {
 			p.notify.safely("Hooks.Omitted", func() { hook(good[at], omissions[i]) })
 		}
 	}
-	return good, bad.error(), nil
+	return good, bad, nil
 }
 
 // carrier asks the app what to keep with the deliveries of a call.
