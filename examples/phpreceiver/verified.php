@@ -125,7 +125,7 @@ function apply(array $state, array $event, string $delivery): array
     $happened = whole($event, 'event_time') ?: milliseconds(text($event, 'date_time'));
     $list = text($event, 'list') ?: '0'; // '0' is for no list: every list is concerned
     $person = block($event, 'subscriber') ?: block($event, 'contact'); // by the webhook's format
-    $key = text($person, 'id') ?: strtolower(text($person, 'email')); // an app without IDs knows people by address
+    $key = text($person, 'id') !== '' ? text($person, 'id') : strtolower(text($person, 'email')); // an app without IDs knows people by address
     $campaign = block($event, 'campaign');
 
     switch ($event['type']) {
