@@ -88,7 +88,6 @@ func TestSettings(t *testing.T) {
 		{"postgres/LATIN1 client", onPostgres("pgx", "client_encoding", "LATIN1"), "client_encoding=LATIN1"},
 
 		{"postgres/deferrable", onPostgres("pgx", "default_transaction_deferrable", "on"), ""},
-		{"postgres/replica role", onPostgres("pgx", "session_replication_role", "replica"), ""},
 		{"postgres/array nulls", onPostgres("pgx", "array_nulls", "off"), ""},
 		{"postgres/no temp schema", onPostgres("pgx", "search_path", "pg_temp, public"), "search_path that begins with pg_temp"},
 		{"postgres/no schema", onPostgres("pgx", "search_path", "nowhere"), "search_path without a schema"},
