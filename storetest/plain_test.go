@@ -140,11 +140,16 @@ func (p *plain) EnqueueLeasing(ctx context.Context, events []webhook.OutboxEvent
 	leased := map[string]int64{}
 	had, err := locked(p, ctx, func() ([]string, error) {
 		var had []string
+		added := map[string]bool{}
 		for _, e := range events {
 			i := 0
 			for d := range e.All() {
 				before := p.m.enqueue([]webhook.Delivery{d})
-				had = append(had, before...)
+				if len(before) == 0 {
+					added[d.ID] = true
+				} else if !added[d.ID] {
+					had = append(had, d.ID)
+				}
 				if p.leases(e.Deliveries[i], len(before) == 0) {
 					d = p.m.deliveries[d.ID]
 					leased[d.ID] = d.Sequence
