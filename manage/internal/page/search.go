@@ -102,7 +102,7 @@ func (p *pageRequest) searchAll(search string) (out operatorView, err error) {
 	if len(ds) == 1 && reads[0].err != nil {
 		return out, reads[0].err
 	}
-	search = strings.ToLower(search)
+	lower := strings.ToLower(search) // a database that has not answered may still read search
 	for _, r := range reads {
 		if r.err != nil {
 			p.Logger.Error("webhook: the operator's search leaves out a database", "error", r.err)
@@ -112,7 +112,7 @@ func (p *pageRequest) searchAll(search string) (out operatorView, err error) {
 		out.Cut = out.Cut || len(r.value.all) > most
 		exact = append(exact, r.value.byID...)
 		exact = append(exact, slices.DeleteFunc(r.value.all, func(w webhook.Webhook) bool {
-			return !strings.Contains(strings.ToLower(w.Name+"\n"+hostOf(w.URL)), search)
+			return !strings.Contains(strings.ToLower(w.Name+"\n"+hostOf(w.URL)), lower)
 		})...)
 	}
 	seen := map[string]bool{}
