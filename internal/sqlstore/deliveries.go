@@ -82,7 +82,7 @@ func (s *Store) selectDeliveries(what string, q webhook.DeliveryQuery) *queryBui
 	switch {
 	case usesQueue(q):
 		b.fromQueue(q)
-		q.States = nil // which the queues stand for
+		q.States = nil // fromQueue selects what is pending
 	case q.Subject != "":
 		b.fromSubjects(q)
 	default:

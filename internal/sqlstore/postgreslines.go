@@ -1,9 +1,9 @@
 package sqlstore
 
-// postgresByID is dialect.byID. "offset 0" keeps the planner from reading the deliveries of
-// a webhook first, of which it expects hardly any that are pending without statistics, and
-// from going through all earlier rows for each of these. The condition must not imply that
-// of a partial index, which the planner may take to be empty.
+// postgresByID is dialect.byID. "offset 0" keeps the planner from reading deliveries first:
+// without statistics it expects hardly any that are pending, and goes through all earlier
+// rows for each one. The condition must not imply that of a partial index, which the
+// planner may take to be empty.
 func postgresByID(id, is string) string {
 	return `cross join lateral (select * from {}deliveries where id = ` + id + ` and ` + is + ` offset 0) d`
 }

@@ -151,9 +151,9 @@ func (st *sequencing) keepUp(ctx context.Context) error {
 	return err
 }
 
-// lastStep raises the number of the step to that of the last delivery that joins, and returns
-// the number of the last step of which it uses places. That is another one if, with earlier
-// joins of its lines, more than maxLineEvents deliveries join.
+// lastStep raises the number of the step to that of the last delivery that joins. It returns
+// the number of the last step whose places it uses. That is a later step if more than
+// maxLineEvents deliveries join, which happens with the earlier joins of their lines.
 func (st *sequencing) lastStep() (last int64) {
 	joins := int64(0)
 	for i := range st.events {

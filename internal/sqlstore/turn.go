@@ -93,8 +93,8 @@ type turnTx struct {
 	ctx   context.Context
 	least int64
 
-	ended  bool  // the turn of the call, which is once the transaction is committed
-	failed error // afterwards
+	ended  bool  // the turn is over: the transaction is committed, or run has returned
+	failed error // the error of the wait after the commit
 }
 
 func (t *turnTx) end() {
