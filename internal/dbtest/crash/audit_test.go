@@ -27,10 +27,11 @@ import (
 //  4. The lease was raised by every claim and every outcome: at least twice as
 //     often as there are entries.
 //  5. The log is in order: no entry begins before the one above it has ended.
-//  6. No two processes sent a delivery at the same time.
+//  6. No two processes sent a delivery at the same time. A sender that is dead or has given
+//     up waiting sends no more, even if the receiver still works.
 //  7. Deliveries of one key came in their order: all requests with one had ended
-//     before the first request with the next one began, but for those whose sender gave
-//     up waiting. Their order is that in which each emitter emitted, and the receiver saw
+//     before the first request with the next one began, but for those whose sender was
+//     dead or had given up waiting. Their order is that in which each emitter emitted, and the receiver saw
 //     each one's place in it.
 //
 // Requests beyond the log's entries are duplicates: they came, and their
@@ -147,7 +148,7 @@ func (a *audit) checkDelivery(complain func(string, ...any), d webhook.Delivery)
 	a.checkOutcome(bad, d)
 	a.checkEntries(bad, d, got)
 	if !a.skewed {
-		checkOverlap(bad, got)
+		a.checkOverlap(bad, d, got)
 	}
 	for _, r := range got {
 		if r.event != d.EventID || r.webhook != d.WebhookID {
@@ -207,14 +208,25 @@ func (a *audit) checkEntries(bad func(string, ...any), d webhook.Delivery, got [
 }
 
 // checkOverlap checks rule 6.
-func checkOverlap(bad func(string, ...any), got []request) {
+func (a *audit) checkOverlap(bad func(string, ...any), d webhook.Delivery, got []request) {
 	for i, r := range got {
 		for _, later := range got[i+1:] {
-			if r.by != later.by && later.start.Before(r.end) {
+			if r.by != later.by && later.start.Before(a.record.end(r)) && !gaveUp(d, r) {
 				bad("%s sent it while %s did", later.by, r.by)
 			}
 		}
 	}
+}
+
+// gaveUp reports whether the sender of a request waited for its answer in vain, by the log.
+// The attempts of a batch have one ID: any of them may have been that request.
+func gaveUp(d webhook.Delivery, r request) bool {
+	for i, e := range d.Log {
+		if e.Status == 0 && e.Batch == r.batch && (r.batch != "" || r.attempt == i+1) {
+			return true
+		}
+	}
+	return false
 }
 
 func success(e webhook.Attempt) bool { return e.Status >= 200 && e.Status < 300 }

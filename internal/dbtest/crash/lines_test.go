@@ -45,7 +45,7 @@ func (a *audit) checkLines(complain func(string, ...any), log map[string]webhook
 					complain("ORDER: %s (%d) of %s came %s before a request of %s with attempt %d of %s had ended, which took %s",
 						d.EventID, d.Sequence, name, ended.end.Sub(r.start), ended.by, ended.attempt, ended.event, ended.end.Sub(ended.start))
 				}
-				if r.end.After(last.end) && !gaveUp(d, r) {
+				if r.end = a.record.end(r); r.end.After(last.end) && !gaveUp(d, r) {
 					last = r
 				}
 			}
@@ -53,11 +53,6 @@ func (a *audit) checkLines(complain func(string, ...any), log map[string]webhook
 		}
 	}
 	return followers
-}
-
-// gaveUp reports whether the sender of a request waited for its answer in vain, by the log.
-func gaveUp(d webhook.Delivery, r request) bool {
-	return r.batch == "" && r.attempt <= len(d.Log) && d.Log[r.attempt-1].Status == 0
 }
 
 // Forty people change six times within a second, emitted by two processes whose clocks

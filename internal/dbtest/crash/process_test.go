@@ -150,6 +150,7 @@ func (p *process) signal(s syscall.Signal) {
 func (p *process) kill() {
 	p.signal(syscall.SIGKILL)
 	<-p.ended
+	p.record.bury(p.config.Name)
 }
 
 // freeze stops the child until it is thawed, as a machine that is suspended.
@@ -218,15 +219,34 @@ type record struct {
 	acked    map[string]bool
 	taken    map[string]bool
 	voided   map[string]bool
-	lost     map[string]int // by delivery
+	lost     map[string]int       // by delivery
+	died     map[string]time.Time // by the name of a child that was killed: when it was dead
 	failures []string
 	logs     []string
+}
+
+// bury notes that a child is dead.
+func (r *record) bury(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.died[name] = time.Now()
+}
+
+// end returns when a request had ended at the latest: the receiver may still work on one whose
+// sender is dead.
+func (r *record) end(of request) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if died := r.died[of.by]; died.After(of.start) && died.Before(of.end) {
+		return died
+	}
+	return of.end
 }
 
 // newRecord returns an empty record. A test that fails prints what went wrong
 // for the children.
 func newRecord(t *testing.T) *record {
-	r := &record{tried: map[string]bool{}, acked: map[string]bool{}, taken: map[string]bool{}, voided: map[string]bool{}, lost: map[string]int{}}
+	r := &record{tried: map[string]bool{}, acked: map[string]bool{}, taken: map[string]bool{}, voided: map[string]bool{}, lost: map[string]int{}, died: map[string]time.Time{}}
 	t.Cleanup(func() {
 		failures, logs := r.complaints()
 		for _, list := range [][]string{failures, logs} {
