@@ -2,11 +2,9 @@ package dbtest
 
 import (
 	"context"
-	"fmt"
 	"path"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -93,61 +91,6 @@ func keyed(id, key string) webhook.Delivery {
 	d := delivery(id)
 	d.Key = key
 	return d
-}
-
-// A transaction that was open while thousands of others joined their lines is in its place
-// of the line once it is committed: before deliveries that are stored afterwards, even
-// when a step reads only the newest events.
-func TestALongTransactionKeepsItsPlaceInLine(t *testing.T) {
-	for _, database := range []string{"postgres", "mariadb"} {
-		t.Run(database, func(t *testing.T) {
-			ctx := t.Context()
-			var inner sqlstore.Database
-			var wait atomic.Bool
-			store := plainStores[database](t).WithDatabase(func(d sqlstore.Database) sqlstore.Database {
-				inner = d
-				return freezing{d, func() {
-					if wait.Swap(false) {
-						time.Sleep(250 * time.Millisecond) // all events are not read again for five seconds after so slow a step
-					}
-				}}
-			})
-			require.NoError(t, store.Migrate(ctx))
-			u := use{t, store}
-			stored, commit, committed := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-			go func() {
-				committed <- inner.InTx(ctx, true, func(q sqlstore.Querier) error {
-					_, err := store.Outbox(q).Enqueue(ctx, storetest.Events(keyed("first", "k"), keyed("of another line", "l")))
-					close(stored)
-					<-commit
-					return err
-				})
-			}()
-			<-stored
-			for batch := range 24 {
-				ds := make([]webhook.Delivery, 500)
-				for i := range ds {
-					id := fmt.Sprint(batch, " ", i)
-					ds[i] = keyed(id, id)
-					ds[i].Due = now.Add(time.Hour)
-				}
-				u.enqueue(ds...)
-				wait.Store(batch == 23)
-				u.claims(now)
-			}
-			close(commit)
-			require.NoError(t, <-committed)
-			last := storetest.Events(keyed("last", "k"))
-			last[0].Deliveries[0].LeaseUntil = now.Add(time.Hour)
-			_, leased, err := store.EnqueueLeasing(ctx, last)
-			require.NoError(t, err)
-			require.Empty(t, leased, "it stands behind the first")
-			u.enqueue(keyed("very last", "k"))
-			got := u.claim(now)
-			require.Contains(t, got, "first")
-			require.Subset(t, []string{"first", "of another line"}, got)
-		})
-	}
 }
 
 // While a process is frozen in a step, others claim what has no key. The server ends the

@@ -62,8 +62,9 @@ type dialect struct {
 	unlockLines      script // undoes what lockLines set in the session
 	raiseStep        script // makes @step the number of the step
 	takeLineEvents   string // up to @n events, the first from the number @from on, and earlier joins of the lines that these join
+	takeLateJoins    string // joins before the number @from of the deliveries with the IDs in @rows
 	takesLines       bool   // takeLineEvents removes the entries of deliveries that left, and returns them as events of kind 0 with their places
-	deleteLineEvents string // those with the numbers in @rows; "": takeLineEvents deletes
+	deleteLineEvents string // those with the numbers in @rows; "": takeLineEvents and takeLateJoins delete
 	joinLines        string // appends the entries in @rows; "": enterFirst appends those in @joined
 	leaveLines       script // removes and returns the entries of the deliveries with the IDs in @rows
 	numberDeliveries string // stores the Sequence of deliveries that have none
@@ -126,7 +127,7 @@ type statements struct {
 	erase, apply, applyUnkeyed, applyFinal           prepared
 	applyInTurn                                      prepared
 	openLines                                        statement
-	insertLineEvents, takeLineEvents                 statement
+	insertLineEvents, takeLineEvents, takeLateJoins  statement
 	deleteLineEvents, joinLines, numberDeliveries    statement
 	lockLines, unlockLines, raiseStep                prepared
 	leaveLines, enterFirst, leaseFirst               prepared
@@ -160,7 +161,7 @@ func (d *dialect) statements(prefix string) statements {
 		insertNew: one(d.insertNew), insertSubjects: one(d.insertSubjects),
 		erase: all(d.erase), apply: all(d.apply), applyUnkeyed: all(d.applyUnkeyed), applyFinal: all(d.applyFinal),
 		enqueueInTurn: all(d.enqueueInTurn), enqueueInLines: all(d.enqueueInLines), applyInTurn: all(d.applyInTurn), openLines: one(d.openLines),
-		insertLineEvents: one(d.insertLineEvents), takeLineEvents: one(d.takeLineEvents),
+		insertLineEvents: one(d.insertLineEvents), takeLineEvents: one(d.takeLineEvents), takeLateJoins: one(d.takeLateJoins),
 		deleteLineEvents: one(d.deleteLineEvents), joinLines: one(d.joinLines), numberDeliveries: one(d.numberDeliveries),
 		lockLines: all(d.lockLines), unlockLines: all(d.unlockLines), raiseStep: all(d.raiseStep), leaveLines: all(d.leaveLines), enterFirst: all(d.enterFirst), leaseFirst: all(d.leaseFirst),
 		idle: one(d.idle), promote: one(d.promote), readyWebhooks: one(d.readyWebhooks), seekFrom: one(d.seekFrom), pick: one(d.pick),

@@ -248,6 +248,11 @@ select e.n, e.kind, e.webhook, e.line_key, e.id, coalesce(e.joined, ` + noTime +
 from (select distinct webhook, line_key from next where kind = 1) j
 straight_join {}line_events e force index ({}line_events_line) on e.webhook = j.webhook and e.line_key = j.line_key and e.kind = 1 and e.n < @from`,
 
+	takeLateJoins: `
+select n, kind, webhook, line_key, id, coalesce(joined, ` + noTime + `) from {}line_events
+where kind = 1 and n < @from and id in (
+  select cast(i as binary) from json_table(convert(@rows using utf8mb4), '$[*]' columns (i varchar(255) character set utf8mb4 path '$')) j)`,
+
 	deleteLineEvents: `
 delete e from json_table(@rows, '$[*]' columns (n bigint path '$')) j straight_join {}line_events e force index (primary) on e.n = j.n`,
 

@@ -218,6 +218,11 @@ select n, cast(kind as integer), webhook, coalesce(line_key, ''), id, coalesce(j
 union all
 select place, 0, webhook, line_key, id, 0 from removed`,
 
+	takeLateJoins: `
+delete from {}line_events
+where kind = 1 and n < @from and id in (select json_array_elements_text(cast(@rows as json)))
+returning n, cast(kind as integer), webhook, line_key, id, coalesce(joined, ` + noTime + `)`,
+
 	leaveLines: result(`
 delete from {}lines where ctid = any (array(
   select l.ctid from json_array_elements_text(cast(@rows as json)) i, lateral (

@@ -28,7 +28,8 @@ type sequencing struct {
 
 	least   int64 // the number of the step at least; 0: as now says
 	locking bool  // the lock is being waited for
-	full    bool  // the events are read from the first number on
+	from    int64 // the number of the event at which the scan begins
+	full    bool  // that is before the first one
 	step    int64
 	events  []lineEvent
 	removed []placed // entries of deliveries that left
@@ -76,19 +77,26 @@ func (st *sequencing) run(ctx context.Context) (err error) {
 
 // sequence writes the lines.
 func (st *sequencing) sequence(ctx context.Context) error {
+	left := st.left()
+	if !st.s.d.takesLines {
+		if err := st.remove(ctx, left); err != nil {
+			return err
+		}
+	}
+	if err := st.takeLate(ctx, left); err != nil {
+		return err
+	}
 	if err := st.keepUp(ctx); err != nil {
 		return err
 	}
-	joined, left, numbers := st.replay()
-	if st.s.d.takesLines {
-		left = nil // these entries are removed already
-	}
+	joined, numbers := st.replay()
+	var strays []string
 	for _, id := range st.strays {
 		if _, ok := numbers[id]; !ok {
-			left, numbers[id] = append(left, id), 0
+			strays, numbers[id] = append(strays, id), 0
 		}
 	}
-	if err := st.remove(ctx, left); err != nil {
+	if err := st.remove(ctx, strays); err != nil {
 		return err
 	}
 	if st.s.sql.joinLines.text != "" {
@@ -170,11 +178,17 @@ func (st *sequencing) takeEvents(ctx context.Context) error {
 	if st.s.d.oneWriter {
 		return nil
 	}
-	var from int64
-	from, st.full = st.s.eventsFrom()
+	st.from, st.full = st.s.eventsFrom()
 	start := time.Now()
-	a := args{"from": from, "n": maxLineEvents}
-	err := st.s.query(ctx, st.q, st.s.sql.takeLineEvents, a, func(scan Scan) error {
+	err := st.take(ctx, st.s.sql.takeLineEvents, args{"from": st.from, "n": maxLineEvents})
+	st.took = time.Since(start)
+	return err
+}
+
+// take reads events by a statement, deletes them, and adds them to the others.
+func (st *sequencing) take(ctx context.Context, statement statement, a args) error {
+	before := len(st.events)
+	err := st.s.query(ctx, st.q, statement, a, func(scan Scan) error {
 		var e lineEvent
 		err := scan(&e.number, &e.Kind, &e.Webhook, &e.Key, &e.ID, &e.Joined)
 		if e.Kind == 0 {
@@ -184,25 +198,62 @@ func (st *sequencing) takeEvents(ctx context.Context) error {
 		}
 		return err
 	})
-	st.took = time.Since(start)
-	if err != nil || len(st.events) == 0 {
+	if err != nil || len(st.events) == before {
 		return err
+	}
+	var numbers []int64
+	for _, e := range st.events[before:] {
+		numbers = append(numbers, e.number)
 	}
 	slices.SortFunc(st.events, func(a, b lineEvent) int { return cmp.Compare(a.number, b.number) })
 	if st.s.sql.deleteLineEvents.text == "" {
 		return nil
 	}
-	numbers := make([]int64, len(st.events))
-	for i := range st.events {
-		numbers[i] = st.events[i].number
-	}
 	return st.exec(ctx, st.s.sql.deleteLineEvents, numbers)
 }
 
-// replay returns, from the events, which deliveries join their lines to stay, those of
-// which older entries go, and the Sequence of those that have none and left in between.
-func (st *sequencing) replay() (joined []placed, left []string, numbers map[string]int64) {
-	standing, gone := map[string]int{}, map[string]bool{}
+// left returns the deliveries that left their lines, each once.
+func (st *sequencing) left() (ids []string) {
+	gone := map[string]bool{}
+	for i := range st.events {
+		if e := &st.events[i]; (e.Kind == leftLine || e.Kind == leftUnnumbered) && !gone[e.ID] {
+			gone[e.ID], ids = true, append(ids, e.ID)
+		}
+	}
+	return ids
+}
+
+// takeLate takes the joins of deliveries that left, if they are neither in the lines nor
+// among the events: their transaction was open for so long that the scan began behind
+// them. A later scan would have these deliveries join, and they would never leave.
+func (st *sequencing) takeLate(ctx context.Context, left []string) error {
+	if st.full || st.s.d.oneWriter || len(left) == 0 {
+		return nil
+	}
+	joined := map[string]bool{}
+	for i := range st.events {
+		if e := &st.events[i]; e.Kind == joinedLine {
+			joined[e.ID] = true
+		}
+	}
+	for i := range st.removed {
+		joined[st.removed[i].ID] = true
+	}
+	late := slices.DeleteFunc(left, func(id string) bool { return joined[id] })
+	if len(late) == 0 {
+		return nil
+	}
+	data, err := jsonArray(late)
+	if err != nil {
+		return err
+	}
+	return st.take(ctx, st.s.sql.takeLateJoins, args{"rows": data, "from": st.from})
+}
+
+// replay returns, from the events, which deliveries join their lines to stay, and the
+// Sequence of those that have none and left in between.
+func (st *sequencing) replay() (joined []placed, numbers map[string]int64) {
+	standing := map[string]int{}
 	numbers = map[string]int64{}
 	for i := range st.events {
 		e := &st.events[i]
@@ -218,10 +269,6 @@ func (st *sequencing) replay() (joined []placed, left []string, numbers map[stri
 					numbers[e.ID] = joined[at].Place
 				}
 			}
-			if !gone[e.ID] {
-				gone[e.ID] = true
-				left = append(left, e.ID)
-			}
 			delete(standing, e.ID)
 		}
 	}
@@ -231,7 +278,7 @@ func (st *sequencing) replay() (joined []placed, left []string, numbers map[stri
 			stay = append(stay, p)
 		}
 	}
-	return stay, left, numbers
+	return stay, numbers
 }
 
 // remove removes the entries of deliveries that left their lines.

@@ -27,7 +27,7 @@ func TestAStepOfManyJoinsUsesThePlacesOfTheNext(t *testing.T) {
 		last := st.lastStep()
 		assert.Equal(t, test.last, last, "the last step of %d joins", test.joins)
 		assert.EqualValues(t, 7, st.step)
-		joined, _, _ := st.replay()
+		joined, _ := st.replay()
 		if n := len(joined); n > 0 {
 			assert.Equal(t, last, joined[n-1].Place>>stepBits, "the step of the last place of %d", test.joins)
 		}
