@@ -2,6 +2,8 @@ package dbtest
 
 import (
 	"fmt"
+	"path"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -103,4 +105,35 @@ func TestWhatALongTransactionStoredLeavesItsLine(t *testing.T) {
 		require.Positive(t, ds[1].Sequence, "of the one that was canceled")
 		require.Greater(t, ds[0].Sequence, ds[1].Sequence)
 	}, keyed("canceled", "k"), keyed("erased", "l"), keyed("sent again", "m"))
+}
+
+// A transaction of the app's that emits again what is stored already holds up nobody while
+// it stays open: neither new deliveries nor claims, steps and outcomes.
+func TestATransactionThatEmitsAgainHoldsUpNobody(t *testing.T) {
+	eachStore(t, func(t *testing.T, open func(prefix string) *handle) {
+		if strings.HasPrefix(path.Base(t.Name()), "sqlite") {
+			return // which has one writer at a time
+		}
+		h := migrated(t, open(""))
+		u := use{t, h}
+		waiting := delivery("waiting")
+		waiting.Due = now.Add(time.Minute)
+		stored := []webhook.Delivery{waiting, delivery("ready"), keyed("first", "k"), keyed("second", "k"), delivery("leased")}
+		u.enqueue(stored[4])
+		u.claims(now, "leased")
+		u.enqueue(stored[:4]...)
+		tx, err := h.begin(t.Context())
+		require.NoError(t, err)
+		had, err := tx.Enqueue(t.Context(), storetest.Events(stored...))
+		require.NoError(t, err)
+		require.Len(t, had, 5)
+		u.enqueue(delivery("plain"), keyed("another", "l"))
+		at := now.Add(2 * time.Minute)
+		got := u.claim(at)
+		require.Subset(t, got, []string{"waiting", "ready", "first", "leased", "plain", "another"})
+		u.deliver(2, "leased")
+		u.deliver(1, "waiting", "first", "plain")
+		u.claims(at, "second")
+		require.NoError(t, tx.commit())
+	})
 }

@@ -32,6 +32,13 @@ func NewEvent(at time.Time) string {
 	return string(digits)
 }
 
+// MayBeNew reports whether NewEvent may have made an ID at the time at.
+func MayBeNew(id string, at time.Time) bool {
+	var scratch [12]byte
+	digits, err := strconv.ParseUint(string(appendTime(scratch[:0], id)), 16, 48)
+	return err == nil && digits == uint64(at.UnixMilli())
+}
+
 // Delivery returns the ID of the delivery of an event to a webhook. It is the
 // same each time, so a store that refuses a second row with the same ID makes
 // emitting twice harmless. Type keeps a click from colliding with an open of

@@ -16,6 +16,18 @@ func TestANewEventIDIsAUUIDOfVersion7(t *testing.T) {
 	assert.Equal(t, "017f22e279b0", string(appendTime(nil, id)))
 }
 
+func TestAnEventIDMayBeNewAtItsTimeOnly(t *testing.T) {
+	at := time.UnixMilli(0x017F22E279B0)
+	id := NewEvent(at)
+	assert.True(t, MayBeNew(id, at))
+	assert.True(t, MayBeNew(id, at.Add(time.Microsecond)))
+	assert.False(t, MayBeNew(id, at.Add(time.Millisecond)))
+	for _, other := range []string{"", "order 17", strings.ReplaceAll(id, "-", "")} {
+		assert.False(t, MayBeNew(other, at), other)
+		assert.False(t, MayBeNew(other, time.UnixMilli(0)), other)
+	}
+}
+
 func TestADeliveryIDBeginsWithTheTimeOfTheEventsID(t *testing.T) {
 	const event = "017F22E2-79B0-7CC3-98C4-DC0C0C07398F"
 	id := Delivery("1", "open", event)

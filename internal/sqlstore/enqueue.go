@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/internal/ids"
 	"github.com/listhook/webhook/internal/packed"
 )
 
@@ -148,6 +150,12 @@ const maxSeqTries = 5
 // may not have reached a replica that commits wait for, and a transaction that
 // writes nothing waits for no replica.
 func (s *Store) upsert(ctx context.Context, q Querier, b *batch) (had []string, err error) {
+	if _, app := q.(appTx); app {
+		if had, err = s.storedBefore(ctx, q, b); err != nil || len(had) == len(b.rows) {
+			return had, err
+		}
+		b = b.without(had)
+	}
 	b.assignSeqs()
 	one := s.addsOne(q, b)
 	for range maxSeqTries {
@@ -174,6 +182,39 @@ func (s *Store) upsert(ctx context.Context, q Querier, b *batch) (had []string, 
 		b.randomizeSeqs()
 	}
 	return nil, fmt.Errorf("webhook: the database neither stored %d deliveries nor had them before", len(b.rows))
+}
+
+// storedBefore returns the IDs of deliveries that an app's transaction sees. It locks
+// nothing, whereas upsert locks the rows, and perhaps the gaps between them, until the
+// transaction ends: then the outcomes and the claims of these deliveries wait, and so do
+// those that are new. It does not ask for events that have no ID of the app's.
+func (s *Store) storedBefore(ctx context.Context, q Querier, b *batch) (had []string, err error) {
+	var asked []string
+	for i := range b.rows {
+		if r := &b.rows[i]; !ids.MayBeNew(r.Event, fromMilli(r.Created)) {
+			asked = append(asked, r.ID)
+		}
+	}
+	if len(asked) == 0 {
+		return nil, nil
+	}
+	find := s.newQuery(`select id from {}deliveries`)
+	whereIn(find, `id`, asked)
+	err = find.query(ctx, q, func(scan Scan) error {
+		var id string
+		err := scan(&id)
+		had = append(had, id)
+		return err
+	})
+	if err != nil || len(had) < len(b.rows) {
+		return had, err
+	}
+	// The transaction has to write something: see upsert.
+	nothing := []*lease{{due: math.MaxInt64, token: b.token}}
+	if err := s.insertLeases(ctx, q, nothing); err != nil {
+		return nil, err
+	}
+	return had, s.deleteLeases(ctx, q, nothing)
 }
 
 // deliveryBatches returns the deliveries of events as batches. Of two with the same
