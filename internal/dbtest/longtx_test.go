@@ -1,6 +1,7 @@
 package dbtest
 
 import (
+	"context"
 	"fmt"
 	"path"
 	"strings"
@@ -136,4 +137,50 @@ func TestATransactionThatEmitsAgainHoldsUpNobody(t *testing.T) {
 		u.claims(at, "second")
 		require.NoError(t, tx.commit())
 	})
+}
+
+// While a call of the process that has the turn at the lines gets no answer, as from a
+// connection that a firewall has dropped, claims go on with what has no key.
+func TestACallThatHangsInItsTurnHoldsUpNoClaims(t *testing.T) {
+	var hang atomic.Bool
+	hung, answer := make(chan struct{}), make(chan struct{})
+	store := plainStores["postgres"](t).WithDatabase(func(d sqlstore.Database) sqlstore.Database {
+		return hanging{d, func() {
+			if hang.Swap(false) {
+				close(hung)
+				<-answer
+			}
+		}}
+	})
+	require.NoError(t, store.Migrate(t.Context()))
+	u, done := use{t, store}, make(chan struct{})
+	hang.Store(true)
+	go func() {
+		defer close(done)
+		_, _, _ = store.EnqueueLeasing(t.Context(), storetest.Events(keyed("in its turn", "k")))
+	}()
+	<-hung
+	u.enqueue(delivery("plain"), keyed("another", "l"))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	ds, err := store.Claim(ctx, webhook.Claim{Now: now, Until: now.Add(time.Minute), Limit: 10, Each: 10})
+	require.NoError(t, err)
+	require.Len(t, ds, 1)
+	require.Equal(t, "plain", ds[0].ID)
+	close(answer)
+	<-done
+	require.Contains(t, u.claim(now), "another")
+}
+
+// hanging is a database that calls hang before each transaction.
+type hanging struct {
+	sqlstore.Database
+	hang func()
+}
+
+func (h hanging) InTx(ctx context.Context, several bool, do func(sqlstore.Querier) error) error {
+	if several {
+		h.hang()
+	}
+	return h.Database.InTx(ctx, several, do)
 }

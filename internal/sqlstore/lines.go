@@ -98,8 +98,8 @@ func (s *Store) lineEvents(ctx context.Context, q Querier, events []lineEvent) e
 	return s.execRows(ctx, q, s.sql.insertLineEvents, events)
 }
 
-// sequence runs sequencing steps, each in a transaction. It skips them while another
-// process holds the lock for long. They lease for the claim, if there is one. It reports
+// sequence runs sequencing steps, each in a transaction. It skips them while another call
+// or process holds the lock for long. They lease for the claim, if there is one. It reports
 // whether one of them may have entered a delivery into a queue.
 func (s *Store) sequence(ctx context.Context, now int64, claim *claimRun) (entered bool, err error) {
 	if s.d.oneWriter {
@@ -112,8 +112,9 @@ func (s *Store) sequence(ctx context.Context, now int64, claim *claimRun) (enter
 func (s *Store) stepsInTx(ctx context.Context, first sequencing) (entered bool, err error) {
 	err = s.retryChecked(ctx, func() error {
 		some, err := s.steps(first, func(st *sequencing) error {
-			if err := s.turn.wait(ctx); err != nil {
-				return err
+			if !s.turn.wait(ctx, longLock) {
+				*st = sequencing{} // a call of this process is at it, or gets no answer
+				return ctx.Err()
 			}
 			defer s.turn.end()
 			err := s.db.InTx(ctx, true, func(q Querier) error {

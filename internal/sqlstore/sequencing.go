@@ -135,7 +135,7 @@ func (s *Store) lockArgs(least int64, patience time.Duration, durable bool) args
 	}
 }
 
-// longLock is how long a step waits for the lock.
+// longLock is how long a step waits for its turn, and for the lock.
 const longLock = time.Second
 
 // leastStep returns the least number of a step in which a delivery joins at a time, or

@@ -36,29 +36,26 @@ const (
 
 func newLineTurn() lineTurn { return lineTurn{token: make(chan struct{}, 1)} }
 
-// wait takes the turn, unless ctx ends.
-func (t *lineTurn) wait(ctx context.Context) error {
-	select {
-	case t.token <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// try takes the turn and reports true, unless that takes long.
-func (t *lineTurn) try(ctx context.Context) bool {
-	if time.Now().UnixNano() < t.pause.Load() {
-		return false
-	}
+// wait takes the turn and reports true, unless that takes longer than patience.
+func (t *lineTurn) wait(ctx context.Context, patience time.Duration) bool {
 	select {
 	case t.token <- struct{}{}:
 		return true
 	default:
 	}
-	ctx, cancel := context.WithTimeout(ctx, shortLock)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return t.wait(ctx) == nil
+	select {
+	case t.token <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// try takes the turn and reports true, unless that takes long.
+func (t *lineTurn) try(ctx context.Context) bool {
+	return time.Now().UnixNano() >= t.pause.Load() && t.wait(ctx, shortLock)
 }
 
 func (t *lineTurn) end() { <-t.token }
