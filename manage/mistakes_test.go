@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -56,6 +57,8 @@ func TestV3NamesEveryMistake(t *testing.T) {
 		{"PUT", "/api/3/webhooks/" + w.ID, `{"webhook":{"name":"","url":"https://a.example.com/#x","events":[],"sources":[],"listid":"66"}}`, "name url events sources listid"},
 		{"PUT", hook + "?x=1&y=2", `{"hook":{},"webhook":{"form":"json","name":"","format":"xml","order":"","disclosure":"some","batch":"many","batch_wait":"1s","headers":{"a b":"c"},"rate_limit":-1,"no_retry":"perhaps","keep_events":7,"enabled":false,"revision":"new"}}`,
 			"x y hook form name format order disclosure batch batch_wait headers rate_limit no_retry keep_events enabled revision"},
+		{"PUT", hook, `{"webhook":{"no_retry":"","keep_events":2,"enabled":[],"rate_limit":"","batch_wait":"1e999"}}`, "no_retry keep_events enabled rate_limit batch_wait"},
+		{"PUT", hook, `{"webhook":{"rate_limit":"null","batch_wait":true}}`, "rate_limit batch_wait"},
 		{"PUT", hook, `{"webhook":{"format":"xml","batch":200,"batch_wait":70}}`, "format batch_wait"},
 		{"PUT", hook, `{"webhook":{"batch":501,"batch_wait":70}}`, "batch batch_wait"},
 		{"POST", hook + "/enable?x=1", `{"drop_kept":"perhaps","y":1}`, "x drop_kept y"},
@@ -232,10 +235,13 @@ func TestV3ReadsWhatClientsWrite(t *testing.T) {
 	for _, c := range []struct{ method, target, body string }{
 		{"PUT", hook, `{"webhook":{"headers":[],"field_ids":[],"batch":"5","batch_wait":2.5,"revision":"1"}}`},
 		{"PUT", hook, `{"webhook":[]}`},
+		{"PUT", hook, `{"webhook":{"no_retry":"1","keep_events":"false","rate_limit":"2.5","batch_wait":"1","enabled":1,"disclosure":"fields","field_ids":"7, 13,"}}`},
 		{"POST", hook + "/try", "[]"},
 		{"POST", hook + "/rotate", `{"overlap":"60"}`},
 		{"POST", hook + "/disable", " [ ] "},
 		{"POST", hook + "/enable", "\ufeff{}"},
+		{"POST", hook + "/disable", `{"keep_events":"TRUE"}`},
+		{"POST", hook + "/enable", `{"drop_kept":1}`},
 		{"POST", "/api/3/listhook/explain", `{"type":"open","source":"public","lists":"12"}`},
 		{"POST", "/api/3/listhook/explain", `{"type":"open","source":"public","lists":{"0":12,"2":"13"}}`},
 		{"POST", "/api/3/listhook/deliveries/search", `{"filters":[]}`},
@@ -243,6 +249,12 @@ func TestV3ReadsWhatClientsWrite(t *testing.T) {
 		got := r.call("ann", c.method, c.target, c.body)
 		assert.Less(t, got.Code, 300, "%s %s %s: %s", c.method, c.target, c.body, got.Body)
 	}
+	w = r.all()[0]
+	assert.True(t, w.NoRetry)
+	assert.False(t, w.KeepEvents)
+	assert.InDelta(t, 2.5, w.RateLimit, 0)
+	assert.Equal(t, time.Second, w.BatchWait)
+	assert.Equal(t, []string{"7", "13"}, w.FieldIDs)
 	got = r.call("ann", "POST", "/api/3/listhook/deliveries/search", `{"filters":{"webhook":`+w.ID+`,"event_id":7}}`)
 	assert.Equal(t, 200, got.Code)
 	assert.Contains(t, got.Body.String(), d.ID)

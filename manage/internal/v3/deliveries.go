@@ -184,7 +184,7 @@ func redeliver(ctx context.Context, c *account.Caller, r *http.Request) (int, an
 		return 0, nil, err
 	}
 	anyway := false
-	f.add(object.read("anyway", &anyway, "true or false"))
+	f.add(object.flag("anyway", &anyway))
 	if err := f.err(); err != nil {
 		return 0, nil, err
 	}

@@ -125,6 +125,41 @@ func (o object) whole(key string, into *int64) error {
 	return nil
 }
 
+// flag reads true or false, which clients also write as 1 and 0, and in a string.
+func (o object) flag(key string, into *bool) error {
+	if !o.has(key) {
+		return nil
+	}
+	text := string(o[key])
+	_ = json.Unmarshal(o[key], &text) // what is no string stays as it is
+	switch strings.ToLower(strings.TrimSpace(text)) {
+	case "true", "1":
+		*into = true
+	case "false", "0":
+		*into = false
+	default:
+		return fault(codeInvalid, key, "is not true or false")
+	}
+	return nil
+}
+
+// number reads a number, which may stand in a string.
+func (o object) number(key, what string, into *float64) error {
+	if !o.has(key) {
+		return nil
+	}
+	var number json.Number // which takes strings of numbers too
+	if err := o.read(key, &number, what); err != nil {
+		return err
+	}
+	n, err := number.Float64()
+	if err != nil {
+		return fault(codeInvalid, key, "is not "+what)
+	}
+	*into = n
+	return nil
+}
+
 // text reads a string, which may be a number: ids often are. A whole one is written with
 // its digits alone.
 func (o object) text(key string) (text string, err error) {
@@ -142,16 +177,23 @@ func (o object) text(key string) (text string, err error) {
 // texts reads strings: an array of them, an object, as PHP writes an array with
 // gaps, or one string, of several with commas between.
 func (o object) texts(key string) ([]string, error) {
-	var one string
-	switch several, ok := params.JSONValues(string(o[key])); {
-	case !o.has(key):
+	if !o.has(key) {
 		return nil, nil
-	case ok:
-		return several, nil
-	case json.Unmarshal(o[key], &one) == nil:
-		return strings.Split(one, ","), nil
 	}
-	return nil, fault(codeInvalid, key, "is not an array of strings")
+	if several, ok := params.JSONValues(string(o[key])); ok {
+		return several, nil
+	}
+	var one string
+	if json.Unmarshal(o[key], &one) != nil {
+		return nil, fault(codeInvalid, key, "is not an array of strings")
+	}
+	several := []string{}
+	for text := range strings.SplitSeq(one, ",") {
+		if text = strings.TrimSpace(text); text != "" {
+			several = append(several, text)
+		}
+	}
+	return several, nil
 }
 
 // time reads a time of ISO 8601 with its offset.

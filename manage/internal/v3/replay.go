@@ -72,7 +72,7 @@ func readReplay(object object, f *faults) (q webhook.ReplayQuery) {
 	if len(q.States) == 0 {
 		q.States = []webhook.State{webhook.StateFailed}
 	}
-	f.add(object.read("superseded", &q.IncludeReplaced, "true or false"))
+	f.add(object.flag("superseded", &q.IncludeReplaced))
 	switch {
 	case q.Since.IsZero() && !q.Pending():
 		f.add(fault(codeMissing, "since", "is missing: nothing before it is sent again"))

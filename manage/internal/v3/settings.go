@@ -144,30 +144,26 @@ func editSettings(ctx context.Context, c *account.Caller, r *http.Request) (int,
 // settings takes over the fields of this library's webhooks that o has.
 func (o object) settings(w *webhook.Webhook, f *faults) {
 	for _, field := range []struct {
-		key, what string
-		into      any
-	}{
-		{"format", "a string", &w.Format},
-		{"order", "a string", &w.Order},
-		{"disclosure", "a string", &w.Disclosure},
-		{"no_retry", "true or false", &w.NoRetry},
-		{"rate_limit", "a number", &w.RateLimit},
-		{"keep_events", "true or false", &w.KeepEvents},
-	} {
+		key  string
+		into any
+	}{{"format", &w.Format}, {"order", &w.Order}, {"disclosure", &w.Disclosure}} {
 		if string(o[field.key]) == `""` { // not the default: that of disclosure is everything
 			f.add(fault(codeInvalid, field.key, "is empty"))
 			continue
 		}
-		f.add(o.read(field.key, field.into, field.what))
+		f.add(o.read(field.key, field.into, "a string"))
 	}
+	f.add(o.flag("no_retry", &w.NoRetry))
+	f.add(o.flag("keep_events", &w.KeepEvents))
+	f.add(o.number("rate_limit", "a number", &w.RateLimit))
 	enabled := w.Disabled == ""
-	f.add(o.read("enabled", &enabled, "true or false"))
+	f.add(o.flag("enabled", &enabled))
 	if enabled != (w.Disabled == "") {
 		f.add(fault(codeInvalid, "enabled", "is changed by a POST to …/enable or …/disable alone"))
 	}
 	batch, wait := int64(w.Batch), w.BatchWait.Seconds()
 	f.add(o.whole("batch", &batch))
-	f.add(o.read("batch_wait", &wait, "a number of seconds"))
+	f.add(o.number("batch_wait", "a number of seconds", &wait))
 	w.Batch, w.BatchWait = int(batch), seconds(wait)
 	if o.has("keep_events") {
 		w.KeepEventsOnce = false
@@ -208,7 +204,7 @@ func enable(ctx context.Context, c *account.Caller, r *http.Request) (int, any, 
 		return 0, nil, err
 	}
 	drop := false
-	f.add(object.read("drop_kept", &drop, "true or false"))
+	f.add(object.flag("drop_kept", &drop))
 	if err := f.err(); err != nil {
 		return 0, nil, err
 	}
@@ -235,7 +231,7 @@ func disable(ctx context.Context, c *account.Caller, r *http.Request) (int, any,
 	}
 	reason, keep := "", false
 	f.add(object.read("reason", &reason, "a string"))
-	f.add(object.read("keep_events", &keep, "true or false"))
+	f.add(object.flag("keep_events", &keep))
 	if err := f.err(); err != nil {
 		return 0, nil, err
 	}
