@@ -248,6 +248,10 @@ func TestV1SaysWhatIsWrong(t *testing.T) {
 		{"unknown type", "webhook_add", without("open") + "&init[]=api", `action contains none of the app's event types, but "x"`},
 		{"unknown source", "webhook_add", good + "&init[]=aliens", `init contains "aliens", not one of public, admin, api and system`},
 		{"unknown list", "webhook_add", good + "&lists[66]=66", "lists is none of the account's lists"},
+		{"several mistakes", "webhook_add", "name=+&url=ftp://a.example.com&action[]=deal_add&init[]=aliens&lists[66]=66&lists[12]=12",
+			`action contains none of the app's event types, but "deal_add"; url does not begin with http:// or https://; ` +
+				`init contains "aliens", not one of public, admin, api and system; name is empty; lists is none of the account's lists`},
+		{"nothing", "webhook_add", "x=y", "name is empty; url is empty; action is empty: the webhook would never fire; init is empty: the webhook would never fire"},
 		{"no id", "webhook_edit", good, "id is missing"},
 		{"unknown id", "webhook_view", "id=5", "id names no webhook of the account"},
 		{"bad escape", "webhook_add", good + "&x=%zz", "the request's body is not encoded as its content type says"},
@@ -261,6 +265,14 @@ func TestV1SaysWhatIsWrong(t *testing.T) {
 		})
 	}
 
+	t.Run("several mistakes in an edit", func(t *testing.T) {
+		r := newHarness(t)
+		w := r.put(nil)
+		reply := r.v1("webhook_edit", "", "id="+w.ID+"&name=&url=https://10.0.0.1/&init[]=aliens&lists[66]=66")
+		assert.Equal(t, `Failed: name is empty; init contains "aliens", not one of public, admin, api and system; lists is none of the account's lists`,
+			reply["result_message"])
+		assert.Equal(t, w.Settings, r.all()[0].Settings)
+	})
 	t.Run("too long, or too many", func(t *testing.T) {
 		r := newHarness(t)
 		for _, body := range []string{strings.Repeat("x", params.MaxBody+1), strings.Repeat("a=&", params.Max+1)} {

@@ -132,12 +132,15 @@ func (e mistake) Error() string { return string(e) }
 // failure says an error in a sentence for the client.
 func failure(w http.ResponseWriter, err error, logger *slog.Logger) (status int, message string) {
 	var mistake mistake
+	var wrong problems
 	var invalid *webhook.InvalidError
 	var limit account.LimitError
 	var busy account.BusyError
 	switch {
 	case errors.As(err, &mistake):
 		return http.StatusOK, "Failed: " + string(mistake)
+	case errors.As(err, &wrong):
+		return http.StatusOK, "Failed: " + wrong.Error()
 	case errors.As(err, &invalid):
 		return http.StatusOK, "Failed: " + paramOf(invalid.Field) + " " + invalid.Reason
 	case errors.As(err, &limit):

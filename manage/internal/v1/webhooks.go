@@ -13,8 +13,9 @@ import (
 	"github.com/listhook/webhook/manage/internal/params"
 )
 
-// readWebhook takes over the parameters that were sent.
-func readWebhook(c *account.Caller, ps params.Params, w *webhook.Webhook) error {
+// readWebhook takes over the parameters that were sent, all of them also where it returns
+// an error.
+func readWebhook(c *account.Caller, ps params.Params, w *webhook.Webhook) (err error) {
 	if name, ok := ps.Text("name"); ok {
 		w.Name = name
 	}
@@ -22,14 +23,12 @@ func readWebhook(c *account.Caller, ps params.Params, w *webhook.Webhook) error 
 		w.URL = strings.TrimSpace(url)
 	}
 	if actions, sent := ps.Names("action"); sent {
-		if err := c.SetEvents(w, actions); err != nil {
-			return err
-		}
+		err = c.SetEvents(w, actions)
 	}
 	if inits, sent := ps.Names("init"); sent {
 		account.SetSources(w, inits)
 	}
-	return nil
+	return err
 }
 
 // readLists returns the lists that were sent, each for a webhook of its own; of
@@ -48,16 +47,21 @@ func readLists(ps params.Params) (lists []string, sent bool) {
 func addWebhooks(ctx context.Context, c *account.Caller, ps params.Params) (reply, string, error) {
 	lists, _ := readLists(ps)
 	ws := make([]webhook.Webhook, len(lists))
+	var err error
 	for i, list := range lists {
-		if err := readWebhook(c, ps, &ws[i]); err != nil {
-			return nil, "", err
-		}
 		ws[i].List, ws[i].Format = list, c.FormatOfNew()
+		err = readWebhook(c, ps, &ws[i]) // the same for each
 	}
 	if len(ws) > c.MaxWebhooks {
 		return nil, "", account.LimitError(c.MaxWebhooks)
 	}
-	added, err := c.Add(ctx, ws...)
+	var added []webhook.Webhook
+	if err == nil {
+		added, err = c.Add(ctx, ws...)
+	}
+	for _, w := range ws {
+		err = withProblems(ctx, c, err, webhook.Webhook{}, w)
+	}
 	if err != nil {
 		return nil, "", err
 	}
@@ -66,6 +70,40 @@ func addWebhooks(ctx context.Context, c *account.Caller, ps params.Params) (repl
 		message = fmt.Sprintf("%d webhooks added, one for each list", len(added))
 	}
 	return reply{{"id", numeral(added[0].ID)}}, message + account.IgnoredNote(added[0]), nil
+}
+
+// problems are all that is wrong with a webhook, at most one for each field.
+type problems []*webhook.InvalidError
+
+func (ps problems) Error() string {
+	texts := make([]string, len(ps))
+	for i, bad := range ps {
+		texts[i] = paramOf(bad.Field) + " " + bad.Reason
+	}
+	return strings.Join(texts, "; ")
+}
+
+// withProblems returns err. If err is about a field of a webhook that was to change from
+// was to w, it returns the problems of w with it.
+func withProblems(ctx context.Context, c *account.Caller, err error, was, w webhook.Webhook) error {
+	var invalid *webhook.InvalidError
+	var all problems
+	switch {
+	case errors.As(err, &invalid):
+		all = problems{invalid}
+	case !errors.As(err, &all):
+		return err
+	}
+	more, err := c.Problems(ctx, was, w)
+	for _, bad := range more {
+		if !slices.ContainsFunc(all, func(known *webhook.InvalidError) bool { return known.Field == bad.Field }) {
+			all = append(all, bad)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return all
 }
 
 // numeral returns an id as a number if it is one that clients can read.
@@ -81,16 +119,20 @@ func editWebhook(ctx context.Context, c *account.Caller, ps params.Params) (repl
 	if err != nil {
 		return nil, "", err
 	}
+	var was, changed webhook.Webhook
 	w, err := c.Edit(ctx, id, func(w *webhook.Webhook) error {
-		if err := readWebhook(c, ps, w); err != nil {
-			return err
-		}
+		was = *w
+		err := readWebhook(c, ps, w)
 		// An edit makes no further webhooks: of several lists the webhook keeps its own.
 		if lists, sent := readLists(ps); sent && !slices.Contains(lists, w.List) {
 			w.List = lists[0]
 		}
-		return nil
+		changed = *w
+		return err
 	})
+	if changed.ID != "" { // else it could not even be read
+		err = withProblems(ctx, c, err, was, changed)
+	}
 	if err != nil {
 		return nil, "", err
 	}
