@@ -77,6 +77,8 @@ func spread(t *testing.T, accounts ...string) (map[string]*harness, map[string]*
 				return r.Dispatcher, nil
 			case account == "late":
 				return nil, errors.New("the directory is down")
+			case account == "panics":
+				panic("the directory has a fault")
 			case account == "moving":
 				return nil, fmt.Errorf("moving it: %w", ErrUnavailable)
 			}
@@ -183,8 +185,10 @@ func TestTheOperatorsPagesNeedNoAccount(t *testing.T) {
 		assert.Equal(t, 200, got.Code, account)
 		assert.Contains(t, got.Body.String(), "CRM")
 
+	}
+	for _, account := range []string{"late", "moving", "nowhere", "panics"} {
 		log.Reset()
-		got = r.as("op", "/operator?search="+account, nil)
+		got := r.as("op", "/operator?search="+account, nil)
 		assert.Equal(t, 200, got.Code, account)
 		assert.Equal(t, account != "nowhere", strings.Contains(log.String(), "the operator's search leaves out an account"), account)
 	}
@@ -219,10 +223,8 @@ func TestADriverThatDoesNotHeedItsContextKeepsNoOperatorWaiting(t *testing.T) {
 		gate := make(chan struct{})
 		stores["evil"].gate = gate
 		for _, target := range []string{"/operator", "/operator?search=Hook"} {
-			got := make(chan string)
-			go func() { got <- acme.as("op", target, nil).Body.String() }()
 			select {
-			case body := <-got:
+			case body := <-operatorPage(acme, target):
 				assert.Contains(t, body, "1 of 4 databases did not answer")
 				for _, name := range accounts {
 					assert.Equal(t, name != "evil", strings.Contains(body, "Hook of "+name), name)
@@ -231,8 +233,46 @@ func TestADriverThatDoesNotHeedItsContextKeepsNoOperatorWaiting(t *testing.T) {
 				t.Error(target, "waits for one of the databases")
 			}
 		}
+		for target, want := range map[string]string{
+			"/operator?search=evil":  "1 of 4 databases did not answer", // an account of the database that hangs
+			"/operator?search=third": "Hook of third",
+		} {
+			select {
+			case body := <-operatorPage(acme, target):
+				assert.Contains(t, body, want)
+			case <-time.After(time.Minute):
+				t.Error(target, "waits for the account's database")
+			}
+		}
 		close(gate)
 		time.Sleep(time.Hour) // whatever waited has ended
+	})
+}
+
+// operatorPage returns what the operator gets at an address.
+func operatorPage(r *harness, target string) <-chan string {
+	got := make(chan string, 1)
+	go func() { got <- r.as("op", target, nil).Body.String() }()
+	return got
+}
+
+// The database that hangs may be the only one that has something to show.
+func TestADatabaseThatHangsWhileItsWebhooksAreReadKeepsNoOperatorWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		harnesses, stores, _ := spread(t, "acme", "evil")
+		evil := harnesses["evil"]
+		w := evil.put(func(w *webhook.Webhook) { w.Account = "evil" })
+		evil.finished(w, 1, webhook.StateFailed, webhook.TypeClick, time.Now().Add(-time.Hour))
+		gate := make(chan struct{})
+		stores["evil"].gate = gate
+		select {
+		case body := <-operatorPage(evil, "/operator"):
+			assert.Contains(t, body, "1 of 2 databases did not answer")
+		case <-time.After(time.Minute):
+			t.Error("it waits")
+		}
+		close(gate)
+		time.Sleep(time.Hour)
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/listhook/webhook"
@@ -78,41 +79,46 @@ type answer[T any] struct {
 	err   error
 }
 
-// askAll asks all databases at the same time, and returns their answers in order. When ctx
-// ends, it does not wait for those that have not answered: their driver may not heed ctx.
+// askAll asks all databases at the same time, and returns their answers in order. It waits
+// for none of them after ctx has ended.
 func askAll[T any](ctx context.Context, ds []*webhook.Dispatcher, ask func(*webhook.Dispatcher) (T, error)) []answer[T] {
-	type numbered struct {
-		i int
-		answer[T]
-	}
-	answered := make(chan numbered, len(ds))
 	answers := make([]answer[T], len(ds))
-	waiting := 0
+	var all sync.WaitGroup
 	for i, d := range ds {
-		if answers[i].err = errNoDispatcher; d == nil {
+		if d == nil {
+			answers[i].err = errNoDispatcher
 			continue
 		}
-		answers[i].err = errSilent
-		waiting++
-		go func() { // it ends when ask does
-			value, err := ask(d)
-			answered <- numbered{i, answer[T]{value, err}}
-		}()
+		all.Go(func() { answers[i] = await(ctx, func() (T, error) { return ask(d) }) })
 	}
-	for ; waiting > 0; waiting-- {
-		select {
-		case a := <-answered:
-			answers[a.i] = a.answer
-		case <-ctx.Done():
-			select {
-			case a := <-answered: // at the same moment
-				answers[a.i] = a.answer
-			default:
-				return answers
-			}
-		}
-	}
+	all.Wait()
 	return answers
+}
+
+// await returns what ask returns. When ctx ends, it does not wait any longer: a driver may
+// not heed ctx. It returns a panic as an error, since no handler recovers it.
+func await[T any](ctx context.Context, ask func() (T, error)) answer[T] {
+	answered := make(chan answer[T], 1)
+	go func() { // it ends when ask does
+		defer func() {
+			if p := recover(); p != nil {
+				answered <- answer[T]{err: fmt.Errorf("webhook: panic: %v", p)}
+			}
+		}()
+		value, err := ask()
+		answered <- answer[T]{value, err}
+	}()
+	select {
+	case a := <-answered:
+		return a
+	case <-ctx.Done():
+	}
+	select {
+	case a := <-answered: // at the same moment
+		return a
+	default:
+		return answer[T]{err: errSilent}
+	}
 }
 
 // operatorContext returns a context for reading from so many databases: where there

@@ -77,7 +77,7 @@ func (p *pageRequest) operator() error {
 		failed = failed.Add(text.Number{Count: len(r.failed.deliveries), More: r.failed.more})
 		failing = append(failing, r.failing()...)
 	}
-	rows, silent := p.worst(failing)
+	rows, silent := p.worst(failing, len(reads))
 	for _, r := range reads {
 		if r.err != nil {
 			silent++
@@ -98,8 +98,8 @@ func (f failingWebhook) harmless() bool {
 
 // worst returns the webhooks that are the worst off, with what is known of
 // them: first those whose deliveries have waited longest. It leaves out those of
-// databases that do not answer, and returns how many these are.
-func (p *pageRequest) worst(rows []failingWebhook) (worst []failingWebhook, silent int) {
+// databases that do not answer, and returns how many these are, of so many in all.
+func (p *pageRequest) worst(rows []failingWebhook, databases int) (worst []failingWebhook, silent int) {
 	slices.SortFunc(rows, func(a, b failingWebhook) int {
 		if a.Pending.Count == 0 || b.Pending.Count == 0 {
 			return cmp.Or(cmp.Compare(min(b.Pending.Count, 1), min(a.Pending.Count, 1)), cmp.Compare(b.Failed.Count, a.Failed.Count), cmp.Compare(a.ID, b.ID))
@@ -111,7 +111,7 @@ func (p *pageRequest) worst(rows []failingWebhook) (worst []failingWebhook, sile
 	for _, f := range rows {
 		ids[f.dispatcher] = append(ids[f.dispatcher], f.ID)
 	}
-	ctx, cancel := p.operatorContext(len(ids))
+	ctx, cancel := p.operatorContext(databases)
 	defer cancel()
 	ds := slices.Collect(maps.Keys(ids))
 	answers := askAll(ctx, ds, func(d *webhook.Dispatcher) ([]webhook.Webhook, error) {

@@ -87,10 +87,11 @@ func (p *pageRequest) searchAll(search string) (out operatorView, err error) {
 	if err != nil {
 		return out, err
 	}
-	exact := p.accountsWebhooks(search)
 	out.Search, out.Databases = search, len(ds)
 	ctx, cancel := p.operatorContext(len(ds))
 	defer cancel()
+	theirs := make(chan []webhook.Webhook, 1)
+	go func() { theirs <- p.accountsWebhooks(ctx, search) }() // it ends when ctx does
 	type read struct{ byID, all []webhook.Webhook }
 	most := max(operatorSearch/max(len(ds), 1), 1)
 	reads := askAll(ctx, ds, func(d *webhook.Dispatcher) (r read, err error) {
@@ -102,6 +103,7 @@ func (p *pageRequest) searchAll(search string) (out operatorView, err error) {
 	if len(ds) == 1 && reads[0].err != nil {
 		return out, reads[0].err
 	}
+	exact := <-theirs
 	lower := strings.ToLower(search) // a database that has not answered may still read search
 	for _, r := range reads {
 		if r.err != nil {
@@ -131,19 +133,16 @@ func (p *pageRequest) searchAll(search string) (out operatorView, err error) {
 
 // accountsWebhooks returns the first webhooks of an account, none if there is no
 // such account, or if it cannot be asked for now.
-func (p *pageRequest) accountsWebhooks(name string) []webhook.Webhook {
-	ctx, cancel := context.WithTimeout(p.r.Context(), operatorPatience)
-	defer cancel()
-	theirs, err := p.In(ctx, name)
-	if errors.Is(err, webhook.ErrNotFound) {
-		return nil
+func (p *pageRequest) accountsWebhooks(ctx context.Context, name string) []webhook.Webhook {
+	ws := await(ctx, func() ([]webhook.Webhook, error) {
+		theirs, err := p.In(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		return theirs.Query(ctx, webhook.WebhookQuery{Limit: operatorShow + 1})
+	})
+	if ws.err != nil && !errors.Is(ws.err, webhook.ErrNotFound) { // its database is then among those that do not answer
+		p.Logger.Error("webhook: the operator's search leaves out an account", "error", ws.err)
 	}
-	var ws []webhook.Webhook
-	if err == nil {
-		ws, err = theirs.Query(ctx, webhook.WebhookQuery{Limit: operatorShow + 1})
-	}
-	if err != nil { // its database is then among those that do not answer
-		p.Logger.Error("webhook: the operator's search leaves out an account", "error", err)
-	}
-	return ws
+	return ws.value
 }
