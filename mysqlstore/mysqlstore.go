@@ -37,8 +37,9 @@ type Options struct {
 
 	// Relaxed accepts a server that may lose its last commits in a crash: one with
 	// innodb_flush_log_at_trx_commit other than 1 and 3, or with a binary log and
-	// sync_binlog other than 1. Without Relaxed, Migrate and the first call return an
-	// error that names the setting.
+	// sync_binlog other than 1. It also accepts innodb_doublewrite=OFF, with which a power
+	// failure may destroy pages, and connections with sql_log_bin=OFF. Without Relaxed,
+	// Migrate and the first call return an error that names the setting.
 	Relaxed bool
 }
 

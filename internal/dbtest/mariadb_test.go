@@ -118,6 +118,7 @@ select count(*) from information_schema.tables where table_schema = ? and engine
 		{name: "flush 2", before: `set global innodb_flush_log_at_trx_commit = 2`, after: `set global innodb_flush_log_at_trx_commit = 1`, says: "innodb_flush_log_at_trx_commit is", tx: true},
 		{name: "flush 0", before: `set global innodb_flush_log_at_trx_commit = 0`, after: `set global innodb_flush_log_at_trx_commit = 1`, says: "innodb_flush_log_at_trx_commit is", tx: true},
 		{name: "sync_binlog", before: `set global sync_binlog = 0`, after: `set global sync_binlog = 1`, says: "sync_binlog is", tx: true},
+		{name: "sql_log_bin", params: "sql_log_bin=0", says: "sql_log_bin is", tx: true},
 		{name: "binlog_format", params: "binlog_format=%27STATEMENT%27", says: "binlog_format is", tx: true},
 		{name: "engine", before: `alter table ` + database + `.webhook_deliveries engine = MyISAM`, after: `alter table ` + database + `.webhook_deliveries engine = InnoDB`, says: "the engine of webhook_deliveries is", tx: true},
 	} {

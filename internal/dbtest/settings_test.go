@@ -111,6 +111,8 @@ func TestSettings(t *testing.T) {
 		{"mariadb/null", onMariaDB("sql_auto_is_null=1"), ""},
 		{"mariadb/safe updates", onMariaDB("sql_safe_updates=1"), "sql_safe_updates is"},
 		{"mariadb/few rows", onMariaDB("sql_select_limit=3"), "sql_select_limit is"},
+		{"mariadb/small joins", onMariaDB("max_join_size=1000"), "sql_big_selects is"},
+		{"mariadb/small joins that need not be", onMariaDB("max_join_size=1000&sql_big_selects=1"), ""},
 		{"mariadb/found rows", onMariaDB("clientFoundRows=true"), ""},
 		{"mariadb/read only", onMariaDB("tx_read_only=1"), "tx_read_only is"},
 		{"mariadb/times", onMariaDB("parseTime=true&loc=Local"), ""},
@@ -243,5 +245,27 @@ func works(t testing.TB, h, other *handle) {
 	}
 	if n := count(t, other); n != len(ds)/2+1 {
 		t.Errorf("there are %d deliveries, want %d", n, len(ds)/2+1)
+	}
+}
+
+// A crash of PostgreSQL empties unlogged tables, as which queues are often made.
+func TestUnloggedTablesAreRefused(t *testing.T) {
+	dsn := postgres(t)
+	h := migrated(t, postgresHandle(t, open(t, "pgx", dsn, 2), ""))
+	for _, table := range []string{"webhook_deliveries", "webhook_ready"} {
+		must(t, open(t, "pgx", dsn, 1), "alter table "+table+" set unlogged")
+		other := postgresHandle(t, open(t, "pgx", dsn, 2), "")
+		_, err := other.Webhooks(t.Context(), webhook.WebhookQuery{All: true})
+		says(t, err, table+" is unlogged")
+		says(t, other.Migrate(t.Context()), table+" is unlogged")
+		err = inTx(t.Context(), other, func(tx transaction) error {
+			_, err := tx.Enqueue(t.Context(), storetest.Events(delivery("d")))
+			return err
+		})
+		says(t, err, table+" is unlogged")
+		must(t, open(t, "pgx", dsn, 1), "alter table "+table+" set logged")
+	}
+	if err := h.Migrate(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

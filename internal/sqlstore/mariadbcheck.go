@@ -71,9 +71,9 @@ func readVariables(ctx context.Context, q Querier) (variables, error) {
 show session variables where variable_name in (
   'version', 'autocommit', 'sql_mode', 'tx_isolation', 'transaction_isolation',
   'read_only', 'tx_read_only', 'transaction_read_only', 'innodb_read_only', 'sql_safe_updates',
-  'unique_checks', 'completion_type',
+  'unique_checks', 'completion_type', 'sql_big_selects',
   'character_set_client', 'character_set_connection', 'character_set_results',
-  'innodb_flush_log_at_trx_commit', 'log_bin', 'sync_binlog', 'binlog_format',
+  'innodb_flush_log_at_trx_commit', 'innodb_doublewrite', 'log_bin', 'sql_log_bin', 'sync_binlog', 'binlog_format',
   'wsrep_on', 'wsrep_provider', 'wsrep_osu_method')`, nil, func(scan Scan) error {
 		var name, value string
 		err := scan(&name, &value)
@@ -120,8 +120,14 @@ func (v variables) checkDurability(relaxed bool) error {
 	if flush := v["innodb_flush_log_at_trx_commit"]; flush != "1" && flush != "3" && !relaxed {
 		return refusal("innodb_flush_log_at_trx_commit", flush, "a crash would undo the last commits: set it to 1"+otherwise)
 	}
+	if write := v["innodb_doublewrite"]; (write == "OFF" || write == "0") && !relaxed {
+		return refusal("innodb_doublewrite", write, "a crash of its machine may destroy pages: set it to ON"+otherwise)
+	}
 	if v["log_bin"] != "ON" {
 		return nil
+	}
+	if log := v["sql_log_bin"]; (log == "OFF" || log == "0") && !relaxed {
+		return refusal("sql_log_bin", log, "replicas and restored backups would not have what is written: set it to ON for these connections"+otherwise)
 	}
 	if sync := v["sync_binlog"]; sync != "1" && !relaxed {
 		return refusal("sync_binlog", sync, "after a power failure the server undoes commits that its binary log has lost: set it to 1"+otherwise)
@@ -160,6 +166,9 @@ func (v variables) checkSession(app bool) error {
 	}
 	if completion := v["completion_type"]; !slices.Contains([]string{"", "0", "NO_CHAIN"}, completion) {
 		return refusal("completion_type", completion, "a commit would begin another transaction or end the connection: set it to NO_CHAIN for the store's connections")
+	}
+	if big := v["sql_big_selects"]; big == "OFF" || big == "0" {
+		return refusal("sql_big_selects", big, "with max_join_size the server would refuse queries once the tables are large: set it to ON for the store's connections")
 	}
 	if on := v["autocommit"]; on != "ON" && on != "1" {
 		return refusal("autocommit", on, "nothing would be committed: set it to 1 for the store's connections")

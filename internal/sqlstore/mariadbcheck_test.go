@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"maps"
 	"strings"
 	"testing"
 )
@@ -52,6 +53,41 @@ func TestServersThatTakeNoWritesAreRefused(t *testing.T) {
 		err := c.v.checkWritable(c.app)
 		if (err == nil) != (c.refusal == "") || err != nil && !strings.Contains(err.Error(), c.refusal) {
 			t.Errorf("%v: %v, want %q", c.v, err, c.refusal)
+		}
+	}
+}
+
+// Most of these can be set for a whole server only.
+func TestServersThatMayLoseWhatIsWrittenAreRefused(t *testing.T) {
+	good := func() variables {
+		return variables{"innodb_flush_log_at_trx_commit": "1", "innodb_doublewrite": "ON", "log_bin": "ON", "sql_log_bin": "ON", "sync_binlog": "1", "binlog_format": "MIXED"}
+	}
+	for _, c := range []struct {
+		name, value string
+		others      variables
+		relaxed     bool // Options.Relaxed accepts it
+		refused     bool
+	}{
+		{name: "innodb_doublewrite", value: "ON"},
+		{name: "innodb_doublewrite", value: "fast"}, // MariaDB 11.8
+		{name: "innodb_doublewrite", value: "OFF", refused: true, relaxed: true},
+		{name: "innodb_doublewrite", value: "0", refused: true, relaxed: true},
+		{name: "innodb_flush_log_at_trx_commit", value: "2", refused: true, relaxed: true},
+		{name: "innodb_flush_log_at_trx_commit", value: "3"},
+		{name: "sync_binlog", value: "0", refused: true, relaxed: true},
+		{name: "sync_binlog", value: "0", others: variables{"log_bin": "OFF"}},
+		{name: "sql_log_bin", value: "OFF", refused: true, relaxed: true},
+		{name: "sql_log_bin", value: "OFF", others: variables{"log_bin": "OFF"}},
+		{name: "binlog_format", value: "STATEMENT", refused: true},
+	} {
+		for _, relaxed := range []bool{false, true} {
+			v := good()
+			maps.Copy(v, c.others)
+			v[c.name] = c.value
+			err := v.checkDurability(relaxed)
+			if want := c.refused && !(relaxed && c.relaxed); (err != nil) != want || want && !strings.Contains(err.Error(), c.name+" is ") {
+				t.Errorf("%s=%s with %v, relaxed %v: %v", c.name, c.value, c.others, relaxed, err)
+			}
 		}
 	}
 }

@@ -25,16 +25,20 @@ func checkPostgres(ctx context.Context, s *Store, q Querier) error {
 		standby                              bool
 		fsync, pages, commit, names, release string
 
-		encoding, client, isolation, readOnly, schema string
+		encoding, client, isolation, readOnly, schema, unlogged string
 	)
+	tables := s.d.prepare(s.prefix, `
+select coalesce(min(relname), '') from pg_class where relpersistence <> 'p' and oid in (
+  to_regclass('{}webhooks'), to_regclass('{}puts'), to_regclass('{}deliveries'), to_regclass('{}ready'), to_regclass('{}waiting'),
+  to_regclass('{}leases'), to_regclass('{}subjects'), to_regclass('{}line_events'), to_regclass('{}lines'), to_regclass('{}steps'))`)
 	err := ask(`
 select cast(current_setting('server_version_num') as integer), current_setting('server_version'), pg_is_in_recovery(),
   current_setting('fsync'), current_setting('full_page_writes'),
   current_setting('synchronous_commit'), current_setting('synchronous_standby_names'),
   current_setting('server_encoding'), current_setting('client_encoding'),
   current_setting('default_transaction_isolation'), current_setting('default_transaction_read_only'),
-  coalesce(current_schema(), '')`,
-		&version, &release, &standby, &fsync, &pages, &commit, &names, &encoding, &client, &isolation, &readOnly, &schema)
+  coalesce(current_schema(), ''), (`+tables.text+`)`,
+		&version, &release, &standby, &fsync, &pages, &commit, &names, &encoding, &client, &isolation, &readOnly, &schema, &unlogged)
 	if err != nil {
 		return err
 	}
@@ -58,6 +62,8 @@ select cast(current_setting('server_version_num') as integer), current_setting('
 		return fmt.Errorf("webhook: the connection has a search_path without a schema that exists and that its role may use: name one for the store's connections")
 	case strings.HasPrefix(schema, "pg_temp") && !app:
 		return fmt.Errorf("webhook: the connection has a search_path that begins with pg_temp, in which the tables would end with the connection: take it out for the store's connections")
+	case unlogged != "":
+		return fmt.Errorf("webhook: the table %s is unlogged, so that a crash of the server empties it: alter table %s set logged", unlogged, unlogged)
 	case s.relaxed:
 		return nil
 	case fsync == "off":

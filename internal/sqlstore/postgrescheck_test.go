@@ -44,9 +44,9 @@ func TestPostgresRefusesServersOnWhichItCannotKeepItsPromises(t *testing.T) {
 		standby                     bool
 		fsync, pages, commit, names string
 
-		encoding, client, isolation, readOnly string
+		encoding, client, isolation, readOnly, unlogged string
 	}
-	good := settings{170002, false, "on", "on", "on", "", "UTF8", "UTF8", "read committed", "off"}
+	good := settings{170002, false, "on", "on", "on", "", "UTF8", "UTF8", "read committed", "off", ""}
 	but := func(change func(*settings)) settings {
 		s := good
 		change(&s)
@@ -68,6 +68,7 @@ func TestPostgresRefusesServersOnWhichItCannotKeepItsPromises(t *testing.T) {
 		{"a standby", real, but(func(s *settings) { s.standby = true }), "target_session_attrs=read-write", false},
 		{"another encoding", real, but(func(s *settings) { s.encoding = "SQL_ASCII" }), "server_encoding=SQL_ASCII", false},
 		{"another encoding of the client", real, but(func(s *settings) { s.client = "LATIN1" }), "client_encoding=LATIN1", false},
+		{"a table that a crash empties", real, but(func(s *settings) { s.unlogged = "webhook_ready" }), "webhook_ready is unlogged", false},
 		{"no fsync", real, but(func(s *settings) { s.fsync = "off" }), "fsync=off", true},
 		{"no full pages", real, but(func(s *settings) { s.pages = "off" }), "full_page_writes=off", true},
 		{"commits that do not wait for the disk", real, but(func(s *settings) { s.commit = "off" }), "synchronous_commit=off", true},
@@ -80,7 +81,7 @@ func TestPostgresRefusesServersOnWhichItCannotKeepItsPromises(t *testing.T) {
 			s := c.settings
 			server := answers{
 				"select version()":   {c.product},
-				"server_version_num": {s.version, "13.18", s.standby, s.fsync, s.pages, s.commit, s.names, s.encoding, s.client, s.isolation, s.readOnly, "public"},
+				"server_version_num": {s.version, "13.18", s.standby, s.fsync, s.pages, s.commit, s.names, s.encoding, s.client, s.isolation, s.readOnly, "public", s.unlogged},
 				"max(version)":       {len(postgres.schema)},
 				"from webhook_ready": {true, true},
 			}
