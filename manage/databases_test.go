@@ -53,6 +53,13 @@ func (s *brokenStore) Count(ctx context.Context, q webhook.DeliveryQuery) (int, 
 	return s.Store.Count(ctx, q)
 }
 
+func (s *brokenStore) Deliveries(ctx context.Context, q webhook.DeliveryQuery) ([]webhook.Delivery, error) {
+	if s.broken {
+		return nil, errBroken
+	}
+	return s.Store.Deliveries(ctx, q)
+}
+
 // spread is a handler on databases with an account each. The harnesses share it; each has
 // the dispatcher of one.
 func spread(t *testing.T, accounts ...string) (map[string]*harness, map[string]*brokenStore, *strings.Builder) {
@@ -360,5 +367,29 @@ func TestOpenAPINamesTheTypesOfAllDatabases(t *testing.T) {
 		require.NoError(t, json.Unmarshal(got.Body.Bytes(), &doc))
 		delete(doc.Webhooks, "several events") // a batch is of any types
 		assert.ElementsMatch(t, want, slices.Collect(maps.Keys(doc.Webhooks)))
+	}
+}
+
+// Browsers hang up all the time: an operator is not to be woken by that.
+func TestAClientThatHangsUpIsNoFault(t *testing.T) {
+	harnesses, stores, log := spread(t, "acme", "evil")
+	r := harnesses["acme"]
+	r.put(nil)
+	for _, target := range []string{"/", "/api/3/webhooks", "/admin/api.php?api_action=webhook_list&api_key=ann", "/operator", "/operator?search=CRM"} {
+		for _, gone := range []bool{true, false} {
+			ctx, cancel := context.WithCancel(t.Context())
+			stores["acme"].broken, stores["evil"].broken = !gone, !gone
+			if gone {
+				cancel()
+			}
+			log.Reset()
+			req := httptest.NewRequestWithContext(ctx, "GET", target, nil)
+			req.Header.Set("User", map[bool]string{true: "op", false: "ann"}[strings.HasPrefix(target, "/operator")])
+			req.Header.Set("Api-Token", "ann")
+			r.do(req)
+			assert.Equal(t, !gone, strings.Contains(log.String(), "level=ERROR"), "%s: %s", target, log)
+			assert.Equal(t, gone, strings.Contains(log.String(), "hung up"), "%s: %s", target, log)
+			cancel()
+		}
 	}
 }

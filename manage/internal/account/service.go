@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -67,6 +68,17 @@ func (s *Service) Caller(ctx context.Context, access Access) (*Caller, error) {
 		return c, nil
 	}
 	return c.In(ctx, access.Account)
+}
+
+// LogFault logs that something failed. It is no error if the client has hung up, which
+// ends the request's context and the calls of the store with it.
+func (s *Service) LogFault(ctx context.Context, text string, err error) {
+	level := slog.LevelError
+	if errors.Is(ctx.Err(), context.Canceled) {
+		level = slog.LevelInfo
+		text += ": the client has hung up"
+	}
+	s.Logger.Log(ctx, level, text, "error", err)
 }
 
 // ByKey returns the caller with an API key, if the key has any right: else

@@ -48,7 +48,7 @@ func (p *pageRequest) readDatabases() ([]databaseRead, error) {
 	}
 	for _, r := range reads {
 		if r.err != nil {
-			p.Logger.Error("webhook: the operator's view leaves out a database", "error", r.err)
+			p.LogFault(p.r.Context(), "webhook: the operator's view leaves out a database", r.err)
 		}
 	}
 	return reads, nil

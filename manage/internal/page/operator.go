@@ -119,7 +119,7 @@ func (p *pageRequest) worst(rows []failingWebhook, databases int) (worst []faili
 	})
 	for n, a := range answers {
 		if a.err != nil {
-			p.Logger.Error("webhook: the operator's view leaves out a database", "error", a.err)
+			p.LogFault(p.r.Context(), "webhook: the operator's view leaves out a database", a.err)
 			rows = slices.DeleteFunc(rows, func(f failingWebhook) bool { return f.dispatcher == ds[n] })
 			silent++
 			continue

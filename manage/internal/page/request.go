@@ -118,7 +118,7 @@ func (p *pageRequest) admit(need account.Right) error {
 	case err == nil:
 		p.Caller = caller
 	case need == account.RightOperator: // which needs no account
-		p.Logger.Error("webhook: the operator's own account cannot be asked for", "error", err)
+		p.LogFault(p.r.Context(), "webhook: the operator's own account cannot be asked for", err)
 		return nil
 	}
 	return err
@@ -159,7 +159,7 @@ func (p *pageRequest) refuse(err error) {
 	case errors.Is(err, errNoChoice):
 		status, says = http.StatusUnprocessableEntity, p.lang.Text("The form sent a value that it does not offer. Reload the page and try again.")
 	default:
-		p.Logger.Error("webhook: the page failed", "error", err)
+		p.LogFault(p.r.Context(), "webhook: the page failed", err)
 	}
 	if err := p.render(status, "error", p.lang.Text(errorTitle(status)), problem{Text: says}); err != nil {
 		p.Logger.Error("webhook: the page failed", "error", err)

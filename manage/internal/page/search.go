@@ -107,7 +107,7 @@ func (p *pageRequest) searchAll(search string) (out operatorView, err error) {
 	lower := strings.ToLower(search) // a database that has not answered may still read search
 	for _, r := range reads {
 		if r.err != nil {
-			p.Logger.Error("webhook: the operator's search leaves out a database", "error", r.err)
+			p.LogFault(p.r.Context(), "webhook: the operator's search leaves out a database", r.err)
 			out.Silent++
 			continue
 		}
@@ -142,7 +142,7 @@ func (p *pageRequest) accountsWebhooks(ctx context.Context, name string) []webho
 		return theirs.Query(ctx, webhook.WebhookQuery{Limit: operatorShow + 1})
 	})
 	if ws.err != nil && !errors.Is(ws.err, webhook.ErrNotFound) { // its database is then among those that do not answer
-		p.Logger.Error("webhook: the operator's search leaves out an account", "error", ws.err)
+		p.LogFault(p.r.Context(), "webhook: the operator's search leaves out an account", ws.err)
 	}
 	return ws.value
 }

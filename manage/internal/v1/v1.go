@@ -10,7 +10,6 @@ package v1
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -79,7 +78,7 @@ func serve(w http.ResponseWriter, r *http.Request, accounts *account.Service) {
 	}
 	status, code := http.StatusOK, 1
 	if err != nil {
-		status, message = failure(w, err, accounts.Logger)
+		status, message = failure(w, r, err, accounts)
 		out, code = nil, 0
 	}
 	answer(w, ps, status, code, message, out)
@@ -130,7 +129,7 @@ type mistake string
 func (e mistake) Error() string { return string(e) }
 
 // failure says an error in a sentence for the client.
-func failure(w http.ResponseWriter, err error, logger *slog.Logger) (status int, message string) {
+func failure(w http.ResponseWriter, r *http.Request, err error, accounts *account.Service) (status int, message string) {
 	var mistake mistake
 	var wrong problems
 	var invalid *webhook.InvalidError
@@ -164,7 +163,7 @@ func failure(w http.ResponseWriter, err error, logger *slog.Logger) (status int,
 	case errors.Is(err, webhook.ErrConflict):
 		return http.StatusOK, "Failed: somebody else changed the webhook at the same moment"
 	}
-	logger.Error("webhook: a call of the API failed", "error", err)
+	accounts.LogFault(r.Context(), "webhook: a call of the API failed", err)
 	return http.StatusInternalServerError, "Failed: something went wrong here; it was logged"
 }
 

@@ -3,7 +3,6 @@ package v3
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
@@ -122,7 +121,7 @@ func found(err error, kind string, r *http.Request) error {
 }
 
 // failure returns the answer to an error.
-func failure(w http.ResponseWriter, err error, logger *slog.Logger) (status int, answer any) {
+func failure(w http.ResponseWriter, r *http.Request, err error, accounts *account.Service) (status int, answer any) {
 	var mistakes fieldFaults
 	var missing notFound
 	var invalid *webhook.InvalidError
@@ -156,7 +155,7 @@ func failure(w http.ResponseWriter, err error, logger *slog.Logger) (status int,
 	case errors.As(err, &syntax):
 		return http.StatusBadRequest, message{string(syntax)}
 	}
-	logger.Error("webhook: a call of the API failed", "error", err)
+	accounts.LogFault(r.Context(), "webhook: a call of the API failed", err)
 	return http.StatusInternalServerError, message{account.SomethingWrong}
 }
 

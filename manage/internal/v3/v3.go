@@ -96,7 +96,7 @@ func serve(w http.ResponseWriter, r *http.Request, accounts *account.Service, kn
 		}
 	}
 	if err != nil {
-		status, answer = failure(w, err, accounts.Logger)
+		status, answer = failure(w, r, err, accounts)
 	}
 	send(w, status, answer)
 }
