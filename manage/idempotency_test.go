@@ -100,3 +100,16 @@ func TestAKeyIsForgottenAfterADay(t *testing.T) {
 		assert.Len(t, r.all(), 2)
 	})
 }
+
+func TestAnAnswerIsForTheAPIKeyThatGotIt(t *testing.T) {
+	r := newHarness(t)
+	ours, others := r.put(nil), r.put(nil)
+	people["amy"] = Access{Account: "acme", Manage: true, Limits: Limits{Webhook: ours.ID}}
+	defer delete(people, "amy")
+	target := "/api/3/listhook/webhooks/" + others.ID + "/rotate"
+	require.Equal(t, 201, r.once("ann", "1", target, "").Code)
+	got := r.once("amy", "1", target, "")
+	assert.Equal(t, 404, got.Code, "what a limit hides is not found")
+	assert.NotContains(t, got.Body.String(), "whsec_")
+	assert.Equal(t, 201, r.once("amy", "1", "/api/3/listhook/webhooks/"+ours.ID+"/rotate", "").Code, "another client's key is another one")
+}

@@ -29,8 +29,13 @@ type answers struct {
 	oldest []callKey // in the order in which they came
 }
 
-// A callKey is a client's key in an account.
-type callKey struct{ account, key string }
+// A callKey is a client's key in an account. Clients with other API keys may see less of
+// the account, so that what was answered to one of them is not for the others.
+type callKey struct {
+	account string
+	token   [sha256.Size]byte // the hash of the API key
+	key     string
+}
 
 // A remembered is the answer to a call.
 type remembered struct {
@@ -59,7 +64,7 @@ func (as *answers) once(c *account.Caller, r *http.Request, serve func() (int, a
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	request := sha256.Sum256(append([]byte(r.Method+" "+r.URL.Path+"\n"), body...))
-	known := as.find(callKey{c.Account, key}, time.Now())
+	known := as.find(callKey{c.Account, sha256.Sum256([]byte(r.Header.Get(tokenHeader))), key}, time.Now())
 	select {
 	case known.serving <- struct{}{}:
 		defer func() { <-known.serving }()

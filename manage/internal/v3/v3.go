@@ -15,6 +15,9 @@ import (
 	"github.com/listhook/webhook/manage/internal/route"
 )
 
+// tokenHeader is the header that has the API key.
+const tokenHeader = "Api-Token"
+
 // A call answers a request with what is sent as JSON.
 type call = func(ctx context.Context, c *account.Caller, r *http.Request) (status int, answer any, err error)
 
@@ -79,7 +82,7 @@ func Register(mux *http.ServeMux, accounts *account.Service) {
 func serve(w http.ResponseWriter, r *http.Request, accounts *account.Service, known *answers, rt route.Route[call]) {
 	r.Body = http.MaxBytesReader(w, r.Body, params.MaxBody)
 	r.URL.RawQuery = params.Lenient(r.URL.RawQuery)
-	c, err := accounts.ByKey(r.Context(), r.Header.Get("Api-Token"))
+	c, err := accounts.ByKey(r.Context(), r.Header.Get(tokenHeader))
 	if err != nil && rt.Need == account.RightPublic {
 		c, err = accounts.Public(r.Context()), nil
 	}
