@@ -102,6 +102,12 @@ function text(array $values, string|int $key): string
     return is_scalar($values[$key] ?? null) ? (string) $values[$key] : '';
 }
 
+/** Returns by what a person is known: the ID or, of an app without IDs, the address; '' if there is neither. */
+function identity(array $person): string
+{
+    return text($person, 'id') !== '' ? text($person, 'id') : strtolower(text($person, 'email'));
+}
+
 /** Returns when an event happened, as a Unix time. */
 function happened(array $event): int
 {

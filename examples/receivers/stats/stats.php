@@ -19,7 +19,7 @@ receive(SCHEMA, function (PDO $db, array $event, array $person): void {
         $campaign = is_array($event['campaign'] ?? null) ? $event['campaign'] : [];
         run($db, 'INSERT INTO reactions (campaign, reaction, subscriber) VALUES (?, ?, ?)
             ON CONFLICT DO UPDATE SET times = times + 1',
-            [text($campaign, 'id'), $event['type'], text($person, 'id') !== '' ? text($person, 'id') : strtolower(text($person, 'email'))]);
+            [text($campaign, 'id'), $event['type'], identity($person)]);
     }
 }, function (PDO $db): void {
     $figures = $db->query('SELECT campaign, reaction, sum(times) AS times, count(*) AS people FROM reactions

@@ -61,8 +61,7 @@ receive(SCHEMA, function (PDO $db, array $event, array $person): void {
  */
 function note(PDO $db, string $column, array $event, array $person): void
 {
-    $id = text($person, 'id') !== '' ? text($person, 'id') : strtolower(text($person, 'email'));
     run($db, "INSERT INTO people (email, list, $column) VALUES (?, ?, ?)
         ON CONFLICT DO UPDATE SET $column = max($column, excluded.$column)",
-        [$person['email'], text($event, 'list') ?: '0', moment($db, $event, $id)]);
+        [$person['email'], text($event, 'list') ?: '0', moment($db, $event, identity($person))]);
 }

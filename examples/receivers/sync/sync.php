@@ -37,7 +37,7 @@ receive(SCHEMA, function (PDO $db, array $event, array $person, string $delivery
     if (!in_array($event['type'], ['subscribe', 'unsubscribe', 'update'], true)) {
         return; // the webhook was set to more than this needs
     }
-    $id = text($person, 'id') !== '' ? text($person, 'id') : strtolower(text($person, 'email')); // an app without IDs knows people by address
+    $id = identity($person);
     if ($id === '') {
         return; // it names nobody
     }
