@@ -47,7 +47,10 @@ func (d *Dispatcher) AddWebhook(ctx context.Context, w Webhook) (Webhook, error)
 	if w.Revision != 0 {
 		return Webhook{}, invalid("Revision", "is not 0, so the webhook was added before: use UpdateWebhook")
 	}
-	if err := d.checkWebhook(&w); err != nil {
+	if err := w.normalize(); err != nil {
+		return Webhook{}, err
+	}
+	if err := checkURL(d.sender.transport, w.URL); err != nil {
 		return Webhook{}, err
 	}
 	if err := d.opts.validateEvents(w.Events, nil); err != nil {
@@ -61,9 +64,10 @@ func (d *Dispatcher) AddWebhook(ctx context.Context, w Webhook) (Webhook, error)
 // w.Revision is that of the stored webhook, and returns the webhook as it is then.
 // The other fields of w are ignored.
 //
-// Fields are refused as AddWebhook refuses them, and so is a Revision of zero, since
-// such a webhook was never added. ErrConflict means that somebody else edited the
-// webhook since it was read; ErrNotFound that w.Account has no webhook w.ID.
+// Fields are refused as AddWebhook refuses them, but for a URL and event types that are
+// stored: the client's options or the catalogue may have changed since. A Revision of zero
+// is refused, since such a webhook was never added. ErrConflict means that somebody else
+// edited the webhook since it was read; ErrNotFound that w.Account has no webhook w.ID.
 //
 // ErrUnreadable means that w was read without its URL, Secrets and Headers: see
 // Webhook.Unreadable. Where the key is lost, an app can set all three anew and clear
@@ -79,12 +83,17 @@ func (d *Dispatcher) UpdateWebhook(ctx context.Context, w Webhook) (Webhook, err
 	if w.Unreadable() != "" {
 		return Webhook{}, ErrUnreadable
 	}
-	if err := d.checkWebhook(&w); err != nil {
+	if err := w.normalize(); err != nil {
 		return Webhook{}, err
 	}
 	w, err := d.editor.update(ctx, w.Account, w.ID, func(stored *Webhook) error {
 		if stored.Revision != w.Revision {
 			return ErrConflict
+		}
+		if w.URL != stored.URL {
+			if err := checkURL(d.sender.transport, w.URL); err != nil {
+				return err
+			}
 		}
 		if err := d.opts.validateEvents(w.Events, stored.Events); err != nil {
 			return err
@@ -101,7 +110,7 @@ func (d *Dispatcher) UpdateWebhook(ctx context.Context, w Webhook) (Webhook, err
 }
 
 // CheckURL returns the *InvalidError with which AddWebhook and UpdateWebhook refuse a
-// URL, for forms that show all mistakes at once. It looks no name up.
+// new URL, for forms that show all mistakes at once. It looks no name up.
 func (d *Dispatcher) CheckURL(rawURL string) error {
 	if _, err := normalURL(rawURL); err != nil {
 		return err
@@ -109,13 +118,10 @@ func (d *Dispatcher) CheckURL(rawURL string) error {
 	return checkURL(d.sender.transport, rawURL)
 }
 
-// checkWebhook returns an error for what cannot be taken of w, and drops spaces
-// around its URL and what is named twice.
-func (d *Dispatcher) checkWebhook(w *Webhook) error {
+// normalize returns an error for what cannot be taken of w, and drops spaces around its
+// URL and what is named twice.
+func (w *Webhook) normalize() error {
 	if err := w.Validate(); err != nil {
-		return err
-	}
-	if err := checkURL(d.sender.transport, w.URL); err != nil {
 		return err
 	}
 	w.URL = netguard.Trim(w.URL)

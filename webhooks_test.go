@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/memstore"
 )
 
 func TestAWebhookThatCannotWorkIsRefusedByField(t *testing.T) {
@@ -458,4 +459,27 @@ func TestAProcessThatHasNotHeardOfAChangeYetAsksBeforeItCancels(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An address that was allowed once may be allowed no more. Its webhook can still be
+// disabled, get another secret, and have its other settings changed.
+func TestAWebhookWhoseAddressIsNoLongerAllowedCanBeEdited(t *testing.T) {
+	store := &memstore.Store{}
+	was, err := webhook.New(store, webhook.NewClient(&webhook.ClientOptions{AllowHosts: []string{"crm.internal"}}), nil)
+	require.NoError(t, err)
+	w, err := was.AddWebhook(t.Context(), webhook.Webhook{Account: "acme", Settings: webhook.Settings{
+		Name: "CRM", URL: "https://crm.internal/hook", Events: webhook.EventTypes(), Sources: webhook.Sources(),
+	}})
+	require.NoError(t, err)
+	now, err := webhook.New(store, nil, nil)
+	require.NoError(t, err)
+	w.Disabled = "It is internal."
+	w, err = now.UpdateWebhook(t.Context(), w)
+	require.NoError(t, err)
+	assert.Equal(t, "It is internal.", w.Disabled)
+	w.URL = "https://other.internal/hook"
+	_, err = now.UpdateWebhook(t.Context(), w)
+	var invalid *webhook.InvalidError
+	require.ErrorAs(t, err, &invalid)
+	assert.Equal(t, "URL", invalid.Field)
 }

@@ -84,7 +84,10 @@ func (c *Caller) Problems(ctx context.Context, was, w webhook.Webhook) ([]*webho
 			all = append(all, bad)
 		}
 	}
-	checks := []error{c.CheckURL(w.URL)}
+	var checks []error
+	if isNew || w.URL != was.URL {
+		checks = append(checks, c.CheckURL(w.URL))
+	}
 	if isNew || w.Name != was.Name {
 		checks = append(checks, CheckName(w.Name))
 	}

@@ -264,7 +264,7 @@ func (p *pageRequest) readForm(values url.Values, w *webhook.Webhook) (headers s
 	if errors.As(noNumber, &invalid) {
 		faults["RateLimit"] = p.problem(invalid, "")
 	}
-	if faults["URL"] == "" && errors.As(p.CheckURL(w.URL), &invalid) {
+	if faults["URL"] == "" && w.URL != was.URL && errors.As(p.CheckURL(w.URL), &invalid) {
 		faults["URL"] = p.problem(invalid, w.URL)
 	}
 	for _, limited := range p.EditProblems(was, *w) {
