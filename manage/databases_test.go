@@ -138,6 +138,7 @@ func TestAnAccountWithoutADatabase(t *testing.T) {
 	r := harnesses["acme"]
 	assert.Equal(t, 404, r.as("lost", "/", nil).Code)
 	assert.Equal(t, 404, r.call("lost", "GET", "/api/3/webhooks", "").Code)
+	assert.Contains(t, r.rawV1("lost", "GET", "&api_action=webhook_list&api_output=json", "", "").Body.String(), `"Failed: there is no such account"`)
 	for _, got := range []*httptest.ResponseRecorder{
 		r.as("moving", "/", nil), r.call("moving", "GET", "/api/3/webhooks", ""),
 		r.call("", "GET", "/admin/api.php?api_action=webhook_list&api_output=json&api_key=moving", ""),

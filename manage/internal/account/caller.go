@@ -21,11 +21,11 @@ type Caller struct {
 // In returns the caller with an account, whatever rights it has there.
 func (c *Caller) In(ctx context.Context, account string) (*Caller, error) {
 	d, err := c.DispatcherOf(ctx, account)
-	if err != nil {
+	switch {
+	case errors.Is(err, webhook.ErrNotFound), err == nil && d == nil:
+		return nil, ErrNoAccount
+	case err != nil:
 		return nil, fmt.Errorf("webhook: Options.Dispatcher: %w", err)
-	}
-	if d == nil {
-		return nil, webhook.ErrNotFound
 	}
 	access := c.Access
 	if access.Account != account { // limits are those of somebody in an account

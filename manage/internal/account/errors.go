@@ -3,10 +3,15 @@ package account
 import (
 	"errors"
 	"fmt"
+
+	"github.com/listhook/webhook"
 )
 
 // ErrForbidden is returned to those who may not do what they ask for.
 var ErrForbidden = errors.New("you may not do this")
+
+// ErrNoAccount is the webhook.ErrNotFound of an account that no database has.
+var ErrNoAccount = fmt.Errorf("there is no such account: %w", webhook.ErrNotFound)
 
 // ErrUnavailable is returned for an account that cannot be asked for just now, as
 // while it is moved to another database.

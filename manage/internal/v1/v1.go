@@ -158,6 +158,8 @@ func failure(w http.ResponseWriter, r *http.Request, err error, accounts *accoun
 		return http.StatusOK, "Failed: " + params.ErrJSON.Error()
 	case errors.Is(err, account.ErrForbidden):
 		return http.StatusOK, "You are not authorized to access this file"
+	case errors.Is(err, account.ErrNoAccount):
+		return http.StatusOK, "Failed: there is no such account"
 	case errors.Is(err, webhook.ErrNotFound):
 		return http.StatusOK, "Failed: id names no webhook of the account"
 	case errors.Is(err, webhook.ErrConflict):
