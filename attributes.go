@@ -101,7 +101,7 @@ func (f *flattener) add(key string, value any, depth int) {
 func (f *flattener) array(key string, values []any) {
 	texts := make([]string, 0, len(values))
 	for _, v := range values {
-		text, ok := scalar(v)
+		text, ok := element(v)
 		if !ok {
 			var written strings.Builder
 			e := json.NewEncoder(&written)
@@ -116,6 +116,23 @@ func (f *flattener) array(key string, values []any) {
 		texts = append(texts, text)
 	}
 	f.set(key, Choices(texts...))
+}
+
+// element returns the text of a value in an array, if that is neither an object nor an
+// array when it is marshaled to JSON.
+func element(value any) (text string, ok bool) {
+	if text, ok = scalar(value); ok {
+		return text, true
+	}
+	switch value.(type) {
+	case map[string]any, []any:
+		return "", false
+	}
+	plain, err := plainJSON(value)
+	if err != nil {
+		return "", false
+	}
+	return scalar(plain)
 }
 
 func (f *flattener) set(key, text string) {

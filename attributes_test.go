@@ -84,6 +84,15 @@ func TestFieldsOfGoValues(t *testing.T) {
 	}
 	assert.Equal(t, []string{"func", "nan", "nans", "raw bad"}, keys)
 
+	fields, omitted = webhook.FieldsOf(map[string]any{ // as a driver of a database may return arrays
+		"int32s": []any{int32(1), uint8(2), "a"}, "times": []any{time.Unix(0, 0).UTC()}, "nils": []any{(*int)(nil), float32(0.5)},
+		"rows": []any{struct{ N int }{1}}, "nan": []any{int32(1), math.NaN()},
+	})
+	assert.Equal(t, map[string]string{
+		"int32s": "||1||2||a||", "times": "||1970-01-01T00:00:00Z||", "nils": "||||0.5||", "rows": `[{"N":1}]`,
+	}, fields)
+	assert.Equal(t, []webhook.Omission{{Field: "nan", Reason: "cannot be written as JSON"}}, omitted)
+
 	fields, omitted = webhook.FieldsOf(cycle)
 	assert.NotEmpty(t, fields)
 	assert.NotEmpty(t, omitted, "a cycle has an end")
