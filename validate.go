@@ -129,7 +129,8 @@ func (m *Meta) validate() error {
 			return invalid("Lists", "contains "+quote(list)+", which "+reason)
 		}
 	}
-	if y := m.Time.Year(); y < 1 || y > 9999 {
+	// The zero time means now, also in a location where it lies in the year 0.
+	if y := m.Time.Year(); !m.Time.IsZero() && (y < 1 || y > 9999) {
 		return invalid("Time", fmt.Sprintf("is in the year %d, outside 1 to 9999", y))
 	}
 	return nil

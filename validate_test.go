@@ -73,6 +73,7 @@ func TestValidateTakesWhatCanBeSent(t *testing.T) {
 		"the greatest ID":               Open{Meta: Meta{Source: SourceAPI, ID: strings.Repeat("x", 255), Account: strings.Repeat("é", 127)}, Subscriber: Subscriber{ID: "1"}},
 		"any bytes as values":           Open{Meta: Meta{Source: SourceAPI, By: "\xff\x00"}, Subscriber: Subscriber{Email: "\xff\x00[]"}},
 		"as many variables as PHP does": manyFields(1000),
+		"no time, in a location west":   Open{Meta: Meta{Source: SourceAPI, Time: time.Time{}.In(time.FixedZone("", -5*3600))}, Subscriber: Subscriber{ID: "1"}},
 		"no campaign":                   Unsubscribe{Meta: Meta{Source: SourceAPI}, Subscriber: Subscriber{ID: "1"}},
 	} {
 		assert.NoError(t, validate(e, testBodyLimit), name)
