@@ -8,15 +8,21 @@ import (
 )
 
 // AppendItem appends a form as the item of a list, followed by "&": with name
-// "events" and index 2, the key person[name] becomes events[2][person][name].
+// "events" and index 2, the key person[name] becomes events[2][person][name], whether or
+// not its brackets are percent-encoded. It passes over empty pairs.
 func AppendItem(list []byte, name string, index int, form []byte) []byte {
 	prefix := strconv.AppendInt(append([]byte(name), "%5B"...), int64(index), 10)
 	prefix = append(prefix, "%5D%5B"...)
 	for pair := range bytes.SplitSeq(form, []byte("&")) {
+		if len(pair) == 0 {
+			continue
+		}
 		key, _, _ := bytes.Cut(pair, []byte("="))
 		top := len(key)
-		if i := bytes.Index(key, []byte("%5B")); i >= 0 {
-			top = i
+		for _, bracket := range [...]string{"%5B", "%5b", "["} {
+			if i := bytes.Index(key[:top], []byte(bracket)); i >= 0 {
+				top = i
+			}
 		}
 		list = append(list, prefix...)
 		list = append(list, pair[:top]...)

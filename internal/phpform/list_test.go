@@ -23,6 +23,13 @@ func TestItemsAreWhatAppendItemWasGiven(t *testing.T) {
 	assert.Equal(t, forms, got)
 }
 
+func TestAnItemMayBeWrittenByHand(t *testing.T) {
+	form := "type=open&&person[name]=Ann&person%5bfields%5d[7]=%5B&"
+	list := AppendItem(nil, "events", 0, []byte(form))
+	assert.Equal(t, "events%5B0%5D%5Btype%5D=open&events%5B0%5D%5Bperson%5D[name]=Ann&events%5B0%5D%5Bperson%5D%5bfields%5d[7]=%5B&", string(list))
+	assert.Equal(t, "type=open&person%5Bname%5D=Ann&person%5Bfields%5D%5B7%5D=%5B", string(Items(list, "events")[0]))
+}
+
 func TestItemsAreReadLiberally(t *testing.T) {
 	for form, want := range map[string][]string{
 		"":                            nil,
