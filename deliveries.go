@@ -39,8 +39,9 @@ func (d *Dispatcher) Count(ctx context.Context, q DeliveryQuery) (int, error) {
 //
 // One that ended joins the end of its line (see Order), and keeps its
 // HeaderSequence, by which receivers know that it is old. If a newer delivery of the
-// same key exists, Redeliver changes nothing and returns a *NewerError:
-// RedeliverAnyway sends it all the same.
+// same key exists, Redeliver leaves it ended and returns a *NewerError: RedeliverAnyway
+// sends it all the same. One that is pending keeps its place before those that wait for
+// it, so there is no such error.
 //
 // It returns ErrNotFound if there is none in the account or its webhook was
 // deleted, and an *InvalidError if its body was erased or not kept (see
@@ -78,7 +79,7 @@ func (d *Dispatcher) redeliver(ctx context.Context, account, id string, anyway b
 		if len(ds[0].Body) == 0 {
 			return invalid("Body", "was erased: there is nothing to deliver")
 		}
-		if !anyway {
+		if !anyway && ds[0].State != StatePending {
 			newer, err := d.lines.newest(ctx, &ds[0])
 			if err != nil {
 				return wrap("Redeliver", err)

@@ -48,8 +48,8 @@ func (takenError) Error() string {
 
 func (takenError) Is(target error) bool { return target == ErrConflict }
 
-// A NewerError is returned by Dispatcher.Redeliver: a newer delivery of the same key
-// exists, and the receiver may take the older one for the news.
+// A NewerError is returned by Dispatcher.Redeliver for a delivery that has ended: a newer
+// delivery of the same key exists, and the receiver may take the older one for the news.
 type NewerError struct {
 	Newer Delivery // the newest one, without Body and Log
 }
