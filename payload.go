@@ -128,7 +128,7 @@ func encodeFor(customer CustomerAccount, e Event, m Meta, f Format) ([]byte, err
 func encodeForm(l *layout, e Event, m Meta, dialect int, customer CustomerAccount) ([]byte, error) {
 	clock, list := time2013, ""
 	if dialect == dialectCurrent {
-		clock = timeCurrent
+		clock, m.Time = timeCurrent, phpform.WholeOffset(m.Time)
 	}
 	if len(m.Lists) > 0 {
 		list = m.Lists[0]

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	"github.com/listhook/webhook/internal/phpform"
 )
 
 // A body in JSON has the names of the current form. Every key of its event type is
@@ -37,10 +39,7 @@ func encodeJSON(l *layout, e Event, m Meta, customer CustomerAccount) ([]byte, e
 	if p := e.person(); p != nil && (p.Tags == nil || p.hasUnfitFields()) {
 		e = withSubscriber(e, (*Subscriber).fillForJSON)
 	}
-	at := m.Time
-	if _, offset := at.Zone(); offset%60 != 0 { // local mean time: RFC 3339 has no seconds in offsets
-		at = at.UTC()
-	}
+	at := phpform.WholeOffset(m.Time)
 	env := jsonEnvelope{
 		Type: e.Type(), Time: at.Format(timeJSON), Source: m.Source, By: m.By, Lists: append([]string{}, m.Lists...),
 	}

@@ -177,6 +177,16 @@ func TestJSONHasWhatAFormCannot(t *testing.T) {
 	e.Time = time.Date(1890, 1, 1, 0, 0, 0, 0, time.FixedZone("LMT", 53*60+28))
 	assert.Contains(t, string(must(encode(e, e.Meta, FormatJSON))), `"date_time":"1889-12-31T23:06:32.000Z"`,
 		"RFC 3339 has no offset with seconds")
+	assert.Contains(t, string(must(encode(e, e.Meta, FormatCurrent))), "date_time=1889-12-31T23%3A06%3A32%2B00%3A00")
+	assert.Contains(t, string(must(encode(e, e.Meta, Format2013))), "date_time=1890-01-01+00%3A00%3A00", "the account's local time")
+	for _, offset := range []int{100 * 3600, -24 * 3600} {
+		e.Time = time.Date(2026, 3, 1, 0, 0, 0, 0, time.FixedZone("", offset))
+		for _, f := range []Format{FormatCurrent, FormatJSON} {
+			back, err := decode(must(encode(e, e.Meta, f)), "")
+			require.NoError(t, err)
+			assert.True(t, e.Time.Equal(back.meta().Time), "%d %s", offset, f)
+		}
+	}
 }
 
 func TestNamesOfFieldsThatAreNoUTF8StayApart(t *testing.T) {

@@ -34,6 +34,17 @@ func TestThePageShowsWhatBlocksADeliveryAndSkipsIt(t *testing.T) {
 	require.Equal(t, 404, r.as("ann", "/deliveries/unknown/skip", url.Values{}).Code)
 }
 
+// What waits behind a pending delivery is no reason not to send it now.
+func TestAPendingDeliveryIsSentNowFromThePage(t *testing.T) {
+	r := newHarness(t)
+	r.put(nil)
+	line := r.line(webhook.TypeSubscribe, webhook.TypeUnsubscribe)
+	target := "/deliveries/" + line[0].ID
+	assert.Contains(t, r.as("ann", target, nil).Body.String(), "Send now")
+	assert.Contains(t, r.as("ann", target+"/resend", url.Values{}).Header().Get("Location"), "done=resent")
+	assert.Equal(t, 202, r.call("ann", "POST", "/api/3/listhook"+target+"/redeliver", "").Code)
+}
+
 // A delivery that was skipped and nothing replaces is said to be so, and is none that
 // waits, nor one for which others wait.
 func TestADeliveryThatWasPassedOverIsShownAsSuch(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -248,6 +249,11 @@ func TestATreeSharesNothing(t *testing.T) {
 
 	_, _, err = Tree(map[string]any{strings.Repeat("é", 50): []any{func() {}}})
 	assert.Equal(t, "phpform: ."+strings.Repeat("é", 20)+"…[0] is of the type func(), which bodies cannot hold", err.Error())
+	_, _, err = Tree(map[string]any{"at": time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)})
+	assert.EqualError(t, err, "phpform: .at is a time in the year 10000, which RFC 3339 cannot hold")
+	tree, _, err = Tree(map[string]any{"born": time.Date(1930, 1, 1, 0, 0, 0, 0, time.FixedZone("AMT", 19*60+32))})
+	require.NoError(t, err)
+	assert.Equal(t, map[string]any{"born": "1929-12-31T23:40:28Z"}, tree, "RFC 3339 has no offset with seconds")
 	tree, leaves, err := Tree(nil)
 	require.NoError(t, err)
 	assert.Zero(t, leaves)

@@ -20,7 +20,7 @@ const MaxDepth = 32
 // any type, pointers, and times, which become texts of RFC 3339. A *TreeError names
 // the first value, by its key, that a body cannot hold: text that is not UTF-8, NaN
 // and infinite numbers, keys that PHP would misread, values that nest deeper than
-// MaxDepth, such as a map that holds itself, and other types.
+// MaxDepth, such as a map that holds itself, times after the year 9999, and other types.
 func Tree(values map[string]any) (tree map[string]any, leaves int, err error) {
 	t := treeMaker{}
 	copied, err := t.value(reflect.ValueOf(values), 0)
@@ -54,7 +54,7 @@ func (t *treeMaker) value(v reflect.Value, depth int) (any, error) {
 		return nil, errTree(fmt.Sprintf("is nested deeper than %d levels", MaxDepth))
 	case v.Type() == timeType:
 		t.leaves++
-		return v.Interface().(time.Time).Format(time.RFC3339Nano), nil
+		return clock(v.Interface().(time.Time))
 	case v.Type() == numberType:
 		t.leaves++
 		return number(v.String())
@@ -67,6 +67,25 @@ func (t *treeMaker) value(v reflect.Value, depth int) (any, error) {
 	}
 	t.leaves++
 	return scalar(v)
+}
+
+// clock returns a time as RFC 3339 has it.
+func clock(at time.Time) (any, error) {
+	at = WholeOffset(at)
+	if y := at.Year(); y < 0 || y > 9999 {
+		return nil, errTree(fmt.Sprintf("is a time in the year %d, which RFC 3339 cannot hold", y))
+	}
+	return at.Format(time.RFC3339Nano), nil
+}
+
+// WholeOffset returns a time whose offset from UTC RFC 3339 can hold: at, or in UTC if its
+// offset has seconds, as local mean time has, or is a day or more.
+func WholeOffset(at time.Time) time.Time {
+	const minute, day = 60, 24 * 60 * 60
+	if _, offset := at.Zone(); offset%minute != 0 || offset <= -day || offset >= day {
+		return at.UTC()
+	}
+	return at
 }
 
 func (t *treeMaker) mapping(v reflect.Value, depth int) (any, error) {
