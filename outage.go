@@ -61,17 +61,15 @@ func (o *outage) fail(cause string, pause func(failures int) time.Duration) {
 	o.cause = cause
 }
 
-// holdsBack reports whether an attempt has to wait. The first one after a pause is
-// a trial, whose end the others wait for.
-func (o *outage) holdsBack(timeout time.Duration) bool {
-	switch {
-	case o == nil || o.failures == 0:
-		return false
-	case now().Before(o.until):
-		return true
+// holdsBack reports whether an attempt has to wait.
+func (o *outage) holdsBack() bool { return o != nil && o.failures > 0 && now().Before(o.until) }
+
+// begin notes that an attempt begins. The first one after a pause is a trial, whose end the
+// others wait for.
+func (o *outage) begin(timeout time.Duration) {
+	if o != nil && o.failures > 0 {
+		o.until, o.trial = now().Add(timeout), true
 	}
-	o.until, o.trial = now().Add(timeout), true
-	return false
 }
 
 // room is how many attempts may be begun now, at most so many.
@@ -146,14 +144,21 @@ func (os *outages) worked(webhook string) bool {
 	return ended
 }
 
-// holdsBack reports whether an attempt for a webhook has to wait.
+// holdsBack reports whether an attempt for a webhook has to wait. Otherwise it may be the
+// trial of an outage of all, of the webhook's own, or of both.
 func (os *outages) holdsBack(webhook string, timeout time.Duration) bool {
 	if !os.active.Load() {
 		return false
 	}
 	os.mu.Lock()
 	defer os.mu.Unlock()
-	return os.all.holdsBack(timeout) || os.byID[webhook].holdsBack(timeout)
+	own := os.byID[webhook]
+	if os.all.holdsBack() || own.holdsBack() {
+		return true
+	}
+	os.all.begin(timeout)
+	own.begin(timeout)
+	return false
 }
 
 // claimable is how many deliveries may be claimed, at most so many.
