@@ -1,10 +1,12 @@
 package webhook
 
 import (
+	"encoding/json"
 	"reflect"
 	"time"
 
 	"github.com/listhook/webhook/internal/ids"
+	"github.com/listhook/webhook/internal/phpform"
 )
 
 // A stampedEvent is an event that is stored later than it was emitted, once or, after
@@ -41,7 +43,31 @@ func stampEvent(e Event, carrier map[string]string) stampedEvent {
 		size := l.schema.Measure(e)
 		s.size += size.Bytes + size.Entries*entryOverhead
 	}
+	if c, ok := asCustom(e); ok {
+		if tree, _, err := phpform.Tree(c.Data); err == nil {
+			s.size += treeSize(tree)
+		}
+	}
 	return s
+}
+
+// treeSize returns about how many bytes a value takes in memory that phpform.Tree returned.
+func treeSize(value any) (bytes int) {
+	switch v := value.(type) {
+	case map[string]any:
+		for key, item := range v {
+			bytes += entryOverhead + len(key) + treeSize(item)
+		}
+	case []any:
+		for _, item := range v {
+			bytes += textOverhead + treeSize(item)
+		}
+	case string:
+		bytes = len(v)
+	case json.Number:
+		bytes = len(v)
+	}
+	return bytes
 }
 
 // What an event takes in memory beside its texts: its struct, a text, and an entry of
