@@ -186,7 +186,8 @@ type Hooks struct {
 
 	// Enqueued is called when deliveries of an Emit have become durable, except those
 	// that were stored before. What EmitTx adds becomes durable with the caller's
-	// transaction, so it is not called then.
+	// transaction, so it is not called then. Other events are not stored until it has
+	// returned, so it must not wait for Emit: emit in a goroutine.
 	Enqueued func(ds []Delivery)
 
 	// Buffered is called when EmitBuffered has taken an event into its buffer. Enqueued
