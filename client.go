@@ -82,8 +82,13 @@ func (o *ClientOptions) guard(resolver *net.Resolver) (*netguard.Guard, error) {
 	if o != nil {
 		c.AllowPrefixes, c.AllowHosts, c.AllowPorts = o.AllowPrefixes, o.AllowHosts, o.AllowPorts
 	}
-	if o != nil && o.Proxy != nil && !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, o.Proxy.Scheme) {
-		return nil, invalid("ClientOptions.Proxy", "has the scheme "+quote(o.Proxy.Scheme)+", not one of http, https, socks5 and socks5h")
+	if o != nil && o.Proxy != nil {
+		switch {
+		case !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, o.Proxy.Scheme):
+			return nil, invalid("ClientOptions.Proxy", "has the scheme "+quote(o.Proxy.Scheme)+", not one of http, https, socks5 and socks5h")
+		case o.Proxy.Hostname() == "": // which would dial this machine
+			return nil, invalid("ClientOptions.Proxy", "has no host: write it as in http://proxy.example:3128")
+		}
 	}
 	g, err := netguard.New(c)
 	var bad *netguard.ConfigError

@@ -169,6 +169,8 @@ func invalidClientOptions() (inputs []invalidInput) {
 		{"no prefix", "AllowPrefixes", webhook.ClientOptions{AllowPrefixes: []netip.Prefix{{}}}},
 		{"a host that is none", "AllowHosts", webhook.ClientOptions{AllowHosts: []string{"a b"}}},
 		{"port 0", "AllowPorts", webhook.ClientOptions{AllowPorts: []uint16{0}}},
+		{"a proxy without a host", "Proxy", webhook.ClientOptions{Proxy: &url.URL{Scheme: "http", Opaque: "proxy.s3cret:3128"}}},
+		{"a proxy with a port alone", "Proxy", webhook.ClientOptions{Proxy: &url.URL{Scheme: "socks5", Host: ":1080"}}},
 		{"a proxy that speaks another protocol", "Proxy", webhook.ClientOptions{Proxy: &url.URL{Scheme: "ftp", Host: "s3cret"}}},
 	} {
 		inputs = append(inputs, invalidInput{c.name + " in New", "ClientOptions." + c.field, func(r *harness) error {
