@@ -194,6 +194,14 @@ func TestATestIsSentAsABatch(t *testing.T) {
 		ids := batchOf(t, r.receiver.requests()[0])
 		require.Len(t, ids, 1)
 		assert.True(t, strings.HasPrefix(ids[0], "test_"))
+
+		w = r.put(func(w *webhook.Webhook) { w.Batch = 10 })
+		_, err = r.SendTestBody(r.ctx, "", w.ID, webhook.TypeOpen, []byte("type=open&id=msg_1&subscriber[email]=a%40example.com"))
+		require.NoError(t, err)
+		form := r.receiver.requests()[1].Form
+		assert.Equal(t, []string{"a@example.com"}, form["events[0][subscriber][email]"])
+		require.Len(t, form["events[0][id]"], 1, "receivers know a test by its id")
+		assert.True(t, strings.HasPrefix(form["events[0][id]"][0], "test_"))
 	})
 }
 

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/url"
 	"time"
+
+	"github.com/listhook/webhook/internal/phpform"
 )
 
 // Deliveries returns the deliveries that q selects, newest first unless it says
@@ -136,7 +138,8 @@ func (d *Dispatcher) SendTest(ctx context.Context, account, webhook string, t Ev
 
 // SendTestBody is SendTest with a body of the caller's instead of the sample: for
 // trying a receiver with other data. A body that is not one of the webhook's format is
-// an *InvalidError of the field Body. In JSON its id is replaced by the test's.
+// an *InvalidError of the field Body. In JSON, and in a batch, its id is replaced by the
+// test's.
 func (d *Dispatcher) SendTestBody(ctx context.Context, account, webhook string, t EventType, body []byte) (Attempt, error) {
 	if d.opts.info(t) == nil {
 		return Attempt{}, invalid("type", "is "+quote(string(t))+", none of the app's event types")
@@ -179,6 +182,9 @@ func testBody(format Format, body []byte, id string, limit int) ([]byte, error) 
 func (d *Dispatcher) sendTest(ctx context.Context, w Webhook, t EventType, body []byte, id string) Attempt {
 	del := Delivery{ID: id, Account: w.Account, WebhookID: w.ID, Type: t, Body: body, Created: now()}
 	if w.batches() && sizeInBatch(&del).fits() {
+		if !isJSON(body) { // of two ids, receivers would take the caller's
+			del.Body = phpform.Without(body, batchID)
+		}
 		del = batchRequest([]*Delivery{&del})
 	}
 	return d.sender.send(ctx, newEndpoint(w), &del, d.opts.leaseEnd()).Attempt

@@ -90,6 +90,23 @@ func cutItem(pair []byte, name string) (index string, inner []byte, ok bool) {
 	return index, append(inner, rawText...), true
 }
 
+// Without returns a form without a topmost key and what is nested in it.
+func Without(form []byte, name string) []byte {
+	rest := make([]byte, 0, len(form))
+	for pair := range bytes.SplitSeq(form, []byte("&")) {
+		raw, _, _ := bytes.Cut(pair, []byte("="))
+		key, err := url.QueryUnescape(string(raw))
+		if err == nil && (key == name || strings.HasPrefix(key, name+"[")) {
+			continue
+		}
+		if len(rest) > 0 {
+			rest = append(rest, '&')
+		}
+		rest = append(rest, pair...)
+	}
+	return rest
+}
+
 // Count returns how many variables a form has.
 func Count(form []byte) int { return bytes.Count(form, []byte("&")) + 1 }
 

@@ -30,6 +30,14 @@ func TestAnItemMayBeWrittenByHand(t *testing.T) {
 	assert.Equal(t, "type=open&person%5Bname%5D=Ann&person%5Bfields%5D%5B7%5D=%5B", string(Items(list, "events")[0]))
 }
 
+func TestAFormWithoutAKey(t *testing.T) {
+	for form, want := range map[string]string{
+		"id=1": "", "a=1&b": "a=1&b", "a=1&%69d=2&id[x]=3&id%5B%5D=4&idea=5&id": "a=1&idea=5", "b%zz=1&id=2": "b%zz=1",
+	} {
+		assert.Equal(t, want, string(Without([]byte(form), "id")), form)
+	}
+}
+
 func TestItemsAreReadLiberally(t *testing.T) {
 	for form, want := range map[string][]string{
 		"":                            nil,
