@@ -200,7 +200,11 @@ func TestWhatTheOperatorsProxyAnswersIsNoFaultOfTheReceivers(t *testing.T) {
 					if own {
 						client = webhook.NewClient(&webhook.ClientOptions{Proxy: p.url, TLS: p.trust(nil)})
 					}
-					d, w := putFor(t, &memstore.Store{}, client, "https://receiver.example/?key=s3cret", &webhook.Options{Timeout: 500 * time.Millisecond}, nil)
+					opts := &webhook.Options{Timeout: 20 * time.Second}
+					if name == "no answer" {
+						opts.Timeout = time.Second
+					}
+					d, w := putFor(t, &memstore.Store{}, client, "https://receiver.example/?key=s3cret", opts, nil)
 					a, err := d.SendTest(t.Context(), "", w.ID, webhook.TypeOpen)
 					require.NoError(t, err)
 					assert.Equal(t, c.want, a.Failure(), a.Detail)
