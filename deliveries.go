@@ -43,7 +43,9 @@ func (d *Dispatcher) Count(ctx context.Context, q DeliveryQuery) (int, error) {
 // HeaderSequence, by which receivers know that it is old. If a newer delivery of the
 // same key exists, Redeliver leaves it ended and returns a *NewerError: RedeliverAnyway
 // sends it all the same. One that is pending keeps its place before those that wait for
-// it, so there is no such error.
+// it, so there is no such error. An attempt that is under way in another process is not
+// waited for: its receiver may get the delivery twice at once, and those behind it before
+// the older request has ended. HeaderSequence tells them apart.
 //
 // It returns ErrNotFound if there is none in the account or its webhook was
 // deleted, and an *InvalidError if its body was erased or not kept (see
