@@ -373,17 +373,16 @@ func TestOpenAPINamesTheTypesOfAllDatabases(t *testing.T) {
 
 // Browsers hang up all the time: an operator is not to be woken by that.
 func TestAClientThatHangsUpIsNoFault(t *testing.T) {
-	harnesses, stores, log := spread(t, "acme", "evil")
-	r := harnesses["acme"]
-	r.put(nil)
 	for _, target := range []string{"/", "/api/3/webhooks", "/admin/api.php?api_action=webhook_list&api_key=ann", "/operator", "/operator?search=CRM"} {
 		for _, gone := range []bool{true, false} {
+			harnesses, stores, log := spread(t, "acme", "evil")
+			r := harnesses["acme"]
+			r.put(nil)
 			ctx, cancel := context.WithCancel(t.Context())
 			stores["acme"].broken, stores["evil"].broken = !gone, !gone
 			if gone {
 				cancel()
 			}
-			log.Reset()
 			req := httptest.NewRequestWithContext(ctx, "GET", target, nil)
 			req.Header.Set("User", map[bool]string{true: "op", false: "ann"}[strings.HasPrefix(target, "/operator")])
 			req.Header.Set("Api-Token", "ann")
