@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/internal/packed"
@@ -36,17 +37,70 @@ func unnumbered(d webhook.Delivery) bool {
 
 func (s *Store) deliveries(ctx context.Context, what string, q webhook.DeliveryQuery) (ds []webhook.Delivery, err error) {
 	err = s.read(ctx, func(db Querier) error {
-		ds = nil
-		b := s.selectDeliveries(what, q)
-		b.inOrder(q)
-		b.limit(q.Limit)
-		return b.query(ctx, db, func(scan Scan) error {
-			d, err := scanDelivery(scan, !q.Brief, !q.Brief)
-			ds = appendRow(ds, d)
+		end, err := s.pageEnd(ctx, db, q)
+		if err != nil {
 			return err
-		})
+		}
+		ds, err = s.page(ctx, db, what, q, end)
+		if err == nil && end.Valid && len(ds) < q.Limit { // some were removed in between
+			ds, err = s.page(ctx, db, what, q, sql.NullInt64{})
+		}
+		return err
 	})
 	return ds, err
+}
+
+// page returns the first deliveries that q selects, unless end is null those that were
+// created up to then.
+func (s *Store) page(ctx context.Context, db Querier, what string, q webhook.DeliveryQuery, end sql.NullInt64) (ds []webhook.Delivery, err error) {
+	b := s.selectDeliveries(what, q)
+	switch {
+	case end.Valid && q.Oldest:
+		b.where(`created <= @v`, end.Int64)
+	case end.Valid:
+		b.where(`created >= @v`, end.Int64)
+	}
+	b.inOrder(q)
+	b.limit(q.Limit)
+	err = b.query(ctx, db, func(scan Scan) error {
+		d, err := scanDelivery(scan, !q.Brief, !q.Brief)
+		ds = appendRow(ds, d)
+		return err
+	})
+	return ds, err
+}
+
+// pageEnd returns when the last delivery of a page was created, for databases that would
+// sort all that q selects otherwise. An index gives the deliveries in order of creation,
+// so this query ends with the page. It returns null if there is no more than a page.
+func (s *Store) pageEnd(ctx context.Context, db Querier, q webhook.DeliveryQuery) (end sql.NullInt64, err error) {
+	few := len(q.IDs) > 0 || q.Key != "" || !q.Blocking.IsZero()
+	if !s.d.sortsWhole || q.Limit <= 0 || few || usesQueue(q) || q.Subject != "" || checkText("Account", q.Account) != nil {
+		return end, nil
+	}
+	order := []string{`created`}
+	account, all := q.Account, q.All
+	q.All = true
+	b := s.selectDeliveries(`created as place`, q)
+	if !all { // with "account = @v" MariaDB looks up the account, and reads all that is newer
+		order = []string{`account`, `created`}
+		b.where(`account >= @v`, account)
+		b.where(`account <= @v`, account)
+	}
+	last, direction := `min`, ` desc`
+	if q.Oldest {
+		last, direction = `max`, ``
+	}
+	b.add(` order by ` + strings.Join(order, direction+`, `) + direction)
+	b.limit(q.Limit)
+	text := b.text.String()
+	b.text.Reset()
+	b.add(`select ` + last + `(place), count(*) from (` + text + `) p`)
+	n := 0
+	if err := b.query(ctx, db, func(scan Scan) error { return scan(&end, &n) }); err != nil || n < q.Limit {
+		return sql.NullInt64{}, err
+	}
+	return end, nil
 }
 
 // appendRow appends one of perhaps thousands of rows. It doubles the capacity where append

@@ -34,6 +34,10 @@ type dialect struct {
 	// committed, so that a read by Put has to wait for those that are under way.
 	awaitPuts bool
 
+	// sortsWhole says that an order of which an index has only the first column sorts all
+	// rows, also where a limit needs few of them.
+	sortsWhole bool
+
 	// oneWriter says that a transaction excludes all others that write. A sequencing
 	// step is then part of each transaction that would store events.
 	oneWriter bool

@@ -22,9 +22,10 @@ import "slices"
 // parameter counts as text in the connection's character set, even under a cast, and
 // substr cuts it by characters.
 var mariadb = dialect{
-	base64:    true,
-	awaitPuts: true, // a read view is not made at one moment
-	check:     checkMariaDB,
+	base64:     true,
+	awaitPuts:  true, // a read view is not made at one moment
+	sortsWhole: true,
+	check:      checkMariaDB,
 
 	schema: []string{`
 create table if not exists {}webhooks (
