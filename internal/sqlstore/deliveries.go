@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"slices"
-	"strings"
 
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/internal/packed"
@@ -37,29 +36,18 @@ func unnumbered(d webhook.Delivery) bool {
 
 func (s *Store) deliveries(ctx context.Context, what string, q webhook.DeliveryQuery) (ds []webhook.Delivery, err error) {
 	err = s.read(ctx, func(db Querier) error {
-		end, err := s.pageEnd(ctx, db, q)
-		if err != nil {
+		if s.sortsLog(q) {
+			ds, err = s.pageByEnd(ctx, db, what, q)
 			return err
 		}
-		ds, err = s.page(ctx, db, what, q, end)
-		if err == nil && end.Valid && len(ds) < q.Limit { // some were removed in between
-			ds, err = s.page(ctx, db, what, q, sql.NullInt64{})
-		}
+		ds, err = s.page(ctx, db, q, s.selectDeliveries(what, q))
 		return err
 	})
 	return ds, err
 }
 
-// page returns the first deliveries that q selects, unless end is null those that were
-// created up to then.
-func (s *Store) page(ctx context.Context, db Querier, what string, q webhook.DeliveryQuery, end sql.NullInt64) (ds []webhook.Delivery, err error) {
-	b := s.selectDeliveries(what, q)
-	switch {
-	case end.Valid && q.Oldest:
-		b.where(`created <= @v`, end.Int64)
-	case end.Valid:
-		b.where(`created >= @v`, end.Int64)
-	}
+// page returns the first deliveries of a query for those that q selects.
+func (s *Store) page(ctx context.Context, db Querier, q webhook.DeliveryQuery, b *queryBuilder) (ds []webhook.Delivery, err error) {
 	b.inOrder(q)
 	b.limit(q.Limit)
 	err = b.query(ctx, db, func(scan Scan) error {
@@ -70,37 +58,55 @@ func (s *Store) page(ctx context.Context, db Querier, what string, q webhook.Del
 	return ds, err
 }
 
-// pageEnd returns when the last delivery of a page was created, for databases that would
-// sort all that q selects otherwise. An index gives the deliveries in order of creation,
-// so this query ends with the page. It returns null if there is no more than a page.
-func (s *Store) pageEnd(ctx context.Context, db Querier, q webhook.DeliveryQuery) (end sql.NullInt64, err error) {
-	few := len(q.IDs) > 0 || q.Key != "" || !q.Blocking.IsZero()
-	if !s.d.sortsWhole || q.Limit <= 0 || few || usesQueue(q) || q.Subject != "" || checkText("Account", q.Account) != nil {
-		return end, nil
-	}
-	order := []string{`created`}
-	account, all := q.Account, q.All
-	q.All = true
-	b := s.selectDeliveries(`created as place`, q)
-	if !all { // with "account = @v" MariaDB looks up the account, and reads all that is newer
-		order = []string{`account`, `created`}
-		b.where(`account >= @v`, account)
-		b.where(`account <= @v`, account)
-	}
-	last, direction := `min`, ` desc`
+// sortsLog reports whether the database would sort all that q selects of the log, where a
+// page needs few of them.
+func (s *Store) sortsLog(q webhook.DeliveryQuery) bool {
+	few := len(q.IDs) > 0 || q.Key != "" || !q.Blocking.IsZero() || usesQueue(q)
+	return s.d.sortsWhole && q.Limit > 0 && !few && q.Subject == "" && checkText("Account", q.Account) == nil
+}
+
+// pageByEnd is page for queries of which sortsLog. An index gives the deliveries in order of
+// creation. So it asks first when the last one of the page was created, and then for those
+// up to then.
+func (s *Store) pageByEnd(ctx context.Context, db Querier, what string, q webhook.DeliveryQuery) (ds []webhook.Delivery, err error) {
+	last, direction, within := `min`, ` desc`, `created >= @v`
 	if q.Oldest {
-		last, direction = `max`, ``
+		last, direction, within = `max`, ``, `created <= @v`
 	}
-	b.add(` order by ` + strings.Join(order, direction+`, `) + direction)
+	b, order := s.selectInRange(`created as place`, q), `created`+direction
+	if !q.All {
+		order = `account` + direction + `, ` + order
+	}
+	b.add(` order by ` + order)
 	b.limit(q.Limit)
 	text := b.text.String()
 	b.text.Reset()
-	b.add(`select ` + last + `(place), count(*) from (` + text + `) p`)
-	n := 0
-	if err := b.query(ctx, db, func(scan Scan) error { return scan(&end, &n) }); err != nil || n < q.Limit {
-		return sql.NullInt64{}, err
+	b.add(`select count(*), coalesce(` + last + `(place), 0) from (` + text + `) p`)
+	var n int
+	var end int64
+	if err := b.query(ctx, db, func(scan Scan) error { return scan(&n, &end) }); err != nil || n == 0 {
+		return nil, err
 	}
-	return end, nil
+	b = s.selectInRange(what, q)
+	b.where(within, end)
+	ds, err = s.page(ctx, db, q, b)
+	if err == nil && len(ds) < n { // some were removed in between
+		ds, err = s.page(ctx, db, q, s.selectDeliveries(what, q))
+	}
+	return ds, err
+}
+
+// selectInRange is selectDeliveries with a range of one account. With "account = @v" MariaDB
+// looks up the account, and reads all its entries.
+func (s *Store) selectInRange(what string, q webhook.DeliveryQuery) *queryBuilder {
+	account, all := q.Account, q.All
+	q.All = true
+	b := s.selectDeliveries(what, q)
+	if !all {
+		b.where(`account >= @v`, account)
+		b.where(`account <= @v`, account)
+	}
+	return b
 }
 
 // appendRow appends one of perhaps thousands of rows. It doubles the capacity where append
