@@ -112,7 +112,7 @@ func TestSettings(t *testing.T) {
 		{"mariadb/safe updates", onMariaDB("sql_safe_updates=1"), "sql_safe_updates is"},
 		{"mariadb/few rows", onMariaDB("sql_select_limit=3"), "sql_select_limit is"},
 		{"mariadb/small joins", onMariaDB("max_join_size=1000"), "sql_big_selects is"},
-		{"mariadb/small joins that need not be", onMariaDB("max_join_size=1000&sql_big_selects=1"), ""},
+		{"mariadb/small joins that need not be", onMariaDB("max_join_size=1000,sql_big_selects=1"), ""}, // in this order: max_join_size sets the other one
 		{"mariadb/found rows", onMariaDB("clientFoundRows=true"), ""},
 		{"mariadb/read only", onMariaDB("tx_read_only=1"), "tx_read_only is"},
 		{"mariadb/times", onMariaDB("parseTime=true&loc=Local"), ""},
