@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,13 +45,22 @@ type recordedQuerier struct {
 	list *[]recordedStatement
 }
 
-func (r recordedQuerier) Exec(ctx context.Context, query string, args []any) (int64, error) {
+// recording guards the lists: a request of the page may read at several places at once.
+var recording sync.Mutex
+
+func (r recordedQuerier) record(query string, args []any) {
+	recording.Lock()
+	defer recording.Unlock()
 	*r.list = append(*r.list, recordedStatement{query, args})
+}
+
+func (r recordedQuerier) Exec(ctx context.Context, query string, args []any) (int64, error) {
+	r.record(query, args)
 	return r.Querier.Exec(ctx, query, args)
 }
 
 func (r recordedQuerier) Query(ctx context.Context, query string, args []any, row func(sqlstore.Scan) error) error {
-	*r.list = append(*r.list, recordedStatement{query, args})
+	r.record(query, args)
 	return r.Querier.Query(ctx, query, args, row)
 }
 
