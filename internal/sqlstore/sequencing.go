@@ -201,15 +201,15 @@ func (st *sequencing) take(ctx context.Context, statement statement, a args) err
 	if err != nil || len(st.events) == before {
 		return err
 	}
-	var numbers []int64
-	for _, e := range st.events[before:] {
-		numbers = append(numbers, e.number)
+	if st.s.sql.deleteLineEvents.text != "" {
+		var numbers []int64
+		for _, e := range st.events[before:] {
+			numbers = append(numbers, e.number)
+		}
+		err = st.exec(ctx, st.s.sql.deleteLineEvents, numbers)
 	}
 	slices.SortFunc(st.events, func(a, b lineEvent) int { return cmp.Compare(a.number, b.number) })
-	if st.s.sql.deleteLineEvents.text == "" {
-		return nil
-	}
-	return st.exec(ctx, st.s.sql.deleteLineEvents, numbers)
+	return err
 }
 
 // left returns the deliveries that left their lines, each once.
