@@ -34,7 +34,7 @@ func TestThePageShowsWhatBlocksADeliveryAndSkipsIt(t *testing.T) {
 	require.Equal(t, 404, r.as("ann", "/deliveries/unknown/skip", url.Values{}).Code)
 }
 
-// What waits behind a pending delivery is no reason not to send it now.
+// A pending delivery can be sent now although others wait behind it.
 func TestAPendingDeliveryIsSentNowFromThePage(t *testing.T) {
 	r := newHarness(t)
 	r.put(nil)

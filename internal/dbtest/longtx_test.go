@@ -108,8 +108,8 @@ func TestWhatALongTransactionStoredLeavesItsLine(t *testing.T) {
 	}, keyed("canceled", "k"), keyed("erased", "l"), keyed("sent again", "m"))
 }
 
-// A transaction of the app's that emits again what is stored already holds up nobody while
-// it stays open: neither new deliveries nor claims, steps and outcomes.
+// An open transaction of the app's that emits an event again blocks no new deliveries, claims,
+// steps or outcomes.
 func TestATransactionThatEmitsAgainHoldsUpNobody(t *testing.T) {
 	eachStore(t, func(t *testing.T, open func(prefix string) *handle) {
 		if strings.HasPrefix(path.Base(t.Name()), "sqlite") {
@@ -139,8 +139,8 @@ func TestATransactionThatEmitsAgainHoldsUpNobody(t *testing.T) {
 	})
 }
 
-// While a call of the process that has the turn at the lines gets no answer, as from a
-// connection that a firewall has dropped, claims go on with what has no key.
+// While the call that has the turn at the lines waits for an answer that never comes, claims
+// still return deliveries without a key.
 func TestACallThatHangsInItsTurnHoldsUpNoClaims(t *testing.T) {
 	var hang atomic.Bool
 	hung, answer := make(chan struct{}), make(chan struct{})

@@ -90,7 +90,7 @@ func cutItem(pair []byte, name string) (index string, inner []byte, ok bool) {
 	return index, append(inner, rawText...), true
 }
 
-// Without returns a form without a topmost key and what is nested in it.
+// Without removes a top-level key, with all keys nested in it, from a form.
 func Without(form []byte, name string) []byte {
 	rest := make([]byte, 0, len(form))
 	for pair := range bytes.SplitSeq(form, []byte("&")) {

@@ -69,7 +69,7 @@ func (t *treeMaker) value(v reflect.Value, depth int) (any, error) {
 	return scalar(v)
 }
 
-// clock returns a time as RFC 3339 has it.
+// clock formats a time by RFC 3339.
 func clock(at time.Time) (any, error) {
 	at = WholeOffset(at)
 	if y := at.Year(); y < 0 || y > 9999 {

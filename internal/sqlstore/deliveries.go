@@ -58,16 +58,16 @@ func (s *Store) page(ctx context.Context, db Querier, q webhook.DeliveryQuery, b
 	return ds, err
 }
 
-// sortsLog reports whether the database would sort all that q selects of the log, where a
-// page needs few of them.
+// sortsLog reports whether the database would sort all deliveries of the log that q selects,
+// to return one page of them.
 func (s *Store) sortsLog(q webhook.DeliveryQuery) bool {
 	few := len(q.IDs) > 0 || q.Key != "" || !q.Blocking.IsZero() || usesQueue(q)
 	return s.d.sortsWhole && q.Limit > 0 && !few && q.Subject == "" && checkText("Account", q.Account) == nil
 }
 
-// pageByEnd is page for queries of which sortsLog. An index gives the deliveries in order of
-// creation. So it asks first when the last one of the page was created, and then for those
-// up to then.
+// pageByEnd reads a page where sortsLog is true. Its first query asks when the last delivery of
+// the page was created: it follows an index, and ends with the page. The second one reads the
+// deliveries up to that time.
 func (s *Store) pageByEnd(ctx context.Context, db Querier, what string, q webhook.DeliveryQuery) (ds []webhook.Delivery, err error) {
 	last, direction, within := `min`, ` desc`, `created >= @v`
 	if q.Oldest {
@@ -142,7 +142,7 @@ func (s *Store) selectDeliveries(what string, q webhook.DeliveryQuery) *queryBui
 	switch {
 	case usesQueue(q):
 		b.fromQueue(q)
-		q.States = nil // fromQueue selects what is pending
+		q.States = nil // fromQueue selects pending deliveries only
 	case q.Subject != "":
 		b.fromSubjects(q)
 	default:

@@ -34,8 +34,8 @@ type dialect struct {
 	// committed, so that a read by Put has to wait for those that are under way.
 	awaitPuts bool
 
-	// sortsWhole says that an order of which an index has only the first column sorts all
-	// rows, also where a limit needs few of them.
+	// sortsWhole says that the database sorts all selected rows if an index has only the
+	// first column of their order, even with a limit.
 	sortsWhole bool
 
 	// oneWriter says that a transaction excludes all others that write. A sequencing

@@ -95,8 +95,8 @@ func askAll[T any](ctx context.Context, ds []*webhook.Dispatcher, ask func(*webh
 	return answers
 }
 
-// await returns what ask returns. When ctx ends, it does not wait any longer: a driver may
-// not heed ctx. It returns a panic as an error, since no handler recovers it.
+// await calls ask and returns its answer. It stops waiting when ctx ends, since a driver may
+// ignore ctx. A panic of ask is returned as an error: in a goroutine it would end the process.
 func await[T any](ctx context.Context, ask func() (T, error)) answer[T] {
 	answered := make(chan answer[T], 1)
 	go func() { // it ends when ask does

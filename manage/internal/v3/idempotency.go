@@ -29,8 +29,8 @@ type answers struct {
 	oldest []callKey // in the order in which they came
 }
 
-// A callKey is a client's key in an account. Clients with other API keys may see less of
-// the account, so that what was answered to one of them is not for the others.
+// A callKey is a client's key in an account. Another API key may see less of the account, so
+// each API key has keys of its own.
 type callKey struct {
 	account string
 	token   [sha256.Size]byte // the hash of the API key

@@ -131,7 +131,7 @@ func (o object) flag(key string, into *bool) error {
 		return nil
 	}
 	text := string(o[key])
-	_ = json.Unmarshal(o[key], &text) // what is no string stays as it is
+	_ = json.Unmarshal(o[key], &text) // unless it is a string, text stays
 	switch strings.ToLower(strings.TrimSpace(text)) {
 	case "true", "1":
 		*into = true
