@@ -173,12 +173,12 @@ func (c *webhookCache) read(ctx context.Context, acct string) (*accountWebhooks,
 	if err != nil {
 		return nil, err
 	}
+	for _, w := range changed { // before bury, which takes what is missing for deleted
+		a.note(w)
+	}
 	old := c.accounts[acct]
 	if old != nil {
 		a.bury(old)
-	}
-	for _, w := range changed {
-		a.note(w)
 	}
 	for _, t := range a.byID {
 		if old == nil || old.byID[t.ID] == nil || old.byID[t.ID].Version < t.Version {

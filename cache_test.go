@@ -192,6 +192,53 @@ func TestAReadingThatIsOlderThanAPutHidesItNot(t *testing.T) {
 	}
 }
 
+// The same of an account that was in use before, and is read again after five minutes.
+func TestAReadingAgainThatIsOlderThanAPutHidesItNot(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*harness, webhook.Webhook)
+		want   []string // the paths that get the event
+	}{
+		{"added", func(r *harness, _ webhook.Webhook) { r.put(tied("12")) }, []string{"https://receiver.test/12", everything().URL}},
+		{"deleted", func(r *harness, w webhook.Webhook) { require.NoError(r.t, r.DeleteWebhook(r.ctx, "", w.ID)) }, nil},
+		{"added and deleted", func(r *harness, _ webhook.Webhook) {
+			require.NoError(r.t, r.DeleteWebhook(r.ctx, "", r.put(tied("12")).ID))
+		}, []string{everything().URL}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r, store := newGatedHarness(t)
+				w := r.put(nil)
+				r.emit(open("0"))
+				r.start()
+				time.Sleep(6 * time.Minute)
+				before := len(r.receiver.requests())
+				gate := make(chan struct{})
+				store.set(func(s *gatedStore) { s.after = gate })
+				emitted := make(chan error)
+				go func() { emitted <- r.Emit(r.ctx, open("1")) }()
+				synctest.Wait() // it has read, and has no answer yet
+				c.change(r, w)
+				store.set(func(s *gatedStore) { s.after = nil })
+				close(gate)
+				require.NoError(t, <-emitted)
+				time.Sleep(time.Minute)
+				r.emit(open("2"))
+				time.Sleep(time.Minute)
+				got := map[string]int{}
+				for _, q := range r.receiver.requests()[before:] {
+					got[q.URL]++
+				}
+				want := map[string]int{}
+				for _, u := range c.want {
+					want[u] = 2
+				}
+				assert.Equal(t, want, got)
+			})
+		})
+	}
+}
+
 // A skewedStore shows the store to a process whose clock is wrong.
 type skewedStore struct {
 	webhook.Store
