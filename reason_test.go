@@ -170,6 +170,8 @@ func TestEveryBrokenAnswerSaysWhatToDo(t *testing.T) {
 		"a flood of hints":    {webhooktest.Status(200).Hints(5000), large},
 		"a mail server":       {webhooktest.Raw("220 mail.example ESMTP\r\n"), alien},
 		"a status of letters": {webhooktest.Raw("HTTP/1.1 abc\r\n\r\n"), invalid},
+		"a status of zeros":   {webhooktest.Raw("HTTP/1.1 000 OK\r\nContent-Length: 0\r\n\r\n"), invalid},
+		"a status below 100":  {webhooktest.Raw("HTTP/1.1 099 OK\r\nContent-Length: 0\r\n\r\n"), invalid},
 		"an endless line":     {webhooktest.Raw("HTTP/1.1 " + strings.Repeat("x", 100_000)), large},
 		"a TLS alert":         {webhooktest.Raw("\x15\x03\x01\x00\x02\x02\x46\r\n"), alien},
 	} {

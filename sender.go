@@ -81,10 +81,7 @@ func (s *sender) send(ctx context.Context, t *endpoint, del *Delivery, leaseEnd 
 	case err != nil:
 		s.noteFailure(ctx, x, req, del, err, &a)
 	case resp == nil || resp.StatusCode < 100 || resp.StatusCode > 999:
-		if resp != nil && resp.Body != nil {
-			_ = resp.Body.Close()
-		}
-		a.explain(diagnose.Sender("the HTTP client returned no answer and no error", "the HTTP client returned neither an error nor an answer with a status"))
+		a.explain(noStatus(x, resp))
 	default:
 		noteAnswer(ctx, resp, del, &a)
 	}
@@ -102,6 +99,20 @@ func (s *sender) roundTrip(x *exchange, req *http.Request, t *endpoint, a *resul
 		s.resolved.Store(time.Now().Unix())
 	}
 	return resp, err
+}
+
+// noStatus says why there is neither an error nor an answer with a status. It closes the
+// answer.
+func noStatus(x *exchange, resp *http.Response) diagnose.Failure {
+	if resp != nil {
+		if resp.Body != nil {
+			_ = resp.Body.Close()
+		}
+		if f, ok := x.trace.NoStatus(resp.StatusCode); ok {
+			return f
+		}
+	}
+	return diagnose.Sender("the HTTP client returned no answer and no error", "the HTTP client returned neither an error nor an answer with a status")
 }
 
 // noteFailure notes in a why a request got no answer, or only the beginning of one.

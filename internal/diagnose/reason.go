@@ -103,6 +103,15 @@ func (t *Trace) Explain(ctx context.Context, err error, timeout time.Duration, f
 	return Failure{Code: code, Sentence: sentence, Detail: Clean(detail)}
 }
 
+// NoStatus returns the Failure of an answer whose status is no number from 100 to 999, as
+// net/http passes on 000 and 099; ok is false if no answer came over a connection, so that
+// the client has made the status up.
+func (t *Trace) NoStatus(status int) (f Failure, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return Failure{Code: CodeHeadInvalid, Sentence: invalidHead, Detail: fmt.Sprintf("the answer has the status %03d", status)}, t.answered
+}
+
 // A refusal is an error around a *netguard.Refusal. Detail tells the operator
 // why the URL may not be requested.
 type refusal interface {
@@ -268,7 +277,7 @@ func explainBroken(err error, head httpconn.Head) (Code, string) {
 	case head.Unasked:
 		return CodeNotHTTP, notHTTP
 	case head.HTTP && head.Complete || headInvalid(err):
-		return CodeHeadInvalid, "The headers of the receiver's answer are not valid HTTP: check whether its application prints something before or between them, such as a warning."
+		return CodeHeadInvalid, invalidHead
 	// The second of the malformed is an answer that came before the request.
 	case strings.Contains(err.Error(), "malformed") || strings.Contains(err.Error(), "readLoopPeekFail"):
 		return CodeNotHTTP, notHTTP
@@ -279,6 +288,8 @@ func explainBroken(err error, head httpconn.Head) (Code, string) {
 	}
 	return CodeBroken, "The receiver's answer could not be read: check its server's error log."
 }
+
+const invalidHead = "The headers of the receiver's answer are not valid HTTP: check whether its application prints something before or between them, such as a warning."
 
 const notHTTP = "The receiver's answer is not HTTP: check the port of the URL, and whether the URL must start with https instead of http."
 
