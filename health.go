@@ -230,16 +230,23 @@ type observation struct {
 
 func (s *observation) empty() bool { return s.success.IsZero() && s.failures == 0 && s.unkept == 0 }
 
-// add adds a later observation to s.
+// add adds a later observation to s. What is seen of an earlier revision of the webhook
+// does not count any more.
 func (s *observation) add(later observation) {
 	if later.empty() {
 		return
 	}
-	later.unkept += s.unkept
-	if later.revision != s.revision {
+	unkept := s.unkept + later.unkept
+	switch {
+	case later.revision < s.revision: // of an attempt that began before an edit
+		s.unkept = unkept
+		return
+	case later.revision > s.revision:
 		*s = later
+		s.unkept = unkept
 		return
 	}
+	later.unkept = unkept
 	later.hold = latest(s.hold, later.hold)
 	later.probed = later.probed || s.probed
 	if later.success.IsZero() {

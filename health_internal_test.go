@@ -120,6 +120,8 @@ func TestWhatIsSeenAddsUp(t *testing.T) {
 		{"a success does not end the wish to be left alone", []observation{asked, well}, askedThenWell},
 		{"nothing more", []observation{failure(1), failure(2), failure(3), {}}, three},
 		{"an edit ends all", []observation{asked, edited}, edited},
+		{"an attempt from before it changes nothing", []observation{edited, asked}, edited},
+		{"nor does it once what followed is to be stored", []observation{edited, {unkept: 1, revision: 1}}, observation{success: at(5), unkept: 1, revision: 2}},
 		{"not what was not kept", []observation{{unkept: 2, revision: 1}, {unkept: 1, revision: 2}}, observation{unkept: 3, revision: 2}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
