@@ -72,26 +72,28 @@ func (d *Dispatcher) Shutdown(ctx context.Context) error {
 			d.abort(diagnose.ErrShutdown)
 			d.buffer.abandon(ctx.Err())
 			d.giveUp(d.buffer.drained, loops, d.batcher.drained, d.limiter.Drained())
-			d.recorder.close()
 			return ctx.Err()
 		}
 	}
 	return errors.Join(d.recorder.finish(ctx), d.tallies.finish(ctx))
 }
 
-// giveUp waits a little longer until aborted deliveries are given back.
+// giveUp waits a little longer until aborted deliveries are given back, and what was seen
+// of receivers is stored.
 func (d *Dispatcher) giveUp(waits ...<-chan struct{}) {
-	grace := time.NewTimer(shutdownGrace)
-	defer grace.Stop()
+	grace, cancel := context.WithTimeout(context.Background(), shutdownGrace)
+	defer cancel()
 	for _, done := range waits {
 		select {
 		case <-done:
-		case <-grace.C:
+		case <-grace.Done():
+			d.recorder.close()
 			return
 		}
 	}
+	_, _ = d.recorder.finish(grace), d.tallies.finish(grace)
 }
 
-// shutdownGrace is how long giving back may take after Shutdown's context is done. A
-// delivery that is not given back by then comes due when its lease ends.
+// shutdownGrace is how long giveUp may take after Shutdown's context is done. A delivery
+// that is not given back by then comes due when its lease ends.
 const shutdownGrace = 3 * time.Second

@@ -74,6 +74,33 @@ func TestShutdownGivesBackWhatItCutsShort(t *testing.T) {
 	})
 }
 
+// A receiver that does not answer must not cost the tallies and the health of all webhooks.
+func TestAShutdownThatIsCutShortStoresWhatWasSeen(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newHarness(t, nil)
+		require.NoError(t, r.Start())
+		well, fails := r.put(nil), r.put(at("fails.test"))
+		r.put(at("hangs.test"))
+		r.receiver.set(func(req *http.Request) (*http.Response, error) {
+			switch req.URL.Host {
+			case "hangs.test":
+				return hang(req)
+			case "fails.test":
+				return status(500)(req)
+			}
+			return status(200)(req)
+		})
+		r.emit(open("1"), open("2"))
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(r.ctx, time.Second)
+		defer cancel()
+		require.ErrorIs(t, r.Shutdown(ctx), context.DeadlineExceeded)
+		assert.Equal(t, [3]int{2, 2, 0}, figures(webhook.TotalTally(r.tallies(well.ID).Day)))
+		assert.Equal(t, [3]int{2, 0, 0}, figures(webhook.TotalTally(r.tallies(fails.ID).Day)))
+		assert.Equal(t, 2, r.webhook(fails.ID).Health.Failures)
+	})
+}
+
 func TestEmittingNeedsNeitherStartNorALivingDispatcher(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newHarness(t, nil)
