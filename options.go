@@ -37,7 +37,7 @@ type Options struct {
 	// Timeout is how long one attempt may take, from looking up the name to
 	// the end of the answer's body: 15 s by default. A delivery whose process
 	// died is taken over after twice the Timeout, and for a webhook that gets batches
-	// after its BatchWait besides. From 1 ms to a day.
+	// after up to 50 s besides: its BatchWait, or that of another one. From 1 ms to a day.
 	Timeout time.Duration
 
 	// Backoff makes the policy for the waits between attempts. It is made anew
@@ -252,6 +252,15 @@ func (o *Options) withStoreTimeout(ctx context.Context) (context.Context, contex
 
 // leaseEnd is when a lease taken now ends: twice the timeout, never renewed.
 func (o *Options) leaseEnd() time.Time { return now().Add(2 * o.Timeout) }
+
+// longestLease returns how long a lease of w's deliveries is at most. A claim for batches
+// is of several webhooks, and its leases cover the longest of their windows.
+func (o *Options) longestLease(w *Webhook) time.Duration {
+	if w.batches() {
+		return 2*o.Timeout + maxBatchWait
+	}
+	return 2 * o.Timeout
+}
 
 // rateShare is the part of a webhook's RateLimit that this process keeps to.
 func (o *Options) rateShare(limit float64) float64 { return limit / float64(o.Processes) }

@@ -77,7 +77,7 @@ func (d *Dispatcher) longestLease(ctx context.Context, del *Delivery) (time.Dura
 	if err != nil || t == nil {
 		return 2 * d.opts.Timeout, err
 	}
-	return 2*d.opts.Timeout + t.BatchWait, nil
+	return d.opts.longestLease(&t.Webhook), nil
 }
 
 // delivery reads one delivery of an account. It returns ErrNotFound if there is none.

@@ -177,7 +177,7 @@ func (r *replayer) advance(ctx context.Context, w Webhook) error {
 		cursor = ds[len(ds)-1].Cursor()
 	}
 	checked := len(ds)
-	done, err := r.begin(ctx, ds, w.Replay.Query)
+	done, err := r.begin(ctx, &w, ds)
 	if err != nil {
 		return err
 	}
@@ -196,9 +196,9 @@ func (r *replayer) advance(ctx context.Context, w Webhook) error {
 	return err
 }
 
-// begin makes deliveries of one webhook due, in their order, behind what is due already.
-// It leaves out those that may be under way, and those that a newer one replaces.
-func (r *replayer) begin(ctx context.Context, ds []Delivery, q ReplayQuery) (done Replayed, err error) {
+// begin makes deliveries of w due, in their order, behind what is due already. It leaves
+// out those that may be under way, and those that a newer one replaces.
+func (r *replayer) begin(ctx context.Context, w *Webhook, ds []Delivery) (done Replayed, err error) {
 	inSequence(ds)
 	at := now()
 	var waiting, ended []Delivery
@@ -206,11 +206,11 @@ func (r *replayer) begin(ctx context.Context, ds []Delivery, q ReplayQuery) (don
 		switch {
 		case d.State != StatePending:
 			ended = append(ended, d)
-		case d.Due.After(at.Add(2 * r.opts.Timeout)): // else it is due soon, or may be under way
+		case d.Due.After(at.Add(r.opts.longestLease(w))): // else it is due soon, or may be under way
 			waiting = append(waiting, d)
 		}
 	}
-	if !q.IncludeReplaced {
+	if !w.Replay.Query.IncludeReplaced {
 		found := len(ended)
 		if ended, err = r.lines.withoutReplaced(ctx, ended); err != nil {
 			return done, err

@@ -317,7 +317,7 @@ func (re *retained) expire(ctx context.Context, ds []Delivery) error {
 // that may be under way since before the webhook was disabled, so that it is not
 // sent twice: it is due again when its lease ends.
 func (re *retained) requeue(ctx context.Context, w Webhook) error {
-	leased := w.DisabledAt.Add(re.opts.PollInterval + 2*re.opts.Timeout + w.BatchWait)
+	leased := w.DisabledAt.Add(re.opts.PollInterval + re.opts.longestLease(&w))
 	q := DeliveryQuery{
 		Account: w.Account, Webhook: w.ID, States: []State{StatePending}, Oldest: true, Limit: cancelRows, Brief: true,
 	}

@@ -1,0 +1,98 @@
+package webhook_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/listhook/webhook"
+)
+
+// Deliveries that wait for a later attempt are not those that go in a batch, however long
+// the lease is.
+func TestAReplayLeavesABatchThatIsUnderWayAlone(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newHarness(t, nil).start()
+		w := r.put(inBatches(2, 50*time.Second))
+		r.receiver.set(slowly(10 * time.Second))
+		r.emit(opens(2)...)
+		synctest.Wait()
+		require.Equal(t, []int{2}, sizes(t, r.receiver.requests()))
+		_, err := r.StartReplay(r.ctx, "", w.ID, "job", webhook.ReplayQuery{States: []webhook.State{webhook.StatePending}})
+		require.NoError(t, err)
+		assert.Zero(t, r.job(w).Resent)
+		time.Sleep(3 * time.Minute)
+		assert.Equal(t, []int{2}, sizes(t, r.receiver.requests()), "none is sent twice")
+		assert.Equal(t, map[webhook.State]int{webhook.StateDelivered: 2}, r.states())
+	})
+}
+
+// underALongLease puts a webhook, and returns the delivery of an attempt at it that is
+// under way for ten seconds. It was claimed with deliveries of another webhook, so that its
+// lease covers that one's window.
+func (r *harness) underALongLease() (w webhook.Webhook, d webhook.Delivery) {
+	w = r.put(func(w *webhook.Webhook) {
+		inBatches(2, 0)(w)
+		w.KeepEvents = true
+	})
+	r.put(func(w *webhook.Webhook) {
+		inBatches(100, 50*time.Second)(w)
+		w.URL = "https://other.test/"
+	})
+	r.receiver.set(slowly(10 * time.Second))
+	r.emit(person(webhook.TypeUpdate, "1", "12"))
+	time.Sleep(time.Second)
+	r.emit(person(webhook.TypeBounce, "1", "12"))
+	time.Sleep(12 * time.Second)
+	for _, d = range r.log() {
+		if d.WebhookID == w.ID && d.Type == webhook.TypeBounce {
+			break
+		}
+	}
+	require.Equal(r.t, 2, r.sentTo(w))
+	return w, d
+}
+
+// sentTo returns how many requests a webhook got.
+func (r *harness) sentTo(w webhook.Webhook) (n int) {
+	for _, req := range r.receiver.requests() {
+		if req.URL == w.URL {
+			n++
+		}
+	}
+	return n
+}
+
+func TestADeliveryUnderALongLeaseCannotBeSkipped(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newHarness(t, nil).start()
+		w, d := r.underALongLease()
+		_, err := r.Skip(r.ctx, "", d.ID)
+		require.ErrorIs(t, err, webhook.ErrUnderWay)
+		time.Sleep(3 * time.Minute)
+		assert.Equal(t, 2, r.sentTo(w))
+	})
+}
+
+func TestEnablingAWebhookSendsNoDeliveryUnderALongLeaseAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newHarness(t, nil).start()
+		w, d := r.underALongLease()
+		for _, disabled := range []string{"For a moment.", ""} {
+			stored := r.webhook(w.ID)
+			stored.Disabled = disabled
+			_, err := r.UpdateWebhook(r.ctx, stored)
+			require.NoError(t, err)
+		}
+		time.Sleep(3 * time.Minute)
+		assert.Equal(t, 2, r.sentTo(w))
+		for _, now := range r.log() {
+			if now.ID == d.ID {
+				assert.Equal(t, webhook.StateDelivered, now.State)
+			}
+		}
+	})
+}
