@@ -3,7 +3,6 @@ package webhook
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 )
 
@@ -184,7 +183,7 @@ func (at *attempter) attemptOnce(f *inflight, t *endpoint, leaseEnd time.Time) {
 		}
 	case a.senderFault && !t.costsAttempt(f):
 		t.putOff(f, now(), &a.Attempt)
-	case a.Status == http.StatusGone:
+	case at.recorder.isGone(a.Status, t):
 		f.fail(&a.Attempt)
 		f.after = func() { at.recorder.disable(t.Webhook, "The receiver answered 410 Gone.", a.observation(t, f.probe)) }
 	default:

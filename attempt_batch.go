@@ -96,7 +96,7 @@ func (at *attempter) attemptBatch(b *batch, fs []*inflight, t *endpoint, probe b
 			f.giveBack(f.dueNow(now()))
 			f.change.Log = entries[i]
 		}
-	case a.Status == http.StatusGone:
+	case at.recorder.isGone(a.Status, t):
 		for i, f := range fs {
 			f.fail(entries[i])
 		}

@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -249,4 +250,43 @@ func TestWhyNoAttemptWasMadeHasAWordToo(t *testing.T) {
 		log := r.log()[0].Log
 		assert.Equal(t, "canceled", log[len(log)-1].Failure())
 	})
+}
+
+// A 410 of a URL that its owner has replaced meanwhile says nothing of the new one.
+func TestA410FromBeforeAnEditFailsNoDelivery(t *testing.T) {
+	for _, batch := range []int{0, 10} {
+		t.Run(fmt.Sprint("batch ", batch), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r := newHarness(t, nil).start()
+				other := r.another(nil)
+				w := r.put(func(w *webhook.Webhook) { w.Format, w.Batch = webhook.FormatJSON, batch })
+				r.receiver.set(func(req *http.Request) (*http.Response, error) {
+					if req.URL.String() != w.URL {
+						return status(200)(req)
+					}
+					time.Sleep(3 * time.Second)
+					return status(410)(req)
+				})
+				r.emit(open("1"))
+				time.Sleep(2500 * time.Millisecond)
+				edited := w
+				edited.URL = "https://new.test/"
+				_, err := other.UpdateWebhook(r.ctx, edited)
+				require.NoError(t, err)
+				time.Sleep(time.Minute)
+				assert.Equal(t, map[webhook.State]int{webhook.StateDelivered: 1}, r.states())
+				assert.Empty(t, r.webhook(w.ID).Disabled)
+
+				edited = r.webhook(w.ID)
+				edited.URL = w.URL
+				_, err = other.UpdateWebhook(r.ctx, edited)
+				require.NoError(t, err)
+				time.Sleep(time.Minute)
+				r.emit(open("2"))
+				time.Sleep(time.Minute)
+				assert.Equal(t, map[webhook.State]int{webhook.StateDelivered: 1, webhook.StateFailed: 1}, r.states())
+				assert.NotEmpty(t, r.webhook(w.ID).Disabled)
+			})
+		})
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/http"
 	"sync"
 	"time"
 )
@@ -185,6 +186,18 @@ func (r *healthRecorder) storeHealth(w Webhook, s observation) (Webhook, error) 
 	}
 	r.notifyOwner(noted, tell)
 	return noted, nil
+}
+
+// isGone reports whether the status of an answer disables the webhook. If that was edited
+// since the attempt began, another receiver may have answered, and it does not.
+func (r *healthRecorder) isGone(status int, t *endpoint) bool {
+	if status != http.StatusGone {
+		return false
+	}
+	ctx, cancel := r.opts.withStoreTimeout(r.background)
+	defer cancel()
+	current, err := r.cache.reread(ctx, t.Account, t.ID)
+	return err != nil || current == nil || current.Revision == t.Revision
 }
 
 // disable disables a webhook at once because of what its receiver answered.
