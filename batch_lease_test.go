@@ -1,6 +1,8 @@
 package webhook_test
 
 import (
+	"fmt"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -94,5 +96,41 @@ func TestEnablingAWebhookSendsNoDeliveryUnderALongLeaseAgain(t *testing.T) {
 				assert.Equal(t, webhook.StateDelivered, now.State)
 			}
 		}
+	})
+}
+
+// A webhook may begin to get batches while a delivery of it waits for its host.
+func TestABatchLeavesOutWhatWasCanceledBeforeItGathered(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newHarness(t, &webhook.Options{PerHost: 1}).start()
+		other := r.another(nil)
+		w := r.put(func(w *webhook.Webhook) {
+			w.Format, w.Events = webhook.FormatJSON, []webhook.EventType{webhook.TypeOpen}
+		})
+		r.put(func(w *webhook.Webhook) {
+			w.URL, w.Events = "https://receiver.test/slow", []webhook.EventType{webhook.TypeBounce}
+		})
+		r.receiver.set(func(req *http.Request) (*http.Response, error) {
+			time.Sleep(800 * time.Millisecond) // it does not stall, which would free the place
+			return status(200)(req)
+		})
+		for i := range 4 {
+			r.emit(person(webhook.TypeBounce, fmt.Sprint(i), "12"))
+		}
+		synctest.Wait()
+		r.emit(open("1"))
+		synctest.Wait()
+		require.Zero(t, r.sentTo(w))
+		stored := r.webhook(w.ID)
+		stored.Batch = 2
+		_, err := r.UpdateWebhook(r.ctx, stored)
+		require.NoError(t, err)
+		time.Sleep(1100 * time.Millisecond)
+		require.Zero(t, r.sentTo(w), "it waits for its host")
+		n, err := other.CancelPending(r.ctx, "", w.ID)
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		time.Sleep(time.Minute)
+		assert.Zero(t, r.sentTo(w))
 	})
 }

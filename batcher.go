@@ -213,6 +213,9 @@ func (bt *batcher) add(t *endpoint, f *inflight) (ready []*batch) {
 	b := g.open
 	b.members, b.size = append(b.members, f), b.size.plus(size)
 	b.held.Add(1)
+	if f.since.Before(b.since) { // it waited for its own turn before
+		b.since = f.since
+	}
 	f.batch, f.cost = b, cost
 	if len(b.members) >= most || bt.closed {
 		return bt.detach(g, ready)
@@ -233,7 +236,7 @@ func (bt *batcher) add(t *endpoint, f *inflight) (ready []*batch) {
 
 // newBatch returns a batch of f's webhook without members.
 func (bt *batcher) newBatch(f *inflight) *batch {
-	b := &batch{account: f.Account, webhook: f.WebhookID, since: time.Now()}
+	b := &batch{account: f.Account, webhook: f.WebhookID, since: f.since}
 	b.ended = func() {
 		bt.mu.Lock()
 		defer bt.mu.Unlock()

@@ -43,7 +43,7 @@ type batch struct {
 
 	members []*inflight // batcher.mu guards it until the batch has begun
 	size    batchSize   // under batcher.mu: that of members
-	since   time.Time   // when the first one joined
+	since   time.Time   // when this process got the first of them; guarded as members is
 	queued  bool        // under batcher.mu: it waits for its turn, or has begun
 	all     []*inflight // members when it began
 
