@@ -20,10 +20,11 @@ const (
 //
 //	go store.Listen(ctx, dispatcher.Wake)
 //
-// It uses one connection besides the pool's. When the connection is lost it makes
-// another, and calls wake for what was committed meanwhile. It returns ctx's error
-// when ctx ends, and no others: while it cannot connect or may not listen it goes on
-// trying, and the Dispatcher polls. wake must return soon.
+// It uses one connection besides the pool's, which it makes as the pool does, by the
+// pool's BeforeConnect too. When the connection is lost it makes another, and calls wake
+// for what was committed meanwhile. It returns ctx's error when ctx ends, and no others:
+// while it cannot connect or may not listen it goes on trying, and the Dispatcher polls.
+// wake must return soon.
 //
 // It hears programs that use package postgresstore too. It hears nothing through a
 // pooler in transaction mode: give Listen a store whose pool connects to the server
@@ -32,10 +33,9 @@ func (s *Store) Listen(ctx context.Context, wake func()) error {
 	if s.pool == nil {
 		return errors.New("webhook: the store has no pool to listen with")
 	}
-	config := s.pool.Config().ConnConfig
 	channel := pgx.Identifier{s.channel}.Sanitize()
 	for delay := reconnectMin; ctx.Err() == nil; delay = min(2*delay, reconnectMax) {
-		if conn, err := pgx.ConnectConfig(ctx, config); err == nil {
+		if conn, err := s.connect(ctx); err == nil {
 			if _, err := conn.Exec(ctx, "listen "+channel); err == nil {
 				delay = reconnectMin
 				for err == nil {
@@ -51,4 +51,22 @@ func (s *Store) Listen(ctx context.Context, wake func()) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// connectTimeout limits a connection attempt unless the pool's configuration does.
+const connectTimeout = 2 * time.Minute
+
+// connect makes a connection that is not the pool's.
+func (s *Store) connect(ctx context.Context) (*pgx.Conn, error) {
+	pool := s.pool.Config()
+	config := pool.ConnConfig
+	if config.ConnectTimeout <= 0 {
+		config.ConnectTimeout = connectTimeout
+	}
+	if pool.BeforeConnect != nil {
+		if err := pool.BeforeConnect(ctx, config); err != nil {
+			return nil, err
+		}
+	}
+	return pgx.ConnectConfig(ctx, config)
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/lib/pq"
 
 	"github.com/listhook/webhook"
@@ -32,6 +34,38 @@ func TestListenWakes(t *testing.T) {
 				return listen(ctx, t, dsn, prefix, wake)
 			})
 		})
+	}
+}
+
+// Apps set BeforeConnect for passwords that are valid for minutes only.
+func TestListenConnectsAsThePoolDoes(t *testing.T) {
+	config, err := pgxpool.ParseConfig(postgres(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	database := config.ConnConfig.Database
+	config.ConnConfig.Database = name()
+	config.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
+		c.Database = database
+		return nil
+	}
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	listens, ended := make(chan struct{}, 1), make(chan error, 1)
+	go func() { ended <- pgxstore.New(pool, nil).Listen(ctx, func() { listens <- struct{}{} }) }()
+	select {
+	case <-listens:
+	case <-time.After(30 * time.Second):
+		t.Error("it does not listen")
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("Listen returned %v, want the context's error", err)
 	}
 }
 
