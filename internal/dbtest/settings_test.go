@@ -59,6 +59,13 @@ func onMariaDB(params string) func(testing.TB) func(string) *handle {
 	}
 }
 
+// withoutDatabase opens stores whose data source name ends before the name of a database.
+func withoutDatabase(t testing.TB) func(string) *handle {
+	dsn := mariadb(t)
+	db := open(t, "mysql", dsn[:strings.LastIndex(dsn, "/")+1], 4)
+	return func(prefix string) *handle { return mysqlHandle(db, prefix) }
+}
+
 // onSQLite opens stores on a file that a statement has made.
 func onSQLite(first, params string) func(testing.TB) func(string) *handle {
 	return func(t testing.TB) func(string) *handle {
@@ -92,6 +99,7 @@ func TestSettings(t *testing.T) {
 		{"postgres/no temp schema", onPostgres("pgx", "search_path", "pg_temp, public"), "search_path that begins with pg_temp"},
 		{"postgres/no schema", onPostgres("pgx", "search_path", "nowhere"), "search_path without a schema"},
 
+		{"mariadb/no database", withoutDatabase, "names no database"},
 		{"mariadb/chain", onMariaDB("completion_type=1"), "completion_type is"},
 		{"mariadb/unique", onMariaDB("unique_checks=0"), "unique_checks is"},
 		{"mariadb/engine", onMariaDB("default_storage_engine=%27MyISAM%27"), ""},

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -15,6 +16,9 @@ func checkMariaDB(ctx context.Context, s *Store, q Querier) error {
 	_, app := q.(appTx)
 	if app && s.checkedTx.Load() {
 		return checkTextProtocol(ctx, q)
+	}
+	if err := checkDatabase(ctx, q); err != nil {
+		return err
 	}
 	if err := checkSelectLimit(ctx, q); err != nil {
 		return err
@@ -51,6 +55,17 @@ func refusal(setting, value, why string) error {
 
 // variables are the values of a session's variables, by name.
 type variables map[string]string
+
+// checkDatabase refuses a connection without a database, in which Migrate's lock has no
+// name.
+func checkDatabase(ctx context.Context, q Querier) error {
+	var name string
+	err := q.Query(ctx, `select coalesce(database(), '')`, nil, func(scan Scan) error { return scan(&name) })
+	if err == nil && name == "" {
+		return errors.New("webhook: the data source name names no database: add one after its last slash")
+	}
+	return err
+}
 
 // checkSelectLimit refuses a limit on the rows of each result, which the other checks
 // would be misled by.
