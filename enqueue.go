@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -34,9 +35,13 @@ func newEnqueuer(q *enqueuer) *enqueuer {
 	for _, g := range []*groupcommit.Group[*insert]{&q.inserts, &q.keyed} {
 		g.Run, g.Size, g.MaxRows, g.MaxBytes = q.flush, (*insert).size, groupRows, groupBytes
 		g.StallAfter, g.Abandoned, g.Caller = stallAfter, (*insert).abandoned, (*insert).caller
+		g.Dropped = func(e *insert) { q.retained.returnQuota(e, errDropped) }
 	}
 	return q
 }
+
+// errDropped is the error of an insert for which nobody waited.
+var errDropped = errors.New("the store hangs, and nobody waits any more")
 
 // add stores inserts. It returns once all are durable, or with an error once ctx or
 // patience ends. refused are counted once all are stored.

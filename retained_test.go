@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"testing"
@@ -238,5 +239,37 @@ func TestDeletingAPausedWebhookLeavesNothingWaiting(t *testing.T) {
 		require.NoError(t, emitter.Emit(r.ctx, open("by a process that has not heard")))
 		time.Sleep(time.Minute)
 		assert.Equal(t, map[webhook.State]int{webhook.StateCanceled: 2}, r.states())
+	})
+}
+
+// While the store hangs, callers give up, and what nobody waits for is dropped when it is
+// too much. It must not count as kept: events that follow would be discarded.
+func TestWhatIsDroppedWhileTheStoreHangsIsNotKept(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const dropped = 10_100
+		r, store := newStallingHarness(t, &webhook.Options{KeepLimit: dropped + 1})
+		id := r.put(paused).ID
+		r.emit(open("counts"))
+		release := make(chan struct{})
+		store.set(func(s *stallingStore) {
+			s.enqueue = func(context.Context) error { <-release; return nil }
+		})
+		impatient, giveUp := context.WithCancel(r.ctx)
+		for i := range dropped {
+			go func() { assert.Error(t, r.Emit(impatient, open(fmt.Sprint("dropped", i)))) }()
+		}
+		synctest.Wait()
+		giveUp()
+		synctest.Wait()
+		close(release)
+		synctest.Wait()
+		kept := len(r.log())
+		require.Less(t, kept, 1000, "of those that nobody waited for")
+		for i := range 100 {
+			r.emit(open(fmt.Sprint("follows", i)))
+		}
+		assert.Equal(t, kept+100, len(r.log()))
+		time.Sleep(time.Minute)
+		assert.Zero(t, r.webhook(id).Discarded)
 	})
 }

@@ -42,6 +42,9 @@ type Group[T any] struct {
 	// are stored like others, unless they become many: see Abandon.
 	Abandoned func(T) bool
 
+	// Dropped is called with each item that Abandon drops. Nil: it is not.
+	Dropped func(T)
+
 	mu      sync.Mutex
 	queue   []T
 	workers [2]worker
@@ -222,9 +225,26 @@ const maxAbandoned = 10_000
 // would fill the memory. When there are more than 10,000 of them, and they are
 // half of the queue, they are dropped from it.
 func (g *Group[T]) Abandon(n int) {
+	for _, item := range g.sweep(n) {
+		if g.Dropped != nil {
+			g.Dropped(item)
+		}
+	}
+}
+
+// sweep notes that n items were abandoned, and returns those that it dropped.
+func (g *Group[T]) sweep(n int) (dropped []T) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.left += n; g.left > maxAbandoned && g.left > len(g.queue)/2 {
-		g.queue, g.left = slices.DeleteFunc(g.queue, g.Abandoned), 0
+	if g.left += n; g.left <= maxAbandoned || g.left <= len(g.queue)/2 {
+		return nil
 	}
+	g.queue, g.left = slices.DeleteFunc(g.queue, func(item T) bool {
+		abandoned := g.Abandoned(item)
+		if abandoned {
+			dropped = append(dropped, item)
+		}
+		return abandoned
+	}), 0
+	return dropped
 }

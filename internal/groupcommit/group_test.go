@@ -151,7 +151,7 @@ func TestAGroupThatStallsLetsOneMoreRunBesideIt(t *testing.T) {
 func TestWhatNobodyWaitsForDoesNotFillTheMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		var stored []int
+		var stored, dropped []int
 		g := Group[int]{
 			Run: func(items []int) {
 				<-release
@@ -160,6 +160,7 @@ func TestWhatNobodyWaitsForDoesNotFillTheMemory(t *testing.T) {
 			Size:    func(int) (int, int) { return 1, 1 },
 			MaxRows: 1 << 20, MaxBytes: 1 << 20, StallAfter: time.Second,
 			Abandoned: func(i int) bool { return i < 0 },
+			Dropped:   func(i int) { dropped = append(dropped, i) },
 		}
 		g.Add(1)
 		synctest.Wait()
@@ -174,6 +175,8 @@ func TestWhatNobodyWaitsForDoesNotFillTheMemory(t *testing.T) {
 		close(release)
 		synctest.Wait()
 		assert.Subset(t, stored, []int{1, 2, 3}, "what somebody waits for is stored")
+		assert.Contains(t, dropped, -1)
+		assert.Equal(t, 2*maxAbandoned+4, len(stored)+len(dropped), "each item is stored, or said to be dropped")
 	})
 }
 
