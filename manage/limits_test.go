@@ -239,12 +239,12 @@ func TestALimitOfWebhooksHoldsForTheAccount(t *testing.T) {
 	assert.Equal(t, 201, r.call("ann", "POST", "/api/3/webhooks", add).Code)
 	got := r.call("ann", "POST", "/api/3/webhooks", add)
 	assert.Equal(t, 403, got.Code)
-	assert.Contains(t, got.Body.String(), "2 webhooks, which is the limit")
+	assert.Contains(t, got.Body.String(), "no more than 2 webhooks")
 	form := filledForm()
 	form.Set("list", "13")
 	assert.Equal(t, 403, r.as("ann", "/add", form).Code)
 	assert.Contains(t, r.as("ann", "/add", nil).Body.String(), "2 webhooks, which is the limit", "before anything is typed")
-	assert.Contains(t, r.rawV1("ann", "POST", "&api_action=webhook_add", formType, "name=x&url=https://x.example.com&init=api&action=open&lists[]=13").Body.String(), "2 webhooks, which is the limit")
+	assert.Contains(t, r.rawV1("ann", "POST", "&api_action=webhook_add", formType, "name=x&url=https://x.example.com&init=api&action=open&lists[]=13").Body.String(), "no more than 2 webhooks")
 }
 
 func TestNothingButTheLog(t *testing.T) {

@@ -283,7 +283,7 @@ func TestV1SaysWhatIsWrong(t *testing.T) {
 	t.Run("over the account's limit", func(t *testing.T) {
 		r := newHarness(t, func(o *Options) { o.MaxWebhooks = 2 })
 		assert.EqualValues(t, 1, r.v1("webhook_add", "", good)["result_code"])
-		assert.Equal(t, "Failed: The account has 2 webhooks, which is the limit: delete one first.",
+		assert.Equal(t, "Failed: The account may have no more than 2 webhooks: delete some first.", // it has one
 			r.v1("webhook_add", "", good+"&lists[]=12&lists[]=13")["result_message"])
 		assert.Len(t, r.all(), 1)
 	})

@@ -31,12 +31,12 @@ func (e BusyError) Error() string {
 	return fmt.Sprintf("The account calls too often: wait %d s.", int(e))
 }
 
-// A LimitError is returned when an account has all the webhooks that it may
-// have. It is their number.
+// A LimitError is returned when an account would have more webhooks than it may. It is
+// how many it may have.
 type LimitError int
 
 func (e LimitError) Error() string {
-	return fmt.Sprintf("The account has %d webhooks, which is the limit: delete one first.", int(e))
+	return fmt.Sprintf("The account may have no more than %d webhooks: delete some first.", int(e))
 }
 
 // SomethingWrong is what a client is told of a fault on this side.
