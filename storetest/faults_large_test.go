@@ -41,22 +41,32 @@ var largeFaults = []fault{
 	}},
 	{name: "looks at 200 failures", fails: "queries_and_prunes_name_hundreds",
 		inject: deliveryQuery(func(q *webhook.DeliveryQuery) { q.Failures = q.Failures[:min(200, len(q.Failures))] })},
-	{name: "returns 200 webhooks at most", fails: "webhooks_may_be_hundreds",
+	{name: "returns 200 webhooks at most", fails: "webhooks_may_be_a_thousand",
 		inject: fromWebhooks(func(*webhook.WebhookQuery) {}, func(_ webhook.WebhookQuery, ws []webhook.Webhook) []webhook.Webhook {
 			return ws[:min(200, len(ws))]
 		})},
-	{name: "finds 200 of the deliveries named", fails: "deliveries_named_may_be_hundreds",
+	{name: "returns 1,000 webhooks at most", fails: "webhooks_may_be_a_thousand",
+		inject: fromWebhooks(func(*webhook.WebhookQuery) {}, func(_ webhook.WebhookQuery, ws []webhook.Webhook) []webhook.Webhook {
+			return ws[:min(1000, len(ws))]
+		})},
+	{name: "has 999 parameters for IDs of webhooks", fails: "webhooks_may_be_a_thousand",
+		inject: webhookQuery(func(q *webhook.WebhookQuery) { q.IDs = q.IDs[:min(999, len(q.IDs))] })},
+	{name: "has 999 parameters for lists", fails: "webhooks_may_be_a_thousand",
+		inject: webhookQuery(func(q *webhook.WebhookQuery) { q.Lists = q.Lists[:min(999, len(q.Lists))] })},
+	{name: "has 999 parameters for IDs of deliveries", fails: "deliveries_named_may_be_a_thousand",
+		inject: deliveryQuery(func(q *webhook.DeliveryQuery) { q.IDs = q.IDs[:min(999, len(q.IDs))] })},
+	{name: "finds 200 of the deliveries named", fails: "deliveries_named_may_be_a_thousand",
 		inject: fromDeliveries(func(*webhook.DeliveryQuery) {}, func(q webhook.DeliveryQuery, ds []webhook.Delivery) []webhook.Delivery {
 			if len(q.IDs) > 0 {
 				return ds[:min(200, len(ds))]
 			}
 			return ds
 		})},
-	{name: "looks at 200 IDs of webhooks", fails: "webhooks_may_be_hundreds",
+	{name: "looks at 200 IDs of webhooks", fails: "webhooks_may_be_a_thousand",
 		inject: webhookQuery(func(q *webhook.WebhookQuery) { q.IDs = q.IDs[:min(200, len(q.IDs))] })},
-	{name: "looks at 200 lists", fails: "webhooks_may_be_hundreds",
+	{name: "looks at 200 lists", fails: "webhooks_may_be_a_thousand",
 		inject: webhookQuery(func(q *webhook.WebhookQuery) { q.Lists = q.Lists[:min(200, len(q.Lists))] })},
-	{name: "prunes 200 webhooks at most", fails: "webhooks_may_be_hundreds", inject: func(p *plain) {
+	{name: "prunes 200 webhooks at most", fails: "webhooks_may_be_a_thousand", inject: func(p *plain) {
 		plainly := p.removed
 		n := 0
 		p.removed = func(w webhook.Webhook, q webhook.Prune) bool {

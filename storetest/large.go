@@ -43,10 +43,10 @@ var largeRules = []rule{
 			}
 		}},
 
-	{"webhooks_may_be_hundreds",
-		"A query selects webhooks, and Prune removes them, however many there are: hundreds.",
+	{"webhooks_may_be_a_thousand",
+		"A query selects webhooks, and Prune removes them, however many there are: 1,100. A query may name 1,000 IDs, and 1,000 lists.",
 		func(c *checker) {
-			all := names("w", c.of(450, "webhooks", 60))
+			all := names("w", c.of(1100, "webhooks", 66))
 			var deleted, left, newest []string
 			for i, id := range all {
 				w := hook(id)
@@ -61,7 +61,7 @@ var largeRules = []rule{
 				c.noError(err, "PutWebhook")
 				newest = append([]string{id}, newest...)
 			}
-			most := all[:len(all)*3/4]
+			most := all[:len(all)*10/11]
 			var lists []string
 			for _, id := range most {
 				lists = append(lists, "list of "+id)
@@ -107,10 +107,10 @@ var largeRules = []rule{
 			c.set("left when these were pruned", ids(c.deliveries(webhook.DeliveryQuery{All: true})), nil)
 		}},
 
-	{"deliveries_named_may_be_hundreds",
-		"A query that names IDs selects all of them that are stored: hundreds, in either order, and Count counts them.",
+	{"deliveries_named_may_be_a_thousand",
+		"A query that names IDs selects all of them that are stored: 1,000, in either order, and Count counts them.",
 		func(c *checker) {
-			all := names("d", c.of(700, "deliveries named", 60))
+			all := names("d", c.of(1000, "deliveries named", 60))
 			var ds []webhook.Delivery
 			for i, id := range all {
 				d := pending(id, "1", t0)
