@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -197,6 +198,30 @@ func TestWhatWaitsIsTriedNow(t *testing.T) {
 		assert.Equal(t, 5, r.states()[webhook.StateDelivered])
 		assert.Positive(t, job.Resent, "those that were due already waited for the webhook")
 		assert.Len(t, r.receiver.requests()[before:], 5)
+	})
+}
+
+// The lease of a batch is longer by its window, so what a request under way brings may be
+// due later than any other that is.
+func TestAReplayRepeatsNoBatchThatIsUnderWay(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newHarness(t, nil).start()
+		w := r.put(inBatches(10, 50*time.Second))
+		other := r.another(nil) // which would claim what the replay made due
+		require.NoError(t, other.Start())
+		t.Cleanup(func() { _ = other.Shutdown(r.t.Context()) })
+		r.receiver.set(func(req *http.Request) (*http.Response, error) {
+			time.Sleep(5 * time.Second)
+			return status(200)(req)
+		})
+		r.emit(opens(10)...)
+		time.Sleep(time.Second)
+		_, err := other.StartReplay(r.ctx, "", w.ID, "now", webhook.ReplayQuery{States: []webhook.State{webhook.StatePending}})
+		require.NoError(t, err)
+		assert.Zero(t, r.job(w).Resent)
+		time.Sleep(2 * time.Minute)
+		assert.Equal(t, []int{10}, sizes(t, r.receiver.requests()))
+		assert.Equal(t, 10, r.states()[webhook.StateDelivered])
 	})
 }
 
