@@ -225,6 +225,53 @@ func TestAReplayRepeatsNoBatchThatIsUnderWay(t *testing.T) {
 	})
 }
 
+// Webhooks that gather are claimed together, under the longest of their windows.
+func TestABatchThatWasClaimedWithOthersIsNotRepeated(t *testing.T) {
+	for name, tries := range map[string]func(*harness, *webhook.Dispatcher, webhook.Webhook){
+		"by a replay": func(r *harness, other *webhook.Dispatcher, w webhook.Webhook) {
+			_, err := other.StartReplay(r.ctx, "", w.ID, "now", webhook.ReplayQuery{States: []webhook.State{webhook.StatePending}})
+			require.NoError(r.t, err)
+			assert.Zero(r.t, r.job(w).Resent)
+		},
+		"by switching it off and on": func(r *harness, other *webhook.Dispatcher, w webhook.Webhook) {
+			for _, disabled := range []string{"Moving house.", ""} {
+				w = r.webhook(w.ID)
+				w.Disabled, w.KeepEvents = disabled, true
+				_, err := other.UpdateWebhook(r.ctx, w)
+				require.NoError(r.t, err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) { testABatchClaimedWithOthers(t, tries) })
+	}
+}
+
+func testABatchClaimedWithOthers(t *testing.T, tries func(*harness, *webhook.Dispatcher, webhook.Webhook)) {
+	bubble(t, func(t *testing.T) {
+		r := newHarness(t, nil).start()
+		w := r.put(inBatches(10, time.Second))
+		r.put(inBatches(10, 50*time.Second))
+		r.emit(opens(10)...) // so that both gather
+		time.Sleep(10 * time.Second)
+		require.Equal(t, 20, r.states()[webhook.StateDelivered])
+		r.receiver.set(func(req *http.Request) (*http.Response, error) {
+			time.Sleep(5 * time.Second)
+			return status(200)(req)
+		})
+		require.NoError(t, r.EmitTx(r.ctx, r.store, opens(10)...))
+		r.Wake()
+		time.Sleep(time.Second)
+		require.Equal(t, []int{10, 10, 10, 10}, sizes(t, r.receiver.requests()))
+		other := r.another(nil) // another process
+		require.NoError(t, other.Start())
+		t.Cleanup(func() { _ = other.Shutdown(r.t.Context()) })
+		tries(r, other, w)
+		time.Sleep(2 * time.Minute)
+		assert.Equal(t, []int{10, 10, 10, 10}, sizes(t, r.receiver.requests()))
+		assert.Equal(t, 40, r.states()[webhook.StateDelivered])
+	})
+}
+
 // What a newer delivery replaces is left out, unless it is asked for.
 func TestAReplayLeavesOutWhatIsReplaced(t *testing.T) {
 	for _, superseded := range []bool{false, true} {

@@ -96,10 +96,13 @@ func changeWebhooks(ctx context.Context, d *database, account string, change fun
 	}
 }
 
+// longestWindow is the longest BatchWait that a webhook may have.
+const longestWindow = 50 * time.Second
+
 // awaitAttempts waits until no delivery of the account is under way. One that was
 // leased before its webhook was paused is due when its lease ends, after twice the
-// timeout and the webhook's BatchWait; once its outcome is stored it is due at another
-// time, or finished.
+// timeout and, if the webhook gets batches, a window: perhaps that of another webhook, with
+// which it was claimed. Once its outcome is stored it is due at another time, or finished.
 func (m *mover) awaitAttempts(ctx context.Context) error {
 	for {
 		ws, err := m.from.store.Webhooks(ctx, webhook.WebhookQuery{Account: m.account, Deleted: true})
@@ -112,7 +115,10 @@ func (m *mover) awaitAttempts(ctx context.Context) error {
 			if w.Deleted {
 				since = w.Changed
 			}
-			leased[w.ID] = since.Add(2*timeout + w.BatchWait + time.Second)
+			leased[w.ID] = since.Add(2*timeout + time.Second)
+			if w.Batch > 1 {
+				leased[w.ID] = leased[w.ID].Add(longestWindow)
+			}
 		}
 		ds, err := m.pending(ctx)
 		if err != nil {
