@@ -93,6 +93,8 @@ func New(store Store, client *http.Client, opts *Options) (*Dispatcher, error) {
 func (p *Pool) NewDispatcher(store Store, opts *Options) (*Dispatcher, error) {
 	o, err := opts.withDefaults()
 	switch {
+	case p == nil || p.limits == nil:
+		return nil, invalid("Pool", "was not made by NewPool")
 	case err != nil:
 		return nil, err
 	case opts != nil && opts.Concurrency != 0:
@@ -104,8 +106,8 @@ func (p *Pool) NewDispatcher(store Store, opts *Options) (*Dispatcher, error) {
 }
 
 func (p *Pool) newDispatcher(store Store, o Options) (*Dispatcher, error) {
-	if store == nil {
-		return nil, invalid("store", "is nil")
+	if err := refuseNil("store", store); err != nil {
+		return nil, err
 	}
 	if p.timeout > 0 {
 		o.Timeout = min(o.Timeout, p.timeout)

@@ -142,8 +142,8 @@ func (d *Dispatcher) EmitBuffered(ctx context.Context, events ...Event) error {
 // event that cannot be delivered nothing is written. Whether it can go on after another
 // error depends on the database.
 func (d *Dispatcher) EmitTx(ctx context.Context, tx Outbox, events ...Event) error {
-	if tx == nil {
-		return invalid("tx", "is nil")
+	if err := refuseNil("tx", tx); err != nil {
+		return err
 	}
 	direct := d.isStore(tx)
 	inserts, refused, skipped, err := d.preparer.prepare(ctx, d.outbox(tx), direct, events)

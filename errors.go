@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"reflect"
 	"strconv"
 	"syscall"
 )
@@ -69,6 +70,18 @@ type InvalidError struct {
 func (e *InvalidError) Error() string { return "webhook: " + e.Field + " " + e.Reason }
 
 func invalid(field, reason string) error { return &InvalidError{Field: field, Reason: reason} }
+
+// refuseNil returns an *InvalidError if an argument that is required is nil, or a nil
+// pointer: its methods would panic, in a goroutine of the library's.
+func refuseNil(field string, argument any) error {
+	switch v := reflect.ValueOf(argument); {
+	case !v.IsValid():
+		return invalid(field, "is nil")
+	case v.Kind() == reflect.Pointer && v.IsNil():
+		return invalid(field, "is a nil "+v.Type().String())
+	}
+	return nil
+}
 
 // prefixed puts a path before the field of an *InvalidError.
 func prefixed(path string, err error) error {

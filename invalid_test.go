@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/memstore"
 )
 
 // An invalidInput is a call with an input that is refused.
@@ -367,11 +368,22 @@ func invalidArguments() []invalidInput {
 			_, err := webhook.New(nil, nil, nil)
 			return err
 		}},
+		{"New with a nil pointer for a store", "store", func(*harness) error {
+			_, err := webhook.New((*memstore.Store)(nil), nil, nil)
+			return err
+		}},
+		{"New with a nil pointer for a client's Transport", "client.Transport", func(r *harness) error {
+			_, err := webhook.New(r.store, &http.Client{Transport: (*http.Transport)(nil)}, nil)
+			return err
+		}},
 		{"New with a client whose Timeout is below what a store keeps", "client.Timeout", func(r *harness) error {
 			_, err := webhook.New(r.store, &http.Client{Timeout: time.Microsecond}, nil)
 			return err
 		}},
 		{"EmitTx without a transaction", "tx", func(r *harness) error { return r.EmitTx(r.ctx, nil, open("1")) }},
+		{"EmitTx with a nil pointer for a transaction", "tx", func(r *harness) error {
+			return r.EmitTx(r.ctx, (*memstore.Store)(nil), open("1"))
+		}},
 		{"SendTest of an unknown type", "type", func(r *harness) error {
 			_, err := r.SendTest(r.ctx, "", r.put(nil).ID, "opened")
 			return err

@@ -12,7 +12,7 @@ import (
 // spread over databases: the HTTP client, the limits on all attempts and on those to
 // one host, and the goroutines that make attempts. Webhooks of all Dispatchers take
 // turns as those of one do. A store that hangs stops only the attempts of its own
-// Dispatcher. A Pool is safe for concurrent use, and needs no closing.
+// Dispatcher. NewPool makes one. A Pool is safe for concurrent use, and needs no closing.
 type Pool struct {
 	transport http.RoundTripper
 	timeout   time.Duration // the client's; 0: it has none
@@ -50,6 +50,9 @@ func NewPool(client *http.Client, opts *PoolOptions) (*Pool, error) {
 
 func newPool(client *http.Client, o PoolOptions) (*Pool, error) {
 	p := &Pool{transport: transportOf(client)}
+	if err := refuseNil("client.Transport", p.transport); err != nil {
+		return nil, err
+	}
 	if broken, ok := p.transport.(brokenTransport); ok {
 		return nil, broken.err
 	}

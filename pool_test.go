@@ -206,6 +206,7 @@ func TestPoolsRefuse(t *testing.T) {
 		"PoolOptions.Concurrency": func() error { _, err := webhook.NewPool(nil, &webhook.PoolOptions{Concurrency: -1}); return err },
 		"PoolOptions.PerHost":     func() error { _, err := webhook.NewPool(nil, &webhook.PoolOptions{PerHost: -1}); return err },
 		"store":                   func() error { _, err := p.NewDispatcher(nil, nil); return err },
+		"Pool":                    func() error { _, err := new(webhook.Pool).NewDispatcher(store, nil); return err },
 		"Options.Concurrency":     func() error { _, err := p.NewDispatcher(store, &webhook.Options{Concurrency: 8}); return err },
 		"Options.PerHost":         func() error { _, err := p.NewDispatcher(store, &webhook.Options{PerHost: 8}); return err },
 		"Options.Timeout":         func() error { _, err := p.NewDispatcher(store, &webhook.Options{Timeout: -1}); return err },
