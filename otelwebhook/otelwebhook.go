@@ -48,13 +48,14 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Telemetry is what a Dispatcher reports to.
+// Telemetry is what a Dispatcher reports to, or several of one process.
 type Telemetry struct {
 	tracer     trace.Tracer
 	meter      metric.Meter
 	propagator propagation.TextMapPropagator
 	interval   time.Duration
 	logger     *slog.Logger
+	observed   observed
 	instruments
 }
 
