@@ -15,11 +15,12 @@ type EventInfo struct {
 	// for one of the nine, or else the type. At most 255 bytes.
 	Label string
 
-	// Sources are those that the app emits it from. None: all four.
+	// Sources are those that the app emits it from: Emit refuses others. None: all four.
 	Sources []Source
 
 	// Sample is an event of the type, for tests and for the page's example payloads.
-	// Nil: the function Sample's, or a Custom without Data. It is not changed.
+	// Nil: the function Sample's, or a Custom without Data. It has what Emit requires, such
+	// as a Source, and is not changed.
 	Sample Event
 }
 

@@ -111,7 +111,8 @@ func errKeepsNothing() error {
 // or not the webhook wants such events or is on, and returns the attempt. It
 // is not kept in the log and is not tried again. Its webhook-id begins with "test_". A
 // webhook with Settings.Batch gets it as a batch of one event, whose id begins so. It
-// returns ErrNotFound if there is no such webhook in the account.
+// returns ErrNotFound if there is no such webhook in the account, and an *InvalidError for
+// a type that the catalogue does not hold.
 func (d *Dispatcher) SendTest(ctx context.Context, account, webhook string, t EventType) (Attempt, error) {
 	info := d.opts.info(t)
 	if info == nil {

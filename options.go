@@ -133,8 +133,8 @@ type Options struct {
 	// for these keys. Nil: the keys are sent empty.
 	CustomerAccount func(ctx context.Context, account string) (CustomerAccount, error)
 
-	// Catalogue lists the types of events that the app emits, in the order in which to
-	// show them. Emit refuses other types, webhooks cannot ask for them, and package
+	// Catalogue lists the types of events that the app emits, at most 100, in the order in
+	// which to show them. Emit refuses other types, webhooks cannot ask for them, and package
 	// manage does not offer them. A webhook keeps a type that was removed from the
 	// catalogue. All processes should have the same. None: the nine, from every source.
 	Catalogue []EventInfo
@@ -163,7 +163,7 @@ type Options struct {
 	// Subjects, their Key is a hash without a secret, and EraseSubscriber reads every body.
 	SearchKey []byte
 
-	// UserAgent is sent with every request: "listhook/1 (webhooks)" by default.
+	// UserAgent is sent with every request: "listhook/1 (webhooks)" by default. At most 4 KiB.
 	UserAgent string
 
 	// Logger gets what an operator should know: a store that fails, a lease

@@ -13,19 +13,27 @@ import (
 	"unicode/utf8"
 )
 
-// Settings are the fields of a webhook that its owner edits. Printing them shows
-// no secret, header or URL.
+// Settings are the fields of a webhook that its owner edits. List, Name, Disabled and each
+// name in IgnoredEvents and FieldIDs are UTF-8 of at most 255 bytes without NUL. Printing
+// Settings shows no secret, header or URL.
 type Settings struct {
-	List    string            // "": every list; neither "0" nor with white space around it
-	Name    string            // for people
-	URL     string            // absolute, http or https, as its owner writes it; its normal form is sent
-	Events  []EventType       // at least one; one that is named twice counts once, as in Sources and IgnoredEvents
-	Sources []Source          // at least one
-	Order   Order             `json:",omitempty"` // which deliveries wait for each other; "": OrderState
-	Format  Format            // "": Format2013
-	Secrets []Secret          // bodies are signed with each, of which one has no Until; none: not signed
-	Headers map[string]string // sent with each request; an Accept replaces "*/*"
-	NoRetry bool              // a delivery that fails once has failed; its attempt sends one request at most
+	List    string      // "": every list; neither "0" nor with white space around it
+	Name    string      // for people
+	URL     string      // absolute, http or https, as its owner writes it, at most 2,048 bytes; its normal form is sent
+	Events  []EventType // at least one; one that is named twice counts once, as in Sources and IgnoredEvents
+	Sources []Source    // at least one
+	Order   Order       `json:",omitempty"` // which deliveries wait for each other; "": OrderState
+	Format  Format      // "": Format2013
+	Secrets []Secret    // bodies are signed with each, of which one has no Until: at most 8; none: not signed
+
+	// Headers are sent with each request: at most 32, with values of at most 4 KiB. An Accept
+	// replaces "*/*". What HTTP or the library decides, such as Host, Content-Type,
+	// User-Agent and Webhook-Id, cannot be set.
+	Headers map[string]string
+
+	// NoRetry makes a delivery that fails once a failed one. Its attempt sends one request
+	// at most.
+	NoRetry bool
 
 	// RateLimit is how many requests a second are sent at most: from 0.001, which is one
 	// in a thousand seconds, to 10,000. 0: no limit. Deliveries beyond it wait in the
@@ -40,8 +48,8 @@ type Settings struct {
 	// each comes alone, in a body of its own.
 	Batch int `json:",omitzero"`
 
-	// BatchWait is the longest that an event waits for others to go with it: up to 50 s.
-	// 0: it goes with events that are stored at the same time.
+	// BatchWait is the longest that an event waits for others to go with it: up to 50 s,
+	// and only with Batch. 0: it goes with events that are stored at the same time.
 	BatchWait time.Duration `json:",omitzero"`
 
 	Disabled   string `json:"Off"`  // why the webhook is disabled; "": it is enabled
@@ -54,8 +62,8 @@ type Settings struct {
 	// Disclosure says what bodies hold of a subscriber. "": DiscloseAll.
 	Disclosure Disclosure `json:",omitempty"`
 
-	// FieldIDs are the custom fields that bodies hold, with DiscloseFields. None: no
-	// custom field.
+	// FieldIDs are the custom fields that bodies hold, with DiscloseFields: at most 1,000.
+	// None: no custom field.
 	FieldIDs []string `json:",omitempty"`
 
 	// IgnoredEvents are names of event types that its owner asked for and that
