@@ -42,7 +42,8 @@ func (d *Dispatcher) Webhook(ctx context.Context, account, id string) (Webhook, 
 // A field that is not acceptable is an *InvalidError, as is a URL without a normal form
 // (docs/addresses.md) or one that the client would refuse to dial, and a Revision other
 // than zero: such a webhook was added before. Spaces around the URL are dropped.
-// ErrConflict means that the ID is taken.
+// ErrConflict means that the ID is taken. After any other error the webhook may have been
+// stored, under the ID of the one that is returned.
 func (d *Dispatcher) AddWebhook(ctx context.Context, w Webhook) (Webhook, error) {
 	if w.Revision != 0 {
 		return Webhook{}, invalid("Revision", "is not 0, so the webhook was added before: use UpdateWebhook")

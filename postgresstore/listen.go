@@ -29,7 +29,8 @@ const pingInterval = time.Minute
 //	go postgresstore.Listen(ctx, store, listener, dispatcher.Wake)
 //
 // It also calls wake for what was committed while there was no connection. It closes
-// the listener, and returns ctx's error when ctx ends. wake must return soon.
+// the listener, and returns ctx's error when ctx ends. Before that it returns an error if
+// the listener cannot listen or was closed. wake must return soon.
 //
 // It hears programs that use module pgxstore too. It hears nothing through a pooler in
 // transaction mode: the listener has to connect to the server itself.

@@ -13,6 +13,9 @@
 // the app's own transactions: without it they fail at once with "database is locked"
 // while the store writes.
 //
+// A database in memory ends with its connection, and each connection has another one. So
+// its pool may have one only: db.SetMaxOpenConns(1). For tests see memstore too.
+//
 // Several processes of one machine may use the file. As with any SQLite database,
 // machines must not share it through a network file system.
 package sqlitestore

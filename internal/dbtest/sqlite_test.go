@@ -11,6 +11,7 @@ import (
 
 	"github.com/listhook/webhook"
 	"github.com/listhook/webhook/internal/sqlstore"
+	"github.com/listhook/webhook/sqlitestore"
 	"github.com/listhook/webhook/storetest"
 )
 
@@ -135,5 +136,24 @@ func TestSQLiteWaitsForOthersTransactions(t *testing.T) {
 			u.claims(now, "first", "then", "waits")
 			u.deliver(1, "first", "then", "waits")
 		})
+	}
+}
+
+// A database in memory ends with its connection, and each connection has another one. Who
+// opens one with a pool of several has called Migrate, and must not be told to do so.
+func TestADatabaseInMemoryNeedsAPoolOfOneConnection(t *testing.T) {
+	db := open(t, "sqlite", ":memory:", 2)
+	store := sqlitestore.New(db, nil)
+	if err := store.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	busy, err := db.Conn(t.Context()) // that of the tables
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = busy.Close() }()
+	_, err = store.Webhooks(t.Context(), webhook.WebhookQuery{})
+	if err == nil || !strings.Contains(err.Error(), "SetMaxOpenConns(1)") {
+		t.Errorf("%v, want what a database in memory needs", err)
 	}
 }

@@ -74,7 +74,8 @@ func TestAMissingTableIsExplainedOnce(t *testing.T) {
 	s := NewSQLite(nil, "webhook_", "")
 	missing := errors.New("SQL logic error: no such table: webhook_meta (1)")
 	explained := s.explain(missing)
-	if explained.Error() != "webhook: the tables webhook_* are not in this database: call the store's Migrate once, or run the SQL that its Schema returns: "+missing.Error() {
+	if explained.Error() != "webhook: the tables webhook_* are not in this database: call the store's Migrate once, or run the SQL that its Schema returns"+
+		", and for a database in memory call SetMaxOpenConns(1), since each connection has another one: "+missing.Error() {
 		t.Error(explained)
 	}
 	if again := s.explain(explained); again.Error() != explained.Error() || !errors.Is(again, missing) {

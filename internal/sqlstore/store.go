@@ -350,9 +350,12 @@ func (s *Store) explain(err error) error {
 		return err
 	case s.cluster.Load() && s.schemaOK.Load():
 		return &noTableError{s.prefix + "* are not on this node of the cluster, which lags behind: retry", err}
-	default:
-		return &noTableError{s.prefix + "* are not in this database: call the store's Migrate once, or run the SQL that its Schema returns", err}
 	}
+	remedy := s.prefix + "* are not in this database: call the store's Migrate once, or run the SQL that its Schema returns"
+	if s.d.oneWriter { // SQLite
+		remedy += ", and for a database in memory call SetMaxOpenConns(1), since each connection has another one"
+	}
+	return &noTableError{remedy, err}
 }
 
 // A noTableError is a database's error about a missing table, with the remedy.
