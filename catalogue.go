@@ -19,8 +19,9 @@ type EventInfo struct {
 	Sources []Source
 
 	// Sample is an event of the type, for tests and for the page's example payloads.
-	// Nil: the function Sample's, or a Custom without Data. It has what Emit requires, such
-	// as a Source, and is not changed.
+	// Nil: the function Sample's, from the first of Sources if the app does not emit the type
+	// from that sample's, or a Custom without Data. It has what Emit requires, such as a
+	// Source, and is not changed.
 	Sample Event
 }
 
@@ -70,8 +71,11 @@ func (info *EventInfo) fill(bodyLimit int) error {
 	}
 	if info.Sample == nil {
 		info.Sample = Sample(info.Type)
-		if info.Sample == nil {
+		switch {
+		case info.Sample == nil:
 			info.Sample = Custom{Name: info.Type, Meta: sampleMeta(info.Sources[0])}
+		case !slices.Contains(info.Sources, info.Sample.meta().Source):
+			info.Sample = withMeta(info.Sample, sampleMeta(info.Sources[0]))
 		}
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/memstore"
 )
 
 // listmonk is the catalogue of an app that does not have all of the nine, and more.
@@ -188,4 +189,18 @@ func TestACatalogueThatCannotBeIsRefusedByField(t *testing.T) {
 			assert.Equal(t, &webhook.InvalidError{Field: "Options.Catalogue" + c.field, Reason: c.reason}, err)
 		})
 	}
+}
+
+// Who tries a receiver that looks at the source, or reads an example payload, finds one
+// that the app emits.
+func TestASampleHasASourceThatTheAppEmitsItFrom(t *testing.T) {
+	d, err := webhook.New(&memstore.Store{}, nil, &webhook.Options{Catalogue: []webhook.EventInfo{
+		{Type: webhook.TypeOpen, Sources: []webhook.Source{webhook.SourceAPI, webhook.SourceSystem}},
+		{Type: webhook.TypeBounce},
+	}})
+	require.NoError(t, err)
+	catalogue := d.Catalogue()
+	require.NoError(t, d.Validate(catalogue[0].Sample, catalogue[1].Sample), "Emit would take them")
+	assert.Contains(t, string(d.SampleBody(webhook.TypeOpen, webhook.FormatCurrent)), "initiated_from=api&initiated_by=api&")
+	assert.Equal(t, webhook.Sample(webhook.TypeBounce), catalogue[1].Sample)
 }

@@ -202,6 +202,13 @@ func decodeForm(body []byte, id string) (Event, error) {
 	return eventOf(e, env.Type, m), nil
 }
 
+// withMeta returns e, an event by value, with another Meta.
+func withMeta(e Event, m Meta) Event {
+	v := reflect.New(reflect.TypeOf(e))
+	v.Elem().Set(reflect.ValueOf(e))
+	return eventOf(v, e.Type(), m)
+}
+
 // eventOf returns the event that v points to, with its type and its Meta.
 func eventOf(v reflect.Value, t EventType, m Meta) Event {
 	v.Elem().FieldByName("Meta").Set(reflect.ValueOf(m))

@@ -7,7 +7,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"reflect"
 	"strconv"
 	"time"
 )
@@ -161,9 +160,7 @@ func withHeaders(e Event, h http.Header) Event {
 	if ms, err := strconv.ParseInt(h.Get(HeaderEventTime), 10, 64); err == nil {
 		m.Time = withFraction(m.Time, time.UnixMilli(ms))
 	}
-	v := reflect.New(reflect.TypeOf(e))
-	v.Elem().Set(reflect.ValueOf(e))
-	return eventOf(v, e.Type(), m)
+	return withMeta(e, m)
 }
 
 // withFraction adds to a body's time, which is to the second in a form, the fraction
