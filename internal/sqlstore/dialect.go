@@ -47,6 +47,7 @@ type dialect struct {
 	enqueue          script
 	insertNew        string // inserts all, or fails by isDuplicate; "": enqueue
 	enqueueOne       script // enqueue for one ready delivery without extras, which wakes nobody; nil: enqueue
+	enqueueReady     script // enqueue for a batch of ready deliveries without extras; nil: enqueue
 	enqueuePreLeased script // enqueue for a batch of pre-leased deliveries; nil: enqueue
 	enqueueExtras    script // enqueue for a batch of which row.hasExtras; nil: enqueue, insertLineEvents and insertSubjects
 	insertSubjects   string // those in @rows
@@ -124,7 +125,7 @@ func result(text string) script { return script{{text: text, returnsRows: true}}
 // statements are a dialect's statements for a prefix.
 type statements struct {
 	nextPut, insertWebhook, updateWebhook            statement
-	enqueue, enqueueOne                              prepared
+	enqueue, enqueueOne, enqueueReady                prepared
 	enqueuePreLeased, enqueueExtras                  prepared
 	insertNew, insertSubjects                        statement
 	enqueueInTurn, enqueueInLines                    prepared
@@ -151,6 +152,18 @@ type preparedStep struct {
 	returnsRows, skipsRest bool
 }
 
+// enqueueFor returns the statements that store a batch without extras. Those of a batch
+// that enters one queue name fewer tables, which the server then need not open.
+func (s *statements) enqueueFor(b *batch) prepared {
+	switch {
+	case s.enqueueReady != nil && b.all(queueReady):
+		return s.enqueueReady
+	case s.enqueuePreLeased != nil && b.all(queueLeased):
+		return s.enqueuePreLeased
+	}
+	return s.enqueue
+}
+
 func (d *dialect) statements(prefix string) statements {
 	one := func(text string) statement { return d.prepare(prefix, text) }
 	all := func(s script) (list prepared) {
@@ -161,7 +174,8 @@ func (d *dialect) statements(prefix string) statements {
 	}
 	return statements{
 		nextPut: one(nextPut), insertWebhook: one(d.insertWebhook), updateWebhook: one(updateWebhook),
-		enqueue: all(d.enqueue), enqueueOne: all(d.enqueueOne), enqueuePreLeased: all(d.enqueuePreLeased), enqueueExtras: all(d.enqueueExtras),
+		enqueue: all(d.enqueue), enqueueOne: all(d.enqueueOne), enqueueReady: all(d.enqueueReady),
+		enqueuePreLeased: all(d.enqueuePreLeased), enqueueExtras: all(d.enqueueExtras),
 		insertNew: one(d.insertNew), insertSubjects: one(d.insertSubjects),
 		erase: all(d.erase), apply: all(d.apply), applyUnkeyed: all(d.applyUnkeyed), applyFinal: all(d.applyFinal),
 		enqueueInTurn: all(d.enqueueInTurn), enqueueInLines: all(d.enqueueInLines), applyInTurn: all(d.applyInTurn), openLines: one(d.openLines),

@@ -100,10 +100,8 @@ func (s *Store) add(ctx context.Context, q Querier, b *batch, allNew bool) (had 
 		return s.runBatch(ctx, q, s.sql.enqueueExtras, b)
 	case s.sql.insertNew.text == "" && s.addsOne(q, b):
 		return s.addOne(ctx, q, b)
-	case s.sql.insertNew.text == "" && s.sql.enqueuePreLeased != nil && b.all(queueLeased):
-		return s.runBatch(ctx, q, s.sql.enqueuePreLeased, b)
 	case s.sql.insertNew.text == "":
-		return s.runBatch(ctx, q, s.sql.enqueue, b)
+		return s.runBatch(ctx, q, s.sql.enqueueFor(b), b)
 	case allNew:
 		b.assignSeqs()
 		n, err := s.exec(ctx, q, s.sql.insertNew, b.args(s.d.base64))
