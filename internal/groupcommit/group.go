@@ -1,6 +1,7 @@
 package groupcommit
 
 import (
+	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -8,7 +9,7 @@ import (
 )
 
 // A Group calls Run with what was added, one group at a time. What is added
-// while Run works is the next group. The first item never waits. No group runs
+// while Run works waits for the next group. The first item never waits. No group runs
 // under the context of a caller of Add. There is a goroutine only while there
 // is work.
 //
@@ -38,6 +39,11 @@ type Group[T any] struct {
 	// Nil, or a nil result: it does not matter.
 	Caller func(T) any
 
+	// CallersWait says that whoever calls Add waits until the items are stored, and
+	// then may come back. A group then has the items of about half of the calls: see
+	// share.
+	CallersWait bool
+
 	// Abandoned reports whether nobody waits for an item any more. Such items
 	// are stored like others, unless they become many: see Abandon.
 	Abandoned func(T) bool
@@ -46,9 +52,17 @@ type Group[T any] struct {
 	Dropped func(T)
 
 	mu      sync.Mutex
-	queue   []T
+	queue   []added[T]
+	calls   int // of Add, so far
+	taken   int // how many calls' items were in the group that was taken last
 	workers [2]worker
 	left    int // how many items were abandoned since the queue was last swept
+}
+
+// An added item is in the queue.
+type added[T any] struct {
+	item T
+	call int // the number of the call of Add
 }
 
 // A worker is a goroutine that runs groups.
@@ -64,7 +78,10 @@ type worker struct {
 func (g *Group[T]) Add(items ...T) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.queue = append(g.queue, items...)
+	g.calls++
+	for _, item := range items {
+		g.queue = append(g.queue, added[T]{item, g.calls})
+	}
 	g.start()
 }
 
@@ -129,23 +146,27 @@ func (g *Group[T]) next(w *worker) []T {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	first := 0
-	for first < len(g.queue) && g.waits(w, g.queue[first]) {
+	for first < len(g.queue) && g.waits(w, g.queue[first].item) {
 		first++
 	}
-	rows, bytes, n := 0, 0, 0
-	for _, item := range g.queue[first:] {
-		r, b := g.Size(item)
+	queue := g.queue[first:]
+	group := make([]T, 0, min(len(queue), g.MaxRows))
+	most, rows, bytes := g.share(queue), 0, 0
+	for _, a := range queue {
+		r, b := g.Size(a.item)
 		rows, bytes = rows+r, bytes+b
-		if n > 0 && (rows > g.MaxRows || bytes > g.MaxBytes || g.waits(w, item)) {
+		if len(group) > 0 && (rows > g.MaxRows || bytes > g.MaxBytes || a.call-queue[0].call >= most || g.waits(w, a.item)) {
 			break
 		}
-		n++
+		group = append(group, a.item)
 	}
-	group := g.queue[:n:n]
+	n := len(group)
+	if n > 0 {
+		g.taken = 1 + queue[n-1].call - queue[0].call
+	}
 	if first == 0 {
 		g.queue = g.queue[n:]
 	} else {
-		group = slices.Clone(g.queue[first : first+n])
 		g.queue = slices.Delete(g.queue, first, first+n)
 	}
 	w.last = nil
@@ -159,6 +180,19 @@ func (g *Group[T]) next(w *worker) []T {
 		g.watch(w)
 	}
 	return group
+}
+
+// share returns how many calls' items the next group may hold. If callers wait, it is
+// half of the calls that are in the queue or were in the group before, whose callers were
+// just told and may come back. If all were in one group, none of the callers could work
+// while it is stored. Then the first who comes back would be a group alone, which costs
+// as much as a large one, and all others the next. Halves take turns. The caller holds mu.
+func (g *Group[T]) share(queue []added[T]) int {
+	if len(queue) == 0 || !g.CallersWait {
+		return math.MaxInt
+	}
+	waiting := 1 + queue[len(queue)-1].call - queue[0].call
+	return (waiting + g.taken + 1) / 2
 }
 
 // waits reports whether an item may not join w's group, because earlier items of
@@ -239,10 +273,10 @@ func (g *Group[T]) sweep(n int) (dropped []T) {
 	if g.left += n; g.left <= maxAbandoned || g.left <= len(g.queue)/2 {
 		return nil
 	}
-	g.queue, g.left = slices.DeleteFunc(g.queue, func(item T) bool {
-		abandoned := g.Abandoned(item)
+	g.queue, g.left = slices.DeleteFunc(g.queue, func(a added[T]) bool {
+		abandoned := g.Abandoned(a.item)
 		if abandoned {
-			dropped = append(dropped, item)
+			dropped = append(dropped, a.item)
 		}
 		return abandoned
 	}), 0

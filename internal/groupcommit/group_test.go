@@ -223,3 +223,51 @@ func TestItemsOfOneCallerAreStoredInTheirOrder(t *testing.T) {
 	})
 	assert.Equal(t, []item{{1, 0}, {1, 1}, {1, 2}, {1, 3}, {1, 4}}, stored[5:])
 }
+
+// Callers who come back at once take turns in halves: half of them work while the items of
+// the others are stored.
+func TestAGroupHasHalfOfTheCallers(t *testing.T) {
+	var runs []int
+	synctest.Test(t, func(*testing.T) {
+		g := Group[chan struct{}]{
+			Run: func(items []chan struct{}) {
+				time.Sleep(2 * time.Millisecond)
+				for _, stored := range items {
+					close(stored)
+				}
+				runs = append(runs, len(items))
+			},
+			Size:    func(chan struct{}) (int, int) { return 1, 1 },
+			MaxRows: 1000, MaxBytes: 1000, CallersWait: true,
+		}
+		for range 16 {
+			go func() {
+				for range 10 {
+					stored := make(chan struct{})
+					g.Add(stored)
+					<-stored
+					time.Sleep(time.Millisecond) // it works
+				}
+			}()
+		}
+		time.Sleep(time.Second)
+	})
+	for n, items := range runs[2 : len(runs)-2] {
+		assert.Equal(t, 8, items, "group %d", n+2)
+	}
+}
+
+func TestWhatACallerAddsAtOnceIsOneGroup(t *testing.T) {
+	var runs [][]int
+	synctest.Test(t, func(*testing.T) {
+		g := Group[int]{
+			Run:     func(items []int) { runs = append(runs, items) },
+			Size:    func(int) (int, int) { return 1, 1 },
+			MaxRows: 100, MaxBytes: 100, CallersWait: true,
+		}
+		g.Add(1, 1, 1, 1, 1, 1)
+		synctest.Wait()
+		g.Add(2, 2, 2)
+	})
+	assert.Equal(t, [][]int{{1, 1, 1, 1, 1, 1}, {2, 2, 2}}, runs)
+}
