@@ -182,14 +182,12 @@ func (d *Dispatcher) wire() {
 	d.batcher.limiter = d.limiter
 
 	d.preparer = &preparer{opts: opts, notify: notify, cache: d.cache, retained: d.retained, hasher: d.hasher}
+	leaser, _ := d.plain.(LineLeaser)
+	writer, ok := d.plain.(SerialWriter)
 	d.enqueuer = newEnqueuer(&enqueuer{
 		store: store, opts: opts, notify: notify, limiter: d.limiter, tracker: d.tracker, batcher: d.batcher, retained: d.retained,
-		running: d.running, wake: d.wake,
+		running: d.running, wake: d.wake, leaser: leaser, serial: ok && writer.WritesSerially(),
 	})
-	d.enqueuer.leaser, _ = d.plain.(LineLeaser)
-	if w, ok := d.plain.(SerialWriter); ok {
-		d.enqueuer.serial = w.WritesSerially()
-	}
 	d.buffer = newBuffer(&buffer{opts: opts, notify: notify, preparer: d.preparer, enqueuer: d.enqueuer})
 	d.announcer = newAnnouncer(d.plain, opts, notify)
 	d.claimer = &claimer{
