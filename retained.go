@@ -196,7 +196,7 @@ func (re *retained) countKept(ctx context.Context, t *endpoint, k *quota) {
 	offered, since := k.offered, k.since
 	k.added, k.offered = 0, 0
 	re.mu.Unlock()
-	n, err := re.store.Count(ctx, waitingFor(t, re.opts.KeepLimit+min(offered, 1)))
+	n, err := re.store.Count(ctx, re.waitingFor(t, min(offered, 1)))
 	if err == nil && n > re.opts.KeepLimit {
 		n = re.opts.KeepLimit
 		err = re.trimKept(ctx, t, since)
@@ -212,8 +212,9 @@ func (re *retained) countKept(ctx context.Context, t *endpoint, k *quota) {
 	}
 }
 
-// waitingFor selects the pending deliveries of t, up to a limit.
-func waitingFor(t *endpoint, limit int) DeliveryQuery {
+// waitingFor selects the pending deliveries of t: up to Options.KeepLimit, and some more.
+func (re *retained) waitingFor(t *endpoint, more int) DeliveryQuery {
+	limit := max(re.opts.KeepLimit, re.opts.KeepLimit+more) // the greatest int has no next
 	return DeliveryQuery{Account: t.Account, Webhook: t.ID, States: []State{StatePending}, Limit: limit}
 }
 
@@ -221,8 +222,8 @@ func waitingFor(t *endpoint, limit int) DeliveryQuery {
 // a time. Several processes may trim at once, so it reads deliveries before it counts:
 // then none of them counts a delivery as excess that another has erased already.
 func (re *retained) trimKept(ctx context.Context, t *endpoint, since time.Time) error {
-	q := waitingFor(t, cancelRows)
-	q.Since, q.Brief = since, true
+	q := re.waitingFor(t, 0)
+	q.Since, q.Limit, q.Brief = since, cancelRows, true
 	for {
 		w, err := re.editor.find(ctx, t.Account, t.ID)
 		if err != nil || w.Disabled == "" || !w.KeepEvents {
@@ -232,7 +233,7 @@ func (re *retained) trimKept(ctx context.Context, t *endpoint, since time.Time) 
 		if err != nil {
 			return err
 		}
-		n, err := re.store.Count(ctx, waitingFor(t, re.opts.KeepLimit+cancelRows))
+		n, err := re.store.Count(ctx, re.waitingFor(t, cancelRows))
 		if err != nil {
 			return err
 		}

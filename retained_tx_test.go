@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/listhook/webhook"
+	"github.com/listhook/webhook/memstore"
 )
 
 // A transaction is one on a store that keeps what is enqueued until it is
@@ -101,6 +104,41 @@ func TestWhatTransactionsAddBeyondTheLimitIsDroppedAndCounted(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A limitedStore notes the limits of the counts that it is asked for.
+type limitedStore struct {
+	webhook.Store
+
+	mu     sync.Mutex // guards limits
+	limits []int
+}
+
+func (s *limitedStore) Count(ctx context.Context, q webhook.DeliveryQuery) (int, error) {
+	s.mu.Lock()
+	s.limits = append(s.limits, q.Limit)
+	s.mu.Unlock()
+	return s.Store.Count(ctx, q)
+}
+
+func TestTheGreatestKeepLimitCountsWithNoNegativeLimit(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := &limitedStore{Store: &memstore.Store{}}
+		r := newHarnessOn(t, store, &webhook.Options{KeepLimit: math.MaxInt})
+		r.put(paused)
+		tx := &transaction{Outbox: r.store}
+		require.NoError(t, r.EmitTx(r.ctx, tx, open("1")))
+		require.NoError(t, tx.commit(r.ctx))
+		time.Sleep(2 * time.Minute)
+		r.emit(open("2"))
+		synctest.Wait()
+
+		require.NotEmpty(t, store.limits)
+		for _, limit := range store.limits {
+			assert.Positive(t, limit)
+		}
+		assert.Equal(t, map[webhook.State]int{webhook.StatePending: 2}, r.states())
+	})
 }
 
 func TestReplayingToAWebhookThatIsOffErasesNothing(t *testing.T) {
