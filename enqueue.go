@@ -62,11 +62,11 @@ func (q *enqueuer) await(ctx context.Context, r *ack, timeout <-chan time.Time) 
 		return r.err
 	case <-ctx.Done():
 		q.abandon(r)
-		return fmt.Errorf("the store has not answered, and may have stored the events: emit again with the same ID: %w", ctx.Err())
+		return &unansweredError{"the store has not answered, and may have stored the events: emit again with the same ID", ctx.Err()}
 	case <-timeout:
 		q.abandon(r)
-		return fmt.Errorf("the store has not answered for %s, and may have stored the events: emit again with the same ID: %w",
-			3*q.opts.StoreTimeout, context.DeadlineExceeded)
+		text := fmt.Sprintf("the store has not answered for %s, and may have stored the events: emit again with the same ID", 3*q.opts.StoreTimeout)
+		return &unansweredError{text, context.DeadlineExceeded}
 	}
 }
 

@@ -33,6 +33,9 @@ var (
 	// Webhook.Unreadable says. It is an *InvalidError too.
 	ErrUnreadable error = &InvalidError{Field: "webhook", Reason: unreadable}
 
+	// ErrReplaying is returned by StartReplay for a webhook that has a replay under way.
+	ErrReplaying = errors.New("webhook: the webhook has a replay under way: wait until it ends, or cancel it")
+
 	// ErrClosed is returned by Start after Shutdown.
 	ErrClosed = errors.New("webhook: the dispatcher was shut down")
 )
@@ -93,13 +96,22 @@ func prefixed(path string, err error) error {
 }
 
 // timeoutError adds to an error of withStoreTimeout's context how long the store
-// had to answer.
+// had to answer, unless the error says so already.
 func (o *Options) timeoutError(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("the store has not answered for %s: %w", o.StoreTimeout, err)
+	if !errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(*unansweredError)) {
+		return err
 	}
-	return err
+	return &unansweredError{fmt.Sprintf("the store has not answered for %s", o.StoreTimeout), err}
 }
+
+// An unansweredError says that the store has not answered.
+type unansweredError struct {
+	text string
+	err  error
+}
+
+func (e *unansweredError) Error() string { return e.text + ": " + e.err.Error() }
+func (e *unansweredError) Unwrap() error { return e.err }
 
 // durable returns the error of a call that writes to the store. A call whose
 // context has ended is not trusted even if it reports a success: a server may
@@ -129,9 +141,13 @@ func isRefusal(err error) bool {
 	return !errors.As(err, &network) && !errors.As(err, &system)
 }
 
-// wrap says which operation an error of the store belongs to, once.
+// wrap adds the name of the operation to an error of the store. It leaves the package's
+// own errors as they are.
 func wrap(operation string, err error) error {
-	if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) || errors.As(err, new(*InvalidError)) || errors.As(err, new(*NewerError)) {
+	switch {
+	case err == nil,
+		errors.Is(err, ErrNotFound), errors.Is(err, ErrConflict), errors.Is(err, ErrReplaying),
+		errors.As(err, new(*InvalidError)), errors.As(err, new(*NewerError)):
 		return err
 	}
 	return fmt.Errorf("webhook: %s: %w", operation, err)

@@ -64,6 +64,7 @@ func TestAReplayIsCarriedOutInSteps(t *testing.T) {
 		assert.Equal(t, job, again)
 		_, err = r.StartReplay(r.ctx, "", w.ID, "another", onlyFailed)
 		require.ErrorIs(t, err, webhook.ErrReplaying)
+		assert.EqualError(t, err, webhook.ErrReplaying.Error(), "it names the library once")
 
 		job = r.job(w)
 		assert.Equal(t, []int{250, 250, 250, 0}, []int{job.Total, job.Checked, job.Resent, job.Replaced})

@@ -5,9 +5,6 @@ import (
 	"errors"
 )
 
-// ErrReplaying is returned by StartReplay for a webhook that has a replay under way.
-var ErrReplaying = errors.New("webhook: the webhook has a replay under way: wait until it ends, or cancel it")
-
 // CountReplay returns how many deliveries q selects, up to MaxReplayTotal: for asking
 // before StartReplay. Those that a newer delivery replaces count too. It refuses the
 // same queries as StartReplay.

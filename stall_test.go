@@ -1,12 +1,15 @@
 package webhook_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -174,6 +177,21 @@ func TestOneCallThatHangsDoesNotStopTheOthers(t *testing.T) {
 		}
 		assert.Equal(t, []time.Duration{990 * time.Millisecond, 500 * time.Millisecond, 0, 0}, waited[1:],
 			"after a second another group runs beside it")
+	})
+}
+
+func TestTheLogSaysOnceForHowLongTheStoreHasNotAnswered(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var log bytes.Buffer
+		r, store := newStallingHarness(t, &webhook.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		r.put(nil)
+		store.set(func(s *stallingStore) { s.enqueue = once(untilCanceled) })
+		require.NoError(t, r.EmitBuffered(r.ctx, open("e")))
+		time.Sleep(2 * time.Minute)
+		require.NoError(t, r.Shutdown(r.ctx))
+
+		assert.Contains(t, log.String(), "storing the events of EmitBuffered failed")
+		assert.Equal(t, 1, strings.Count(log.String(), "the store has not answered for 15s"), "%s", &log)
 	})
 }
 
