@@ -108,7 +108,7 @@ func (bt *batcher) rooms(requests func(webhook string, rate float64) int) (rooms
 	bt.mu.Lock()
 	defer bt.mu.Unlock()
 	for id, g := range bt.byID {
-		if g.open == nil && g.seats == 0 && time.Since(g.used) > gatheringKept && time.Now().After(g.until) {
+		if g.open == nil && g.seats == 0 && time.Since(g.used) > gatheringKept && time.Now().After(g.reducedUntil) {
 			delete(bt.byID, id)
 			continue
 		}
@@ -339,7 +339,7 @@ func (bt *batcher) reduce(webhook string, events int) {
 	bt.mu.Lock()
 	defer bt.mu.Unlock()
 	if g := bt.byID[webhook]; g != nil {
-		g.reduced, g.until = max(events/2, 1), time.Now().Add(reducedFor)
+		g.reduced, g.reducedUntil = max(events/2, 1), time.Now().Add(reducedFor)
 	}
 }
 

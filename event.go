@@ -53,7 +53,7 @@ type Event interface {
 	Type() EventType
 
 	meta() Meta
-	person() *Subscriber           // of a copy; nil: an event without one
+	person() *Subscriber           // not to be changed: a Custom shares it; nil: an event without one
 	with(Subscriber) Event         // a copy of the event with that, if it has one
 	campaign() *Campaign           // nil: an event without one
 	fault() (field, reason string) // what it requires and has not, or has and may not have

@@ -18,8 +18,9 @@ type gathering struct {
 	most    int           // Settings.Batch
 	wait    time.Duration // Settings.BatchWait
 	rate    float64       // Settings.RateLimit
-	reduced int           // what a batch has at most until reducedUntil, instead of most
-	until   time.Time     // for reduced
+	reduced int           // instead of most, until reducedUntil
+
+	reducedUntil time.Time
 
 	moved map[string]time.Time // when lines moved on, by key
 }
@@ -34,7 +35,7 @@ func (g *gathering) size() int {
 	if g.failing { // it uses up the attempt of one delivery
 		return 1
 	}
-	if g.reduced > 0 && time.Now().Before(g.until) {
+	if g.reduced > 0 && time.Now().Before(g.reducedUntil) {
 		return min(g.most, g.reduced)
 	}
 	return g.most

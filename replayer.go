@@ -9,7 +9,7 @@ import (
 
 // A replayer carries out the ReplayJobs of webhooks, in small steps, so that live
 // deliveries go first. A job is in its webhook's document, so every process that runs
-// knows of it, and whichever has taken it goes on from its Place.
+// knows of it, and whichever has taken it goes on from its Cursor.
 type replayer struct {
 	store      Store
 	opts       *Options

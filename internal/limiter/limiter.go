@@ -87,10 +87,10 @@ type Limiter[T any] struct {
 
 // New returns a Limiter in a pool, with a limit on the attempts under way for each
 // webhook. A delivery that is held waits for its webhook's rate no longer than maxWait,
-// which must be positive. New calls nothing; the Limiter calls start with a delivery that is to be attempted now, giveBack with
-// one that is to be returned to the store, and wake when the store should be asked
-// for more. It calls them with the pool's mutex held, so none may block or call a
-// Limiter.
+// which must be positive. New calls none of the functions. The Limiter calls start with a
+// delivery to attempt now, giveBack with one to return to the store, and wake when the
+// store should be asked for more. It calls them with the pool's mutex held, so none may
+// block or call a Limiter.
 func New[T any](p *Pool[T], perWebhook int, maxWait time.Duration, start, giveBack func(T), wake func()) *Limiter[T] {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -18,8 +18,8 @@ with added as (
 )`
 }
 
-// postgresWake is ” for a result of a statement with a new_ready. It wakes other
-// processes if that has stored rows.
+// postgresWake is an expression whose value is the empty text, for a result of a
+// statement with a new_ready. It wakes other processes if new_ready has stored rows.
 const postgresWake = `coalesce((
   select cast(pg_notify(@wake, '') as text) where @wake <> '' and exists (select 1 from new_ready)), '')`
 
