@@ -12,10 +12,13 @@ import (
 // webhook are counted apart: a customer who has paused a webhook, or whose receiver is
 // down, does not mean that deliveries are late.
 type Backlog struct {
-	Pending int           // deliveries not finished, but for those in Parked
-	Due     int           // of Pending: due, and claimed by no process
-	Age     time.Duration // how long the first of Due has been due, except those that wait for another one (see Order) or whose webhook has a RateLimit; 0: there is none
-	Parked  int           // deliveries of webhooks that are held, or disabled and keep them
+	Pending int // deliveries not finished, but for those in Parked
+	Due     int // of Pending: due, and claimed by no process
+	Parked  int // deliveries of webhooks that are held, or disabled and keep them
+
+	// Age is how long the oldest of Due has been due. It leaves out those that wait for
+	// another delivery (see Order) or whose webhook has a RateLimit. 0: there is none.
+	Age time.Duration
 }
 
 const (
@@ -292,9 +295,9 @@ func (h *backlogCounter) countBeside(ctx context.Context, q DeliveryQuery, other
 	return max(n-others, 0), err
 }
 
-// ageOfDue returns how long the oldest delivery has been due whose webhook is not
-// held and has no RateLimit, and that does not wait for an earlier one of its line. While there are too many
-// others before it, that is the last known age.
+// ageOfDue returns how long the oldest delivery has been due whose webhook is neither
+// held nor has a RateLimit, and that waits for no earlier one of its line. If too many
+// others come before that delivery, ageOfDue returns the last known age.
 func (h *backlogCounter) ageOfDue(ctx context.Context, at time.Time) (time.Duration, error) {
 	q := DeliveryQuery{
 		All: true, States: []State{StatePending}, DueBy: at, Oldest: true, Brief: true, Limit: 1000, After: h.front,

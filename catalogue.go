@@ -18,10 +18,10 @@ type EventInfo struct {
 	// Sources are those that the app emits it from: Emit refuses others. None: all four.
 	Sources []Source
 
-	// Sample is an event of the type, for tests and for the page's example payloads.
-	// Nil: the function Sample's, from the first of Sources if the app does not emit the type
-	// from that sample's, or a Custom without Data. It has what Emit requires, such as a
-	// Source, and is not changed.
+	// Sample is an event of the type, for tests and for the page's example payloads. It
+	// has what Emit requires, such as a Source, and is not changed. Nil: for one of the
+	// nine, the event that the function Sample returns, with the first of Sources where
+	// these do not contain its own Source; for any other type, a Custom without Data.
 	Sample Event
 }
 

@@ -11,9 +11,10 @@ import (
 	"github.com/listhook/webhook/internal/phpform"
 )
 
-// Deliveries returns the deliveries that q selects, newest first unless it says
-// otherwise. Account always applies, unless q.All is set. Page with q.Limit and
-// q.After. An unknown state or type is an *InvalidError, and so is a negative limit.
+// Deliveries returns the deliveries that q selects, newest first unless q.Oldest is set.
+// They are of q.Account, even if that is empty, unless q.All is set. Page with q.Limit and
+// q.After. An unknown state or type, a negative limit, and an After with an ID and no
+// Created are an *InvalidError.
 func (d *Dispatcher) Deliveries(ctx context.Context, q DeliveryQuery) ([]Delivery, error) {
 	q, err := q.forStore()
 	if err != nil || q.selectsNone() {
@@ -50,7 +51,7 @@ func (d *Dispatcher) Count(ctx context.Context, q DeliveryQuery) (int, error) {
 // It returns ErrNotFound if there is none in the account or its webhook was
 // deleted, and an *InvalidError if its body was erased or not kept (see
 // Options.DropBodies), or if its webhook is disabled and keeps nothing: it would be
-// canceled.
+// canceled. ErrConflict means that others kept changing the delivery.
 func (d *Dispatcher) Redeliver(ctx context.Context, account, id string) error {
 	return d.redeliver(ctx, account, id, false)
 }
@@ -140,9 +141,9 @@ func (d *Dispatcher) SendTest(ctx context.Context, account, webhook string, t Ev
 }
 
 // SendTestBody is SendTest with a body of the caller's instead of the sample: for
-// trying a receiver with other data. A body that is not one of the webhook's format is
-// an *InvalidError of the field Body. In JSON, and in a batch, its id is replaced by the
-// test's.
+// trying a receiver with other data. A body that is empty, longer than Options.BodyLimit
+// or not one of the webhook's format is an *InvalidError of the field Body. In JSON, and
+// in a batch, the test's id replaces that of the body.
 func (d *Dispatcher) SendTestBody(ctx context.Context, account, webhook string, t EventType, body []byte) (Attempt, error) {
 	if d.opts.info(t) == nil {
 		return Attempt{}, invalid("type", "is "+quote(string(t))+", none of the app's event types")

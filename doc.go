@@ -24,9 +24,9 @@
 //		Subscriber: webhook.Subscriber{ID: "12", Email: "test@test.com"},
 //	})
 //
-// Stores are in the packages memstore, sqlitestore, postgresstore and
-// mysqlstore (MariaDB; it refuses MySQL), and for pgx in pgxstore, a module of its own; anybody can write
-// another, which package storetest checks.
+// Stores are in the packages memstore, sqlitestore, postgresstore and mysqlstore
+// (MariaDB; it refuses MySQL), and for pgx in pgxstore, a module of its own. Anybody can
+// write another, which package storetest checks.
 //
 // # What is promised
 //
@@ -34,8 +34,8 @@
 // it in the store. Each delivery is attempted until its receiver answers with a
 // success (200 to 299), its schedule is used up, or it is canceled: its webhook is
 // deleted or disabled, a newer event about the subscriber replaces one that has failed
-// for an hour (see Order), or the app asks for it. A delivery may arrive more than once, after a crash or when an
-// answer was lost: the header Webhook-Id is the same each time.
+// for an hour (see Order), or the app asks for it. A delivery may arrive more than once,
+// after a crash or when an answer was lost: the header Webhook-Id is the same each time.
 //
 // Deliveries about one subscriber's state are attempted one after another, in the
 // order in which they were emitted: see Order. All others run in parallel and may

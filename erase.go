@@ -51,7 +51,7 @@ type EraseOptions struct {
 // finds the others by Options.SearchKey. After Options.Retention the log holds none that
 // are older, so EraseSubscriber reads only the deliveries that it erases. When ctx
 // ends or the store fails, n is how many were erased until then; calling it again goes
-// on.
+// on. ErrConflict means that others kept changing one of the deliveries.
 func (d *Dispatcher) EraseSubscriber(ctx context.Context, account, id, email string, opts *EraseOptions) (n int, err error) {
 	if id == "" && email == "" {
 		return 0, invalid("id", "and email are both empty")
@@ -78,7 +78,8 @@ func (d *Dispatcher) EraseSubscriber(ctx context.Context, account, id, email str
 //
 // The app is expected to emit nothing more for the account: what is emitted
 // meanwhile, or in another process within Options.PollInterval, may be missed.
-// Calling it again is harmless, and goes on where an error ended it.
+// Calling it again is harmless, and goes on where an error ended it. ErrConflict means
+// that others kept changing one of the webhooks or deliveries.
 func (d *Dispatcher) EraseAccount(ctx context.Context, account string) (webhooks, deliveries int, err error) {
 	if webhooks, err = d.eraser.webhooks(ctx, account); err == nil {
 		holds := func(del Delivery) bool {

@@ -20,9 +20,10 @@ var (
 	ErrNotFound = errors.New("webhook: not found")
 
 	// ErrConflict is returned by Store.PutWebhook when the stored version is
-	// another, by Dispatcher.UpdateWebhook when the stored revision is, by
-	// Dispatcher.AddWebhook when the ID is taken, and by Redeliver, Skip,
-	// EraseSubscriber and EraseAccount when others keep changing the same deliveries.
+	// another, by Dispatcher.UpdateWebhook when the stored revision is, and by
+	// Dispatcher.AddWebhook when the ID is taken. Methods that change one stored webhook
+	// or delivery, such as DeleteWebhook and Redeliver, try some ten times, and then return
+	// it because others keep changing the same.
 	ErrConflict = errors.New("webhook: conflict: it was changed by somebody else; read it again")
 
 	// ErrUnderWay is returned by Dispatcher.Skip while an attempt may be under way:

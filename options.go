@@ -35,9 +35,10 @@ type Options struct {
 	Processes int
 
 	// Timeout is how long one attempt may take, from looking up the name to
-	// the end of the answer's body: 15 s by default. A delivery whose process
-	// died is taken over after twice the Timeout, and for a webhook that gets batches
-	// after up to 50 s besides: its BatchWait, or that of another one. From 1 ms to a day.
+	// the end of the answer's body: 15 s by default, from 1 ms to a day. After twice the
+	// Timeout another process takes over a delivery whose process died. For a webhook that
+	// gets batches it may take as long as the longest BatchWait of all webhooks besides,
+	// which is 50 s at most.
 	Timeout time.Duration
 
 	// Backoff makes the policy for the waits between attempts. It is made anew

@@ -33,9 +33,9 @@ func (d *Dispatcher) Start() error {
 
 // Shutdown stops delivering, for good. It waits until the attempts that are under way
 // have ended and their outcomes are stored. When ctx is done it cuts short those that
-// still run, and returns ctx's error. Deliveries whose attempt was cut short or not
-// begun are given back to the store at once, for another process or the next start, and
-// use up no attempt.
+// still run, and returns ctx's error within three seconds. Deliveries whose attempt was cut
+// short or not begun are given back to the store at once, for another process or the next
+// start, and use up no attempt.
 //
 // It also waits until the events of EmitBuffered are stored; they are attempted by
 // another process or after the next start. Those that are not stored when ctx is done

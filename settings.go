@@ -24,7 +24,7 @@ type Settings struct {
 	Sources []Source    // at least one
 	Order   Order       `json:",omitempty"` // which deliveries wait for each other; "": OrderState
 	Format  Format      // "": Format2013
-	Secrets []Secret    // bodies are signed with each, of which one has no Until: at most 8; none: not signed
+	Secrets []Secret    // each signs the bodies: at most 8, and one without an Until; none: bodies are not signed
 
 	// Headers are sent with each request: at most 32, with values of at most 4 KiB. An Accept
 	// replaces "*/*". What HTTP or the library decides, such as Host, Content-Type,

@@ -55,10 +55,10 @@ func (d *Dispatcher) Status() Status {
 }
 
 // Ready returns nil while the Dispatcher delivers, else an error that says why it does
-// not: it was not started, it was shut down, the store has not answered for longer than
-// three polls and five seconds, the loop that claims deliveries has stopped, or nothing
-// can be sent (see Status.Outage). It asks nothing of the store, so you may call it as
-// often as you like; a process that only emits is never ready.
+// not: it was not started, it was shut down, the store has not answered for the time of
+// three polls (and at least five seconds), the loop that claims deliveries has stopped, or
+// nothing can be sent (see Status.Outage). It asks nothing of the store, so you may call
+// it as often as you like. A process that only emits is never ready.
 func (d *Dispatcher) Ready() error {
 	d.mu.Lock()
 	started := d.started

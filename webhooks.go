@@ -237,8 +237,9 @@ func (d *Dispatcher) ReencryptWebhooks(ctx context.Context) (n int, err error) {
 }
 
 // ProbeNow ends the hold on a webhook whose receiver failed or asked to wait. Call it
-// when the owner has fixed the receiver. One that is failing gets a probe, and the others follow when that succeeds; its Health stays as
-// it is. A webhook that is disabled, or not held, is left alone. ProbeNow returns the
+// when the owner has fixed the receiver. If the webhook is failing, one delivery is
+// attempted as a probe, and the others follow when that succeeds; its Health stays as it
+// is. A webhook that is disabled, or not held, is left alone. ProbeNow returns the
 // webhook as it is then, or ErrNotFound if there is none in the account.
 func (d *Dispatcher) ProbeNow(ctx context.Context, account, webhook string) (Webhook, error) {
 	w, err := d.editor.update(ctx, account, webhook, func(w *Webhook) error {
