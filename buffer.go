@@ -262,9 +262,9 @@ func (b *buffer) emit(ctx context.Context, events []stampedEvent) []error {
 	if len(group) > 0 {
 		b.enqueuer.queue(group)
 	}
-	for i, r := range acks {
-		if r != nil {
-			errs[i] = b.enqueuer.await(ctx, r, nil)
+	for i, a := range acks {
+		if a != nil {
+			errs[i] = b.enqueuer.await(ctx, a, nil)
 		}
 	}
 	return errs

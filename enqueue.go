@@ -47,38 +47,38 @@ var errDropped = errors.New("the store hangs, and nobody waits any more")
 // add stores inserts. It returns once all are durable, or with an error once ctx or
 // patience ends. refused are counted once all are stored.
 func (q *enqueuer) add(ctx context.Context, inserts []*insert, refused []refusal, patience time.Duration) error {
-	r := newAck(inserts, refused)
+	a := newAck(inserts, refused)
 	timer := q.timer(patience)
 	defer q.timers.Put(timer)
 	defer timer.Stop()
 	q.queue(inserts)
-	return q.await(ctx, r, timer.C)
+	return q.await(ctx, a, timer.C)
 }
 
-// await waits until all inserts of r are stored, or ctx or the time ends.
-func (q *enqueuer) await(ctx context.Context, r *ack, timeout <-chan time.Time) error {
+// await waits until all inserts of a are stored, or ctx or the time ends.
+func (q *enqueuer) await(ctx context.Context, a *ack, timeout <-chan time.Time) error {
 	select {
-	case <-r.done:
-		return r.err
+	case <-a.done:
+		return a.err
 	case <-ctx.Done():
-		q.abandon(r)
+		q.abandon(a)
 		return &unansweredError{"the store has not answered, and may have stored the events: emit again with the same ID", ctx.Err()}
 	case <-timeout:
-		q.abandon(r)
+		q.abandon(a)
 		text := fmt.Sprintf("the store has not answered for %s, and may have stored the events: emit again with the same ID", 3*q.opts.StoreTimeout)
 		return &unansweredError{text, context.DeadlineExceeded}
 	}
 }
 
 // abandon notes that the caller no longer waits.
-func (q *enqueuer) abandon(r *ack) {
-	r.abandoned.Store(true)
+func (q *enqueuer) abandon(a *ack) {
+	a.abandoned.Store(true)
 	if q.serial {
-		q.inserts.Abandon(r.inserts)
+		q.inserts.Abandon(a.inserts)
 		return
 	}
-	q.inserts.Abandon(r.inserts - r.keyed)
-	q.keyed.Abandon(r.keyed)
+	q.inserts.Abandon(a.inserts - a.keyed)
+	q.keyed.Abandon(a.keyed)
 }
 
 // queue has inserts stored.
@@ -148,24 +148,24 @@ func (q *enqueuer) reserve(e *insert) {
 		return
 	}
 	for i := range e.rows {
-		row, n := &e.rows[i], &e.states[i]
+		row, st := &e.rows[i], &e.states[i]
 		until := q.opts.leaseEnd()
 		switch {
-		case n.batch != nil && (n.held || n.failing || row.Key != "" && q.leaser == nil):
-			q.batcher.expect(n.batch)
+		case st.batch != nil && (st.held || st.failing || row.Key != "" && q.leaser == nil):
+			q.batcher.expect(st.batch)
 			continue
-		case n.held || n.failing || row.Key != "" && q.leaser == nil:
+		case st.held || st.failing || row.Key != "" && q.leaser == nil:
 			continue
-		case n.batch != nil:
-			until = until.Add(n.batch.BatchWait)
-			n.seated = q.batcher.reserve(n.batch)
+		case st.batch != nil:
+			until = until.Add(st.batch.BatchWait)
+			st.seated = q.batcher.reserve(st.batch)
 		default:
-			n.slot = q.limiter.TryAcquire(row.WebhookID, q.opts.rateShare(n.limit))
+			st.slot = q.limiter.TryAcquire(row.WebhookID, q.opts.rateShare(st.limit))
 		}
 		switch {
-		case n.slot == nil && !n.seated && row.Key == "":
+		case st.slot == nil && !st.seated && row.Key == "":
 			q.limiter.ExpectBacklog(row.WebhookID)
-		case n.slot == nil && !n.seated:
+		case st.slot == nil && !st.seated:
 		case row.Key != "":
 			row.LeaseUntil = until
 		default:
@@ -243,18 +243,18 @@ func dropBehind(part []*insert) []*insert {
 // begin begins with a delivery of an insert, if it is leased, after the store has stored
 // the insert or returned an error. Otherwise it reports whether to claim now.
 func (q *enqueuer) begin(e *insert, i int, err error) (needsClaim bool) {
-	row, n := &e.rows[i], &e.states[i]
+	row, st := &e.rows[i], &e.states[i]
 	waits := !row.LeaseUntil.IsZero() && row.Sequence == 0
 	switch {
-	case n.slot == nil && !n.seated, waits && err == nil && !n.dup:
-		n.returnPlace(q.batcher)
-		return err == nil && !n.held && (q.noteDue(row) || n.failing)
-	case err != nil || n.dup:
-		n.returnPlace(q.batcher)
-	case n.seated:
-		q.tracker.hold(&inflight{Delivery: e.delivery(i), seat: n.batch})
+	case st.slot == nil && !st.seated, waits && err == nil && !st.dup:
+		st.returnPlace(q.batcher)
+		return err == nil && !st.held && (q.noteDue(row) || st.failing)
+	case err != nil || st.dup:
+		st.returnPlace(q.batcher)
+	case st.seated:
+		q.tracker.hold(&inflight{Delivery: e.delivery(i), seat: st.batch})
 	default:
-		q.tracker.hold(&inflight{Delivery: e.delivery(i), slot: n.slot})
+		q.tracker.hold(&inflight{Delivery: e.delivery(i), slot: st.slot})
 	}
 	return false
 }
@@ -287,15 +287,14 @@ func (q *enqueuer) flushPart(part []*insert, again bool) error {
 	at := make(map[string]*rowState, n)
 	leasing := false
 	for _, e := range part {
-		event := e.event()
 		for i := range e.rows {
-			id, n := e.rows[i].ID, &e.states[i]
-			if n.dup = at[id] != nil; !n.dup {
-				at[id] = n
+			id, st := e.rows[i].ID, &e.states[i]
+			if st.dup = at[id] != nil; !st.dup {
+				at[id] = st
 			}
 			leasing = leasing || !e.rows[i].LeaseUntil.IsZero()
 		}
-		events = append(events, event)
+		events = append(events, e.event())
 	}
 	had, leased, err := q.enqueue(ctx, events, leasing)
 	if err = durable(ctx, err); err != nil {
@@ -307,8 +306,8 @@ func (q *enqueuer) flushPart(part []*insert, again bool) error {
 		}
 	}
 	for _, id := range had {
-		if n := at[id]; n != nil {
-			n.dup = true
+		if st := at[id]; st != nil {
+			st.dup = true
 		}
 	}
 	if again && len(had) > 0 {

@@ -41,12 +41,12 @@ type rowState struct {
 
 // returnPlace returns the slot or the seat, if there is one, of a delivery that this
 // process does not hold.
-func (n *rowState) returnPlace(bt *batcher) {
+func (st *rowState) returnPlace(bt *batcher) {
 	switch {
-	case n.seated:
-		bt.giveUp(n.batch)
-	case n.slot != nil:
-		n.slot.Release()
+	case st.seated:
+		bt.giveUp(st.batch)
+	case st.slot != nil:
+		st.slot.Release()
 	}
 }
 
@@ -110,47 +110,47 @@ type ack struct {
 
 // newAck makes the ack of inserts.
 func newAck(inserts []*insert, refused []refusal) *ack {
-	r := &ack{inserts: len(inserts), waiting: len(inserts), refused: refused, done: make(chan struct{})}
+	a := &ack{inserts: len(inserts), waiting: len(inserts), refused: refused, done: make(chan struct{})}
 	for _, e := range inserts {
-		e.ack = r
+		e.ack = a
 		if e.ordered() {
-			r.keyed++
+			a.keyed++
 		}
 	}
-	r.ordered = r.keyed > 1
-	return r
+	a.ordered = a.keyed > 1
+	return a
 }
 
 // report notes the outcome of one insert and returns whether all are stored.
-func (r *ack) report(err error) (stored bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.err == nil {
-		r.err = err
+func (a *ack) report(err error) (stored bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.err == nil {
+		a.err = err
 	}
-	if r.waiting--; r.waiting > 0 {
+	if a.waiting--; a.waiting > 0 {
 		return false
 	}
-	close(r.done)
-	return r.err == nil
+	close(a.done)
+	return a.err == nil
 }
 
 // A line is that of the deliveries of one webhook with one key.
 type line struct{ webhook, key string }
 
 // noteFailed notes that an insert was not stored, or may not have been.
-func (r *ack) noteFailed(e *insert, err error) {
-	if !r.ordered {
+func (a *ack) noteFailed(e *insert, err error) {
+	if !a.ordered {
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.failed == nil {
-		r.failed = map[line]error{}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.failed == nil {
+		a.failed = map[line]error{}
 	}
 	for i := range e.rows {
 		if row := &e.rows[i]; row.Key != "" {
-			r.failed[line{row.WebhookID, row.Key}] = err
+			a.failed[line{row.WebhookID, row.Key}] = err
 		}
 	}
 }
@@ -158,14 +158,14 @@ func (r *ack) noteFailed(e *insert, err error) {
 // failedBefore returns the error of an earlier insert with a delivery that belongs before
 // one of e, or nil. To store e would put that delivery behind it: the caller emits both
 // again.
-func (r *ack) failedBefore(e *insert) error {
-	if !r.ordered {
+func (a *ack) failedBefore(e *insert) error {
+	if !a.ordered {
 		return nil
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	for i := range e.rows {
-		if err := r.failed[line{e.rows[i].WebhookID, e.rows[i].Key}]; err != nil {
+		if err := a.failed[line{e.rows[i].WebhookID, e.rows[i].Key}]; err != nil {
 			return err
 		}
 	}
@@ -200,15 +200,15 @@ func newInsert(h *hasher, e Event, m Meta, customer CustomerAccount, targets []*
 		happened = at
 	}
 	split := splitLists(e.Type(), &m)
-	em := new(insert)
-	em.rows, em.bodies, em.states = em.oneRow[:0], em.oneBody[:0], em.oneState[:0]
+	ins := new(insert)
+	ins.rows, ins.bodies, ins.states = ins.oneRow[:0], ins.oneBody[:0], ins.oneState[:0]
 	if n := countRows(targets, split); n > 1 {
-		em.rows, em.states = make([]OutboxDelivery, 0, n), make([]rowState, 0, n)
+		ins.rows, ins.states = make([]OutboxDelivery, 0, n), make([]rowState, 0, n)
 	}
 	bodies, subjects := bodyCache{}, h.subjects(e, &m)
 	line, lineKnown := "", false // the key of a delivery that stands in a line
 	add := func(t *endpoint, id, list string) error {
-		index, err := bodies.index(&em.bodies, customer, e, m, t, id, list)
+		index, err := bodies.index(&ins.bodies, customer, e, m, t, id, list)
 		if err != nil {
 			return err
 		}
@@ -216,7 +216,7 @@ func newInsert(h *hasher, e Event, m Meta, customer CustomerAccount, targets []*
 		if t.batches() {
 			state.batch = t
 		}
-		em.states = append(em.states, state)
+		ins.states = append(ins.states, state)
 		row := OutboxDelivery{BodyIndex: index, Delivery: Delivery{
 			ID: id, Account: m.Account, WebhookID: t.ID, EventID: m.ID, Type: e.Type(),
 			Created: created, Time: happened, State: StatePending, Subjects: subjects,
@@ -233,7 +233,7 @@ func newInsert(h *hasher, e Event, m Meta, customer CustomerAccount, targets []*
 		if t.Disabled != "" { // retained deliveries go in the order of their creation
 			row.Due = created
 		}
-		em.rows = append(em.rows, row)
+		ins.rows = append(ins.rows, row)
 		return nil
 	}
 	for _, t := range targets {
@@ -249,7 +249,7 @@ func newInsert(h *hasher, e Event, m Meta, customer CustomerAccount, targets []*
 			}
 		}
 	}
-	return em, nil
+	return ins, nil
 }
 
 // countRows returns how many deliveries an event has.

@@ -140,34 +140,34 @@ func (made *preparation) add(ctx context.Context, e Event, m Meta) error {
 			return ctx.Err()
 		}
 	}
-	em, err := newInsert(p.hasher, e, m, customer, targets)
+	ins, err := newInsert(p.hasher, e, m, customer, targets)
 	if err != nil {
 		return err
 	}
 	if hasDisabled(targets) {
-		made.inserts = append(made.inserts, em) // undo returns its quota
-		if made.refused, err = p.retained.admitAll(ctx, em, targets, made.direct, made.refused); err != nil {
+		made.inserts = append(made.inserts, ins) // undo returns its quota
+		if made.refused, err = p.retained.admitAll(ctx, ins, targets, made.direct, made.refused); err != nil {
 			return err
 		}
 		made.inserts = made.inserts[:len(made.inserts)-1]
 	}
-	if len(em.rows) == 0 {
+	if len(ins.rows) == 0 {
 		return nil
 	}
 	if !made.asked {
 		made.asked, made.carrier = true, p.carrier(ctx)
 	}
-	for i := range em.rows {
-		em.rows[i].Carrier = made.carrier
+	for i := range ins.rows {
+		ins.rows[i].Carrier = made.carrier
 	}
-	made.inserts = append(made.inserts, em)
+	made.inserts = append(made.inserts, ins)
 	return nil
 }
 
 // undo gives back the quotas that deliveries took.
 func (made *preparation) undo(err error) {
-	for _, em := range made.inserts {
-		made.retained.returnQuota(em, err)
+	for _, ins := range made.inserts {
+		made.retained.returnQuota(ins, err)
 	}
 }
 

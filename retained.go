@@ -109,15 +109,15 @@ func (re *retained) admitAll(ctx context.Context, e *insert, targets []*endpoint
 
 // of returns the quota of a webhook. The caller holds mu.
 func (re *retained) of(t *endpoint) *quota {
-	k := re.byID[t.ID]
-	if k == nil || !k.disabledAt.Equal(t.DisabledAt) {
+	q := re.byID[t.ID]
+	if q == nil || !q.disabledAt.Equal(t.DisabledAt) {
 		if len(re.byID) >= maxQuotas {
 			clear(re.byID)
 		}
-		k = &quota{disabledAt: t.DisabledAt}
-		re.byID[t.ID] = k
+		q = &quota{disabledAt: t.DisabledAt}
+		re.byID[t.ID] = q
 	}
-	return k
+	return q
 }
 
 // admit returns how many of n more deliveries t has room for, and takes it. The
@@ -125,11 +125,11 @@ func (re *retained) of(t *endpoint) *quota {
 func (re *retained) admit(ctx context.Context, t *endpoint, n int) (int, error) {
 	re.mu.Lock()
 	defer re.mu.Unlock()
-	k := re.of(t)
-	if time.Since(k.counted) >= countFresh {
+	q := re.of(t)
+	if time.Since(q.counted) >= countFresh {
 		re.mu.Unlock()
 		_, err := re.counts.do(ctx, t.ID, func(ctx context.Context) (struct{}, error) {
-			re.countKept(ctx, t, k)
+			re.countKept(ctx, t, q)
 			return struct{}{}, nil
 		})
 		re.mu.Lock()
@@ -137,9 +137,9 @@ func (re *retained) admit(ctx context.Context, t *endpoint, n int) (int, error) 
 			return 0, err
 		}
 	}
-	room := min(n, max(re.opts.KeepLimit-k.n, 0))
-	k.n += room
-	k.added += room
+	room := min(n, max(re.opts.KeepLimit-q.n, 0))
+	q.n += room
+	q.added += room
 	return room, nil
 }
 
@@ -148,15 +148,15 @@ func (re *retained) admit(ctx context.Context, t *endpoint, n int) (int, error) 
 func (re *retained) offer(t *endpoint, n int, created time.Time) {
 	re.mu.Lock()
 	defer re.mu.Unlock()
-	k := re.of(t)
-	if k.offered == 0 {
-		k.since = created
+	q := re.of(t)
+	if q.offered == 0 {
+		q.since = created
 	}
-	k.offered += n
-	age, early := time.Since(k.counted), k.offered >= offeredMost+re.opts.KeepLimit/10
+	q.offered += n
+	age, early := time.Since(q.counted), q.offered >= offeredMost+re.opts.KeepLimit/10
 	if age >= countFresh || early && age >= time.Second {
 		re.counts.start(t.ID, func(ctx context.Context) (struct{}, error) {
-			re.countKept(ctx, t, k)
+			re.countKept(ctx, t, q)
 			return struct{}{}, nil
 		})
 	}
@@ -166,8 +166,8 @@ func (re *retained) offer(t *endpoint, n int, created time.Time) {
 // not stored, else the part of deliveries that the store had already.
 func (re *retained) returnQuota(e *insert, err error) {
 	for i := range e.states {
-		if n := &e.states[i]; n.quota && (err != nil || n.dup) {
-			n.quota = false
+		if st := &e.states[i]; st.quota && (err != nil || st.dup) {
+			st.quota = false
 			re.release(e.rows[i].WebhookID)
 		}
 	}
@@ -177,8 +177,8 @@ func (re *retained) returnQuota(e *insert, err error) {
 func (re *retained) release(webhook string) {
 	re.mu.Lock()
 	defer re.mu.Unlock()
-	if k := re.byID[webhook]; k != nil {
-		k.n, k.added = max(k.n-1, 0), max(k.added-1, 0)
+	if q := re.byID[webhook]; q != nil {
+		q.n, q.added = max(q.n-1, 0), max(q.added-1, 0)
 	}
 }
 
@@ -191,10 +191,10 @@ func (re *retained) forget(webhook string) {
 
 // countKept asks the store how many deliveries t holds, and erases those that
 // transactions added beyond the limit.
-func (re *retained) countKept(ctx context.Context, t *endpoint, k *quota) {
+func (re *retained) countKept(ctx context.Context, t *endpoint, q *quota) {
 	re.mu.Lock()
-	offered, since := k.offered, k.since
-	k.added, k.offered = 0, 0
+	offered, since := q.offered, q.since
+	q.added, q.offered = 0, 0
 	re.mu.Unlock()
 	n, err := re.store.Count(ctx, re.waitingFor(t, min(offered, 1)))
 	if err == nil && n > re.opts.KeepLimit {
@@ -206,9 +206,9 @@ func (re *retained) countKept(ctx context.Context, t *endpoint, k *quota) {
 	}
 	re.mu.Lock()
 	defer re.mu.Unlock()
-	k.counted = time.Now()
+	q.counted = time.Now()
 	if err == nil {
-		k.n = n + k.added
+		q.n = n + q.added
 	}
 }
 
