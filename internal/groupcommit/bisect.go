@@ -14,9 +14,9 @@ const bisectTime = 5 * time.Second
 //
 // refused reports whether an error may be about the items. After another error,
 // such as a timeout, nobody knows which items were stored: Bisect ends, and the
-// items that were not stored in a call of their own have this error. Where most
-// parts are refused, the items are not at fault either: it gives up early, with
-// the last error for the rest.
+// items that were not stored in a call of their own have this error. If run refuses most
+// parts, the items are hardly at fault. Then, and once bisectTime is over, Bisect divides
+// no further, and all items of a part have the error of that part.
 //
 // Bisect calls failed, unless it is nil, with items as soon as it knows that they
 // have failed: before it calls run with items that come after them.
@@ -28,7 +28,7 @@ func Bisect[T any](items []T, run func([]T) error, refused func(error) bool, fai
 	errs := make([]error, len(items))
 	budget := 4 * (bits.Len(uint(len(items))) + 1)
 	deadline := time.Now().Add(bisectTime)
-	var unknown error // ends it
+	var unknown error // after it, run is not called again
 	var split func(from, to int, err error)
 	split = func(from, to int, err error) {
 		if unknown == nil && !refused(err) {

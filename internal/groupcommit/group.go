@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// A Group calls Run with what was added, one group at a time. What is added
-// while Run works waits for the next group. The first item never waits. No group runs
-// under the context of a caller of Add. There is a goroutine only while there
-// is work.
+// A Group calls Run with the items that were added, one group at a time. Items that are
+// added while Run works wait for the next group. The first item never waits. No group
+// runs under the context of a caller of Add. There is a goroutine only while there is
+// work.
 //
 // The exported fields are set before the first call of Add.
 type Group[T any] struct {
@@ -56,7 +56,7 @@ type Group[T any] struct {
 	calls   int // of Add, so far
 	taken   int // how many calls' items were in the group that was taken last
 	workers [2]worker
-	left    int // how many items were abandoned since the queue was last swept
+	left    int // how many items their callers have abandoned since the queue was last swept
 }
 
 // An added item is in the queue.
@@ -210,8 +210,8 @@ func (g *Group[T]) waits(w *worker, item T) bool {
 	return false
 }
 
-// watch lets another group run beside w's if that takes long. The caller holds
-// mu.
+// watch lets another group run beside w's group if that takes StallAfter. The caller
+// holds mu.
 func (g *Group[T]) watch(w *worker) {
 	if g.StallAfter <= 0 {
 		return
