@@ -187,8 +187,8 @@ func (l *Limiter[T]) manyWaiting() bool {
 // caller holds mu.
 func (l *Limiter[T]) held() int { return l.fast + l.waiting + l.storing }
 
-// free is how many more deliveries may be held, when one part in so many of all is
-// to be left; parts of 0 leaves none. The pool's limit holds for all limiters
+// free is how many more deliveries may be held if one part of all is left free: parts of
+// 8 leaves an eighth, and parts of 0 nothing. The pool's limit holds for all limiters
 // together, but each may hold its share whatever the others do. The caller holds mu.
 func (l *Limiter[T]) free(parts int) int {
 	most := l.pool.config.maxHeld()

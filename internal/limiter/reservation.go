@@ -22,9 +22,10 @@ func (l *Limiter[T]) NoteBacklog(webhook string) bool {
 	return q.needsClaim()
 }
 
-// NoteOrdered records that the store has a due delivery of a webhook that no newer
-// one can overtake, and reports whether to claim now. It lets TryAcquire go on,
-// unless there is no room for a claim: then one follows once there is.
+// NoteOrdered records that the store has a due delivery of a webhook that no newer one
+// can overtake, because it stands in a line, and reports whether to claim now. So
+// TryAcquire may go on. If there is no room for a claim, the queue has a backlog instead,
+// and the claim follows once there is room.
 func (l *Limiter[T]) NoteOrdered(webhook string) bool {
 	l.pool.mu.Lock()
 	defer l.pool.mu.Unlock()

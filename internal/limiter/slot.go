@@ -71,8 +71,8 @@ func (s *Slot[T]) countInPool(n int) {
 	s.limiter.pooled += n
 }
 
-// setState moves a slot to another state, and calls for the queues that have a place
-// by that. The caller holds mu, and calls the pool's startNext.
+// setState moves a slot to another state. If that frees a place for an attempt, parked
+// queues get their turns again. The caller holds mu, and calls the pool's startNext.
 func (s *Slot[T]) setState(to state) {
 	wasFast := s.state == fast
 	s.count(-1)
