@@ -66,8 +66,8 @@ type claimRun struct {
 	full bool // the scan for what has come due is a full one
 
 	found  queuesState
-	looked time.Duration // the time it took to find
-	empty  []*lease      // to be deleted
+	looked time.Duration // how long look took
+	empty  []*lease      // without outstanding deliveries, to be deleted
 
 	leasing bool               // steps may lease: nothing is ready before what they find
 	claimed []webhook.Delivery // by what is committed

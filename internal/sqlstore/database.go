@@ -47,9 +47,10 @@ type Committer interface {
 }
 
 // Pipelined reports whether queries may be sent to a server at once, so that the locks of
-// the first ones are held for one round trip. While the server waits for the rest of a
-// message it ends no session, so a process that stops in the middle would hold the lock of
-// the first statement. So few bytes the system takes at once.
+// the first ones are held for one round trip. They must be short enough for the system to
+// take them in one piece. A process that stopped while it sends would hold the lock of the
+// first statement, since the server ends no session while it waits for the rest of a
+// message.
 func Pipelined(queries []Query) bool { return sizeOf(queries) <= 64<<10 }
 
 // RunAll runs queries one after another.

@@ -67,8 +67,8 @@ func checkDatabase(ctx context.Context, q Querier) error {
 	return err
 }
 
-// checkSelectLimit refuses a limit on the rows of each result, which the other checks
-// would be misled by.
+// checkSelectLimit refuses a limit on the rows of each result. It comes before checks that
+// such a limit would mislead.
 func checkSelectLimit(ctx context.Context, q Querier) error {
 	var limit string
 	err := q.Query(ctx, `select cast(@@sql_select_limit as char)`, nil, func(scan Scan) error { return scan(&limit) })

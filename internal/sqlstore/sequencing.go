@@ -19,17 +19,17 @@ type sequencing struct {
 	q   Querier
 	now int64
 
-	repairs bool     // entries without an event are looked for
-	strays  []string // their deliveries
+	repairs bool     // the step also looks for entries whose delivery left without an event
+	strays  []string // these deliveries
 
-	claim  *claimRun          // what is due is leased for it; nil: it is made ready
+	claim  *claimRun          // the step leases due deliveries for it; nil: it makes them ready
 	leased []webhook.Delivery // for claim
 	token  int64              // of their lease
 
 	least   int64 // the number of the step at least; 0: as now says
-	locking bool  // the lock is being waited for
+	locking bool  // the step waits for the lock
 	from    int64 // the number of the event at which the scan begins
-	full    bool  // that is before the first one
+	full    bool  // the scan begins before the first event
 	step    int64
 	events  []lineEvent
 	removed []placed // entries of deliveries that left

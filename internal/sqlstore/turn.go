@@ -10,10 +10,10 @@ import (
 // On PostgreSQL, calls that hold the lock on the lines need no event: EnqueueLeasing
 // appends deliveries with a key to the lines, and leases those that are first, and Apply
 // removes those that have ended, and makes ready those behind them. That saves the events,
-// a sequencing step and the claim. The lock is held until the commit, which therefore does
-// not wait for the disk or for standbys. The call does so behind it, when the next one may
-// have the lock already. A call that would have to wait long for the lock stores events, and
-// then waits for nobody.
+// a sequencing step and the claim. The lock is held until the commit. So the commit waits
+// neither for the disk nor for standbys: the call waits for these after its commit, when the
+// next call may have the lock already. A call that would have to wait long for the lock
+// stores events instead, and so waits for nobody.
 //
 // The calls and steps of a process wait for each other here, in order, because a wait in
 // the database takes a connection.
