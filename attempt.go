@@ -39,7 +39,7 @@ func (at *attempter) try(f *inflight) disposition {
 		return d
 	}
 	switch {
-	case at.batcher.takes(t, f): // it was claimed before that was known
+	case at.batcher.takes(t, f): // when it was claimed, its webhook got no batches
 		at.batcher.gather(t, f)
 		return parked
 	case !f.slot.Acquire(t.host, at.opts.rateShare(t.RateLimit)):
@@ -96,8 +96,9 @@ func (at *attempter) changedMeanwhile(f *inflight) bool {
 	return len(same) == 0
 }
 
-// reread returns which deliveries nobody has changed since they were leased. If the
-// store cannot say, nothing is sent.
+// reread divides deliveries of one account into those that nobody has changed since they
+// were leased, and those that somebody has changed or removed. If the store fails, all of
+// them are gone, so that nothing is sent.
 func (at *attempter) reread(fs []*inflight) (same, gone []*inflight) {
 	ctx, cancel := at.opts.withStoreTimeout(at.background)
 	defer cancel()
@@ -274,8 +275,9 @@ func (at *attempter) noteOutage(webhook string, a *result) {
 	}
 }
 
-// begin notes that an attempt at a suspect begins. It returns over if there is to be no
-// attempt.
+// begin stores a note that an attempt begins, if the delivery may crash its process (see
+// suspects). If there is to be no attempt, over is true, and d says what becomes of the
+// delivery.
 func (at *attempter) begin(f *inflight, t *endpoint) (d disposition, over bool) {
 	if !at.opts.suspects(&f.Delivery, t) {
 		return decided, false

@@ -220,11 +220,11 @@ func withoutIdle(t *http.Transport) *http.Transport {
 // the TLS handshake: long enough for a few lost packets.
 const connectTimeout = 10 * time.Second
 
-// transportOf returns what of c an attempt goes through. It is the transport alone:
-// a client would follow redirects, so that a POST became a GET without a body
-// and looked like a success, and keep cookies. Of a client that names none, as
-// http.DefaultClient, it is NewClient(nil)'s: http.DefaultTransport would reach
-// internal addresses, and that must not come from leaving something out.
+// transportOf returns the Transport of c, with which attempts are made. They do not use
+// the client itself: it would keep cookies and follow redirects, so that a POST became a
+// GET without a body and looked like a success. For a client without a Transport, such as
+// http.DefaultClient, transportOf returns that of NewClient(nil): http.DefaultTransport
+// would reach internal addresses, and nobody should allow that by leaving something out.
 func transportOf(c *http.Client) http.RoundTripper {
 	if c == nil || c.Transport == nil {
 		c = NewClient(nil)
@@ -328,8 +328,8 @@ func (t *guardedTransport) CloseIdleConnections() {
 	t.forward.CloseIdleConnections()
 }
 
-// guardedDial is a transport's DialContext that tells what g refuses as an
-// *AddressError.
+// guardedDial returns a DialContext for a transport. If g refuses an address, its error is
+// an *AddressError.
 func guardedDial(g *netguard.Guard) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := g.DialContext(ctx, network, addr)

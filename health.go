@@ -77,8 +77,8 @@ func (h *Health) takeTelling(tell int) int {
 	return tell
 }
 
-// told notes that the owner was told what h has since as, and reports whether that
-// changes anything.
+// told notes that the owner was told of tell when the health was as says. If h has
+// changed since, told keeps what is newer. It reports whether it changed h.
 func (h *Health) told(tell int, as *Health) (changed bool) {
 	if h.Telling == tell && h.TellingAt.Equal(as.TellingAt) {
 		h.Telling, h.TellingAt = 0, time.Time{}
@@ -136,7 +136,7 @@ func (w *Webhook) apply(s observation) (changed bool) {
 		w.HeldUntil = s.hold
 		changed = true
 	}
-	if s.failures == 0 || s.last.Before(h.Success) { // by then it did well elsewhere
+	if s.failures == 0 || s.last.Before(h.Success) { // another attempt succeeded after the failures
 		return changed
 	}
 	held := h.failing()
@@ -154,7 +154,7 @@ func (w *Webhook) apply(s observation) (changed bool) {
 		}
 	}
 	switch {
-	case held && s.probed: // instead of the hold that let it be the only one
+	case held && s.probed: // this hold replaces that of holdForProbe
 		h.Probes++
 		w.HeldUntil = latest(s.hold, s.last.Add(probeDelay(h.Probes)))
 	case !held && h.failing():
@@ -163,8 +163,8 @@ func (w *Webhook) apply(s observation) (changed bool) {
 	return true
 }
 
-// disableProgress returns how close a webhook is to being disabled, in percent:
-// the share that it has of each condition, and the least of these.
+// disableProgress returns how close a webhook is to being disabled, in percent: the least
+// share that it has reached of any condition.
 func (h *Health) disableProgress(after time.Duration) int {
 	if after < 0 || h.Failures == 0 {
 		return 0

@@ -171,7 +171,8 @@ func (os *outages) claimable(most int) int {
 	return os.all.room(most)
 }
 
-// leaveOut takes from what a claim may bring what would have to wait.
+// leaveOut changes the room of webhooks with an outage of their own: none during a pause,
+// and after it one delivery, for the trial.
 func (os *outages) leaveOut(room map[string]int) {
 	if !os.active.Load() {
 		return

@@ -20,7 +20,8 @@ func (d *Delivery) newerThan(other *Delivery) bool {
 	return other.Sequence > 0 // d stood behind it when it was claimed
 }
 
-// A subject is what a delivery tells of whom, as far as a later one can replace it.
+// A subject says whom a delivery is about, and for which lists. A delivery replaces only
+// older ones whose subject matches.
 type subject struct {
 	id, email string   // of the subscriber, as the body names them
 	lists     []string // of a subscribe or an unsubscribe, sorted

@@ -48,7 +48,7 @@ func (d Delivery) withoutUrgency() Delivery {
 	return d
 }
 
-// hideUrgency has ds as withoutUrgency returns each.
+// hideUrgency replaces each delivery by what withoutUrgency returns for it.
 func hideUrgency(ds []Delivery) []Delivery {
 	for i := range ds {
 		ds[i] = ds[i].withoutUrgency()
