@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"strconv"
 	"syscall"
+	"unicode/utf8"
 )
 
 // Errors that callers tell apart with errors.Is.
@@ -154,11 +155,14 @@ func wrap(operation string, err error) error {
 	return fmt.Errorf("webhook: %s: %w", operation, err)
 }
 
-// quote returns s as a Go string literal, cut to what an error text bears.
+// quote returns s as a Go string literal. It cuts a long text between two characters.
 func quote(s string) string {
-	const most = 40
-	if len(s) > most {
-		return strconv.Quote(s[:most]) + "…"
+	most := 40
+	if len(s) <= most {
+		return strconv.Quote(s)
 	}
-	return strconv.Quote(s)
+	for most > 40-utf8.UTFMax && !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return strconv.Quote(s[:most]) + "…"
 }

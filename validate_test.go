@@ -142,3 +142,9 @@ func TestValidateAllocatesNothing(t *testing.T) {
 	assert.Zero(t, testing.AllocsPerRun(100, func() { err = validate(e, testBodyLimit) }))
 	assert.NoError(t, err)
 }
+
+func TestAnErrorCutsALongValueBetweenCharacters(t *testing.T) {
+	e := Sample(TypeOpen).(Open)
+	e.Lists = []string{"x" + strings.Repeat("ä", 50) + " "} // a character of two bytes at each odd place
+	assert.ErrorContains(t, validate(e, testBodyLimit), `contains "x`+strings.Repeat("ä", 19)+`"…, which`)
+}
