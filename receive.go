@@ -21,7 +21,8 @@ var (
 	// request is replayed, or a clock is wrong. Answer 401.
 	ErrTimestamp = errors.New("webhook: the request was signed too long ago or in the future")
 
-	// ErrTooLarge: the body exceeds BodyLimit. Answer 413.
+	// ErrTooLarge: the body exceeds BodyLimit, or the limit of http.MaxBytesReader.
+	// Answer 413: of a batch, the events then come in smaller requests.
 	ErrTooLarge = errors.New("webhook: the request's body is too large")
 
 	// ErrBodyRead: something read the body before ParseRequest: r.ParseForm,
@@ -114,8 +115,10 @@ func Verify(h http.Header, body []byte, opts *ReceiveOptions) error {
 // that header the id of a body in JSON. Meta.Sequence is the delivery's number, as in
 // HeaderSequence: a receiver that has seen a greater one for the same subscriber passes
 // it over. Meta.Time is the body's time, to the millisecond if HeaderEventTime is the
-// same time. A batch says these of each event in its body. Meta.Lists are those that the
-// body names: a form names one. Meta.Account and Meta.Key are empty.
+// same time. Format2013 names no zone: its local time is read as UTC, and may be hours
+// from the moment in HeaderEventTime. A batch says these of each event in its body.
+// Meta.Lists are those that the body names: a form names one. Meta.Account and Meta.Key
+// are empty.
 //
 // Beside Verify's errors it returns ErrTooLarge, ErrContentType, ErrBodyRead, the error
 // of reading the body, and an *InvalidError of another field for a body that is no
@@ -185,7 +188,7 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, max(limit, limit+1))) // the greatest number has no next
 	switch {
-	case int64(len(body)) > limit:
+	case int64(len(body)) > limit || errors.As(err, new(*http.MaxBytesError)):
 		return nil, ErrTooLarge
 	case errors.Is(err, http.ErrBodyReadAfterClose):
 		return nil, ErrBodyRead

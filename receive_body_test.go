@@ -91,6 +91,20 @@ func TestWhatReadingTheBodyReturnsIsReturned(t *testing.T) {
 	assert.Error(t, err)
 }
 
+// A middleware may allow less than BodyLimit: the sender has to learn that as well, since
+// after a 413 it sends a batch in smaller requests.
+func TestABodyThatTheAppsOwnLimitCutsIsTooLarge(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		r := request(t, "type=open&x="+strings.Repeat("x", 100))
+		r.Body = http.MaxBytesReader(httptest.NewRecorder(), r.Body, 100)
+		if !known { // chunked
+			r.ContentLength = -1
+		}
+		_, err := ParseRequest(r, &ReceiveOptions{Unsigned: true})
+		assert.ErrorIs(t, err, ErrTooLarge, "length known: %v", known)
+	}
+}
+
 func FuzzParseRequest(f *testing.F) {
 	f.Add([]byte(announcedBody), "application/x-www-form-urlencoded", vectorID, strconv.Itoa(vectorTime), vectorSignature)
 	f.Add([]byte(vectorBody), "application/json", "", "-1", "v1, v1,=")
