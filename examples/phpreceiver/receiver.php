@@ -3,7 +3,8 @@
  * A receiver of the kind that the announcement of January 2013 shows: see
  * whether a subscriber came, then use the fields. It runs on any PHP from 7.2.
  *
- *   RECEIVER_LOG  the file to write a line to; default subscribers.log
+ *   RECEIVER_LOG  the file to write a line to; default subscribers.log. It holds
+ *                 personal data: keep it out of the folders that are served
  *
  * What comes is data from strangers: it is written as JSON, and becomes no
  * HTML, no SQL and no file's name. Nothing proves who sent it: verified.php

@@ -10,7 +10,8 @@
  * is known changes nothing, and of one moment an unsubscription counts.
  *
  *   WEBHOOK_SECRET  the webhook's secret, whsec_...
- *   RECEIVER_STATE  the file to keep all that in; default state.json
+ *   RECEIVER_STATE  the file to keep all that in; default state.json. It holds
+ *                   personal data: keep it out of the folders that are served
  */
 
 declare(strict_types=1);
@@ -79,7 +80,10 @@ answer(200, 'thank you');
  */
 function events(string $body): array
 {
-    $json = ($_SERVER['CONTENT_TYPE'] ?? '') === 'application/json';
+    $json = str_starts_with(strtolower($_SERVER['CONTENT_TYPE'] ?? ''), 'application/json');
+    if (!$json && (!$_POST || substr_count($body, '&') >= (int) ini_get('max_input_vars'))) {
+        answer(413, 'PHP did not read all of it: see max_input_vars and post_max_size');
+    }
     $read = $json ? json_decode($body, true) : ($_POST['events'] ?? $_POST);
     if (isset($read['type'])) {
         $read = [[

@@ -3,6 +3,7 @@ package phpreceiver
 import (
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -48,6 +49,29 @@ func TestTheVerifyingReceiverLosesNothingToAnotherWorker(t *testing.T) {
 	s.Deliver(2*len(events), events...)
 	assert.Equal(t, 2*len(events), receivertest.ReadState(t, file).Reactions["34"]["open"])
 	assert.Len(t, receivertest.ReadState(t, file).Seen, 2*len(events))
+}
+
+// What PHP cuts off would be lost if the answer were a success.
+func TestTheVerifyingReceiverRefusesWhatPHPCutOff(t *testing.T) {
+	receivertest.Need(t, "php", "php")
+	for _, limit := range receivertest.PHPLimits {
+		secret := webhook.NewSecret()
+		file := filepath.Join(t.TempDir(), "state.json")
+		host := receivertest.Serve(t, func(host string) *exec.Cmd {
+			return exec.Command("php", "-n", "-d", "display_startup_errors=0", "-d", limit, "-S", host, "verified.php")
+		}, "WEBHOOK_SECRET="+secret.Key, "RECEIVER_STATE="+file)
+		for _, events := range []int{10, 1} {
+			body := receivertest.BatchOf(events)
+			status, answer := receivertest.Post(t, host, body, receivertest.Signed(secret, "batch_1", time.Now().Unix(), body))
+			if events == 1 {
+				assert.Equal(t, http.StatusOK, status, "%s: %s", limit, answer)
+				assert.Len(t, receivertest.ReadState(t, file).People, 1)
+				continue
+			}
+			assert.Equal(t, http.StatusRequestEntityTooLarge, status, "%s: %s", limit, answer)
+			assert.NoFileExists(t, file)
+		}
+	}
 }
 
 func TestTheVerifyingReceiverWithoutASecretBelievesNobody(t *testing.T) {

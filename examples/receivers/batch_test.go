@@ -2,6 +2,8 @@ package receivers
 
 import (
 	"fmt"
+	"net/http"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -45,5 +47,45 @@ func TestReceiversTakeBatches(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// What PHP cuts off would be lost if the answer were a success.
+func TestReceiversInPHPRefuseWhatPHPCutOff(t *testing.T) {
+	for _, limit := range receivertest.PHPLimits {
+		l := language{"PHP", func(folder, host string) *exec.Cmd {
+			return exec.Command("php", "-d", "display_startup_errors=0", "-d", limit, "-S", host, filepath.Join(folder, folder+".php"))
+		}}
+		data := filepath.Join(t.TempDir(), "receiver.db")
+		secret := webhook.NewSecret()
+		host := serve(t, l, "sync", secret.Key, data)
+		for _, events := range []int{10, 1} {
+			body := receivertest.BatchOf(events)
+			status, answer := receivertest.Post(t, host, body, receivertest.Signed(secret, "batch_1", time.Now().Unix(), body))
+			if events == 1 {
+				assert.Equal(t, http.StatusOK, status, "%s: %s", limit, answer)
+				assert.Equal(t, []string{"1"}, rows(t, data, `SELECT count(*) FROM subscribers`))
+				continue
+			}
+			assert.Equal(t, http.StatusRequestEntityTooLarge, status, "%s: %s", limit, answer)
+			assert.Equal(t, []string{"0"}, rows(t, data, `SELECT count(*) FROM subscribers`))
+		}
+	}
+}
+
+// A proxy may write the content type otherwise.
+func TestReceiversTakeJSONWithACharset(t *testing.T) {
+	for _, l := range languages(t) {
+		t.Run(l.name, func(t *testing.T) {
+			data := filepath.Join(t.TempDir(), "receiver.db")
+			secret := webhook.NewSecret()
+			host := serve(t, l, "sync", secret.Key, data)
+			const body = `{"id":"a","type":"subscribe","date_time":"2026-03-31T09:00:00.000Z","lists":["12"],"contact":{"id":"1","email":"a@example.com"}}`
+			header := receivertest.Signed(secret, "a", time.Now().Unix(), body)
+			header.Set("Content-Type", "Application/JSON; charset=utf-8")
+			status, answer := receivertest.Post(t, host, body, header)
+			assert.Equal(t, http.StatusOK, status, answer)
+			assert.Equal(t, []string{"1"}, rows(t, data, `SELECT count(*) FROM subscribers`))
+		})
 	}
 }

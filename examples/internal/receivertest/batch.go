@@ -29,6 +29,19 @@ func Batch(items ...string) string {
 	return strings.Join(pairs, "&")
 }
 
+// PHPLimits are settings of PHP by which it cuts off BatchOf(10), but not BatchOf(1).
+var PHPLimits = []string{"max_input_vars=20", "post_max_size=500"}
+
+// BatchOf returns the form of a request that brings subscriptions of so many people.
+func BatchOf(events int) string {
+	items := make([]string, events)
+	for i := range items {
+		items[i] = fmt.Sprintf("id=batch_of_%[1]d&type=subscribe&date_time=2026-03-31T09:00:00Z&list=12"+
+			"&contact[id]=%[1]d&contact[email]=%[1]d@example.com", i)
+	}
+	return Batch(items...)
+}
+
 // testBatches has the library send several events in one request: as they are, again,
 // and some of them among others.
 func testBatches(t *testing.T, start Start) {

@@ -38,6 +38,7 @@ func TestSignatures(t *testing.T, start func(t *testing.T, secret webhook.Secret
 	})
 
 	const body = "type=open&date_time=2026-03-31T09:00:00-05:00&list=12&contact[id]=12&contact[email]=a@example.com&campaign[id]=34"
+	const json = `{"id":"r","type":"open","date_time":"2026-03-31T09:00:00.000-05:00","lists":["12"],"contact":{"id":"12","email":"a@example.com","fields":{}},"campaign":{"id":"34"}}`
 	now := time.Now().Unix()
 	secret, other := webhook.NewSecret(), webhook.NewSecret()
 	host := start(t, secret)
@@ -63,6 +64,7 @@ func TestSignatures(t *testing.T, start func(t *testing.T, secret webhook.Secret
 		"an empty signature":            {with(Signed(secret, "n", now, body), webhook.HeaderSignature, ""), body, 401},
 		"a signature without a version": {with(Signed(secret, "o", now, body), webhook.HeaderSignature, "AAAA"), body, 401},
 		"several, the last one right":   {more(Signed(secret, "p", now, body), "v1,AAAA v1a,BBBB"), body, 200},
+		"JSON that a proxy named anew":  {with(Signed(secret, "r", now, json), "Content-Type", "Application/JSON; charset=utf-8"), json, 200},
 		"several, none right":           {with(Signed(secret, "q", now, body), webhook.HeaderSignature, "v1,AAAA v1,BBBB"), body, 401},
 	} {
 		t.Run(name, func(t *testing.T) {

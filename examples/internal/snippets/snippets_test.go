@@ -4,6 +4,7 @@ package snippets
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -81,6 +82,22 @@ func (s snippet) serve(t *testing.T, secret webhook.Secret) (host string) {
 	}, "WEBHOOK_SECRET="+secret.Key)
 }
 
+// failure runs a receiver that ends because of its secret, and returns what it printed.
+func (s snippet) failure(t *testing.T, key string) string {
+	t.Helper()
+	receivertest.Need(t, s.word, s.needs...)
+	file := filepath.Join(t.TempDir(), "receiver."+s.language)
+	require.NoError(t, os.WriteFile(file, block(t, s.language, s.begins), 0o600))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	shown := s.command(t, file, "")
+	cmd := exec.CommandContext(ctx, shown.Path, shown.Args[1:]...)
+	cmd.Env = append(shown.Env, "WEBHOOK_SECRET="+key, "HOST=127.0.0.1", "PORT=0")
+	said, err := cmd.CombinedOutput()
+	assert.Error(t, err)
+	return string(said)
+}
+
 func TestTheReceiversOfTheDocument(t *testing.T) {
 	for _, s := range snippets {
 		t.Run(s.language, func(t *testing.T) {
@@ -95,6 +112,17 @@ func TestTheReceiversOfTheDocument(t *testing.T) {
 					d := sender.Deliver(1, subscription("test@test.com"))[0]
 					assert.Equal(t, d.ID+" subscribe test@test.com Größe & [7]", strings.TrimSpace(receivertest.Answer(d)))
 				}
+			})
+
+			t.Run("a proxy may write the content type otherwise", func(t *testing.T) {
+				secret := webhook.NewSecret()
+				host := s.serve(t, secret)
+				const body = `{"id":"a","type":"open","contact":{"id":"12","email":"test@test.com","fields":{"7":"x"}}}`
+				header := receivertest.Signed(secret, "a", time.Now().Unix(), body)
+				header.Set("Content-Type", "Application/JSON; charset=utf-8")
+				status, answer := receivertest.Post(t, host, body, header)
+				assert.Equal(t, http.StatusOK, status)
+				assert.Equal(t, "a open test@test.com x", strings.TrimSpace(answer))
 			})
 
 			t.Run("every event of a request is read", func(t *testing.T) {
@@ -151,15 +179,33 @@ func decoded(t *testing.T, d webhook.Delivery) webhook.Subscribe {
 	return events[0].(webhook.Subscribe)
 }
 
-// With an empty or a short key anybody could sign. The library for Node.js
-// refuses only an empty one.
+// What PHP cuts off would be lost if the answer were a success.
+func TestTheReceiverOfTheDocumentInPHPRefusesWhatPHPCutOff(t *testing.T) {
+	for _, limit := range receivertest.PHPLimits {
+		inPHP := snippets[0]
+		inPHP.command = func(_ *testing.T, file, host string) *exec.Cmd {
+			return exec.Command("php", "-n", "-d", "display_startup_errors=0", "-d", limit, "-S", host, file)
+		}
+		secret := webhook.NewSecret()
+		host := inPHP.serve(t, secret)
+		for events, want := range map[int]int{1: http.StatusOK, 10: http.StatusRequestEntityTooLarge} {
+			body := receivertest.BatchOf(events)
+			status, answer := receivertest.Post(t, host, body, receivertest.Signed(secret, "a", time.Now().Unix(), body))
+			assert.Equal(t, want, status, "%s, %d events: %s", limit, events, answer)
+		}
+	}
+}
+
+// With an empty or a short key anybody could sign. The receiver in Node.js does not
+// start with one.
 func TestTheReceiversOfTheDocumentBelieveNobodyWithoutASecret(t *testing.T) {
 	for _, s := range snippets {
-		if s.language == "js" {
-			continue
-		}
 		t.Run(s.language, func(t *testing.T) {
 			for _, key := range []string{"", "whsec_", "whsec_AAAA", "secret"} {
+				if s.language == "js" {
+					assert.Contains(t, s.failure(t, key), "this is no secret", "with the secret %q", key)
+					continue
+				}
 				host := s.serve(t, webhook.Secret{Key: key})
 				const body = "type=open"
 				for _, empty := range []string{"", "whsec_", key} {

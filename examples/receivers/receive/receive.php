@@ -6,7 +6,8 @@
  * another DSN.
  *
  *   WEBHOOK_SECRET  the webhook's secret, whsec_...
- *   RECEIVER_DATA   the database's file; default receiver.db
+ *   RECEIVER_DATA   the database's file; default receiver.db. It holds personal
+ *                   data: keep it out of the folders that are served
  */
 
 declare(strict_types=1);
@@ -69,7 +70,10 @@ function receive(string $schema, callable $apply, callable $page): never
  */
 function events(string $body): array
 {
-    $json = ($_SERVER['CONTENT_TYPE'] ?? '') === 'application/json';
+    $json = str_starts_with(strtolower($_SERVER['CONTENT_TYPE'] ?? ''), 'application/json');
+    if (!$json && (!$_POST || substr_count($body, '&') >= (int) ini_get('max_input_vars'))) {
+        answer(413, 'PHP did not read all of it: see max_input_vars and post_max_size');
+    }
     $read = $json ? json_decode($body, true) : ($_POST['events'] ?? $_POST);
     if (!is_array($read)) {
         answer(400, 'no event');
