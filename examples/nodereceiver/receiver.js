@@ -208,25 +208,30 @@ function apply(state, event) {
 }
 
 /*
- * Returns when an event counts as having happened. That is its time, but where that
- * contradicts the sequence of its subscriber's events: the clocks of two servers may
- * differ, and a delivery that is sent again is still the older one. An event without a
- * sequence has its time alone.
+ * Returns when an event counts as having happened, in Unix microseconds. That is its
+ * time, but where that contradicts the sequence of its subscriber's events: the clocks of
+ * two servers may differ, and a delivery that is sent again is still the older one. An
+ * event without a sequence has its time alone. Times are milliseconds, so there is room
+ * between two moments for an event that comes late.
  */
-function moment(state, subscriber, sequence, at) {
+function moment(state, subscriber, sequence, happened) {
+  let at = happened * 1000;
   if (sequence === 0) {
     return at;
   }
   const moments = (state.moments[subscriber] ??= dictionary());
+  let before = -Infinity;
+  let after = Infinity;
   for (const [other, known] of Object.entries(moments)) {
     if (Number(other) < sequence) {
-      at = Math.max(at, known + 1);
+      before = Math.max(before, known);
+    } else if (Number(other) > sequence) {
+      after = Math.min(after, known);
     }
   }
-  for (const [other, known] of Object.entries(moments)) {
-    if (Number(other) > sequence) {
-      at = Math.min(at, known - 1);
-    }
+  at = Math.max(at, before + 1000);
+  if (at >= after) {
+    at = before === -Infinity ? after - 1000 : Math.floor((before + after) / 2);
   }
   moments[sequence] = at;
   for (const old of Object.keys(moments).sort((a, b) => a - b).slice(0, -100)) {

@@ -181,22 +181,32 @@ function apply(array $state, array $event, string $delivery): array
 }
 
 /**
- * Returns when an event counts as having happened, in Unix milliseconds. That is its
+ * Returns when an event counts as having happened, in Unix microseconds. That is its
  * time, but where that contradicts the sequence of its subscriber's events: the clocks
  * of two servers may differ, and a delivery that is sent again is still the older one.
- * An event without a sequence has its time alone.
+ * An event without a sequence has its time alone. Times are milliseconds, so there is
+ * room between two moments for an event that comes late.
  */
 function moment(array &$state, string $subscriber, int $sequence, int $at): int
 {
+    $at *= 1000;
     if ($sequence === 0) {
         return $at;
     }
     $moments = $state['moments'][$subscriber] ?? [];
+    $before = $after = null;
     foreach ($moments as $other => $known) {
-        $at = $other < $sequence ? max($at, $known + 1) : $at;
+        if ($other < $sequence) {
+            $before = max($before ?? $known, $known);
+        } elseif ($other > $sequence) {
+            $after = min($after ?? $known, $known);
+        }
     }
-    foreach ($moments as $other => $known) {
-        $at = $other > $sequence ? min($at, $known - 1) : $at;
+    if ($before !== null) {
+        $at = max($at, $before + 1000);
+    }
+    if ($after !== null && $at >= $after) {
+        $at = $before === null ? $after - 1000 : intdiv($before + $after, 2);
     }
     $moments[$sequence] = $at;
     ksort($moments);

@@ -174,6 +174,25 @@ func TestAnOlderEventNeverUndoesANewerOne(t *testing.T) {
 	}
 }
 
+// Events of one time, whose sequence alone says their order, in every order.
+func TestTheSequenceCountsForEventsOfOneTime(t *testing.T) {
+	for _, l := range languages(t) {
+		t.Run(l.name, func(t *testing.T) {
+			secret := webhook.NewSecret()
+			for _, order := range receivertest.Permutations(len(receivertest.SameTimeBodies)) {
+				data := filepath.Join(t.TempDir(), "receiver.db")
+				host := serve(t, l, "sync", secret.Key, data)
+				for _, i := range order {
+					status, answer := receivertest.Post(t, host, receivertest.SameTimeBodies[i], receivertest.SameTime(secret, i))
+					assert.Equal(t, http.StatusOK, status, "%s", answer)
+				}
+				assert.Equal(t, []string{"12|1|1", "13|1|1"},
+					rows(t, data, `SELECT list, subscriber, subscribed FROM memberships ORDER BY list`), "%v", order)
+			}
+		})
+	}
+}
+
 // withIDs gives each event an ID as the library does when it is emitted: a UUID of
 // version 7, a millisecond after that of the event before.
 func withIDs(events []webhook.Event) []webhook.Event {

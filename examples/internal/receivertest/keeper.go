@@ -64,6 +64,7 @@ func TestKeeper(t *testing.T, start Start) {
 	t.Run("a test changes nothing", func(t *testing.T) { testTests(t, start) })
 	t.Run("it does each thing once", func(t *testing.T) { testOnce(t, start) })
 	t.Run("an older event never undoes a newer one", func(t *testing.T) { testSequence(t, start) })
+	t.Run("of one time, the sequence counts", func(t *testing.T) { testSameTime(t, start) })
 	t.Run("it takes every event of a request", func(t *testing.T) { testBatches(t, start) })
 	t.Run("field ids stay", func(t *testing.T) { testFieldIDs(t, start) })
 	t.Run("odd bodies", func(t *testing.T) { testOddBodies(t, start) })
@@ -287,6 +288,21 @@ func testSequence(t *testing.T, start Start) {
 			assert.Equal(t, []string{"13/1"}, state.subscribed(), "%v %s", order, how)
 			assert.Equal(t, "Augusta", state.People["1"].FirstName, "%v %s", order, how)
 		}
+	}
+}
+
+// testSameTime sends events of one time, whose sequence alone says their order, in every
+// order.
+func testSameTime(t *testing.T, start Start) {
+	secret := webhook.NewSecret()
+	host, file := start(t, secret)
+	for _, order := range Permutations(len(SameTimeBodies)) {
+		forget(t, file)
+		for _, i := range order {
+			status, answer := Post(t, host, SameTimeBodies[i], SameTime(secret, i))
+			assert.Equal(t, http.StatusOK, status, "%s", answer)
+		}
+		assert.Equal(t, []string{"12/1", "13/1"}, ReadState(t, file).subscribed(), "%v", order)
 	}
 }
 

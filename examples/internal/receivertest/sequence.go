@@ -30,6 +30,23 @@ func Sequenced(s webhook.Secret, i int) http.Header {
 	return h
 }
 
+// SameTimeBodies are of events about one person, in their order, at one time: somebody
+// subscribes to the list 12, leaves it, comes back, and subscribes to 13.
+var SameTimeBodies = []string{
+	"type=subscribe&contact[id]=1&contact[email]=a@example.com&list=12&initiated_from=public&date_time=2026-03-31T09:00:00Z",
+	"type=unsubscribe&contact[id]=1&contact[email]=a@example.com&list=12&initiated_from=public&date_time=2026-03-31T09:00:00Z",
+	"type=subscribe&contact[id]=1&contact[email]=a@example.com&list=12&initiated_from=public&date_time=2026-03-31T09:00:00Z",
+	"type=subscribe&contact[id]=1&contact[email]=a@example.com&list=13&initiated_from=public&date_time=2026-03-31T09:00:00Z",
+}
+
+// SameTime returns the headers of the request that brings SameTimeBodies[i].
+func SameTime(s webhook.Secret, i int) http.Header {
+	h := Signed(s, fmt.Sprint("same_time_", i), time.Now().Unix(), SameTimeBodies[i])
+	h.Set(webhook.HeaderSequence, strconv.Itoa(7+i))
+	h.Set(webhook.HeaderEventTime, strconv.FormatInt(time.Date(2026, 3, 31, 9, 0, 0, 0, time.UTC).UnixMilli(), 10))
+	return h
+}
+
 // SequenceBatch returns the body of one request that brings SequenceBodies in an order.
 func SequenceBatch(order []int) string {
 	items := make([]string, len(order))

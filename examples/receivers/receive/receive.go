@@ -121,12 +121,13 @@ func (rc Receiver) once(ctx context.Context, tx *sql.Tx, now time.Time, e webhoo
 	return rc.Apply(ctx, tx, e)
 }
 
-// Moment returns when an event counts as having happened, in Unix milliseconds. That
+// Moment returns when an event counts as having happened, in Unix microseconds. That
 // is its time, but where that contradicts the sequence of its subscriber's events: the
 // clocks of two servers may differ, and a delivery that is sent again is still the
-// older one. An event without a sequence has its time alone.
+// older one. An event without a sequence has its time alone. Times are milliseconds, so
+// there is room between two moments for an event that comes late.
 func Moment(ctx context.Context, tx *sql.Tx, subscriber string, m webhook.Meta) (at int64, err error) {
-	at = m.Time.UnixMilli()
+	at = m.Time.UnixMilli() * 1000
 	if m.Sequence == 0 {
 		return at, nil
 	}
@@ -138,10 +139,14 @@ func Moment(ctx context.Context, tx *sql.Tx, subscriber string, m webhook.Meta) 
 		return 0, err
 	}
 	if before.Valid {
-		at = max(at, before.Int64+1)
+		at = max(at, before.Int64+1000)
 	}
-	if after.Valid {
-		at = min(at, after.Int64-1)
+	switch {
+	case !after.Valid || at < after.Int64:
+	case before.Valid:
+		at = (before.Int64 + after.Int64) / 2
+	default:
+		at = after.Int64 - 1000
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO moments (subscriber, sequence, at, seen) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 		subscriber, m.Sequence, at, time.Now().Unix())

@@ -119,14 +119,15 @@ function happened(array $event): int
 }
 
 /**
- * Returns when an event counts as having happened, in Unix milliseconds. That is its
+ * Returns when an event counts as having happened, in Unix microseconds. That is its
  * time, but where that contradicts the sequence of its subscriber's events: the clocks
  * of two servers may differ, and a delivery that is sent again is still the older one.
- * An event without a sequence has its time alone.
+ * An event without a sequence has its time alone. Times are milliseconds, so there is
+ * room between two moments for an event that comes late.
  */
 function moment(PDO $db, array $event, string $subscriber): int
 {
-    $at = whole($event, 'event_time') ?: happened($event) * 1000;
+    $at = 1000 * (whole($event, 'event_time') ?: happened($event) * 1000);
     $sequence = whole($event, 'sequence');
     if ($sequence === 0) {
         return $at;
@@ -136,10 +137,10 @@ function moment(PDO $db, array $event, string $subscriber): int
     $around->execute([$subscriber, $sequence]);
     [$before, $after] = $around->fetch(PDO::FETCH_NUM);
     if ($before !== null) {
-        $at = max($at, $before + 1);
+        $at = max($at, $before + 1000);
     }
-    if ($after !== null) {
-        $at = min($at, $after - 1);
+    if ($after !== null && $at >= $after) {
+        $at = $before === null ? $after - 1000 : intdiv($before + $after, 2);
     }
     run($db, 'INSERT INTO moments (subscriber, sequence, at, seen) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
         [$subscriber, $sequence, $at, time()]);
