@@ -29,6 +29,7 @@ func TestObserveOfSeveralDispatchersReportsAllOfThem(t *testing.T) {
 		}
 		observed = append(observed, waiting)
 	}
+	time.Sleep(2 * time.Millisecond) // ages are in milliseconds
 
 	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}} {
 		var stops []func() error

@@ -131,8 +131,9 @@ var bodyFaults = []fault{
 		p.apply = func(ctx context.Context, cs []webhook.Change) ([]string, error) {
 			p.mu.Lock()
 			for _, c := range cs {
+				body := p.m.deliveries[c.ID].Body
 				for id, d := range p.m.deliveries {
-					if c.DropBody && string(d.Body) == string(p.m.deliveries[c.ID].Body) {
+					if c.DropBody && string(d.Body) == string(body) {
 						d.Body = nil
 						p.m.deliveries[id] = d
 					}
