@@ -13,25 +13,6 @@ import (
 	"github.com/listhook/webhook"
 )
 
-// Deliveries that wait for a later attempt are not those that go in a batch, however long
-// the lease is.
-func TestAReplayLeavesABatchThatIsUnderWayAlone(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		r := newHarness(t, nil).start()
-		w := r.put(inBatches(2, 50*time.Second))
-		r.receiver.set(slowly(10 * time.Second))
-		r.emit(opens(2)...)
-		synctest.Wait()
-		require.Equal(t, []int{2}, sizes(t, r.receiver.requests()))
-		_, err := r.StartReplay(r.ctx, "", w.ID, "job", webhook.ReplayQuery{States: []webhook.State{webhook.StatePending}})
-		require.NoError(t, err)
-		assert.Zero(t, r.job(w).Resent)
-		time.Sleep(3 * time.Minute)
-		assert.Equal(t, []int{2}, sizes(t, r.receiver.requests()), "none is sent twice")
-		assert.Equal(t, map[webhook.State]int{webhook.StateDelivered: 2}, r.states())
-	})
-}
-
 // underALongLease puts a webhook, and returns the delivery of an attempt at it that is
 // under way for ten seconds. It was claimed with deliveries of another webhook, so that its
 // lease covers that one's window.

@@ -173,7 +173,7 @@ func (c *webhookCache) read(ctx context.Context, acct string) (*accountWebhooks,
 	if err != nil {
 		return nil, err
 	}
-	for _, w := range changed { // before bury, which takes what is missing for deleted
+	for _, w := range changed { // before bury, which takes missing webhooks for deleted
 		a.note(w)
 	}
 	old := c.accounts[acct]

@@ -230,8 +230,8 @@ type observation struct {
 
 func (s *observation) empty() bool { return s.success.IsZero() && s.failures == 0 && s.unkept == 0 }
 
-// add adds a later observation to s. What is seen of an earlier revision of the webhook
-// does not count any more.
+// add adds a later observation to s. Observations of an earlier revision of the webhook
+// do not count any more.
 func (s *observation) add(later observation) {
 	if later.empty() {
 		return

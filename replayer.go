@@ -196,8 +196,8 @@ func (r *replayer) advance(ctx context.Context, w Webhook) error {
 	return err
 }
 
-// begin makes deliveries of w due, in their order, behind what is due already. It leaves
-// out those that may be under way, and those that a newer one replaces.
+// begin makes deliveries of w due, in their order, behind those that are due already. It
+// leaves out those that may be under way, and those that a newer one replaces.
 func (r *replayer) begin(ctx context.Context, w *Webhook, ds []Delivery) (done Replayed, err error) {
 	inSequence(ds)
 	at := now()

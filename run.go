@@ -78,8 +78,8 @@ func (d *Dispatcher) Shutdown(ctx context.Context) error {
 	return errors.Join(d.recorder.finish(ctx), d.tallies.finish(ctx))
 }
 
-// giveUp waits a little longer until aborted deliveries are given back, and what was seen
-// of receivers is stored.
+// giveUp waits a little longer until aborted deliveries are given back, and stores the
+// health and the tallies of webhooks.
 func (d *Dispatcher) giveUp(waits ...<-chan struct{}) {
 	grace, cancel := context.WithTimeout(context.Background(), shutdownGrace)
 	defer cancel()

@@ -87,7 +87,7 @@ func (t *Telemetry) remove(q *queue) error {
 	return registration.Unregister()
 }
 
-// register has the meter report what is observed.
+// register makes the meter report the observed Dispatchers.
 func (t *Telemetry) register() (metric.Registration, error) {
 	var errs []error
 	gauge := func(name, unit, description string) metric.Int64ObservableGauge {
@@ -157,8 +157,8 @@ func total(all []*queue) (sum webhook.Status, ready int64) {
 // backlog adds up the last samples. It reports false if one is not known.
 func backlog(all []*queue) (sum webhook.Backlog, known bool) {
 	for _, q := range all {
-		b, known := q.last()
-		if !known {
+		b, ok := q.last()
+		if !ok {
 			return webhook.Backlog{}, false
 		}
 		sum.Pending += b.Pending

@@ -22,7 +22,7 @@ const (
 //
 // It uses one connection besides the pool's, which it makes as the pool does, by the
 // pool's BeforeConnect too. When the connection is lost it makes another, and calls wake
-// for what was committed meanwhile. It returns ctx's error when ctx ends, and no others:
+// for deliveries that were committed meanwhile. It returns ctx's error when ctx ends, and no others:
 // while it cannot connect or may not listen it goes on trying, and the Dispatcher polls.
 // wake must return soon.
 //
