@@ -35,7 +35,7 @@ func newEnqueuer(q *enqueuer) *enqueuer {
 	for _, g := range []*groupcommit.Group[*insert]{&q.inserts, &q.keyed} {
 		g.Run, g.Size, g.MaxRows, g.MaxBytes = q.flush, (*insert).size, groupRows, groupBytes
 		g.StallAfter, g.Abandoned, g.Caller = stallAfter, (*insert).abandoned, (*insert).caller
-		g.CallersWait = !q.serial // where one writes at a time, nothing goes on beside a group
+		g.CallersWait = !q.serial // with one writer, nobody else writes beside a group
 		g.Dropped = func(e *insert) { q.retained.returnQuota(e, errDropped) }
 	}
 	return q
